@@ -1,0 +1,47 @@
+# make run: install, build the history of the sample, serve the web UI.   make test: the tests.
+
+PORT ?= 3000
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+export DAGSTER_HOME := $(CURDIR)/.dagster
+export PATH := $(BIN):$(PATH)
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run history clean-history test check fix schema benchmarks install
+
+run: history
+	@$(BIN)/python -m mlops_assets.serve --port $(PORT)
+
+history: install
+	@$(BIN)/python -m mlops_assets.history
+
+clean-history:
+	rm -rf $(DAGSTER_HOME) $(CURDIR)/storage
+
+test: install check
+	@$(BIN)/python -m pytest
+
+check: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+fix: install
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+schema: install
+	@$(BIN)/python -m mlops_assets.project
+
+install: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME)
+	@cp dagster.yaml $@

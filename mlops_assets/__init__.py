@@ -1,0 +1,1 @@
+"""Daily retail demand forecasts as Dagster assets."""

@@ -1,0 +1,190 @@
+"""Datasets: observations and features of a day, and the training set of a month."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.assets.reporting import (
+    DATA_ERRORS,
+    RETRY_POLICY,
+    BadPartition,
+    Metadata,
+    report,
+)
+from mlops_assets.assets.schemas import features_schema, observations_schema
+from mlops_assets.partitions import Partitions, add_months, day_of, days_between
+from mlops_assets.project import Project
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.sources import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "datasets"
+
+
+def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """The three datasets of a project."""
+    shared: dict[str, Any] = {
+        "group_name": GROUP,
+        "owners": [project.owner],
+        "kinds": {"pandas", "parquet"},
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+        "output_required": False,
+        "dagster_type": dg.Nothing,
+        "retry_policy": RETRY_POLICY,
+    }
+    date = project.columns.date
+
+    @dg.asset(
+        **shared,
+        partitions_def=partitions.daily,
+        metadata={"dagster/column_schema": observations_schema(project)},
+    )
+    def observations(
+        context: dg.AssetExecutionContext,
+        source: dg.ResourceParam[Source],
+        datasets: dg.ResourceParam[DatasetStore],
+    ) -> Iterator[Any]:
+        """Rows of the day, validated, exactly as learned from and scored on."""
+        from mlops_assets.assets.observations import make_observations_type, validated
+
+        keys = list(context.partition_keys)
+        days = by_day(source.read(*window(keys)), date)
+        observations_type = make_observations_type(project)
+        outcomes: dict[str, Metadata | Exception] = {}
+        for key in keys:
+            try:
+                frame = validated(project, observations_type, key, days.get(key))
+                datasets.write("observations", key, frame)
+            except DATA_ERRORS as error:
+                outcomes[key] = error
+            else:
+                outcomes[key] = {
+                    **stored(datasets, "observations", key, frame),
+                    f"total_{project.columns.target}": float(frame[project.columns.target].sum()),
+                }
+        yield from report(context, outcomes)
+
+    @dg.asset(
+        **shared,
+        partitions_def=partitions.daily,
+        metadata={"dagster/column_schema": features_schema(project)},
+        deps=[
+            dg.AssetDep(
+                observations,
+                partition_mapping=dg.TimeWindowPartitionMapping(
+                    start_offset=-project.longest_lag,
+                    allow_nonexistent_upstream_partitions=True,
+                ),
+            )
+        ],
+    )
+    def features(
+        context: dg.AssetExecutionContext, datasets: dg.ResourceParam[DatasetStore]
+    ) -> Iterator[Any]:
+        """Model inputs of the day: lags, rolling means, calendar and passed-through columns."""
+        from mlops_assets.ml.features import make_features
+
+        keys = list(context.partition_keys)
+        start, end = window(keys)
+        reach = max(start - dt.timedelta(days=project.longest_lag), partitions.first_day)
+        known = datasets.read("observations", days_between(reach, end))
+        days = by_day(make_features(project, known, start, end), date) if len(known) else {}
+        stored_days = set(by_day(known, date)) if len(known) else set()
+        outcomes: dict[str, Metadata | Exception] = {}
+        for key in keys:
+            frame = days.get(key)
+            if frame is None:
+                outcomes[key] = BadPartition(
+                    f"observations of {key} are missing; materialize observations for it first"
+                )
+                continue
+            datasets.write("features", key, frame)
+            before = days_between(
+                max(day_of(key) - dt.timedelta(days=project.longest_lag), partitions.first_day),
+                day_of(key),
+            )
+            outcomes[key] = {
+                **stored(datasets, "features", key, frame),
+                "missing_days_before": sum(day not in stored_days for day in before),
+                "missing_values": int(frame.isna().to_numpy().sum()),
+            }
+        yield from report(context, outcomes)
+
+    @dg.asset(
+        **shared,
+        partitions_def=partitions.monthly,
+        metadata={"dagster/column_schema": features_schema(project)},
+        deps=[
+            dg.AssetDep(
+                features,
+                partition_mapping=dg.TimeWindowPartitionMapping(
+                    start_offset=-project.training.window_months, end_offset=-1
+                ),
+            )
+        ],
+    )
+    def training_set(
+        context: dg.AssetExecutionContext, datasets: dg.ResourceParam[DatasetStore]
+    ) -> Iterator[Any]:
+        """The window of features that the month's models learn from."""
+        outcomes: dict[str, Metadata | Exception] = {}
+        for key in context.partition_keys:
+            end = day_of(key)
+            start = add_months(end, -project.training.window_months)
+            asked = days_between(start, end)
+            frame = datasets.read("features", asked)
+            found = set(by_day(frame, date)) if len(frame) else set()
+            missing = [day for day in asked if day not in found]
+            if len(found) < project.training.min_coverage * len(asked):
+                outcomes[key] = BadPartition(
+                    f"features hold {len(found)} of the {len(asked)} days from {start} to "
+                    f"{asked[-1]}, fewer than training.min_coverage of "
+                    f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
+                    "materialize features for the missing days"
+                )
+                continue
+            datasets.write("training_set", key, frame)
+            outcomes[key] = {
+                **stored(datasets, "training_set", key, frame),
+                "days": len(found),
+                "missing_days": len(missing),
+                "trained_from": min(found),
+                "trained_through": max(found),
+                "sha256": frame_hash(frame),
+            }
+        yield from report(context, outcomes)
+
+    return [observations, features, training_set]
+
+
+def window(keys: list[str]) -> tuple[dt.date, dt.date]:
+    """The half-open window of days from the first to the last key."""
+    return day_of(min(keys)), day_of(max(keys)) + dt.timedelta(days=1)
+
+
+def by_day(rows: "pd.DataFrame", date: str) -> dict[str, "pd.DataFrame"]:
+    """The rows of each day by its key."""
+    return {
+        f"{day:%Y-%m-%d}": frame.reset_index(drop=True)
+        for day, frame in rows.groupby(date, sort=True)
+    }
+
+
+def stored(datasets: DatasetStore, dataset: str, key: str, frame: "pd.DataFrame") -> Metadata:
+    """What every stored frame says of itself."""
+    return {
+        "dagster/row_count": len(frame),
+        "path": dg.MetadataValue.path(datasets.url(dataset, key)),
+    }
+
+
+def frame_hash(frame: "pd.DataFrame") -> str:
+    """The SHA-256 of a frame's values, whatever file holds them."""
+    from pandas.util import hash_pandas_object
+
+    return hashlib.sha256(hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()

@@ -1,0 +1,62 @@
+"""How an asset reports partition by partition: each stands alone, and one bad one costs itself."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.resources.sources import SourceError
+from mlops_assets.resources.storage import StorageError
+
+Metadata = dict[str, Any]
+DATA_ERRORS = (SourceError, StorageError, ValueError)
+
+# Unexpected errors are tried again; bad data fails at once, since it would fail again.
+RETRY_POLICY = dg.RetryPolicy(
+    max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
+
+class BadPartition(ValueError):
+    """What is wrong with one partition, and what to do about it."""
+
+
+def report(
+    context: dg.AssetExecutionContext, outcomes: Mapping[str, Metadata | Exception]
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
+    """Materialize every good partition of a run and fail for the bad ones.
+
+    Without a bad partition the run goes on to the assets downstream. With one, the good
+    partitions are materialized all the same and the step fails with the reasons, so that only
+    the bad ones remain to be run again.
+    """
+    bad = {key: error for key, error in outcomes.items() if isinstance(error, Exception)}
+    good = {key: value for key, value in outcomes.items() if not isinstance(value, Exception)}
+    if not bad:
+        for key, metadata in good.items():
+            context.add_asset_metadata(metadata, partition_key=key)
+        yield dg.MaterializeResult()
+        return
+    for key, metadata in good.items():
+        yield dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
+    name = context.asset_key.to_user_string()
+    keys_of: dict[str, list[str]] = {}
+    for key, error in bad.items():
+        keys_of.setdefault(str(error), []).append(key)
+    reasons = "\n".join(f"{_in_words(keys)}: {reason}" for reason, keys in keys_of.items())
+    raise dg.Failure(
+        f"{name}: {len(bad)} of {len(outcomes)} partition(s) failed, the others are stored.\n"
+        f"{reasons}",
+        metadata={"failed_partitions": dg.MetadataValue.json(list(bad))},
+        allow_retries=False,
+    ) from next(iter(bad.values()))
+
+
+def _in_words(keys: list[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more up to {keys[-1]}"
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetadataValue:
+    """A table that the web UI shows in place while it is short."""
+    lines = [header, ["---"] * len(header), *rows]
+    return dg.MetadataValue.md("\n".join(f"|{'|'.join(cells)}|" for cells in lines))

@@ -1,0 +1,403 @@
+"""Validation: every model's metrics by day, and all models side by side."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.reporting import (
+    DATA_ERRORS,
+    RETRY_POLICY,
+    BadPartition,
+    Metadata,
+    markdown_table,
+    report,
+)
+from mlops_assets.ml.metrics import Metric, make_metrics
+from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.project import ModelSettings, Project
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
+from mlops_assets.resources.versions import ModelCard, ModelStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "validation"
+TRAILING_DAYS = (7, 28)
+LONG = max(TRAILING_DAYS)
+PAGE_DAYS = 180
+
+
+def make_validation_assets(project: Project, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """One asset per model, and the leaderboard."""
+    return [
+        *(make_validation_asset(project, partitions, model) for model in project.models),
+        make_leaderboard(project, partitions),
+    ]
+
+
+def make_validation_asset(
+    project: Project, partitions: Partitions, model: ModelSettings
+) -> dg.AssetsDefinition:
+    """The asset `validation/NAME`."""
+    yardstick = project.evaluation.yardstick
+    month_of_day = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+    versions = dict.fromkeys([model.name, yardstick])
+
+    @dg.asset(
+        key=["validation", model.name],
+        description=(
+            f"Metrics of the version of `{model.name}` in service on the day, which learned only "
+            f"from earlier days, and their difference to `{yardstick}`."
+        ),
+        group_name=GROUP,
+        owners=[project.owner],
+        kinds={"pandas", "parquet"},
+        partitions_def=partitions.daily,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[
+            "features",
+            *(
+                dg.AssetDep(["models", name], partition_mapping=month_of_day)
+                for name in versions
+            ),
+        ],
+        output_required=False,
+        dagster_type=dg.Nothing,
+        retry_policy=RETRY_POLICY,
+        metadata={
+            "dagster/column_schema": forecasts_schema(project),
+            "metrics": dg.MetadataValue.json(
+                {name: m.description for name, m in make_metrics(project.evaluation.metrics).items()}
+            ),
+        },
+    )
+    def evaluated(
+        context: dg.AssetExecutionContext,
+        datasets: dg.ResourceParam[DatasetStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> Iterator[Any]:
+        keys = list(context.partition_keys)
+        warm_up = [key for key in keys if day_of(key) < partitions.first_month]
+        days = evaluate(project, model.name, [k for k in keys if k not in warm_up], datasets, models)
+        waiting: Metadata = {
+            "status": f"warm-up: no version is in service before {partitions.first_month}",
+            "dagster/row_count": 0,
+        }
+        yield from report(context, {**dict.fromkeys(warm_up, waiting), **days})
+
+    return evaluated
+
+
+def evaluate(
+    project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
+) -> Mapping[str, Metadata | Exception]:
+    """Forecast, score and store days of a model; what each day came to."""
+    from mlops_assets.ml.evaluation import score_days
+
+    outcomes: dict[str, Metadata | Exception] = {}
+    if not keys:
+        return outcomes
+    metrics = make_metrics(project.evaluation.metrics)
+    features = datasets.read("features", keys)
+    found = by_day(features, project.columns.date) if len(features) else {}
+    for key in keys:
+        if key not in found:
+            outcomes[key] = BadPartition(
+                f"features of {key} are missing; materialize features for it first"
+            )
+    forecasts = _forecasts(project, name, found, models, outcomes)
+    if forecasts is None:
+        return outcomes
+    scores = score_days(metrics, forecasts, project.evaluation.slices)
+    yardstick = None
+    if name != project.evaluation.yardstick:
+        # What is wrong with the yardstick is that model's to report: here it only goes missing.
+        theirs = _forecasts(project, project.evaluation.yardstick, found, models, {})
+        yardstick = None if theirs is None else score_days(metrics, theirs, []).days
+    slices = by_day(scores.slices, "date") if len(scores.slices) else {}
+    for key, frame in by_day(forecasts, "date").items():
+        datasets.write(f"validation/{name}", key, frame)
+        if key in slices:
+            datasets.write(f"validation_slices/{name}", key, slices[key])
+        day = scores.days.loc[key]
+        metadata = {
+            **{metric: float(day[metric]) for metric in metrics},
+            "rows": int(day["rows"]),
+            "version": str(frame["version"].iloc[0]),
+            "trained_through": str(frame["trained_through"].iloc[0]),
+            **metric_notes(metrics),
+            **stored(datasets, f"validation/{name}", key, frame),
+        }
+        if yardstick is not None and day_of(key).isoformat() in yardstick.index:
+            base = yardstick.loc[key]
+            metadata |= {f"{m}_vs_yardstick": float(day[m] - base[m]) for m in metrics}
+        if key in slices:
+            metadata["slices"] = _slice_table(slices[key], project.evaluation.primary)
+        outcomes[key] = metadata
+    return outcomes
+
+
+def _forecasts(
+    project: Project,
+    name: str,
+    days: Mapping[str, "pd.DataFrame"],
+    models: ModelStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> "pd.DataFrame | None":
+    """Forecasts of the versions in service, one call per version; errors go to `outcomes`."""
+    import pandas as pd
+
+    from mlops_assets.ml.training import forecast
+
+    keys_of: dict[str, list[str]] = defaultdict(list)
+    cards: dict[str, ModelCard] = {}
+    for key in days:
+        card = models.in_service(name, day_of(key))
+        if card is None:
+            outcomes[key] = BadPartition(
+                f"no version of {name} learned only from days before {key}; "
+                f"materialize models/{name} for an earlier month"
+            )
+            continue
+        cards[card.version] = card
+        keys_of[card.version].append(key)
+    kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
+    parts = []
+    for version, keys in keys_of.items():
+        card = cards[version]
+        rows = pd.concat([days[key] for key in keys])
+        try:
+            pipeline = models.load(card)
+            values = forecast(pipeline, rows[card.inputs], non_negative=card.non_negative)
+        except DATA_ERRORS as error:
+            outcomes |= dict.fromkeys(keys, error)
+            continue
+        parts.append(
+            rows[list(kept)].assign(
+                date=rows[project.columns.date].to_numpy(),
+                row=rows.index.to_numpy(),
+                actual=rows[project.columns.target].to_numpy(),
+                forecast=values,
+                version=version,
+                trained_through=str(card.trained_through),
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def forecasts_schema(project: Project) -> dg.TableSchema:
+    """The columns of the stored forecasts."""
+    kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
+    described = {
+        **{name: ("string", "of the row") for name in kept},
+        "date": ("datetime", "the day"),
+        "row": ("int", "position of the row among the day's features"),
+        "actual": ("float", f"{project.columns.target} of the row"),
+        "forecast": ("float", f"{project.columns.target} forecast for the row"),
+        "version": ("string", "version that made the forecast"),
+        "trained_through": ("string", "last day that the version learned from"),
+    }
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, kind, description=text) for name, (kind, text) in described.items()
+        ]
+    )
+
+
+def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
+    """Options that a reader of a metric must know, such as the floor of the forecasts."""
+    return {
+        f"{name}_{option}": value
+        for name, metric in metrics.items()
+        for option, value in vars(metric).items()
+    }
+
+
+def _slice_table(slices: "pd.DataFrame", primary: str) -> dg.MarkdownMetadataValue:
+    ranked = slices.sort_values("rows", ascending=False)
+    return markdown_table(
+        ["slice", "rows", primary],
+        [
+            [str(value), str(rows), f"{score:.3f}"]
+            for value, rows, score in zip(
+                ranked["value"], ranked["rows"].astype(int), ranked[primary], strict=True
+            )
+        ],
+    )
+
+
+def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+    """The asset `leaderboard`."""
+    names = [model.name for model in project.models]
+    trailing = dg.TimeWindowPartitionMapping(
+        start_offset=1 - LONG, allow_nonexistent_upstream_partitions=True
+    )
+
+    @dg.asset(
+        group_name=GROUP,
+        owners=[project.owner],
+        kinds={"pandas", "plotly"},
+        partitions_def=partitions.daily,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[dg.AssetDep(["validation", name], partition_mapping=trailing) for name in names],
+        output_required=False,
+        dagster_type=dg.Nothing,
+        retry_policy=RETRY_POLICY,
+        metadata={"page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE))},
+    )
+    def leaderboard(
+        context: dg.AssetExecutionContext,
+        datasets: dg.ResourceParam[DatasetStore],
+        pages: dg.ResourceParam[PageStore],
+    ) -> Iterator[Any]:
+        """All models side by side on the same rows: the day, and the 7 and 28 days up to it."""
+        keys = list(context.partition_keys)
+        start, end = window(keys)
+        reach = max(start - dt.timedelta(days=LONG - 1), partitions.first_month)
+        forecasts = read_forecasts(datasets, names, days_between(reach, end))
+        outcomes: dict[str, Metadata | Exception] = {}
+        boards = rank(project, forecasts)
+        for key in keys:
+            if day_of(key) < partitions.first_month:
+                outcomes[key] = {
+                    "status": f"warm-up: no model is in service before {partitions.first_month}",
+                    "dagster/row_count": 0,
+                }
+            elif key not in boards:
+                outcomes[key] = BadPartition(
+                    f"no model has been evaluated on {key}; materialize validation for it first"
+                )
+            else:
+                board = boards[key]
+                datasets.write("leaderboard", key, board)
+                outcomes[key] = {
+                    **stored(datasets, "leaderboard", key, board),
+                    **board_metadata(project, board),
+                }
+        if boards and max(boards) == datasets.keys("leaderboard")[-1]:
+            pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts))
+        yield from report(context, outcomes)
+
+    return leaderboard
+
+
+def read_forecasts(datasets: DatasetStore, names: list[str], keys: list[str]) -> "pd.DataFrame":
+    """The stored forecasts of several models on the rows that all of them forecast."""
+    import pandas as pd
+
+    from mlops_assets.ml.evaluation import common_rows
+
+    parts = [
+        frame.assign(model=name)
+        for name in names
+        if len(frame := datasets.read(f"validation/{name}", keys))
+    ]
+    return common_rows(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
+
+
+def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame"]:
+    """The leaderboard of each day: one row per model, best first.
+
+    Ranked by the primary metric over 28 days; a model that lacks days of that window ranks after
+    those that have them, since it was not judged on the same rows.
+    """
+    import pandas as pd
+
+    from mlops_assets.ml.charts import sparkline
+    from mlops_assets.ml.evaluation import trailing_scores
+
+    if forecasts.empty:
+        return {}
+    metrics = make_metrics(project.evaluation.metrics)
+    primary = metrics[project.evaluation.primary]
+    day = trailing_scores(metrics, forecasts, 1)
+    facts = forecasts.groupby(["model", "date"]).agg(
+        version=("version", "first"),
+        trained_through=("trained_through", "first"),
+        actual_total=("actual", "sum"),
+        forecast_total=("forecast", "sum"),
+    )
+    table = day.drop(columns="days").join(facts)
+    for days in TRAILING_DAYS:
+        table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
+    recent = day[primary.name].unstack("model").reindex(
+        pd.date_range(forecasts["date"].min(), forecasts["date"].max())
+    )
+    order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
+    table = table.assign(order=order).reset_index()
+    table = table.sort_values(["date", f"days_{LONG}d", "order"], ascending=[True, False, True])
+    boards = {}
+    for key, board in by_day(table, "date").items():
+        last = recent.loc[:key].tail(LONG)  # type: ignore[misc]
+        boards[key] = board.drop(columns="order").assign(
+            rank=range(1, len(board) + 1),
+            sparkline=[sparkline(last[name].tolist()) for name in board["model"]],
+        )
+    return boards
+
+
+def board_metadata(project: Project, board: "pd.DataFrame") -> Metadata:
+    """A day's leaderboard as a table, and each model's trailing primary metric as a number."""
+    primary = project.evaluation.primary
+    rows = [
+        [
+            str(line["rank"]),
+            str(line["model"]),
+            *(f"{line[column]:.3f}" for column in _primary_columns(primary)),
+            str(line["sparkline"]),
+            str(line["trained_through"]),
+        ]
+        for line in board.to_dict("records")
+    ]
+    header = ["", "model", primary, *(f"{days} days" for days in TRAILING_DAYS)]
+    return {
+        "best": str(board["model"].iloc[0]),
+        "table": markdown_table([*header, "last 28 days", "trained through"], rows),
+        **{
+            f"{line['model']}_{primary}_{LONG}d": float(line[f"{primary}_{LONG}d"])
+            for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
+        },
+        "rows": int(board["rows"].iloc[0]),
+        "page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE)),
+    }
+
+
+def leaderboard_html(
+    project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame"
+) -> str:
+    """The interactive page: the last days of every model, its slices and its forecasts."""
+    import pandas as pd
+
+    from mlops_assets.ml.charts import leaderboard_page
+    from mlops_assets.ml.metrics import finish_sums, term_sums
+
+    metrics = make_metrics(project.evaluation.metrics)
+    boards = datasets.read("leaderboard", datasets.keys("leaderboard")[-PAGE_DAYS:])
+    last = boards["date"].max()
+    recent = forecasts[forecasts["date"] > last - pd.Timedelta(days=LONG)]
+    slice_name = next(iter(project.evaluation.slices), None)
+    slices = pd.DataFrame()
+    if slice_name is not None:
+        sums = term_sums(metrics, recent, ["model", slice_name])
+        slices = finish_sums(metrics, sums).rename_axis(["model", "slice"]).reset_index()
+    totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
+    return leaderboard_page(
+        boards[["date", "model", *metrics, "rows", "version", "trained_through"]],
+        slices,
+        totals[["date", "model", "actual", "forecast"]],
+        title=f"{project.name}: leaderboard",
+        primary=project.evaluation.primary,
+        metrics={name: metric.description for name, metric in metrics.items()},
+        best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
+        target=project.columns.target,
+        slice_name=slice_name,
+    )
+
+
+def _primary_columns(primary: str) -> list[str]:
+    return [primary, *(f"{primary}_{days}d" for days in TRAILING_DAYS)]

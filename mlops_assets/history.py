@@ -1,0 +1,141 @@
+"""Build what is missing of the history: every layer in one run, with progress shown."""
+
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+
+import dagster as dg
+from tqdm import tqdm
+
+from mlops_assets.definitions import make_definitions
+from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB
+from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
+from mlops_assets.project import Project, load_project, storage_root
+from mlops_assets.resources.storage import make_storage
+from mlops_assets.sensors import make_layers
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+LINE_SECONDS = 5.0
+
+Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
+
+
+def steps(project: Project, partitions: Partitions) -> list[Step]:
+    """Title, job, assets and partitions of each layer, in the order in which they are built."""
+    observations, features, validation, leaderboard = make_layers(project)
+    trained = [dg.AssetKey(["models", model.name]) for model in project.models]
+    daily, monthly = partitions.daily, partitions.monthly
+    return [
+        ("observations", EVALUATE_JOB, observations.keys, daily),
+        ("features", EVALUATE_JOB, features.keys, daily),
+        ("training sets", RETRAIN_ALL_JOB, [dg.AssetKey("training_set")], monthly),
+        ("models", RETRAIN_ALL_JOB, trained, monthly),
+        ("validation", EVALUATE_JOB, validation.keys, daily),
+        ("leaderboard", EVALUATE_JOB, leaderboard.keys, daily),
+    ]
+
+
+def build_history(
+    project: Project,
+    definitions: dg.Definitions,
+    partitions: Partitions,
+    instance: dg.DagsterInstance,
+) -> list[str]:
+    """Materialize every missing partition up to yesterday; the reasons of those that failed."""
+    failures = []
+    for title, job_name, keys, definition in steps(project, partitions):
+        known = definition.get_partition_keys()
+        missing = {
+            key: set(known) - instance.get_materialized_partitions(key) for key in keys
+        }
+        count = sum(map(len, missing.values()))
+        if not count:
+            print(f"{title}: complete", flush=True)
+            continue
+        job = definitions.resolve_job_def(job_name)
+        with Progress(title, count) as progress:
+            for (first, last), assets in ranges(missing, definition).items():
+                failures += _run(job, assets, range_tags(first, last), instance, progress)
+    return failures
+
+
+def _run(
+    job: dg.JobDefinition,
+    assets: Sequence[dg.AssetKey],
+    tags: Mapping[str, str],
+    instance: dg.DagsterInstance,
+    progress: "Progress",
+) -> Iterable[str]:
+    """One run over a range; what its failed steps say."""
+    run_id = str(uuid.uuid4())
+    instance.add_event_listener(run_id, progress.see)
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=list(assets),
+        tags=dict(tags),
+        run_config=QUIET,
+        run_id=run_id,
+        raise_on_error=False,
+    )
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            failure = event.step_failure_data.user_failure_data
+            yield (failure and failure.description) or (error.message if error else event.message)
+
+
+class Progress:
+    """A bar in a terminal, a line now and then elsewhere."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self.title, self.total, self.done = title, total, 0
+        self.started = self.last_line = time.monotonic()
+        self.bar = tqdm(total=total, desc=f"{title:>13}", unit="", disable=not sys.stderr.isatty())
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+        if self.bar.disable:
+            self._line()
+
+    def see(self, entry: dg.EventLogEntry) -> None:
+        """Count a materialization."""
+        event = entry.dagster_event
+        if event is None or not event.is_step_materialization:
+            return
+        self.done += 1
+        self.bar.update()
+        if self.bar.disable and time.monotonic() - self.last_line > LINE_SECONDS:
+            self._line()
+
+    def _line(self) -> None:
+        self.last_line = time.monotonic()
+        seconds = self.last_line - self.started
+        print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", flush=True)
+
+
+def main() -> int:
+    """Build the history of the project in the settings; 1 when a partition failed."""
+    project = load_project()
+    storage = make_storage(storage_root())
+    partitions = make_partitions(project, storage)
+    definitions = make_definitions(project, storage)
+    with dg.DagsterInstance.get() as instance:
+        if instance.is_ephemeral:
+            print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
+            return 2
+        try:
+            failures = build_history(project, definitions, partitions, instance)
+        except KeyboardInterrupt:
+            print("\nInterrupted; `make history` goes on from here.", file=sys.stderr)
+            return 130
+    for reason in failures:
+        print(f"\n{reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Jobs: what a schedule, a sensor or a person runs."""
+
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.partitions import Partitions
+from mlops_assets.project import Project
+
+EVALUATE_JOB = "evaluate_job"
+
+RETRAIN_ALL_JOB = "retrain_all_job"
+
+Job = Any  # what define_asset_job returns, a type that Dagster does not export
+
+
+def retrain_job_name(model: str) -> str:
+    return f"retrain_{model}_job"
+
+
+def make_jobs(
+    project: Project, partitions: Partitions
+) -> list[Job]:
+    """Evaluation of a day, retraining of one model and of all for a month."""
+    daily = dg.AssetSelection.assets("observations", "features") | dg.AssetSelection.groups(
+        "validation"
+    )
+    training_set = dg.AssetSelection.assets("training_set")
+    return [
+        dg.define_asset_job(
+            EVALUATE_JOB,
+            selection=daily,
+            partitions_def=partitions.daily,
+            description="A day: its observations and features, every model's metrics, the ranking.",
+        ),
+        dg.define_asset_job(
+            RETRAIN_ALL_JOB,
+            selection=training_set | dg.AssetSelection.groups("models"),
+            partitions_def=partitions.monthly,
+            description="A month: its training set and a new version of every model.",
+        ),
+        *(
+            dg.define_asset_job(
+                retrain_job_name(model.name),
+                selection=training_set | dg.AssetSelection.assets(["models", model.name]),
+                partitions_def=partitions.monthly,
+                description=f"A month: its training set and a new version of {model.name}.",
+            )
+            for model in project.models
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Forecasting without an orchestrator: plain functions and small classes over frames."""

@@ -1,0 +1,578 @@
+"""Charts of how models do: a line of block characters, and a page of interactive figures."""
+
+import html
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from string import Template
+from typing import Any
+
+import pandas as pd
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+CONSTANT, MISSING = "▄", "·"
+UNKNOWN = "unknown"
+MEAN_DAYS = 7
+SHORT_DAYS = 14  # up to here a line is drawn with markers: one day alone has no line
+MOST_SLICES = 40
+SIGNIFICANT_DIGITS = 7
+
+# Okabe and Ito's palette for all kinds of colour vision, without its yellow, which white swallows.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+DASHES = ("solid", "dash", "dot", "dashdot")
+PATTERNS = dict(zip(DASHES, ("", "/", "x", "."), strict=True))  # the same for bars
+INK, MUTED, EDGE, GRID = "#231f1b", "#6b655e", "#d5d1cc", "#eeecea"
+FONT = "Geist, Inter, system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', sans-serif"
+
+Json = dict[str, Any]
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character per value: eight heights between the least and the largest finite value.
+
+    A value that is not finite is `·`; where all finite values are equal, each is `▄`.
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+
+    def block(value: float) -> str:
+        if not math.isfinite(value):
+            return MISSING
+        if low == high:
+            return CONSTANT
+        share = (value - low) / (high - low)
+        return BLOCKS[min(int(share * len(BLOCKS)), len(BLOCKS) - 1)]
+
+    return "".join(block(value) for value in values)
+
+
+def plotly_js() -> str:
+    """The text of plotly.js, which the page expects beside it as `plotly.min.js`."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+def leaderboard_page(
+    daily: pd.DataFrame,
+    slices: pd.DataFrame,
+    totals: pd.DataFrame,
+    *,
+    title: str,
+    primary: str,
+    metrics: Mapping[str, str],
+    best_first: Sequence[str],
+    target: str,
+    slice_name: str | None,
+) -> str:
+    """An HTML page of three figures, which needs `plotly.min.js` beside it and nothing else.
+
+    daily: one row per date and model; columns date, model, each metric, rows, version and
+    trained_through. slices: one row per model and slice over the trailing 28 days; columns model,
+    slice, rows and each metric. totals: one row per date and model; columns date, model, actual
+    and forecast, summed over the day. A frame may be empty, a value missing.
+    metrics maps each metric to its description; best_first ranks the models. Where slice_name is
+    None, the figure by slice is left out.
+
+    Raises ValueError when primary is no metric or a frame lacks a column.
+    """
+    if primary not in metrics:
+        raise ValueError(f"primary {primary!r} is no metric; choose one of: {', '.join(metrics)}")
+    names = [primary, *(name for name in metrics if name != primary)]
+    _check_columns("daily", daily, ["date", "model", *names, "rows", "version", "trained_through"])
+    _check_columns("slices", slices, ["model", "slice", "rows", *names])
+    _check_columns("totals", totals, ["date", "model", "actual", "forecast"])
+    models = _ranked(best_first, [daily, slices, totals])
+    lines = _model_lines(models)
+
+    figures: dict[str, Json | None] = {"daily": _daily_figure(daily, names, models, lines)}
+    sections = [
+        _section(
+            "daily",
+            "Day by day",
+            f"Thin lines are single days, bold lines the mean of the last {MEAN_DAYS}; "
+            "a dotted line marks the first day of a new version.",
+            figures["daily"],
+            metrics[primary],
+        )
+    ]
+    if slice_name is not None:
+        figures["slices"] = _slices_figure(slices, names, models, lines)
+        sections.append(
+            _section(
+                "slices",
+                f"By {slice_name}",
+                _slices_sentence(slices, models, slice_name),
+                figures["slices"],
+                metrics[primary],
+            )
+        )
+    figures["totals"] = _totals_figure(totals, models, lines, target)
+    sections.append(
+        _section(
+            "totals",
+            "Forecast against actual",
+            f"The sum of {target} over all rows of a day, as it was and as the best model "
+            "forecast it; click another model's name to add it.",
+            figures["totals"],
+        )
+    )
+    shown = {name: figure for name, figure in figures.items() if figure is not None}
+    return PAGE.substitute(
+        title=html.escape(title),
+        through=html.escape(_through([daily, totals])),
+        ranking=_ranking(models, lines, primary),
+        sections="\n".join(sections),
+        figures=_script_json(shown),
+        descriptions=_script_json(dict(metrics)),
+        font=FONT,
+        ink=INK,
+        muted=MUTED,
+    )
+
+
+def _check_columns(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in frame.columns]
+    if missing and not frame.empty:
+        raise ValueError(
+            f"{name} lacks the columns {', '.join(missing)}; it has {', '.join(frame.columns)}"
+        )
+
+
+def _ranked(best_first: Sequence[str], frames: Iterable[pd.DataFrame]) -> list[str]:
+    """The models that have rows, those without a rank last."""
+    found = {str(model) for frame in frames if not frame.empty for model in frame["model"].unique()}
+    return [
+        *(model for model in best_first if model in found),
+        *sorted(found - set(best_first)),
+    ]
+
+
+def _model_lines(models: Sequence[str]) -> dict[str, Json]:
+    """Colour and dash by name, not by rank, so that a model looks the same every day."""
+    return {
+        model: {
+            "color": PALETTE[i % len(PALETTE)],
+            "dash": DASHES[i // len(PALETTE) % len(DASHES)],
+        }
+        for i, model in enumerate(sorted(models))
+    }
+
+
+def _numbers(values: pd.Series) -> list[float | None]:
+    """Numbers as short as the eye needs, and None where JSON has no number."""
+    numbers = pd.to_numeric(values, errors="coerce").astype(float)
+    return [
+        float(f"{number:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(number) else None
+        for number in numbers
+    ]
+
+
+def _label(value: object) -> str:
+    """Plotly reads labels as a kind of HTML."""
+    return html.escape(str(value), quote=False)
+
+
+def _day_labels(values: Iterable[Any]) -> list[str]:
+    days = pd.DatetimeIndex(pd.to_datetime(pd.Series(list(values), dtype=object)))
+    return [UNKNOWN if pd.isna(day) else day.strftime("%Y-%m-%d") for day in days]
+
+
+def _by_model(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The rows of each model that has any, by day, with a row for each day in between."""
+    frame = frame.assign(date=pd.to_datetime(frame["date"]))
+    groups = {str(model): rows for model, rows in frame.groupby("model", sort=False, observed=True)}
+    return {
+        model: groups[model].set_index("date").sort_index().asfreq("D")
+        for model in models
+        if model in groups
+    }
+
+
+def _daily_figure(
+    daily: pd.DataFrame, metrics: Sequence[str], models: Sequence[str], lines: Mapping[str, Json]
+) -> Json | None:
+    if daily.empty:
+        return None
+    frames = _by_model(daily, models)
+    mode = "lines+markers" if _is_short(daily) else "lines"
+    traces: list[Json] = []
+    for model, rows in frames.items():
+        shared = {
+            "type": "scatter",
+            "x": _day_labels(rows.index),
+            "name": _label(model),
+            "legendgroup": model,
+            "customdata": _versions(rows),
+            "hoverlabel": {"bordercolor": lines[model]["color"]},
+        }
+        single = {
+            "mode": mode,
+            "line": {**lines[model], "width": 1},
+            "marker": {"size": 5},
+            "opacity": 0.35,
+            "showlegend": False,
+            "hovertemplate": _daily_hover(day="%{y:,.4~r}", mean="%{text}"),
+        }
+        mean = {
+            "mode": "lines",
+            "line": {**lines[model], "width": 3},
+            "hovertemplate": _daily_hover(day="%{text}", mean="%{y:,.4~r}"),
+        }
+        traces += [{**shared, **single}, {**shared, **mean}]
+
+    def choice(metric: str) -> tuple[Json, Json]:
+        values: list[list[float | None]] = []
+        texts: list[list[str]] = []
+        for rows in frames.values():
+            single = pd.to_numeric(rows[metric], errors="coerce")
+            mean = single.rolling(MEAN_DAYS, min_periods=1).mean().where(single.notna())
+            values += [_numbers(single), _numbers(mean)]
+            texts += [_texts(mean), _texts(single)]
+        return {"y": values, "text": texts}, {"yaxis.title.text": metric, "yaxis.autorange": True}
+
+    layout = _layout(height=440, hovermode="closest")
+    layout["xaxis"] |= _day_axis(daily)
+    layout["shapes"] = [
+        {
+            "type": "line",
+            "xref": "x",
+            "yref": "paper",
+            "x0": day,
+            "x1": day,
+            "y0": 0,
+            "y1": 1,
+            "layer": "below",
+            "line": {"color": EDGE, "width": 1.5, "dash": "dot"},
+        }
+        for day in _version_changes(frames.values())
+    ]
+    return _with_choice({"data": traces, "layout": layout}, {m: choice(m) for m in metrics})
+
+
+def _daily_hover(*, day: str, mean: str) -> str:
+    return (
+        f"<b>%{{fullData.name}}</b>, %{{x}}<br>{day} on the day, {mean} over {MEAN_DAYS} days<br>"
+        "version %{customdata[0]}<br>trained through %{customdata[1]}<extra></extra>"
+    )
+
+
+def _texts(values: pd.Series) -> list[str]:
+    return [
+        f"{float(f'{value:.4g}'):,.12g}" if math.isfinite(value) else UNKNOWN for value in values
+    ]
+
+
+def _is_short(frame: pd.DataFrame) -> bool:
+    return bool(frame["date"].nunique() <= SHORT_DAYS)
+
+
+def _day_axis(frame: pd.DataFrame) -> Json:
+    axis: Json = {"type": "date", "hoverformat": "%a %d %b %Y", "showgrid": False}
+    if _is_short(frame):
+        axis |= {"tickformat": "%d %b", "dtick": 24 * 60 * 60 * 1000}
+    return axis
+
+
+def _versions(rows: pd.DataFrame) -> list[list[str]]:
+    """Version and last day of training of each row, as hover text."""
+    versions = [_label(UNKNOWN if pd.isna(version) else version) for version in rows["version"]]
+    return [list(pair) for pair in zip(versions, _day_labels(rows["trained_through"]), strict=True)]
+
+
+def _version_changes(frames: Iterable[pd.DataFrame]) -> list[str]:
+    """The days on which a model was first judged in another version than on its day before."""
+    days: set[str] = set()
+    for rows in frames:
+        versions = rows["version"].dropna().astype(str)
+        changed = versions.ne(versions.shift()) & versions.shift().notna()
+        days.update(_day_labels(versions.index[changed.to_numpy()]))
+    return sorted(days)
+
+
+def _slice_order(slices: pd.DataFrame, model: str, metric: str) -> list[str]:
+    """All slices, the one with the model's largest value first, those it has no value for last."""
+    own = slices[slices["model"] == model]
+    values = dict(zip(own["slice"].astype(str), _numbers(own[metric]), strict=True))
+
+    def key(name: str) -> tuple[bool, float, str]:
+        value = values.get(name)
+        return value is None, -(value or 0.0), name
+
+    return sorted(slices["slice"].astype(str).unique(), key=key)
+
+
+def _slices_sentence(slices: pd.DataFrame, models: Sequence[str], slice_name: str) -> str:
+    if slices.empty:
+        return f"Each {slice_name} over the last 28 days."
+    count = slices["slice"].nunique()
+    which = f"Each {slice_name}" if count <= MOST_SLICES else f"The first {MOST_SLICES} of {count}"
+    best = next(model for model in models if (slices["model"] == model).any())
+    return f"{which} over the last 28 days, from the largest value of {best} to its smallest."
+
+
+def _slices_figure(
+    slices: pd.DataFrame, metrics: Sequence[str], models: Sequence[str], lines: Mapping[str, Json]
+) -> Json | None:
+    if slices.empty:
+        return None
+    groups = {
+        str(model): rows for model, rows in slices.groupby("model", sort=False, observed=True)
+    }
+    frames = {model: groups[model] for model in models if model in groups}
+    best = next(iter(frames))
+    kept = _slice_order(slices, best, metrics[0])[:MOST_SLICES]
+    frames = {model: rows[rows["slice"].astype(str).isin(kept)] for model, rows in frames.items()}
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": _label(model),
+            "y": [_label(name) for name in rows["slice"]],
+            "marker": {
+                "color": lines[model]["color"],
+                "pattern": {"shape": PATTERNS[lines[model]["dash"]]},
+            },
+            "customdata": _numbers(rows["rows"]),
+            "hovertemplate": "<b>%{fullData.name}</b>, %{y}: %{x:,.4~r} over "
+            "%{customdata:,} rows<extra></extra>",
+        }
+        for model, rows in frames.items()
+    ]
+
+    def choice(metric: str) -> tuple[Json, Json]:
+        order = [name for name in _slice_order(slices, best, metric) if name in kept]
+        return {"x": [_numbers(rows[metric]) for rows in frames.values()]}, {
+            "xaxis.title.text": metric,
+            "xaxis.autorange": True,
+            "yaxis.categoryarray": [_label(name) for name in order],
+        }
+
+    height = 130 + len(kept) * (16 + 9 * len(frames))
+    layout = _layout(height=height, hovermode="closest")
+    layout |= {"bargap": 0.24, "bargroupgap": 0.0}
+    layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
+    return _with_choice({"data": traces, "layout": layout}, {m: choice(m) for m in metrics})
+
+
+def _totals_figure(
+    totals: pd.DataFrame, models: Sequence[str], lines: Mapping[str, Json], target: str
+) -> Json | None:
+    if totals.empty:
+        return None
+    frames = _by_model(totals, models)
+    actual = pd.concat([rows["actual"] for rows in frames.values()]).groupby(level=0).first()
+    mode = "lines+markers" if _is_short(totals) else "lines"
+    hover = "<b>%{fullData.name}</b> %{y:,.6~r}<extra></extra>"
+    best = next(iter(frames))
+    traces: list[Json] = [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "name": "actual",
+            "x": _day_labels(actual.index),
+            "y": _numbers(actual),
+            "line": {"color": INK, "width": 2},
+            "hovertemplate": hover,
+        }
+    ]
+    traces += [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "name": _label(model),
+            "x": _day_labels(rows.index),
+            "y": _numbers(rows["forecast"]),
+            "line": {**lines[model], "width": 2},
+            "visible": True if model == best else "legendonly",
+            "hovertemplate": hover,
+        }
+        for model, rows in frames.items()
+    ]
+    layout = _layout(height=420, hovermode="x unified")
+    layout["xaxis"] |= _day_axis(totals)
+    layout["xaxis"]["rangeselector"] = {
+        "buttons": [
+            {"label": "4 weeks", "step": "day", "count": 28, "stepmode": "backward"},
+            {"label": "3 months", "step": "month", "count": 3, "stepmode": "backward"},
+            {"label": "all", "step": "all"},
+        ],
+        "bgcolor": "#fff",
+        "activecolor": GRID,
+        "bordercolor": EDGE,
+        "borderwidth": 1,
+        "y": 1.03,
+    }
+    layout["yaxis"]["title"]["text"] = _label(target)
+    return {"data": traces, "layout": layout}
+
+
+def _layout(*, height: int, hovermode: str) -> Json:
+    axis = {
+        "gridcolor": GRID,
+        "zerolinecolor": "#b5afa8",
+        "automargin": True,
+        "ticklabelstandoff": 6,
+    }
+    return {
+        "height": height,
+        "hovermode": hovermode,
+        "paper_bgcolor": "#fff",
+        "plot_bgcolor": "#fff",
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "margin": {"l": 56, "r": 16, "t": 48, "b": 48},
+        "hoverlabel": {
+            "bgcolor": "#fff",
+            "bordercolor": EDGE,
+            "font": {"family": FONT, "size": 12, "color": INK},
+        },
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        "xaxis": {**axis, "title": {"text": ""}},
+        "yaxis": {**axis, "title": {"text": ""}},
+    }
+
+
+def _with_choice(figure: Json, choices: Mapping[str, tuple[Json, Json]]) -> Json:
+    """The figure of the first metric, with a menu that changes to the others.
+
+    A choice holds what changes: by trace, one value each; in the layout, by dotted path.
+    """
+    by_trace, in_layout = next(iter(choices.values()))
+    for attribute, values in by_trace.items():
+        for trace, value in zip(figure["data"], values, strict=True):
+            trace[attribute] = value
+    for path, value in in_layout.items():
+        *parents, last = path.split(".")
+        place = figure["layout"]
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    buttons = [
+        {"label": _label(metric), "name": metric, "method": "update", "args": list(choice)}
+        for metric, choice in choices.items()
+    ]
+    menu = {
+        "buttons": buttons,
+        "x": 0,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "pad": {"b": 10},
+        "bgcolor": "#fff",
+        "bordercolor": EDGE,
+        "font": {"size": 13},
+        "showactive": True,
+    }
+    figure["layout"]["updatemenus"] = [menu] if len(buttons) > 1 else []
+    return figure
+
+
+def _through(frames: Iterable[pd.DataFrame]) -> str:
+    days = [pd.to_datetime(frame["date"]).max() for frame in frames if not frame.empty]
+    return f"through {max(days):%Y-%m-%d}" if days else "no day evaluated yet"
+
+
+def _ranking(models: Sequence[str], lines: Mapping[str, Json], primary: str) -> str:
+    if not models:
+        return ""
+    items = "".join(
+        f'<li><i style="background:{lines[model]["color"]}"></i>{html.escape(model)}</li>'
+        for model in models
+    )
+    return f"<span>Best first by {html.escape(primary)}</span><ol>{items}</ol>"
+
+
+def _section(
+    name: str, heading: str, sentence: str, figure: Json | None, description: str | None = None
+) -> str:
+    """A heading, a sentence and the place of a figure, or that there is none."""
+    if figure is None:
+        body = '<p class="none">nothing to show yet</p>'
+    else:
+        note = "" if description is None else f'<p class="note">{html.escape(description)}</p>'
+        body = f'{note}<div class="figure" id="{name}"></div>'
+    return f"<section><h2>{html.escape(heading)}</h2><p>{html.escape(sentence)}</p>{body}</section>"
+
+
+def _script_json(value: object) -> str:
+    """JSON that cannot end the script element it is written into."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+PAGE = Template("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title, $through</title>
+<link rel="icon" href="data:,">
+<style>
+html { overflow-y: scroll; }
+body { margin: 0; background: #faf9f7; color: $ink; font: 15px/1.5 $font; }
+main { max-width: 1200px; margin: 0 auto; padding: 28px 24px 40px; }
+h1 { margin: 0; font-size: 26px; line-height: 1.25; letter-spacing: -0.01em; }
+h2 { margin: 0; font-size: 18px; }
+p { margin: 2px 0 0; color: $muted; }
+section { background: #fff; border: 1px solid #e6e3df; border-radius: 12px;
+  padding: 20px 24px 12px; margin-top: 20px; }
+.figure { margin-top: 12px; overflow: hidden; }
+.note { margin-top: 10px; color: $ink; font-size: 14px; }
+.none { padding: 32px 0; text-align: center; }
+.ranking { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; margin-top: 14px;
+  color: $muted; }
+.ranking ol { display: flex; flex-wrap: wrap; gap: 6px; margin: 0; padding: 0; list-style: none;
+  counter-reset: rank; }
+.ranking li { display: flex; align-items: center; gap: 7px; padding: 1px 11px; background: #fff;
+  border: 1px solid #e6e3df; border-radius: 99px; color: $ink; font-size: 14px; }
+.ranking li::before { counter-increment: rank; content: counter(rank); color: $muted; }
+.ranking i { width: 10px; height: 10px; border-radius: 50%; }
+footer { margin-top: 16px; color: $muted; font-size: 13px; }
+@media (max-width: 700px) {
+  main { padding: 16px 10px 24px; }
+  section { padding: 16px 12px 8px; }
+}
+</style>
+</head>
+<body>
+<main>
+<header><h1>$title</h1><p>$through</p><div class="ranking">$ranking</div></header>
+$sections
+<footer>Drag over a figure to zoom and double-click to return; click a name to hide or show a
+model, double-click it to see it alone.</footer>
+</main>
+<script src="plotly.min.js"></script>
+<script>
+const figures = $figures;
+const descriptions = $descriptions;
+const config = {responsive: true, displayModeBar: false};
+const above = {'legend.x': 1, 'legend.xanchor': 'right', 'legend.y': 1,
+  'legend.yref': 'paper', 'legend.yanchor': 'bottom'};
+const below = {'legend.x': 0, 'legend.xanchor': 'left', 'legend.y': 0,
+  'legend.yref': 'container', 'legend.yanchor': 'bottom'};
+function placeLegend(div) {
+  const narrow = div.clientWidth < 900;
+  if (div.dataset.narrow === String(narrow)) return;
+  div.dataset.narrow = narrow;
+  Plotly.relayout(div, narrow ? below : above);
+}
+for (const [name, figure] of Object.entries(figures)) {
+  const div = document.getElementById(name);
+  if (!window.Plotly) {
+    div.textContent = 'This figure needs the file plotly.min.js beside the page.';
+    continue;
+  }
+  Plotly.newPlot(div, figure.data, figure.layout, config).then(() => {
+    placeLegend(div);
+    window.addEventListener('resize', () => placeLegend(div));
+    div.on('plotly_buttonclicked', event => {
+      div.previousElementSibling.textContent = descriptions[event.button.name];
+    });
+  });
+}
+</script>
+</body>
+</html>
+""")

@@ -1,0 +1,62 @@
+"""Estimators of our own, in the form that scikit-learn expects."""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class MissingAsNone(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Categories with one mark, None, for a missing one: encoders refuse pandas' own, `pd.NA`."""
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
+        """Nothing is learned."""
+        return self
+
+    def transform(self, X: pd.DataFrame) -> "np.ndarray[tuple[int, int], np.dtype[np.object_]]":  # noqa: N803
+        """A copy of `X` as objects, shape (rows, columns)."""
+        categories = X.to_numpy(dtype=object, copy=True)
+        categories[X.isna().to_numpy()] = None
+        return categories
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class EmptyAsZero(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Numbers whose gaps stay, except in a column that was all gaps when fitted: it becomes 0.
+
+    Histogram boosting takes gaps, but cannot bin a column without a single value.
+    """
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: N803
+        """Learn which columns of `X`, shape (rows, columns), are empty."""
+        self.empty_ = X.isna().to_numpy().all(axis=0)
+        return self
+
+    def transform(self, X: pd.DataFrame) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":  # noqa: N803
+        """A copy of `X` as floats, shape (rows, columns)."""
+        check_is_fitted(self)
+        numbers = X.to_numpy(dtype=float, na_value=np.nan, copy=True)
+        numbers[:, self.empty_] = 0.0
+        return numbers
+
+
+class SeasonalNaiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Repeats its only input, the target one season ago; where that is missing, the mean target."""
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+        """Learn the mean of `y`, shape (rows,); `X` has shape (rows, 1)."""
+        validate_data(self, X, ensure_all_finite="allow-nan")
+        self.mean_ = float(np.mean(y))
+        return self
+
+    def predict(self, X: Any) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":  # noqa: N803
+        """One forecast per row of `X`, shape (rows,)."""
+        check_is_fitted(self)
+        season = np.asarray(
+            validate_data(self, X, reset=False, ensure_all_finite="allow-nan"), dtype=float
+        )[:, 0]
+        return np.where(np.isnan(season), self.mean_, season)

@@ -1,0 +1,77 @@
+"""From forecasts to scores: of a day, of its slices, and of trailing windows on common rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_assets.ml.metrics import Metric, finish_sums, term_sums
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns of stored forecasts, beside those of the series and slices
+FORECAST_COLUMNS = ("date", "row", "actual", "forecast", "version", "trained_through")
+
+
+@dataclass(frozen=True)
+class DayScores:
+    """Scores of one model by day, and by day and value of each slice column."""
+
+    days: "pd.DataFrame"
+    slices: "pd.DataFrame"
+
+
+def score_days(
+    metrics: Mapping[str, Metric], forecasts: "pd.DataFrame", slices: Sequence[str]
+) -> DayScores:
+    """Score forecasts (FORECAST_COLUMNS and slice columns) of any number of days at once.
+
+    `days` is indexed by date and has a column per metric and `rows`; `slices` has the columns
+    date, slice (the name of the column), value, a column per metric and rows.
+    """
+    import pandas as pd
+
+    days = finish_sums(metrics, term_sums(metrics, forecasts, ["date"]))
+    parts = [
+        finish_sums(metrics, term_sums(metrics, forecasts, ["date", column]))
+        .rename_axis(index={column: "value"})
+        .reset_index()
+        .assign(slice=column)
+        for column in slices
+    ]
+    return DayScores(days, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame())
+
+
+def common_rows(forecasts: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows that every model of the day forecast; `forecasts` has a column `model`."""
+    models_of_day = forecasts.groupby("date")["model"].transform("nunique")
+    models_of_row = forecasts.groupby(["date", "row"])["model"].transform("nunique")
+    return forecasts[models_of_row == models_of_day]
+
+
+def trailing_scores(
+    metrics: Mapping[str, Metric], forecasts: "pd.DataFrame", days: int
+) -> "pd.DataFrame":
+    """Scores of each model over the `days` days up to each date, on common rows.
+
+    The rows of a window are pooled, so that a busy day weighs more than a quiet one. Indexed by
+    model and date, with a column per metric, `rows`, and `days`: how many days of the window
+    have forecasts.
+    """
+    import pandas as pd
+
+    sums = term_sums(metrics, forecasts, ["model", "date"])
+    sums = sums.assign(days=1)
+    calendar = pd.date_range(forecasts["date"].min(), forecasts["date"].max())
+    models = sums.index.get_level_values("model").unique()
+    grid = pd.MultiIndex.from_product([models, calendar], names=["model", "date"])
+    rolled = (
+        sums.reindex(grid, fill_value=0)
+        .groupby(level="model")
+        .rolling(days, min_periods=1)
+        .sum()
+        .droplevel(0)
+    )
+    rolled = rolled.loc[sums.index]
+    scores = finish_sums(metrics, rolled.drop(columns="days"))
+    return scores.assign(days=rolled["days"].astype(int))

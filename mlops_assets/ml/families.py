@@ -1,0 +1,347 @@
+"""Kinds of model: what each is, which hyperparameters it takes and how its pipeline is built."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+# What a stored pipeline may hold beyond the types that skops trusts by itself. Each was read:
+# none runs code when it is restored, and a partial may only hold a function that is trusted too.
+TRUSTED_TYPES = (
+    "functools.partial",
+    "mlops_assets.ml.estimators.EmptyAsZero",
+    "mlops_assets.ml.estimators.MissingAsNone",
+    "mlops_assets.ml.estimators.SeasonalNaiveRegressor",
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.model_selection._split.KFold",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils.validation.check_array",
+)
+
+# A native category of the histogram boosting takes one of its 255 bins.
+MOST_CATEGORIES = 254
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The columns that a pipeline reads."""
+
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    seasonal: str | None
+    """The numeric column that holds the target one season ago, where there is one."""
+
+
+class Hyperparameters(BaseModel):
+    """What a person may choose of a family: each field with a default, bounds and a description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Family(ABC):
+    """A kind of model. `build` returns an unfitted, seeded scikit-learn pipeline.
+
+    The pipeline reads a frame with the columns of `inputs`, encodes and imputes them itself and
+    takes categories that it has never seen.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    hyperparameters: ClassVar[type[Hyperparameters]]
+
+    @abstractmethod
+    def build(self, hyperparameters: Any, inputs: Inputs, seed: int = 0) -> "Pipeline": ...
+
+
+FAMILIES: dict[str, Family] = {}
+
+
+def register(family: type[Family]) -> type[Family]:
+    """Make a family known under its name."""
+    FAMILIES[family.name] = family()
+    return family
+
+
+def get_family(name: str) -> Family:
+    """The family of that name. ValueError that lists the known ones."""
+    if name not in FAMILIES:
+        raise ValueError(f"{name!r} is no known family; choose one of: {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def parse_hyperparameters(family: str, values: Mapping[str, object]) -> Hyperparameters:
+    """The hyperparameters of a family, defaults filled in.
+
+    ValueError that names the family, the field, the value and what is allowed.
+    """
+    fields = get_family(family).hyperparameters
+    try:
+        return fields.model_validate(values)
+    except ValidationError as error:
+        known = ", ".join(fields.model_fields) or "none"
+        mistakes = [
+            f"unknown hyperparameter {detail['loc'][0]!r}; {family} takes: {known}"
+            if detail["type"] == "extra_forbidden"
+            else f"{detail['loc'][0]} = {detail['input']!r}: {detail['msg']}"
+            for detail in error.errors()
+        ]
+        raise ValueError(f"hyperparameters of {family}: {'; '.join(mistakes)}") from error
+
+
+def _pipeline(estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any) -> "Pipeline":
+    """Numeric columns first, then encoded categorical ones, then the estimator."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline, make_pipeline
+
+    from mlops_assets.ml.estimators import MissingAsNone
+
+    columns = [
+        ("numeric", numeric, list(inputs.numeric)),
+        ("categorical", make_pipeline(MissingAsNone(), categorical), list(inputs.categorical)),
+    ]
+    return Pipeline(
+        [
+            ("inputs", ColumnTransformer([c for c in columns if c[2]])),
+            ("estimator", estimator),
+        ]
+    )
+
+
+def _linear_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
+    """Medians for missing numbers, one scale for all, a column per category."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    return _pipeline(
+        estimator,
+        inputs,
+        numeric=make_pipeline(
+            SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+        ),
+        categorical=OneHotEncoder(handle_unknown="ignore"),
+    )
+
+
+def _tree_pipeline(estimator: Any, inputs: Inputs, seed: int) -> "Pipeline":
+    """Medians for missing numbers, the cross-fitted mean target for a category."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import TargetEncoder
+
+    folds = KFold(5, shuffle=True, random_state=seed)
+    return _pipeline(
+        estimator,
+        inputs,
+        numeric=SimpleImputer(strategy="median", keep_empty_features=True),
+        categorical=TargetEncoder(target_type="continuous", cv=folds),
+    )
+
+
+class NoHyperparameters(Hyperparameters):
+    """Nothing to choose."""
+
+
+@register
+class SeasonalNaive(Family):
+    name = "seasonal_naive"
+    description = "Repeats the target of a week ago: the yardstick that a model has to beat."
+    hyperparameters = NoHyperparameters
+
+    def build(
+        self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from mlops_assets.ml.estimators import SeasonalNaiveRegressor
+
+        if inputs.seasonal is None:
+            raise ValueError("seasonal_naive repeats the target of a week ago; add 7 to the lags")
+        season = Inputs(numeric=(inputs.seasonal,), categorical=(), seasonal=inputs.seasonal)
+        return _pipeline(
+            SeasonalNaiveRegressor(), season, numeric="passthrough", categorical="passthrough"
+        )
+
+
+@register
+class LinearRegressionFamily(Family):
+    name = "linear_regression"
+    description = "Ordinary least squares on scaled numbers and one column per category."
+    hyperparameters = NoHyperparameters
+
+    def build(
+        self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from sklearn.linear_model import LinearRegression
+
+        return _linear_pipeline(LinearRegression(), inputs)
+
+
+class RidgeHyperparameters(Hyperparameters):
+    alpha: float = Field(
+        1.0, gt=0, le=1e6, description="Strength of the penalty on large coefficients."
+    )
+
+
+@register
+class RidgeFamily(Family):
+    name = "ridge"
+    description = "Least squares with a penalty on large coefficients."
+    hyperparameters = RidgeHyperparameters
+
+    def build(
+        self, hyperparameters: RidgeHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from sklearn.linear_model import Ridge
+
+        return _linear_pipeline(Ridge(alpha=hyperparameters.alpha), inputs)
+
+
+class TreeCriterion(StrEnum):
+    SQUARED_ERROR = "squared_error"
+    POISSON = "poisson"
+
+
+class DecisionTreeHyperparameters(Hyperparameters):
+    max_depth: int | None = Field(
+        10, ge=1, le=64, description="Most questions from root to leaf; null for no limit."
+    )
+    min_samples_leaf: int = Field(20, ge=1, le=100_000, description="Fewest rows in a leaf.")
+    criterion: TreeCriterion = Field(
+        TreeCriterion.SQUARED_ERROR, description="What a split reduces; poisson suits counts."
+    )
+
+
+@register
+class DecisionTreeFamily(Family):
+    name = "decision_tree"
+    description = "One regression tree."
+    hyperparameters = DecisionTreeHyperparameters
+
+    def build(
+        self, hyperparameters: DecisionTreeHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from sklearn.tree import DecisionTreeRegressor
+
+        return _tree_pipeline(
+            DecisionTreeRegressor(**hyperparameters.model_dump(mode="json"), random_state=seed),
+            inputs,
+            seed,
+        )
+
+
+class RandomForestHyperparameters(Hyperparameters):
+    n_estimators: int = Field(100, ge=1, le=2000, description="Number of trees.")
+    max_depth: int | None = Field(
+        None, ge=1, le=64, description="Most questions from root to leaf; null for no limit."
+    )
+    min_samples_leaf: int = Field(5, ge=1, le=100_000, description="Fewest rows in a leaf.")
+    max_features: float = Field(
+        0.33, gt=0, le=1, description="Share of the inputs tried at each split."
+    )
+
+
+@register
+class RandomForestFamily(Family):
+    name = "random_forest"
+    description = "The mean of many trees, each on a resample of the rows."
+    hyperparameters = RandomForestHyperparameters
+
+    def build(
+        self, hyperparameters: RandomForestHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from sklearn.ensemble import RandomForestRegressor
+
+        # One thread: with more, forecasts are added up in the order in which the threads arrive.
+        return _tree_pipeline(
+            RandomForestRegressor(**hyperparameters.model_dump(), random_state=seed, n_jobs=1),
+            inputs,
+            seed,
+        )
+
+
+class GradientBoostingHyperparameters(Hyperparameters):
+    n_estimators: int = Field(80, ge=1, le=5000, description="Number of trees.")
+    learning_rate: float = Field(0.1, gt=0, le=1, description="Weight of each further tree.")
+    max_depth: int = Field(4, ge=1, le=32, description="Most questions from root to leaf.")
+    min_samples_leaf: int = Field(20, ge=1, le=100_000, description="Fewest rows in a leaf.")
+    subsample: float = Field(0.5, gt=0, le=1, description="Share of the rows that a tree sees.")
+    max_features: float = Field(
+        0.5, gt=0, le=1, description="Share of the inputs tried at each split."
+    )
+
+
+@register
+class GradientBoostingFamily(Family):
+    name = "gradient_boosting"
+    description = "Trees one after another, each on what the ones before left over."
+    hyperparameters = GradientBoostingHyperparameters
+
+    def build(
+        self, hyperparameters: GradientBoostingHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from sklearn.ensemble import GradientBoostingRegressor
+
+        return _tree_pipeline(
+            GradientBoostingRegressor(**hyperparameters.model_dump(), random_state=seed),
+            inputs,
+            seed,
+        )
+
+
+class HistLoss(StrEnum):
+    SQUARED_ERROR = "squared_error"
+    ABSOLUTE_ERROR = "absolute_error"
+    POISSON = "poisson"
+
+
+class HistGradientBoostingHyperparameters(Hyperparameters):
+    loss: HistLoss = Field(
+        HistLoss.SQUARED_ERROR,
+        description="What is minimised; poisson suits counts and needs a target of at least 0.",
+    )
+    learning_rate: float = Field(0.1, gt=0, le=1, description="Weight of each further tree.")
+    max_iter: int = Field(100, ge=1, le=5000, description="Number of trees.")
+    max_leaf_nodes: int = Field(31, ge=2, le=4096, description="Most leaves of a tree.")
+    min_samples_leaf: int = Field(20, ge=1, le=100_000, description="Fewest rows in a leaf.")
+    l2_regularization: float = Field(
+        0.0, ge=0, le=1e6, description="Strength of the penalty on large leaf values."
+    )
+
+
+@register
+class HistGradientBoostingFamily(Family):
+    name = "hist_gradient_boosting"
+    description = "Boosted trees on binned inputs: fast, with missing values and native categories."
+    hyperparameters = HistGradientBoostingHyperparameters
+
+    def build(
+        self, hyperparameters: HistGradientBoostingHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        from sklearn.preprocessing import OrdinalEncoder
+
+        from mlops_assets.ml.estimators import EmptyAsZero
+
+        first = len(inputs.numeric)
+        return _pipeline(
+            HistGradientBoostingRegressor(
+                **hyperparameters.model_dump(mode="json"),
+                categorical_features=list(range(first, first + len(inputs.categorical))),
+                early_stopping=False,
+                random_state=seed,
+            ),
+            inputs,
+            numeric=EmptyAsZero(),
+            categorical=OrdinalEncoder(
+                handle_unknown="use_encoded_value",
+                unknown_value=-1,
+                max_categories=MOST_CATEGORIES,
+            ),
+        )

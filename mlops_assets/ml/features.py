@@ -1,0 +1,83 @@
+"""Model inputs of a day: what is known of it in advance, and the target of the days before."""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from mlops_assets.project import CalendarFeature, Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def make_features(
+    project: Project, observations: "pd.DataFrame", start: dt.date, end: dt.date
+) -> "pd.DataFrame":
+    """The features of the days [start, end), one row per observation of these days.
+
+    `observations` also holds the `project.longest_lag` days before `start`. Lags and rolling means
+    of a day use only rows of earlier days; where such a row is missing they are NaN. The columns
+    are those of the settings, then lags, rolling means and calendar.
+    """
+    import pandas as pd
+
+    date = project.columns.date
+    inside = (observations[date] >= pd.Timestamp(start)) & (observations[date] < pd.Timestamp(end))
+    rows = observations.loc[inside, project.column_names].reset_index(drop=True)
+    history = _history(project, observations, rows, start, end)
+    calendar = {
+        feature.value: calendar_feature(rows[date], feature)
+        for feature in project.features.calendar
+    }
+    return rows.assign(**history, **calendar)
+
+
+def _history(
+    project: Project,
+    observations: "pd.DataFrame",
+    rows: "pd.DataFrame",
+    start: dt.date,
+    end: dt.date,
+) -> dict[str, "pd.Series[float]"]:
+    """Lags and rolling means of the target, aligned with `rows`."""
+    import pandas as pd
+
+    if not project.longest_lag:
+        return {}
+    date, target, series = project.columns.date, project.columns.target, project.columns.series
+    days = pd.date_range(
+        pd.Timestamp(start) - pd.Timedelta(days=project.longest_lag), end, inclusive="left"
+    )
+    # days x series, so that a lag is a shift and no row can meet another series
+    wide = observations.pivot(index=date, columns=series, values=target).astype(float)
+    wide = wide.reindex(days)
+    before = wide.shift(1)
+    columns = {name: wide.shift(lag) for name, lag in project.lag_columns.items()}
+    columns |= {
+        name: before.rolling(window, min_periods=1).mean()
+        for name, window in project.rolling_columns.items()
+    }
+    day_of_row = days.get_indexer(pd.DatetimeIndex(rows[date]))
+    keys = rows[series[0]] if len(series) == 1 else pd.MultiIndex.from_frame(rows[series])
+    series_of_row = wide.columns.get_indexer(pd.Index(keys))
+    return {
+        name: pd.Series(values.to_numpy()[day_of_row, series_of_row], index=rows.index)
+        for name, values in columns.items()
+    }
+
+
+def calendar_feature(days: "pd.Series[pd.Timestamp]", feature: CalendarFeature) -> "pd.Series[int]":
+    """A calendar feature of each date: Monday is 0, the first of January is day 1 of the year."""
+    calendar = days.dt
+    match feature:
+        case CalendarFeature.DAY_OF_WEEK:
+            return calendar.dayofweek
+        case CalendarFeature.DAY_OF_MONTH:
+            return calendar.day
+        case CalendarFeature.DAY_OF_YEAR:
+            return calendar.dayofyear
+        case CalendarFeature.WEEK_OF_YEAR:
+            return calendar.isocalendar().week.astype("int32")
+        case CalendarFeature.MONTH:
+            return calendar.month
+        case CalendarFeature.IS_WEEKEND:
+            return (calendar.dayofweek >= 5).astype("int32")

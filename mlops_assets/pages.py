@@ -1,0 +1,40 @@
+"""A small web app that serves the HTML pages from where they are stored."""
+
+import re
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+HOME = "/leaderboard.html"
+PAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.]*\.(html|js)")
+MEDIA_TYPES = {"html": "text/html", "js": "text/javascript"}
+HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+
+
+def make_app(read: Callable[[str], bytes]) -> Starlette:
+    """The app that answers `/{name}` with the bytes that `read` returns for the name.
+
+    Only plain names that end in .html or .js reach `read`. It raises FileNotFoundError for a
+    page that is not built yet, which is answered with 404 and a hint. `/` redirects to the
+    leaderboard.
+    """
+
+    def home(_: Request) -> Response:
+        return RedirectResponse(HOME, headers=HEADERS)
+
+    # Not async: Starlette then calls it in a thread, as `read` may wait for a disk or a network.
+    def page(request: Request) -> Response:
+        name = PAGE_NAME.fullmatch(request.path_params["name"])
+        if name is None:
+            return PlainTextResponse("no such page\n", status_code=404, headers=HEADERS)
+        try:
+            content = read(name.group())
+        except FileNotFoundError:
+            hint = "not built yet: materialize leaderboard\n"
+            return PlainTextResponse(hint, status_code=404, headers=HEADERS)
+        return Response(content, media_type=MEDIA_TYPES[name.group(1)], headers=HEADERS)
+
+    return Starlette(routes=[Route("/", home), Route("/{name:path}", page)])

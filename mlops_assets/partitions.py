@@ -1,0 +1,109 @@
+"""Days and months: every partitions definition, built once."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlops_assets.project import Project
+from mlops_assets.resources.storage import Storage
+
+HISTORY_MONTHS = 6
+FIRST_DAY_FILE = "first_day.txt"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """The days and months of a project."""
+
+    first_day: dt.date
+    first_month: dt.date
+    daily: dg.DailyPartitionsDefinition
+    monthly: dg.MonthlyPartitionsDefinition
+
+
+def make_partitions(project: Project, storage: Storage) -> Partitions:
+    """The partitions of a project whose history lies in `storage`."""
+    first_day = project.first_day or _kept_first_day(project, storage)
+    first_month = add_months(
+        _next_month_start(first_day + dt.timedelta(days=project.longest_lag)),
+        project.training.window_months,
+    )
+    return Partitions(
+        first_day=first_day,
+        first_month=first_month,
+        daily=dg.DailyPartitionsDefinition(
+            start_date=first_day.isoformat(), timezone=project.time_zone
+        ),
+        monthly=dg.MonthlyPartitionsDefinition(
+            start_date=first_month.isoformat(), timezone=project.time_zone, end_offset=1
+        ),
+    )
+
+
+def _kept_first_day(project: Project, storage: Storage) -> dt.date:
+    """The first day of a replayed history: chosen once, so that no partition ever vanishes."""
+    try:
+        return dt.date.fromisoformat(storage.read(FIRST_DAY_FILE).decode().strip())
+    except FileNotFoundError:
+        pass
+    first_month = add_months(project.today(), 1 - HISTORY_MONTHS)
+    first_day = add_months(first_month, -project.training.window_months) - dt.timedelta(
+        days=project.longest_lag
+    )
+    storage.write(FIRST_DAY_FILE, f"{first_day}\n".encode())
+    return first_day
+
+
+def day_of(key: str) -> dt.date:
+    """The day of a daily key, or the first day of a monthly one."""
+    return dt.date.fromisoformat(key)
+
+
+def days_between(start: dt.date, end: dt.date) -> list[str]:
+    """The keys of the days [start, end)."""
+    return [str(start + dt.timedelta(days=n)) for n in range((end - start).days)]
+
+
+def month_of(day: dt.date) -> str:
+    """The key of the month that holds a day."""
+    return day.replace(day=1).isoformat()
+
+
+def add_months(day: dt.date, months: int) -> dt.date:
+    """The first of the month so many months later."""
+    count = day.year * 12 + day.month - 1 + months
+    return dt.date(count // 12, count % 12 + 1, 1)
+
+
+def _next_month_start(day: dt.date) -> dt.date:
+    return day if day.day == 1 else add_months(day, 1)
+
+
+def ranges(
+    wanted: Mapping[dg.AssetKey, Iterable[str]], partitions: dg.PartitionsDefinition[str]
+) -> dict[tuple[str, str], list[dg.AssetKey]]:
+    """The partitions wanted of each asset as ranges (first, last) without gaps.
+
+    Assets that want the same range share it, so that one run can serve them. In ascending order.
+    """
+    position = {key: n for n, key in enumerate(partitions.get_partition_keys())}
+    assets: dict[tuple[str, str], list[dg.AssetKey]] = {}
+    for asset, keys in wanted.items():
+        found: list[list[str]] = []
+        for key in sorted(set(keys)):
+            if found and position[key] == position[found[-1][1]] + 1:
+                found[-1][1] = key
+            else:
+                found.append([key, key])
+        for first, last in found:
+            assets.setdefault((first, last), []).append(asset)
+    return dict(sorted(assets.items()))
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """The tags that make one run of a range of partitions."""
+    return {RANGE_START: first, RANGE_END: last}

@@ -1,0 +1,68 @@
+"""The dataset store: one Parquet file per dataset and partition."""
+
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mlops_assets.resources.storage import Storage, StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class DatasetStore:
+    """Frames by dataset and partition key, under `datasets/` of a storage.
+
+    `dataset` is an asset key joined by slashes, `key` a partition key such as 2026-11-01.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    @staticmethod
+    def path(dataset: str, key: str) -> str:
+        return f"datasets/{dataset}/{key}.parquet"
+
+    def url(self, dataset: str, key: str) -> str:
+        return self.storage.url(self.path(dataset, key))
+
+    def write(self, dataset: str, key: str, frame: "pd.DataFrame") -> None:
+        """Store a frame without its index; the old file stays until the new one is whole."""
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer, index=False)
+        self.storage.write(self.path(dataset, key), buffer.getvalue())
+
+    def read(self, dataset: str, keys: Iterable[str]) -> "pd.DataFrame":
+        """The rows of several partitions, in the order of the keys; those not stored are left out.
+
+        An empty frame without columns when none of them is stored.
+        """
+        import pandas as pd
+        import pyarrow as pa
+
+        tables = [table for key in keys if (table := self._table(dataset, key)) is not None]
+        if not tables:
+            return pd.DataFrame()
+        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+
+    def keys(self, dataset: str) -> list[str]:
+        """The partition keys stored of a dataset, sorted."""
+        names = self.storage.names(f"datasets/{dataset}")
+        return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
+
+    def _table(self, dataset: str, key: str) -> "pa.Table | None":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.path(dataset, key)
+        try:
+            return pq.read_table(pa.BufferReader(self.storage.read(path)), use_threads=False)
+        except FileNotFoundError:
+            return None
+        except pa.ArrowException as error:
+            raise StorageError(
+                f"{self.storage.url(path)} is damaged or no Parquet file ({error}); rebuild it: "
+                f"dagster asset materialize -m mlops_assets.definitions --select {dataset} "
+                f"--partition {key}"
+            ) from error

@@ -1,0 +1,136 @@
+"""One root under which everything is stored: a local folder or any fsspec URL."""
+
+import os
+import re
+import uuid
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+
+
+class StorageError(RuntimeError):
+    """Something stored is damaged, foreign or missing; the message names the file and the remedy."""
+
+
+class Storage(Protocol):
+    """Files by relative path; a write is seen whole or not at all."""
+
+    root: str
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file. FileNotFoundError where there is none."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replace or create a file: a reader sees the old bytes or the new ones, never a part."""
+
+    def exists(self, path: str) -> bool: ...
+
+    def names(self, folder: str) -> list[str]:
+        """The sorted names in a folder, empty where there is none; temporary ones left out."""
+
+    def url(self, path: str) -> str:
+        """Where a person finds the file."""
+
+
+def checked(path: str) -> str:
+    """The path, when each part is a plain name; ValueError when it could leave the root."""
+    for part in path.split("/"):
+        if not SAFE_PART.fullmatch(part):
+            raise ValueError(f"{part!r} in the path {path!r} is no plain file name")
+    return path
+
+
+class LocalStorage:
+    """A folder on this machine."""
+
+    def __init__(self, root: str) -> None:
+        self.root = str(Path(root).expanduser().absolute())
+
+    def _file(self, path: str) -> Path:
+        return Path(self.root, checked(path))
+
+    def read(self, path: str) -> bytes:
+        return self._file(path).read_bytes()
+
+    def write(self, path: str, data: bytes) -> None:
+        file = self._file(path)
+        temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+        try:
+            handle = temporary.open("wb")
+        except FileNotFoundError:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle = temporary.open("wb")
+        try:
+            with handle:
+                handle.write(data)
+            os.replace(temporary, file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def exists(self, path: str) -> bool:
+        return self._file(path).exists()
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            return sorted(n for n in os.listdir(self._file(folder)) if not n.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def url(self, path: str) -> str:
+        return str(self._file(path))
+
+
+class RemoteStorage:
+    """Any place that fsspec reaches, by URL."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+
+    @cached_property
+    def _place(self) -> tuple["AbstractFileSystem", str]:
+        import fsspec
+
+        filesystem, folder = fsspec.core.url_to_fs(self.root)
+        return filesystem, folder
+
+    def _file(self, path: str) -> str:
+        return f"{self._place[1]}/{checked(path)}"
+
+    def read(self, path: str) -> bytes:
+        data: bytes = self._place[0].cat_file(self._file(path))
+        return data
+
+    def write(self, path: str, data: bytes) -> None:
+        filesystem, file = self._place[0], self._file(path)
+        folder, name = file.rsplit("/", 1)
+        temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
+        filesystem.makedirs(folder, exist_ok=True)
+        filesystem.pipe_file(temporary, data)
+        filesystem.mv(temporary, file)
+
+    def exists(self, path: str) -> bool:
+        return bool(self._place[0].exists(self._file(path)))
+
+    def names(self, folder: str) -> list[str]:
+        filesystem = self._place[0]
+        filesystem.invalidate_cache()
+        try:
+            found = filesystem.ls(self._file(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in found)
+        return sorted(name for name in names if not name.startswith("."))
+
+    def url(self, path: str) -> str:
+        return f"{self.root}/{checked(path)}"
+
+
+def make_storage(root: str) -> Storage:
+    """The storage behind a folder or URL."""
+    return RemoteStorage(root) if "://" in root else LocalStorage(root)

@@ -1,0 +1,146 @@
+"""The model store: every version that was ever trained, with its card."""
+
+import datetime as dt
+import hashlib
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlops_assets.ml.families import TRUSTED_TYPES
+from mlops_assets.resources.storage import Storage, StorageError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
+
+
+class ModelCard(BaseModel):
+    """What a version is, what it learned from and how it did on its holdout."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    version: str
+    family: str
+    hyperparameters: dict[str, Any]
+    month: str
+    trained_from: dt.date
+    trained_through: dt.date
+    created: dt.datetime
+    days: int
+    rows: int
+    inputs: list[str]
+    non_negative: bool
+    training_set_sha256: str
+    code_version: str
+    fit_seconds: float
+    holdout_from: dt.date
+    holdout_rows: int
+    holdout: dict[str, float]
+    importance: dict[str, float]
+    size: int
+    sha256: str
+
+
+class ModelStore:
+    """Fitted pipelines under `models/NAME/VERSION/` of a storage; nothing is overwritten.
+
+    A version exists once its card does, and the card is written last.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self._cards: dict[tuple[str, str], ModelCard] = {}
+
+    @staticmethod
+    def _path(model: str, version: str, file: str) -> str:
+        return f"models/{model}/{version}/{file}"
+
+    def url(self, card: ModelCard) -> str:
+        """Where a person finds the files of a version."""
+        return self.storage.url(self._path(card.model, card.version, "model.skops"))
+
+    def add(self, pipeline: "Pipeline", *, model: str, month: str, **facts: Any) -> ModelCard:
+        """Store a fitted pipeline as a new version; `facts` are the other fields of its card."""
+        from skops.io import dumps
+
+        data = dumps(pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+        sha256 = hashlib.sha256(data).hexdigest()
+        created = dt.datetime.now(dt.UTC)
+        card = ModelCard(
+            model=model,
+            version=f"{month}_{created:%Y%m%dT%H%M%S%f}_{sha256[:8]}",
+            month=month,
+            created=created,
+            size=len(data),
+            sha256=sha256,
+            **facts,
+        )
+        self.storage.write(self._path(model, card.version, "model.skops"), data)
+        text = card.model_dump_json(indent=2)
+        self.storage.write(self._path(model, card.version, "card.json"), text.encode())
+        return card
+
+    def cards(self, model: str) -> list[ModelCard]:
+        """The cards of all versions of a model, oldest data first, then oldest training first."""
+        names = self.storage.names(f"models/{model}")
+        cards = [self.card(model, name) for name in names if VERSION.fullmatch(name)]
+        return sorted(
+            (card for card in cards if card is not None),
+            key=lambda card: (card.trained_through, card.created),
+        )
+
+    def card(self, model: str, version: str) -> ModelCard | None:
+        """The card of one version; None while it is still being written."""
+        key = (model, version)
+        if key not in self._cards:
+            path = self._path(model, version, "card.json")
+            try:
+                self._cards[key] = ModelCard.model_validate_json(self.storage.read(path))
+            except FileNotFoundError:
+                return None
+            except ValidationError as error:
+                raise StorageError(
+                    f"{self.storage.url(path)} is no model card ({error.error_count()} mistakes); "
+                    f"move its folder away and train again: {_retrain(model, version)}"
+                ) from error
+        return self._cards[key]
+
+    def in_service(self, model: str, day: dt.date) -> ModelCard | None:
+        """The version that scores a day: the newest that learned from no row of it or later."""
+        older = [card for card in self.cards(model) if card.trained_through < day]
+        return older[-1] if older else None
+
+    def load(self, card: ModelCard) -> "Pipeline":
+        """The fitted pipeline of a card. StorageError when its bytes are not those of the card.
+
+        Nothing stored is executed: only audited types are restored.
+        """
+        from skops.io import get_untrusted_types, loads
+
+        path = self._path(card.model, card.version, "model.skops")
+        where, remedy = self.storage.url(path), _retrain(card.model, card.version)
+        try:
+            data = self.storage.read(path)
+        except FileNotFoundError as error:
+            raise StorageError(f"{where} is missing; train again: {remedy}") from error
+        if hashlib.sha256(data).hexdigest() != card.sha256:
+            raise StorageError(
+                f"{where} does not match the SHA-256 of its card: it is damaged or was replaced; "
+                f"move its folder away and train again: {remedy}"
+            )
+        foreign = sorted(set(get_untrusted_types(data=data)) - set(TRUSTED_TYPES))
+        if foreign:
+            raise StorageError(f"{where} holds types that are not trusted: {', '.join(foreign)}")
+        pipeline: Pipeline = loads(data, trusted=list(TRUSTED_TYPES))
+        return pipeline
+
+
+def _retrain(model: str, version: str) -> str:
+    return (
+        "dagster asset materialize -m mlops_assets.definitions "
+        f"--select models/{model} --partition {version[:10]}"
+    )

@@ -1,0 +1,256 @@
+"""Sensors: what was missed is caught up with, what became stale is computed again."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlops_assets.assets.validation import LONG
+from mlops_assets.jobs import EVALUATE_JOB, Job, retrain_job_name
+from mlops_assets.partitions import (
+    RANGE_END,
+    Partitions,
+    add_months,
+    day_of,
+    days_between,
+    month_of,
+    range_tags,
+    ranges,
+)
+from mlops_assets.project import Cadence, Project
+from mlops_assets.schedules import EVALUATION_SCHEDULE, retraining_schedule_name
+
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+TRY_AGAIN_HOURS = 6
+
+Requests = Iterator[dg.RunRequest | dg.SkipReason]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Daily assets that read the same days of the layer before."""
+
+    keys: list[dg.AssetKey]
+    days_back: int
+    """How many days before its own a day reads of the layer before."""
+    needs_model: bool = False
+    """Whether there is nothing to compute before the first month of service."""
+
+
+def make_layers(project: Project) -> list[Layer]:
+    """The daily assets in the order in which they are computed."""
+    return [
+        Layer([dg.AssetKey("observations")], 0),
+        Layer([dg.AssetKey("features")], project.longest_lag),
+        Layer([dg.AssetKey(["validation", model.name]) for model in project.models], 0, True),
+        Layer([dg.AssetKey("leaderboard")], LONG - 1, True),
+    ]
+
+
+def make_sensors(
+    project: Project, partitions: Partitions, jobs: Sequence[Job]
+) -> list[dg.SensorDefinition]:
+    """All sensors of a project, on by default."""
+    return [
+        make_catch_up_sensor(project, partitions, jobs),
+        make_refresh_sensor(project, partitions, jobs),
+    ]
+
+
+def make_catch_up_sensor(
+    project: Project, partitions: Partitions, jobs: Sequence[Job]
+) -> dg.SensorDefinition:
+    """Requests the recent days and months that a schedule missed."""
+
+    @dg.sensor(
+        name="catch_up_sensor",
+        jobs=jobs,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            f"Requests what is missing of the last {project.schedule.catch_up_days} days, newest "
+            "first, one run per layer and gap, and the month's training of each model that lacks "
+            f"it. What fails is tried again every {TRY_AGAIN_HOURS} hours. A paused schedule is "
+            "left alone."
+        ),
+    )
+    def catch_up_sensor(context: dg.SensorEvaluationContext) -> Requests:
+        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+        yield from _unless_busy(
+            context.instance,
+            lambda: [
+                *missing_days(context.instance, project, partitions, now),
+                *missing_months(context.instance, project, partitions, now),
+            ],
+            "Nothing is missing.",
+        )
+
+    return catch_up_sensor
+
+
+def make_refresh_sensor(
+    project: Project, partitions: Partitions, jobs: Sequence[Job]
+) -> dg.SensorDefinition:
+    """Computes days again when what they were made from has changed."""
+
+    @dg.sensor(
+        name="refresh_sensor",
+        jobs=jobs,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "After a training by hand, evaluates the days of that month again; after a day of "
+            "data was materialized again, the days that read it. One run per layer and range."
+        ),
+    )
+    def refresh_sensor(context: dg.SensorEvaluationContext) -> Requests:
+        yield from _unless_busy(
+            context.instance,
+            lambda: stale_days(context.instance, project, partitions),
+            "Everything is newer than what it was made from.",
+        )
+
+    return refresh_sensor
+
+
+def _unless_busy(
+    instance: dg.DagsterInstance, find: Callable[[], list[dg.RunRequest]], nothing: str
+) -> Requests:
+    """The requests found, once no run is queued or under way: two runs never do the same work."""
+    if instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+        yield dg.SkipReason("Waiting for a run that is queued or under way.")
+        return
+    yield from find() or [dg.SkipReason(nothing)]
+
+
+def missing_days(
+    instance: dg.DagsterInstance, project: Project, partitions: Partitions, now: dt.datetime
+) -> list[dg.RunRequest]:
+    """A run per layer and gap of the recent days whose upstream layer is there."""
+    if _paused(instance, EVALUATION_SCHEDULE):
+        return []
+    # yesterday is missed only once its schedule has had its hour
+    end = now.date() - dt.timedelta(days=now.hour <= project.schedule.evaluate_hour)
+    start = max(end - dt.timedelta(days=project.schedule.catch_up_days), partitions.first_day)
+    recent = ready = set(days_between(start, end))
+    attempt = f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"
+    requests = []
+    for layer in make_layers(project):
+        done = {key: instance.get_materialized_partitions(key) & recent for key in layer.keys}
+        requests += _range_requests(
+            {key: ready - done[key] for key in layer.keys}, partitions, attempt
+        )
+        ready = ready & set().union(*done.values())
+    return sorted(requests, key=lambda request: request.tags[RANGE_END], reverse=True)
+
+
+def missing_months(
+    instance: dg.DagsterInstance, project: Project, partitions: Partitions, now: dt.datetime
+) -> list[dg.RunRequest]:
+    """A training of each model for the newest month that its cadence asks for."""
+    due = now - dt.timedelta(hours=project.schedule.retrain_hour + 1)
+    attempt = f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"
+    requests = []
+    for model in project.models:
+        month = due_month(model.cadence, due.date())
+        if month is None or day_of(month) < partitions.first_month:
+            continue
+        if _paused(instance, retraining_schedule_name(model.name)):
+            continue
+        key = dg.AssetKey(["models", model.name])
+        if month not in instance.get_materialized_partitions(key):
+            requests.append(
+                dg.RunRequest(
+                    run_key=f"catch-up:{key.to_user_string()}:{month}:{attempt}",
+                    job_name=retrain_job_name(model.name),
+                    partition_key=month,
+                )
+            )
+    return requests
+
+
+def due_month(cadence: Cadence, day: dt.date) -> str | None:
+    """The month for which the newest training by a cadence is due on a day."""
+    if cadence == Cadence.MANUAL:
+        return None
+    month = day.replace(day=1)
+    if cadence == Cadence.QUARTERLY:
+        month = add_months(month, -((month.month - 1) % 3))
+    return str(month)
+
+
+def stale_days(
+    instance: dg.DagsterInstance, project: Project, partitions: Partitions
+) -> list[dg.RunRequest]:
+    """Runs over the days that are older than what they were made from.
+
+    The event log numbers its entries, so a day is stale when something that it reads has a higher
+    number than itself. A day that reads a stale one waits for that to be computed first.
+    """
+    requests: list[dg.RunRequest] = []
+    upstream: dict[str, int] = {}
+    waiting: set[str] = set()
+    for layer in make_layers(project):
+        newest: dict[str, int] = {}
+        stale: dict[dg.AssetKey, set[str]] = {}
+        blocked: set[str] = set()
+        cause = 0
+        for key in layer.keys:
+            stale[key] = set()
+            trained = _latest(instance, dg.AssetKey(["models", key.path[-1]]))
+            for day, at in _latest(instance, key).items():
+                newest[day] = max(at, newest.get(day, 0))
+                if layer.needs_model and day_of(day) < partitions.first_month:
+                    continue  # warm-up: nothing is computed for it
+                end = day_of(day) + dt.timedelta(days=1)
+                reads = days_between(end - dt.timedelta(days=layer.days_back + 1), end)
+                changed = max(upstream.get(read, 0) for read in reads)
+                if layer.needs_model:
+                    changed = max(changed, trained.get(month_of(day_of(day)), 0))
+                if waiting.intersection(reads):
+                    blocked.add(day)
+                elif at < changed:
+                    stale[key].add(day)
+                    cause = max(cause, changed)
+        requests += _range_requests(stale, partitions, str(cause))
+        waiting = blocked.union(*stale.values())
+        upstream = newest
+    return requests
+
+
+def _range_requests(
+    wanted: Mapping[dg.AssetKey, set[str]], partitions: Partitions, attempt: str
+) -> list[dg.RunRequest]:
+    """One run per range of days; `attempt` tells a new request from a repeated one."""
+    return [
+        dg.RunRequest(
+            run_key=f"{'+'.join(key.to_user_string() for key in keys)}:{first}:{last}:{attempt}",
+            job_name=EVALUATE_JOB,
+            asset_selection=keys,
+            tags=range_tags(first, last),
+        )
+        for (first, last), keys in ranges(wanted, partitions.daily).items()
+    ]
+
+
+def _latest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]:
+    """The number of the newest materialization of each partition in the event log."""
+    return instance.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+
+
+def _paused(instance: dg.DagsterInstance, schedule: str) -> bool:
+    """Whether somebody has switched the schedule off."""
+    return any(
+        state.name == schedule and state.status.value == "STOPPED"
+        for state in instance.all_instigator_state()
+    )

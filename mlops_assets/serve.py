@@ -1,0 +1,89 @@
+"""Serve the web UI with its schedules and sensors, and the interactive pages beside it."""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import uvicorn
+
+from mlops_assets.pages import make_app
+from mlops_assets.project import storage_root
+from mlops_assets.resources.pages import PageStore
+from mlops_assets.resources.storage import make_storage
+
+START_SECONDS = 120
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until interrupted; 1 when a port is taken or the web UI ends by itself."""
+    parser = argparse.ArgumentParser(prog="python -m mlops_assets.serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=3000, help="of the web UI; pages use the next")
+    options = parser.parse_args(arguments)
+    for port in (options.port, options.port + 1):
+        if not port_is_free(options.host, port):
+            print(
+                f"Port {port} of {options.host} is taken. Stop what listens there, or choose "
+                f"another: make run PORT={options.port + 10}",
+                file=sys.stderr,
+            )
+            return 1
+    url = f"http://{options.host}:{options.port}"
+    pages_url = f"http://{options.host}:{options.port + 1}"
+    start_pages(options.host, options.port + 1)
+    web = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "dagster", "dev"),
+            *("--workspace", "workspace.yaml", "--log-level", "warning"),
+            *("--host", options.host, "--port", str(options.port)),
+        ],
+        env={**os.environ, "PAGES_URL": pages_url},
+    )
+    signal.signal(signal.SIGTERM, lambda *_: web.terminate())
+    try:
+        if wait_until_up(url, web):
+            print(f"\nWeb UI: {url}\nLeaderboard page: {pages_url}\nCtrl+C stops.", flush=True)
+        return web.wait()
+    except KeyboardInterrupt:
+        return web.wait()
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether nothing listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def start_pages(host: str, port: int) -> None:
+    """Serve the pages in a thread of this process."""
+    app = make_app(PageStore(make_storage(storage_root())).read)
+    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
+    threading.Thread(target=server.run, daemon=True).start()
+
+
+def wait_until_up(url: str, web: "subprocess.Popen[bytes]") -> bool:
+    """Wait for the web UI to answer; False when it ends or takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while web.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,8 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME := $(CURDIR)/.dagster
 export PATH := $(BIN):$(PATH)
+# Events of one step are written together.
+export DAGSTER_EVENT_BATCH_SIZE ?= 1000
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run history clean-history test check fix schema benchmarks install

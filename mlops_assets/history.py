@@ -43,12 +43,10 @@ def build_history(
     instance: dg.DagsterInstance,
 ) -> list[str]:
     """Materialize every missing partition up to yesterday; the reasons of those that failed."""
-    failures = []
+    failures: list[str] = []
     for title, job_name, keys, definition in steps(project, partitions):
         known = definition.get_partition_keys()
-        missing = {
-            key: set(known) - instance.get_materialized_partitions(key) for key in keys
-        }
+        missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
             print(f"{title}: complete", flush=True)
@@ -82,7 +80,8 @@ def _run(
         if event.is_step_failure:
             error = event.step_failure_data.error
             failure = event.step_failure_data.user_failure_data
-            yield (failure and failure.description) or (error.message if error else event.message)
+            reason = failure.description if failure else error.message if error else event.message
+            yield reason or f"{event.step_key} failed"
 
 
 class Progress:

@@ -18,9 +18,7 @@ def retrain_job_name(model: str) -> str:
     return f"retrain_{model}_job"
 
 
-def make_jobs(
-    project: Project, partitions: Partitions
-) -> list[Job]:
+def make_jobs(project: Project, partitions: Partitions) -> list[Job]:
     """Evaluation of a day, retraining of one model and of all for a month."""
     daily = dg.AssetSelection.assets("observations", "features") | dg.AssetSelection.groups(
         "validation"

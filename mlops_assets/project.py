@@ -1,4 +1,4 @@
-"""The settings: one prediction problem, described in one YAML file and validated when it is read."""
+"""The settings: one prediction problem, described in one YAML file, validated when it is read."""
 
 import datetime as dt
 import json
@@ -6,7 +6,7 @@ import os
 import re
 import zoneinfo
 from collections.abc import Iterable, Mapping
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,7 +14,7 @@ import pydantic
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from mlops_assets.ml.families import FAMILIES, Inputs, parse_hyperparameters
+from mlops_assets.ml.families import FAMILIES, Inputs, get_family, parse_hyperparameters
 from mlops_assets.ml.metrics import METRICS, make_metrics
 
 PROJECT_FILE = Path(__file__).with_name("project.yaml")
@@ -30,7 +30,7 @@ class ProjectError(ValueError):
     """The settings are wrong; the message names the place, the value and what is allowed."""
 
 
-class CalendarFeature(str, Enum):
+class CalendarFeature(StrEnum):
     """A number read off the date alone, so that it is known in advance."""
 
     DAY_OF_WEEK = "day_of_week"
@@ -41,7 +41,7 @@ class CalendarFeature(str, Enum):
     IS_WEEKEND = "is_weekend"
 
 
-class Cadence(str, Enum):
+class Cadence(StrEnum):
     """How often a model is retrained by its schedule."""
 
     MONTHLY = "monthly"
@@ -168,10 +168,7 @@ class ModelSettings(Settings):
     @pydantic.field_validator("family")
     @classmethod
     def _known_family(cls, family: str) -> str:
-        if family not in FAMILIES:
-            raise ValueError(
-                f"{family!r} is no known family; choose one of: {', '.join(FAMILIES)}"
-            )
+        get_family(family)
         return family
 
     @pydantic.model_validator(mode="after")
@@ -204,7 +201,7 @@ class Project(Settings):
     schedule: ScheduleSettings = ScheduleSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""
-    folder: Path = Field(default=Path(), exclude=True, repr=False, json_schema_extra={"x-internal": True})
+    folder: Path = Field(default=Path(), exclude=True, repr=False)
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -390,7 +387,7 @@ def _allowed_keys(location: tuple[Any, ...]) -> str:
     for part in location[:-1]:
         field = settings.model_fields.get(part) if isinstance(part, str) else None
         if field is not None:
-            found = [m for m in _settings_in(field.annotation)]
+            found = list(_settings_in(field.annotation))
             if found:
                 settings = found[0]
     return f"; allowed here: {', '.join(k for k in settings.model_fields if k != 'folder')}"

@@ -128,7 +128,10 @@ def _unless_busy(
     if instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
         yield dg.SkipReason("Waiting for a run that is queued or under way.")
         return
-    yield from find() or [dg.SkipReason(nothing)]
+    requests = find()
+    if not requests:
+        yield dg.SkipReason(nothing)
+    yield from requests
 
 
 def missing_days(

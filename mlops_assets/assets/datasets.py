@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.assets.reporting import (
+    COMMON,
     DATA_ERRORS,
-    RETRY_POLICY,
-    BadPartition,
     Metadata,
+    PartitionError,
     report,
 )
 from mlops_assets.assets.schemas import features_schema, observations_schema
@@ -32,10 +32,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         "group_name": GROUP,
         "owners": [project.owner],
         "kinds": {"pandas", "parquet"},
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        "output_required": False,
-        "dagster_type": dg.Nothing,
-        "retry_policy": RETRY_POLICY,
+        **COMMON,
     }
     date = project.columns.date
 
@@ -99,7 +96,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         for key in keys:
             frame = days.get(key)
             if frame is None:
-                outcomes[key] = BadPartition(
+                outcomes[key] = PartitionError(
                     f"observations of {key} are missing; materialize observations for it first"
                 )
                 continue
@@ -141,7 +138,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
             found = set(by_day(frame, date)) if len(frame) else set()
             missing = [day for day in asked if day not in found]
             if len(found) < project.training.min_coverage * len(asked):
-                outcomes[key] = BadPartition(
+                outcomes[key] = PartitionError(
                     f"features hold {len(found)} of the {len(asked)} days from {start} to "
                     f"{asked[-1]}, fewer than training.min_coverage of "
                     f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "

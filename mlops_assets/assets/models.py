@@ -13,10 +13,10 @@ import pydantic
 
 from mlops_assets.assets.datasets import frame_hash
 from mlops_assets.assets.reporting import (
+    COMMON,
     DATA_ERRORS,
-    RETRY_POLICY,
-    BadPartition,
     Metadata,
+    PartitionError,
     markdown_table,
     report,
 )
@@ -55,11 +55,8 @@ def make_model_asset(
         kinds={"scikitlearn", "python"},
         code_version=version("mlops_assets"),
         partitions_def=partitions.monthly,
-        backfill_policy=dg.BackfillPolicy.single_run(),
         deps=["training_set"],
-        output_required=False,
-        dagster_type=dg.Nothing,
-        retry_policy=RETRY_POLICY,
+        **COMMON,
     )
     def trained(
         context: dg.AssetExecutionContext,
@@ -79,7 +76,7 @@ def make_model_asset(
                 outcomes[key] = card_metadata(card, models, datasets)
         yield from report(context, outcomes)
 
-    return trained
+    return trained  # type: ignore[no-any-return]
 
 
 def training_config(model: ModelSettings) -> type[dg.Config]:
@@ -90,15 +87,14 @@ def training_config(model: ModelSettings) -> type[dg.Config]:
     for name, field in family.hyperparameters.model_fields.items():
         default, annotation = getattr(defaults, name), field.annotation
         if isinstance(default, Enum):
-            # Dagster lists the names of an enum's members: make them the values that people write
-            annotation = Enum(type(default).__name__, {m.value: m.value for m in type(default)})
+            annotation = _named_by_value(type(default))
             default = annotation(default.value)
         bounds = _bounds(field)
         fields[name] = (
             annotation,
             pydantic.Field(default=default, description=f"{field.description}{bounds}"),
         )
-    form = pydantic.create_model(  # type: ignore[call-overload]
+    form: Any = pydantic.create_model(
         f"{family.hyperparameters.__name__}Config", __base__=dg.Config, **fields
     )
     config: type[dg.Config] = pydantic.create_model(
@@ -110,6 +106,12 @@ def training_config(model: ModelSettings) -> type[dg.Config]:
         ),
     )
     return config
+
+
+def _named_by_value(choices: type[Enum]) -> Any:
+    """The same choices under their values, since Dagster reads and lists the names of members."""
+    make: Any = Enum
+    return make(choices.__name__, {member.value: member.value for member in choices})
 
 
 def _bounds(field: pydantic.fields.FieldInfo) -> str:
@@ -138,7 +140,7 @@ def train(
     date, target = project.columns.date, project.columns.target
     rows = datasets.read("training_set", [month])
     if rows.empty:
-        raise BadPartition(
+        raise PartitionError(
             f"the training set of {month} is missing; materialize training_set for it first"
         )
     inputs = project.inputs

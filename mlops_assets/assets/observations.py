@@ -22,7 +22,7 @@ class OneDay(DataFrameConstraint):
 
     def __init__(self, date: str) -> None:
         self.date = date
-        super().__init__(
+        super().__init__(  # type: ignore[no-untyped-call]
             error_description="rows of more than one day", markdown_description="rows of one day"
         )
 
@@ -39,7 +39,7 @@ class OneRowPerSeries(DataFrameConstraint):
 
     def __init__(self, series: list[str]) -> None:
         self.series = series
-        super().__init__(
+        super().__init__(  # type: ignore[no-untyped-call]
             error_description="a series has more than one row",
             markdown_description=f"one row per {', '.join(series)}",
         )
@@ -58,7 +58,7 @@ class OneRowPerSeries(DataFrameConstraint):
 def make_observations_type(project: Project) -> dg.DagsterType:
     """The type of a day's observations: columns, types, ranges, one day, one row per series."""
     columns, series = project.columns, project.columns.series
-    return create_dagster_pandas_dataframe_type(
+    observations_type: dg.DagsterType = create_dagster_pandas_dataframe_type(
         "Observations",
         columns=[_column(project, name) for name in project.column_names],
         dataframe_constraints=[
@@ -66,6 +66,7 @@ def make_observations_type(project: Project) -> dg.DagsterType:
             *([OneRowPerSeries(series)] if series else []),
         ],
     )
+    return observations_type
 
 
 def _column(project: Project, name: str) -> PandasColumn:
@@ -104,7 +105,7 @@ def validated(
         if name in _numbers(project):
             frame[name] = _as_numbers(frame[name])
         elif name != project.columns.date:
-            frame[name] = frame[name].astype(str).where(frame[name].notna(), None).astype(object)
+            frame[name] = frame[name].map(str, na_action="ignore").astype(object)
     check = observations_type.type_check(None, frame)  # type: ignore[arg-type]
     if not check.success:
         raise ValueError(

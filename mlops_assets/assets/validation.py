@@ -9,10 +9,10 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.reporting import (
+    COMMON,
     DATA_ERRORS,
-    RETRY_POLICY,
-    BadPartition,
     Metadata,
+    PartitionError,
     markdown_table,
     report,
 )
@@ -44,6 +44,7 @@ def make_validation_asset(
     project: Project, partitions: Partitions, model: ModelSettings
 ) -> dg.AssetsDefinition:
     """The asset `validation/NAME`."""
+    metrics = make_metrics(project.evaluation.metrics)
     yardstick = project.evaluation.yardstick
     month_of_day = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
     versions = dict.fromkeys([model.name, yardstick])
@@ -58,21 +59,15 @@ def make_validation_asset(
         owners=[project.owner],
         kinds={"pandas", "parquet"},
         partitions_def=partitions.daily,
-        backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[
             "features",
-            *(
-                dg.AssetDep(["models", name], partition_mapping=month_of_day)
-                for name in versions
-            ),
+            *(dg.AssetDep(["models", name], partition_mapping=month_of_day) for name in versions),
         ],
-        output_required=False,
-        dagster_type=dg.Nothing,
-        retry_policy=RETRY_POLICY,
+        **COMMON,
         metadata={
             "dagster/column_schema": forecasts_schema(project),
             "metrics": dg.MetadataValue.json(
-                {name: m.description for name, m in make_metrics(project.evaluation.metrics).items()}
+                {name: metric.description for name, metric in metrics.items()}
             ),
         },
     )
@@ -83,14 +78,15 @@ def make_validation_asset(
     ) -> Iterator[Any]:
         keys = list(context.partition_keys)
         warm_up = [key for key in keys if day_of(key) < partitions.first_month]
-        days = evaluate(project, model.name, [k for k in keys if k not in warm_up], datasets, models)
+        served = keys[len(warm_up) :]
+        days = evaluate(project, model.name, served, datasets, models)
         waiting: Metadata = {
             "status": f"warm-up: no version is in service before {partitions.first_month}",
             "dagster/row_count": 0,
         }
         yield from report(context, {**dict.fromkeys(warm_up, waiting), **days})
 
-    return evaluated
+    return evaluated  # type: ignore[no-any-return]
 
 
 def evaluate(
@@ -107,14 +103,14 @@ def evaluate(
     found = by_day(features, project.columns.date) if len(features) else {}
     for key in keys:
         if key not in found:
-            outcomes[key] = BadPartition(
+            outcomes[key] = PartitionError(
                 f"features of {key} are missing; materialize features for it first"
             )
     forecasts = _forecasts(project, name, found, models, outcomes)
     if forecasts is None:
         return outcomes
     scores = score_days(metrics, forecasts, project.evaluation.slices)
-    yardstick = None
+    yardstick: pd.DataFrame | None = None
     if name != project.evaluation.yardstick:
         # What is wrong with the yardstick is that model's to report: here it only goes missing.
         theirs = _forecasts(project, project.evaluation.yardstick, found, models, {})
@@ -133,7 +129,7 @@ def evaluate(
             **metric_notes(metrics),
             **stored(datasets, f"validation/{name}", key, frame),
         }
-        if yardstick is not None and day_of(key).isoformat() in yardstick.index:
+        if yardstick is not None and key in yardstick.index:
             base = yardstick.loc[key]
             metadata |= {f"{m}_vs_yardstick": float(day[m] - base[m]) for m in metrics}
         if key in slices:
@@ -159,7 +155,7 @@ def _forecasts(
     for key in days:
         card = models.in_service(name, day_of(key))
         if card is None:
-            outcomes[key] = BadPartition(
+            outcomes[key] = PartitionError(
                 f"no version of {name} learned only from days before {key}; "
                 f"materialize models/{name} for an earlier month"
             )
@@ -194,7 +190,7 @@ def forecasts_schema(project: Project) -> dg.TableSchema:
     """The columns of the stored forecasts."""
     kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
     described = {
-        **{name: ("string", "of the row") for name in kept},
+        **dict.fromkeys(kept, ("string", "of the row")),
         "date": ("datetime", "the day"),
         "row": ("int", "position of the row among the day's features"),
         "actual": ("float", f"{project.columns.target} of the row"),
@@ -243,11 +239,8 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         owners=[project.owner],
         kinds={"pandas", "plotly"},
         partitions_def=partitions.daily,
-        backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep(["validation", name], partition_mapping=trailing) for name in names],
-        output_required=False,
-        dagster_type=dg.Nothing,
-        retry_policy=RETRY_POLICY,
+        **COMMON,
         metadata={"page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE))},
     )
     def leaderboard(
@@ -269,7 +262,7 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
                     "dagster/row_count": 0,
                 }
             elif key not in boards:
-                outcomes[key] = BadPartition(
+                outcomes[key] = PartitionError(
                     f"no model has been evaluated on {key}; materialize validation for it first"
                 )
             else:
@@ -283,7 +276,7 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
             pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts))
         yield from report(context, outcomes)
 
-    return leaderboard
+    return leaderboard  # type: ignore[no-any-return]
 
 
 def read_forecasts(datasets: DatasetStore, names: list[str], keys: list[str]) -> "pd.DataFrame":
@@ -325,15 +318,17 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     table = day.drop(columns="days").join(facts)
     for days in TRAILING_DAYS:
         table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
-    recent = day[primary.name].unstack("model").reindex(
-        pd.date_range(forecasts["date"].min(), forecasts["date"].max())
+    recent = (
+        day[primary.name]
+        .unstack("model")
+        .reindex(pd.date_range(forecasts["date"].min(), forecasts["date"].max()))
     )
     order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
     table = table.assign(order=order).reset_index()
     table = table.sort_values(["date", f"days_{LONG}d", "order"], ascending=[True, False, True])
     boards = {}
     for key, board in by_day(table, "date").items():
-        last = recent.loc[:key].tail(LONG)  # type: ignore[misc]
+        last = recent.loc[:key].tail(LONG)
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
             sparkline=[sparkline(last[name].tolist()) for name in board["model"]],
@@ -367,9 +362,7 @@ def board_metadata(project: Project, board: "pd.DataFrame") -> Metadata:
     }
 
 
-def leaderboard_html(
-    project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame"
-) -> str:
+def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame") -> str:
     """The interactive page: the last days of every model, its slices and its forecasts."""
     import pandas as pd
 

@@ -21,7 +21,6 @@ TRUSTED_TYPES = (
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.model_selection._split.KFold",
-    "sklearn.model_selection._split.KFold",
     "sklearn.tree._tree.Tree",
     "sklearn.utils.validation.check_array",
 )
@@ -267,9 +266,9 @@ class RandomForestFamily(Family):
 
 
 class GradientBoostingHyperparameters(Hyperparameters):
-    n_estimators: int = Field(80, ge=1, le=5000, description="Number of trees.")
-    learning_rate: float = Field(0.1, gt=0, le=1, description="Weight of each further tree.")
-    max_depth: int = Field(4, ge=1, le=32, description="Most questions from root to leaf.")
+    n_estimators: int = Field(60, ge=1, le=5000, description="Number of trees.")
+    learning_rate: float = Field(0.15, gt=0, le=1, description="Weight of each further tree.")
+    max_depth: int = Field(3, ge=1, le=32, description="Most questions from root to leaf.")
     min_samples_leaf: int = Field(20, ge=1, le=100_000, description="Fewest rows in a leaf.")
     subsample: float = Field(0.5, gt=0, le=1, description="Share of the rows that a tree sees.")
     max_features: float = Field(

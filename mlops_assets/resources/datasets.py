@@ -44,7 +44,8 @@ class DatasetStore:
         tables = [table for key in keys if (table := self._table(dataset, key)) is not None]
         if not tables:
             return pd.DataFrame()
-        return pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        return frame
 
     def keys(self, dataset: str) -> list[str]:
         """The partition keys stored of a dataset, sorted."""

@@ -65,7 +65,8 @@ class FileSource:
         missing = [column for column in self.columns if column not in frame.columns]
         if missing:
             raise SourceError(
-                f"{file} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}"
+                f"{file} lacks the column(s) {', '.join(missing)}; "
+                f"it has {', '.join(frame.columns)}"
             )
         frame = frame[self.columns]
         try:

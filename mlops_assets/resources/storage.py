@@ -14,7 +14,7 @@ SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
 class StorageError(RuntimeError):
-    """Something stored is damaged, foreign or missing; the message names the file and the remedy."""
+    """Something stored is damaged, foreign or missing; the message names it and the remedy."""
 
 
 class Storage(Protocol):

@@ -11,6 +11,7 @@ export DAGSTER_EVENT_BATCH_SIZE ?= 1000
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run history clean-history test check fix schema benchmarks install
+.DEFAULT_GOAL := run
 
 run: history
 	@$(BIN)/python -m mlops_assets.serve --port $(PORT)
@@ -35,6 +36,9 @@ fix: install
 
 schema: install
 	@$(BIN)/python -m mlops_assets.project
+
+benchmarks: install
+	@$(BIN)/python benchmarks/run.py
 
 install: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml
 

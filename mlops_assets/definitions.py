@@ -12,7 +12,7 @@ from mlops_assets.partitions import make_partitions
 from mlops_assets.project import Project, load_project, storage_root
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import PageStore
-from mlops_assets.resources.sources import make_source
+from mlops_assets.resources.sources import check_columns, make_source
 from mlops_assets.resources.storage import Storage, make_storage
 from mlops_assets.resources.versions import ModelStore
 from mlops_assets.schedules import make_schedules
@@ -24,6 +24,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     """The definitions of a project whose data lie in `storage`."""
+    check_columns(project, storage)
     partitions = make_partitions(project, storage)
     jobs = make_jobs(project, partitions)
     return dg.Definitions(

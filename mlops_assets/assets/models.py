@@ -65,7 +65,10 @@ def make_model_asset(
         models: dg.ResourceParam[ModelStore],
     ) -> Iterator[Any]:
         values = config.hyperparameters.model_dump(mode="json")  # type: ignore[attr-defined]
-        hyperparameters = parse_hyperparameters(model.family, values)
+        try:
+            hyperparameters = parse_hyperparameters(model.family, values)
+        except ValueError as error:
+            raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         outcomes: dict[str, Metadata | Exception] = {}
         for key in context.partition_keys:
             try:

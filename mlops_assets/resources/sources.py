@@ -2,14 +2,19 @@
 
 import datetime as dt
 import glob
+import json
+import os
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mlops_assets.project import REPLAY_DAYS, Project
+from mlops_assets.project import REPLAY_DAYS, Project, ProjectError
+from mlops_assets.resources.storage import Storage
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PARQUET_ENDINGS = (".parquet", ".pq")
+COLUMNS_FILE = "source_columns.json"
 
 
 class SourceError(RuntimeError):
@@ -57,9 +62,7 @@ class FileSource:
         import pandas as pd
 
         try:
-            frame = (
-                pd.read_parquet(file) if file.endswith((".parquet", ".pq")) else pd.read_csv(file)
-            )
+            frame = pd.read_parquet(file) if file.endswith(PARQUET_ENDINGS) else pd.read_csv(file)
         except (ValueError, OSError) as error:
             raise SourceError(f"cannot read {file}: {error}") from error
         missing = [column for column in self.columns if column not in frame.columns]
@@ -112,16 +115,37 @@ def make_source(project: Project) -> Source:
     return ReplaySource(files) if project.source.kind == "replay" else files
 
 
-def source_columns(project: Project) -> list[str]:
-    """The columns of the source's first file, read from its header alone."""
-    import csv
+def check_columns(project: Project, storage: Storage) -> None:
+    """ProjectError when the source's first file lacks a column that the settings name.
 
-    files = sorted(glob.glob(project.source_path, recursive=True))
-    if not files:
-        return []
-    if files[0].endswith((".parquet", ".pq")):
+    A file that is not there yet is left to the first run. What was found is kept until the file
+    changes, since reading a Parquet header costs more than all the rest of loading.
+    """
+    file = next(iter(sorted(glob.glob(project.source_path, recursive=True))), None)
+    if file is None:
+        return
+    stamp = f"{file} {os.stat(file).st_mtime_ns}"
+    try:
+        kept = json.loads(storage.read(COLUMNS_FILE))
+    except (FileNotFoundError, ValueError):
+        kept = {}
+    if kept.get("stamp") != stamp:
+        kept = {"stamp": stamp, "columns": _header(file)}
+        storage.write(COLUMNS_FILE, json.dumps(kept).encode())
+    missing = [name for name in project.column_names if name not in kept["columns"]]
+    if missing:
+        raise ProjectError(
+            f"columns: {file} has no column {', '.join(map(repr, missing))}; "
+            f"it has: {', '.join(kept['columns'])}"
+        )
+
+
+def _header(file: str) -> list[str]:
+    """The names of a file's columns."""
+    if file.endswith(PARQUET_ENDINGS):
         import pyarrow.parquet as pq
 
-        return list(pq.read_schema(files[0]).names)
-    with Path(files[0]).open(encoding="utf-8-sig", newline="") as handle:
-        return next(csv.reader(handle), [])
+        return list(pq.read_schema(file).names)
+    import pandas as pd
+
+    return list(pd.read_csv(file, nrows=0).columns)

@@ -19,6 +19,7 @@ from mlops_assets.resources.pages import PageStore
 from mlops_assets.resources.storage import make_storage
 
 START_SECONDS = 120
+DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             *("--workspace", "workspace.yaml", "--log-level", "warning"),
             *("--host", options.host, "--port", str(options.port)),
         ],
-        env={**os.environ, "PAGES_URL": pages_url},
+        env={**os.environ, "PAGES_URL": pages_url, "PYTHONWARNINGS": DAGSTER_DEV_WARNING},
     )
     signal.signal(signal.SIGTERM, lambda *_: web.terminate())
     try:

@@ -269,8 +269,8 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
                 board = boards[key]
                 datasets.write("leaderboard", key, board)
                 outcomes[key] = {
-                    **stored(datasets, "leaderboard", key, board),
                     **board_metadata(project, board),
+                    **stored(datasets, "leaderboard", key, board),
                 }
         if boards and max(boards) == datasets.keys("leaderboard")[-1]:
             pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts))
@@ -301,7 +301,6 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     """
     import pandas as pd
 
-    from mlops_assets.ml.charts import sparkline
     from mlops_assets.ml.evaluation import trailing_scores
 
     if forecasts.empty:
@@ -331,9 +330,16 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
         last = recent.loc[:key].tail(LONG)
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
-            sparkline=[sparkline(last[name].tolist()) for name in board["model"]],
+            sparkline=[_sparkline(last[name]) for name in board["model"]],
         )
     return boards
+
+
+def _sparkline(values: "pd.Series[float]") -> str:
+    """The days as block characters; one day far off, such as a holiday, does not flatten them."""
+    from mlops_assets.ml.charts import sparkline
+
+    return sparkline(values.clip(upper=values.quantile(0.9)).tolist())
 
 
 def board_metadata(project: Project, board: "pd.DataFrame") -> Metadata:
@@ -351,14 +357,13 @@ def board_metadata(project: Project, board: "pd.DataFrame") -> Metadata:
     ]
     header = ["", "model", primary, *(f"{days} days" for days in TRAILING_DAYS)]
     return {
-        "best": str(board["model"].iloc[0]),
         "table": markdown_table([*header, "last 28 days", "trained through"], rows),
+        "best": str(board["model"].iloc[0]),
         **{
             f"{line['model']}_{primary}_{LONG}d": float(line[f"{primary}_{LONG}d"])
             for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
         },
         "rows": int(board["rows"].iloc[0]),
-        "page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE)),
     }
 
 

@@ -1,0 +1,34 @@
+"""A small project for tests that run the real thing: two departments, three models."""
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from mlops_assets.partitions import add_months
+from mlops_assets.project import PROJECT_FILE
+
+SAMPLE = Path(__file__).parents[1] / "data" / "retail_demand.parquet"
+DEPARTMENTS = ["PASTRY", "SEAFOOD"]
+MODELS = ["seasonal_naive", "linear", "hist_boosting"]
+
+
+def write_small_project(folder: Path) -> Path:
+    """Write the settings and the sample of a small replayed project; the path of its settings.
+
+    Its history begins two months before this one, so that last month and this one are evaluated.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = pd.read_parquet(SAMPLE)
+    rows[rows["department"].isin(DEPARTMENTS)].to_parquet(folder / "demand.parquet", index=False)
+    settings = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
+    settings["source"]["path"] = "demand.parquet"
+    settings["features"] |= {"lags": [1, 7], "rolling_means": [7]}
+    last_month = add_months(dt.date.today(), -1)
+    settings["first_day"] = add_months(last_month, -1) - dt.timedelta(days=7)
+    settings["training"] |= {"window_months": 1, "holdout_days": 7}
+    settings["models"] = [model for model in settings["models"] if model["name"] in MODELS]
+    file = folder / "project.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    return file

@@ -10,6 +10,8 @@ from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 
 HISTORY_MONTHS = 6
+TRAILING_DAYS = (7, 28)  # windows over which models are compared
+LONG = max(TRAILING_DAYS)
 FIRST_DAY_FILE = "first_day.txt"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

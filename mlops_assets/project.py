@@ -229,6 +229,17 @@ class Project(Settings):
             metrics = make_metrics(self.evaluation.metrics)
         except ValueError as error:
             raise ValueError(f"at evaluation.metrics: {error}") from error
+        needy = [name for name, metric in metrics.items() if metric.non_negative]
+        if needy and not self.non_negative:
+            raise ValueError(
+                f"at evaluation.metrics: {', '.join(needy)} needs a target of at least 0; set "
+                f"constraints.{columns.target}.min to 0, or leave the metric out"
+            )
+        if self.constraints.get(columns.target, Constraint()).nullable:
+            raise ValueError(
+                f"at constraints: {columns.target!r} is the target and cannot be nullable; "
+                "leave such rows out of the source"
+            )
         _refuse(
             _missing([self.evaluation.primary], list(metrics)),
             "evaluation.primary",

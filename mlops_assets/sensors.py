@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from mlops_assets.assets.validation import LONG
 from mlops_assets.jobs import EVALUATE_JOB, Job, retrain_job_name
 from mlops_assets.partitions import (
+    LONG,
     RANGE_END,
     Partitions,
     add_months,
@@ -158,36 +158,42 @@ def missing_days(
 def missing_months(
     instance: dg.DagsterInstance, project: Project, partitions: Partitions, now: dt.datetime
 ) -> list[dg.RunRequest]:
-    """A training of each model for the newest month that its cadence asks for."""
-    due = now - dt.timedelta(hours=project.schedule.retrain_hour + 1)
+    """A training for each month, newest first, that a model's cadence asked for of late."""
+    last = (now - dt.timedelta(hours=project.schedule.retrain_hour + 1)).date()
+    first = last - dt.timedelta(days=project.schedule.catch_up_days)
     attempt = f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"
     requests = []
     for model in project.models:
-        month = due_month(model.cadence, due.date())
-        if month is None or day_of(month) < partitions.first_month:
-            continue
         if _paused(instance, retraining_schedule_name(model.name)):
             continue
         key = dg.AssetKey(["models", model.name])
-        if month not in instance.get_materialized_partitions(key):
-            requests.append(
-                dg.RunRequest(
-                    run_key=f"catch-up:{key.to_user_string()}:{month}:{attempt}",
-                    job_name=retrain_job_name(model.name),
-                    partition_key=month,
-                )
+        done = instance.get_materialized_partitions(key)
+        requests += [
+            dg.RunRequest(
+                run_key=f"catch-up:{key.to_user_string()}:{month}:{attempt}",
+                job_name=retrain_job_name(model.name),
+                partition_key=month,
             )
+            for month in due_months(model.cadence, first, last)
+            if month not in done and day_of(month) >= partitions.first_month
+        ]
     return requests
 
 
-def due_month(cadence: Cadence, day: dt.date) -> str | None:
-    """The month for which the newest training by a cadence is due on a day."""
+def due_months(cadence: Cadence, first: dt.date, last: dt.date) -> list[str]:
+    """The months that serve some of the days [first, last] and that a cadence trains for.
+
+    Newest first. Between two quarterly trainings the quarter's first month goes on serving.
+    """
     if cadence == Cadence.MANUAL:
-        return None
-    month = day.replace(day=1)
-    if cadence == Cadence.QUARTERLY:
-        month = add_months(month, -((month.month - 1) % 3))
-    return str(month)
+        return []
+    step = 3 if cadence == Cadence.QUARTERLY else 1
+    month = add_months(last, -((last.month - 1) % step))
+    months = [str(month)]
+    while month > first:
+        month = add_months(month, -step)
+        months.append(str(month))
+    return months
 
 
 def stale_days(

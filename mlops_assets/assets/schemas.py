@@ -1,7 +1,11 @@
 """The columns of the datasets, as the web UI lists them."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
+from mlops_assets.ml.metrics import make_metrics
+from mlops_assets.partitions import TRAILING_DAYS
 from mlops_assets.project import Constraint, Project
 
 
@@ -32,6 +36,49 @@ def features_schema(project: Project) -> dg.TableSchema:
                 dg.TableColumn(name, "float", description=text, constraints=NULLABLE)
                 for name, text in computed.items()
             ),
+        ]
+    )
+
+
+def forecasts_schema(project: Project) -> dg.TableSchema:
+    """The columns of the stored forecasts."""
+    kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
+    described = {
+        **dict.fromkeys(kept, ("string", "of the row")),
+        "date": ("datetime", "the day"),
+        "row": ("int", "position of the row among the day's features"),
+        "actual": ("float", f"{project.columns.target} of the row"),
+        "forecast": ("float", f"{project.columns.target} forecast for the row"),
+        "version": ("string", "version that made the forecast"),
+        "trained_through": ("string", "last day that the version learned from"),
+    }
+    return _schema(described)
+
+
+def leaderboard_schema(project: Project) -> dg.TableSchema:
+    """The columns of a stored leaderboard."""
+    described = {
+        "rank": ("int", "place by the primary metric over the longest trailing window"),
+        "model": ("string", "name of the model"),
+        "date": ("datetime", "the day"),
+        "rows": ("float", "rows of the day that every model forecast"),
+        "version": ("string", "version in service on the day"),
+        "trained_through": ("string", "last day that the version learned from"),
+        "actual_total": ("float", f"{project.columns.target} of the day, all rows"),
+        "forecast_total": ("float", f"{project.columns.target} forecast for the day, all rows"),
+        "sparkline": ("string", "the primary metric of the last days"),
+    }
+    for name, metric in make_metrics(project.evaluation.metrics).items():
+        described[name] = ("float", metric.description)
+        for days in TRAILING_DAYS:
+            described[f"{name}_{days}d"] = ("float", f"the same over {days} days")
+    return _schema(described)
+
+
+def _schema(described: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, kind, description=text) for name, (kind, text) in described.items()
         ]
     )
 

@@ -16,8 +16,9 @@ from mlops_assets.assets.reporting import (
     markdown_table,
     report,
 )
+from mlops_assets.assets.schemas import forecasts_schema, leaderboard_schema
 from mlops_assets.ml.metrics import Metric, make_metrics
-from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.partitions import LONG, TRAILING_DAYS, Partitions, day_of, days_between
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUP = "validation"
-TRAILING_DAYS = (7, 28)
-LONG = max(TRAILING_DAYS)
 PAGE_DAYS = 180
 
 
@@ -146,6 +145,7 @@ def _forecasts(
     outcomes: dict[str, Metadata | Exception],
 ) -> "pd.DataFrame | None":
     """Forecasts of the versions in service, one call per version; errors go to `outcomes`."""
+    import numpy as np
     import pandas as pd
 
     from mlops_assets.ml.training import forecast
@@ -173,6 +173,12 @@ def _forecasts(
         except DATA_ERRORS as error:
             outcomes |= dict.fromkeys(keys, error)
             continue
+        days_of_rows = rows[project.columns.date]
+        broken = days_of_rows.isin(days_of_rows[~np.isfinite(values)])
+        if broken.any():
+            reason = PartitionError(f"{version} forecasts values that are not finite; retrain it")
+            outcomes |= dict.fromkeys(by_day(rows[broken], project.columns.date), reason)
+            rows, values = rows[~broken], values[~broken]
         parts.append(
             rows[list(kept)].assign(
                 date=rows[project.columns.date].to_numpy(),
@@ -183,26 +189,8 @@ def _forecasts(
                 trained_through=str(card.trained_through),
             )
         )
-    return pd.concat(parts, ignore_index=True) if parts else None
-
-
-def forecasts_schema(project: Project) -> dg.TableSchema:
-    """The columns of the stored forecasts."""
-    kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
-    described = {
-        **dict.fromkeys(kept, ("string", "of the row")),
-        "date": ("datetime", "the day"),
-        "row": ("int", "position of the row among the day's features"),
-        "actual": ("float", f"{project.columns.target} of the row"),
-        "forecast": ("float", f"{project.columns.target} forecast for the row"),
-        "version": ("string", "version that made the forecast"),
-        "trained_through": ("string", "last day that the version learned from"),
-    }
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(name, kind, description=text) for name, (kind, text) in described.items()
-        ]
-    )
+    forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return None if forecasts.empty else forecasts
 
 
 def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
@@ -241,7 +229,10 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         partitions_def=partitions.daily,
         deps=[dg.AssetDep(["validation", name], partition_mapping=trailing) for name in names],
         **COMMON,
-        metadata={"page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE))},
+        metadata={
+            "page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE)),
+            "dagster/column_schema": leaderboard_schema(project),
+        },
     )
     def leaderboard(
         context: dg.AssetExecutionContext,
@@ -272,7 +263,8 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
                     **board_metadata(project, board),
                     **stored(datasets, "leaderboard", key, board),
                 }
-        if boards and max(boards) == datasets.keys("leaderboard")[-1]:
+        newest = max(datasets.keys("leaderboard"), default=None)
+        if newest in boards:
             pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts))
         yield from report(context, outcomes)
 

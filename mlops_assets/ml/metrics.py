@@ -21,6 +21,8 @@ class Metric(ABC):
     description: ClassVar[str]
     direction: ClassVar[Literal["lower", "zero"]] = "lower"
     """Whether lower values or values closer to zero are better."""
+    non_negative: ClassVar[bool] = False
+    """Whether it is defined for targets of at least 0 only."""
 
     @abstractmethod
     def terms(
@@ -123,6 +125,7 @@ class TweedieDeviance(Metric):
     power: float = 1.5
     floor: float = 0.1
 
+    non_negative = True
     name = "tweedie_deviance"
     description = (
         "Mean Tweedie deviance, for counts with many zeros; forecasts are raised to the floor."

@@ -26,7 +26,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     """The definitions of a project whose data lie in `storage`."""
     check_columns(project, storage)
     partitions = make_partitions(project, storage)
-    jobs = make_jobs(project, partitions)
+    jobs = make_jobs(project)
     return dg.Definitions(
         assets=[
             *make_dataset_assets(project, partitions),

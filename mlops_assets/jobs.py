@@ -4,7 +4,6 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.partitions import Partitions
 from mlops_assets.project import Project
 
 EVALUATE_JOB = "evaluate_job"
@@ -18,7 +17,7 @@ def retrain_job_name(model: str) -> str:
     return f"retrain_{model}_job"
 
 
-def make_jobs(project: Project, partitions: Partitions) -> list[Job]:
+def make_jobs(project: Project) -> list[Job]:
     """Evaluation of a day, retraining of one model and of all for a month."""
     daily = dg.AssetSelection.assets("observations", "features") | dg.AssetSelection.groups(
         "validation"
@@ -28,20 +27,17 @@ def make_jobs(project: Project, partitions: Partitions) -> list[Job]:
         dg.define_asset_job(
             EVALUATE_JOB,
             selection=daily,
-            partitions_def=partitions.daily,
             description="A day: its observations and features, every model's metrics, the ranking.",
         ),
         dg.define_asset_job(
             RETRAIN_ALL_JOB,
             selection=training_set | dg.AssetSelection.groups("models"),
-            partitions_def=partitions.monthly,
             description="A month: its training set and a new version of every model.",
         ),
         *(
             dg.define_asset_job(
                 retrain_job_name(model.name),
                 selection=training_set | dg.AssetSelection.assets(["models", model.name]),
-                partitions_def=partitions.monthly,
                 description=f"A month: its training set and a new version of {model.name}.",
             )
             for model in project.models

@@ -1,0 +1,254 @@
+"""The way of a row from source to leaderboard, through real runs on a real instance."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mlops_assets.definitions import make_definitions
+from mlops_assets.history import build_history
+from mlops_assets.jobs import EVALUATE_JOB
+from mlops_assets.partitions import Partitions, add_months, make_partitions, range_tags
+from mlops_assets.project import PROJECT_FILE, Project, load_project
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.versions import ModelStore
+from mlops_assets.sensors import stale_days
+
+SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def rows_until(last: dt.date, first: dt.date) -> pd.DataFrame:
+    """Three series with a weekly rhythm, seeded."""
+    random = np.random.default_rng(7)
+    days = pd.date_range(first, last)
+    frames = [
+        pd.DataFrame(
+            {
+                "date": days,
+                "department": department,
+                "category": category,
+                "units": random.poisson(5 + 3 * (days.dayofweek >= 5) + level),
+                "unit_price": 1.5 + level,
+                "promotion": random.random(len(days)).round(2),
+            }
+        )
+        for level, (department, category) in enumerate(SERIES)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+class Spine:
+    """A small project, its storage and its instance."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.file = folder / "rows.csv"
+        today = dt.datetime.now(dt.UTC).date()
+        # one month to learn from, then last month and this one in service
+        self.first_day = add_months(today, -2) - dt.timedelta(days=7)
+        self.yesterday = today - dt.timedelta(days=1)
+        self.write(rows_until(self.yesterday, self.first_day - dt.timedelta(days=5)))
+        settings = yaml.safe_load(PROJECT_FILE.read_text())
+        settings |= {
+            "source": {"kind": "file", "path": "rows.csv"},
+            "first_day": self.first_day,
+        }
+        settings["features"] = {"lags": [7], "calendar": ["day_of_week"]}
+        settings["training"] = {"window_months": 1, "holdout_days": 7, "min_coverage": 0.5}
+        settings["models"] = [
+            {"name": "seasonal_naive", "family": "seasonal_naive"},
+            {"name": "linear", "family": "ridge"},
+        ]
+        path = folder / "project.yaml"
+        path.write_text(yaml.safe_dump(settings))
+        self.project: Project = load_project(path)
+        self.storage = LocalStorage(str(folder / "storage"))
+        self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
+
+    def write(self, rows: pd.DataFrame) -> None:
+        rows.to_csv(self.file, index=False)
+
+    @property
+    def partitions(self) -> Partitions:
+        return make_partitions(self.project, self.storage)
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        return make_definitions(self.project, self.storage)
+
+    def build(self) -> list[str]:
+        return build_history(self.project, self.definitions, self.partitions, self.instance)
+
+    def run(
+        self, key: str, first: str, last: str | None = None, config: dict[str, object] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        asset = dg.AssetKey(key.split("/"))
+        monthly = asset.path[0] in ("models", "training_set")
+        job = self.definitions.resolve_job_def("retrain_all_job" if monthly else EVALUATE_JOB)
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=[asset],
+            tags=range_tags(first, last or first),
+            run_config=QUIET | (config or {}),
+            raise_on_error=False,
+        )
+
+    def done(self, key: str) -> set[str]:
+        return self.instance.get_materialized_partitions(dg.AssetKey(key.split("/")))
+
+    def day(self, back: int) -> str:
+        return str(self.yesterday - dt.timedelta(days=back))
+
+
+@pytest.fixture
+def spine(tmp_path: Path) -> Iterator[Spine]:
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path / "instance")) as instance:
+        yield Spine(tmp_path, instance)
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    data = next(e for e in result.all_events if e.is_step_failure).step_failure_data
+    assert data.user_failure_data is not None
+    return data.user_failure_data.description or ""
+
+
+def test_history_is_complete_and_not_built_twice(spine: Spine) -> None:
+    assert spine.build() == []
+    days = set(spine.partitions.daily.get_partition_keys())
+    months = set(spine.partitions.monthly.get_partition_keys())
+    for key in ("observations", "features", "validation/linear", "leaderboard"):
+        assert spine.done(key) == days, key
+    for key in ("training_set", "models/seasonal_naive", "models/linear"):
+        assert spine.done(key) == months, key
+    runs = spine.instance.get_runs_count()
+    assert spine.build() == []
+    assert spine.instance.get_runs_count() == runs
+    assert stale_days(spine.instance, spine.project, spine.partitions) == []
+
+
+def test_a_bad_day_costs_itself_alone_and_runs_again_alone(spine: Spine) -> None:
+    good = rows_until(spine.yesterday, spine.first_day - dt.timedelta(days=5))
+    negative, absent = spine.day(2), spine.day(4)
+    broken = good[good["date"] != absent].copy()
+    broken.loc[broken["date"] == negative, "units"] = -1
+    spine.write(broken)
+    result = spine.run("observations", spine.day(6), spine.day(0))
+    assert not result.success
+    assert f"{absent}: the source has no rows" in reason(result)
+    assert f"{negative}: " in reason(result)
+    assert '"units"' in reason(result)
+    expected = {spine.day(n) for n in (0, 1, 3, 5, 6)}
+    assert spine.done("observations") == expected
+    assert set(spine.datasets.keys("observations")) == expected
+    spine.write(good)
+    assert spine.run("observations", absent).success
+    assert spine.run("observations", negative).success
+    assert spine.done("observations") == expected | {absent, negative}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("unit_price", "cheap", "'cheap', which is no number"),
+        ("promotion", 1.5, '"promotion"'),
+        ("department", None, '"department"'),
+        ("category", "cake", "more than one row: bakery, cake"),
+    ],
+)
+def test_a_broken_column_is_named(spine: Spine, column: str, value: object, message: str) -> None:
+    rows = rows_until(spine.yesterday, spine.first_day)
+    rows[column] = rows[column].astype(object)
+    rows.loc[(rows["date"] == spine.day(0)) & (rows["category"] == "bread"), column] = value
+    spine.write(rows)
+    result = spine.run("observations", spine.day(0))
+    assert not result.success
+    assert message in reason(result)
+    assert spine.datasets.keys("observations") == []
+
+
+def test_training_twice_adds_a_version_and_rescores_its_month(spine: Spine) -> None:
+    spine.build()
+    month = spine.partitions.monthly.get_partition_keys()[0]
+    before = spine.models.cards("linear")
+    alpha = {"ops": {"models__linear": {"config": {"hyperparameters": {"alpha": 500.0}}}}}
+    assert spine.run("models/linear", month, config=alpha).success
+    after = spine.models.cards("linear")
+    assert len(after) == len(before) + 1
+    new = next(card for card in after if card not in before)
+    assert new.hyperparameters == {"alpha": 500.0}
+    requests = stale_days(spine.instance, spine.project, spine.partitions)
+    evaluated = [day for day in sorted(spine.done("validation/linear")) if day[:7] == month[:7]]
+    [request] = requests
+    assert request.asset_selection == [dg.AssetKey(["validation", "linear"])]
+    assert request.tags == range_tags(evaluated[0], evaluated[-1])
+    assert spine.run("validation/linear", evaluated[0], evaluated[-1]).success
+    assert set(spine.datasets.read("validation/linear", evaluated)["version"]) == {new.version}
+    [boards] = stale_days(spine.instance, spine.project, spine.partitions)
+    assert boards.asset_selection == [dg.AssetKey("leaderboard")]
+
+
+def test_hyperparameters_out_of_bounds_train_nothing(spine: Spine) -> None:
+    spine.build()
+    month = spine.partitions.monthly.get_partition_keys()[-1]
+    before = spine.models.cards("linear")
+    alpha = {"ops": {"models__linear": {"config": {"hyperparameters": {"alpha": -1.0}}}}}
+    result = spine.run("models/linear", month, config=alpha)
+    assert not result.success
+    assert "alpha = -1.0" in reason(result)
+    assert spine.models.cards("linear") == before
+
+
+def test_every_stored_score_is_out_of_sample(spine: Spine) -> None:
+    spine.build()
+    for month in reversed(spine.partitions.monthly.get_partition_keys()):
+        assert spine.run("models/linear", month).success  # trained late, and out of order
+    first = str(spine.partitions.first_month)
+    keys = [key for key in spine.partitions.daily.get_partition_keys() if key >= first]
+    assert spine.run("validation/linear", keys[0], keys[-1]).success
+    forecasts = spine.datasets.read("validation/linear", keys)
+    assert len(forecasts) == len(keys) * len(SERIES)
+    assert (pd.to_datetime(forecasts["trained_through"]) < forecasts["date"]).all()
+    months = forecasts["version"].str[:7]
+    assert (months == forecasts["date"].dt.strftime("%Y-%m")).all()
+
+
+def test_a_damaged_version_costs_its_month_alone(spine: Spine) -> None:
+    spine.build()
+    first, last = spine.models.cards("linear")
+    Path(spine.models.url(last)).write_bytes(b"not a model")
+    result = spine.run("validation/linear", first.month, spine.day(0))
+    assert not result.success
+    assert "does not match the SHA-256" in reason(result)
+    assert f"--select models/linear --partition {last.month}" in reason(result)
+
+
+def test_metadata_of_a_day_and_of_the_leaderboard(spine: Spine) -> None:
+    spine.build()
+    day = spine.day(0)
+    event = spine.instance.fetch_materializations(
+        dg.AssetRecordsFilter(dg.AssetKey(["validation", "linear"]), asset_partitions=[day]), 1
+    ).records[0]
+    assert event.asset_materialization is not None
+    metadata = {k: v.value for k, v in event.asset_materialization.metadata.items()}
+    stored = spine.datasets.read("validation/linear", [day])
+    error = (stored["forecast"] - stored["actual"]).abs()
+    assert metadata["mae"] == pytest.approx(error.mean())
+    assert metadata["wmape"] == pytest.approx(error.sum() / stored["actual"].sum())
+    naive = spine.datasets.read("validation/seasonal_naive", [day])
+    naive_mae = (naive["forecast"] - naive["actual"]).abs().mean()
+    assert metadata["mae_vs_yardstick"] == pytest.approx(error.mean() - naive_mae)
+    assert metadata["tweedie_deviance_floor"] == 0.1
+    assert metadata["version"] == stored["version"].iloc[0]
+    week_ago = spine.datasets.read("observations", [spine.day(7)])
+    assert naive["forecast"].tolist() == week_ago["units"].tolist()
+    board = spine.datasets.read("leaderboard", [day])
+    assert board["rank"].tolist() == [1, 2]
+    assert board["wmape_28d"].is_monotonic_increasing
+    assert spine.storage.exists("pages/leaderboard.html")

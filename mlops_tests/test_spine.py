@@ -1,6 +1,7 @@
 """The way of a row from source to leaderboard, through real runs on a real instance."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,31 +45,44 @@ def rows_until(last: dt.date, first: dt.date) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+TODAY = dt.datetime.now(dt.UTC).date()
+YESTERDAY = TODAY - dt.timedelta(days=1)
+# one month to learn from, then last month and this one in service
+FIRST_DAY = add_months(TODAY, -2) - dt.timedelta(days=7)
+
+
+def write_project(folder: Path) -> None:
+    """Settings, source and instance of a small project."""
+    settings = yaml.safe_load(PROJECT_FILE.read_text())
+    settings |= {
+        "source": {"kind": "file", "path": "rows.csv"},
+        "first_day": FIRST_DAY,
+        "features": {"lags": [7], "calendar": ["day_of_week"]},
+        "training": {"window_months": 1, "holdout_days": 7, "min_coverage": 0.5},
+        "models": [
+            {"name": "seasonal_naive", "family": "seasonal_naive"},
+            {"name": "linear", "family": "ridge"},
+        ],
+    }
+    (folder / "project.yaml").write_text(yaml.safe_dump(settings))
+    rows_until(YESTERDAY, FIRST_DAY).to_csv(folder / "rows.csv", index=False)
+    write_instance(folder)
+
+
+def write_instance(folder: Path) -> None:
+    """The shipped instance, in a folder of its own."""
+    shipped = yaml.safe_load((Path(__file__).parents[1] / "dagster.yaml").read_text())
+    shipped["event_log_storage"]["config"]["base_dir"] = str(folder)
+    (folder / "dagster.yaml").write_text(yaml.safe_dump(shipped))
+
+
 class Spine:
     """A small project, its storage and its instance."""
 
     def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.file = folder / "rows.csv"
-        today = dt.datetime.now(dt.UTC).date()
-        # one month to learn from, then last month and this one in service
-        self.first_day = add_months(today, -2) - dt.timedelta(days=7)
-        self.yesterday = today - dt.timedelta(days=1)
-        self.write(rows_until(self.yesterday, self.first_day - dt.timedelta(days=5)))
-        settings = yaml.safe_load(PROJECT_FILE.read_text())
-        settings |= {
-            "source": {"kind": "file", "path": "rows.csv"},
-            "first_day": self.first_day,
-        }
-        settings["features"] = {"lags": [7], "calendar": ["day_of_week"]}
-        settings["training"] = {"window_months": 1, "holdout_days": 7, "min_coverage": 0.5}
-        settings["models"] = [
-            {"name": "seasonal_naive", "family": "seasonal_naive"},
-            {"name": "linear", "family": "ridge"},
-        ]
-        path = folder / "project.yaml"
-        path.write_text(yaml.safe_dump(settings))
-        self.project: Project = load_project(path)
+        self.project: Project = load_project(folder / "project.yaml")
         self.storage = LocalStorage(str(folder / "storage"))
         self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
 
@@ -104,13 +118,34 @@ class Spine:
         return self.instance.get_materialized_partitions(dg.AssetKey(key.split("/")))
 
     def day(self, back: int) -> str:
-        return str(self.yesterday - dt.timedelta(days=back))
+        return str(YESTERDAY - dt.timedelta(days=back))
 
 
 @pytest.fixture
 def spine(tmp_path: Path) -> Iterator[Spine]:
-    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path / "instance")) as instance:
+    """A project whose history is yet to be built."""
+    write_project(tmp_path)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         yield Spine(tmp_path, instance)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project whose history is built, to be copied."""
+    folder = tmp_path_factory.mktemp("history")
+    write_project(folder)
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        assert Spine(folder, instance).build() == []
+    return folder
+
+
+@pytest.fixture
+def built(history: Path, tmp_path: Path) -> Iterator[Spine]:
+    """A project whose history is built."""
+    shutil.copytree(history, tmp_path / "built")
+    write_instance(tmp_path / "built")
+    with dg.DagsterInstance.from_config(str(tmp_path / "built")) as instance:
+        yield Spine(tmp_path / "built", instance)
 
 
 def reason(result: dg.ExecuteInProcessResult) -> str:
@@ -119,22 +154,21 @@ def reason(result: dg.ExecuteInProcessResult) -> str:
     return data.user_failure_data.description or ""
 
 
-def test_history_is_complete_and_not_built_twice(spine: Spine) -> None:
-    assert spine.build() == []
-    days = set(spine.partitions.daily.get_partition_keys())
-    months = set(spine.partitions.monthly.get_partition_keys())
+def test_history_is_complete_and_not_built_twice(built: Spine) -> None:
+    days = set(built.partitions.daily.get_partition_keys())
+    months = set(built.partitions.monthly.get_partition_keys())
     for key in ("observations", "features", "validation/linear", "leaderboard"):
-        assert spine.done(key) == days, key
+        assert built.done(key) == days, key
     for key in ("training_set", "models/seasonal_naive", "models/linear"):
-        assert spine.done(key) == months, key
-    runs = spine.instance.get_runs_count()
-    assert spine.build() == []
-    assert spine.instance.get_runs_count() == runs
-    assert stale_days(spine.instance, spine.project, spine.partitions) == []
+        assert built.done(key) == months, key
+    runs = built.instance.get_runs_count()
+    assert built.build() == []
+    assert built.instance.get_runs_count() == runs
+    assert stale_days(built.instance, built.project, built.partitions) == []
 
 
 def test_a_bad_day_costs_itself_alone_and_runs_again_alone(spine: Spine) -> None:
-    good = rows_until(spine.yesterday, spine.first_day - dt.timedelta(days=5))
+    good = rows_until(YESTERDAY, FIRST_DAY)
     negative, absent = spine.day(2), spine.day(4)
     broken = good[good["date"] != absent].copy()
     broken.loc[broken["date"] == negative, "units"] = -1
@@ -163,7 +197,7 @@ def test_a_bad_day_costs_itself_alone_and_runs_again_alone(spine: Spine) -> None
     ],
 )
 def test_a_broken_column_is_named(spine: Spine, column: str, value: object, message: str) -> None:
-    rows = rows_until(spine.yesterday, spine.first_day)
+    rows = rows_until(YESTERDAY, FIRST_DAY)
     rows[column] = rows[column].astype(object)
     rows.loc[(rows["date"] == spine.day(0)) & (rows["category"] == "bread"), column] = value
     spine.write(rows)
@@ -173,82 +207,77 @@ def test_a_broken_column_is_named(spine: Spine, column: str, value: object, mess
     assert spine.datasets.keys("observations") == []
 
 
-def test_training_twice_adds_a_version_and_rescores_its_month(spine: Spine) -> None:
-    spine.build()
-    month = spine.partitions.monthly.get_partition_keys()[0]
-    before = spine.models.cards("linear")
+def test_training_twice_adds_a_version_and_rescores_its_month(built: Spine) -> None:
+    month = built.partitions.monthly.get_partition_keys()[0]
+    before = built.models.cards("linear")
     alpha = {"ops": {"models__linear": {"config": {"hyperparameters": {"alpha": 500.0}}}}}
-    assert spine.run("models/linear", month, config=alpha).success
-    after = spine.models.cards("linear")
+    assert built.run("models/linear", month, config=alpha).success
+    after = built.models.cards("linear")
     assert len(after) == len(before) + 1
     new = next(card for card in after if card not in before)
     assert new.hyperparameters == {"alpha": 500.0}
-    requests = stale_days(spine.instance, spine.project, spine.partitions)
-    evaluated = [day for day in sorted(spine.done("validation/linear")) if day[:7] == month[:7]]
+    requests = stale_days(built.instance, built.project, built.partitions)
+    evaluated = [day for day in sorted(built.done("validation/linear")) if day[:7] == month[:7]]
     [request] = requests
     assert request.asset_selection == [dg.AssetKey(["validation", "linear"])]
     assert request.tags == range_tags(evaluated[0], evaluated[-1])
-    assert spine.run("validation/linear", evaluated[0], evaluated[-1]).success
-    assert set(spine.datasets.read("validation/linear", evaluated)["version"]) == {new.version}
-    [boards] = stale_days(spine.instance, spine.project, spine.partitions)
+    assert built.run("validation/linear", evaluated[0], evaluated[-1]).success
+    assert set(built.datasets.read("validation/linear", evaluated)["version"]) == {new.version}
+    [boards] = stale_days(built.instance, built.project, built.partitions)
     assert boards.asset_selection == [dg.AssetKey("leaderboard")]
 
 
-def test_hyperparameters_out_of_bounds_train_nothing(spine: Spine) -> None:
-    spine.build()
-    month = spine.partitions.monthly.get_partition_keys()[-1]
-    before = spine.models.cards("linear")
+def test_hyperparameters_out_of_bounds_train_nothing(built: Spine) -> None:
+    month = built.partitions.monthly.get_partition_keys()[-1]
+    before = built.models.cards("linear")
     alpha = {"ops": {"models__linear": {"config": {"hyperparameters": {"alpha": -1.0}}}}}
-    result = spine.run("models/linear", month, config=alpha)
+    result = built.run("models/linear", month, config=alpha)
     assert not result.success
     assert "alpha = -1.0" in reason(result)
-    assert spine.models.cards("linear") == before
+    assert built.models.cards("linear") == before
 
 
-def test_every_stored_score_is_out_of_sample(spine: Spine) -> None:
-    spine.build()
-    for month in reversed(spine.partitions.monthly.get_partition_keys()):
-        assert spine.run("models/linear", month).success  # trained late, and out of order
-    first = str(spine.partitions.first_month)
-    keys = [key for key in spine.partitions.daily.get_partition_keys() if key >= first]
-    assert spine.run("validation/linear", keys[0], keys[-1]).success
-    forecasts = spine.datasets.read("validation/linear", keys)
+def test_every_stored_score_is_out_of_sample(built: Spine) -> None:
+    for month in reversed(built.partitions.monthly.get_partition_keys()):
+        assert built.run("models/linear", month).success  # trained late, and out of order
+    first = str(built.partitions.first_month)
+    keys = [key for key in built.partitions.daily.get_partition_keys() if key >= first]
+    assert built.run("validation/linear", keys[0], keys[-1]).success
+    forecasts = built.datasets.read("validation/linear", keys)
     assert len(forecasts) == len(keys) * len(SERIES)
     assert (pd.to_datetime(forecasts["trained_through"]) < forecasts["date"]).all()
     months = forecasts["version"].str[:7]
     assert (months == forecasts["date"].dt.strftime("%Y-%m")).all()
 
 
-def test_a_damaged_version_costs_its_month_alone(spine: Spine) -> None:
-    spine.build()
-    first, last = spine.models.cards("linear")
-    Path(spine.models.url(last)).write_bytes(b"not a model")
-    result = spine.run("validation/linear", first.month, spine.day(0))
+def test_a_damaged_version_costs_its_month_alone(built: Spine) -> None:
+    first, last = built.models.cards("linear")
+    Path(built.models.url(last)).write_bytes(b"not a model")
+    result = built.run("validation/linear", first.month, built.day(0))
     assert not result.success
     assert "does not match the SHA-256" in reason(result)
     assert f"--select models/linear --partition {last.month}" in reason(result)
 
 
-def test_metadata_of_a_day_and_of_the_leaderboard(spine: Spine) -> None:
-    spine.build()
-    day = spine.day(0)
-    event = spine.instance.fetch_materializations(
+def test_metadata_of_a_day_and_of_the_leaderboard(built: Spine) -> None:
+    day = built.day(0)
+    event = built.instance.fetch_materializations(
         dg.AssetRecordsFilter(dg.AssetKey(["validation", "linear"]), asset_partitions=[day]), 1
     ).records[0]
     assert event.asset_materialization is not None
     metadata = {k: v.value for k, v in event.asset_materialization.metadata.items()}
-    stored = spine.datasets.read("validation/linear", [day])
+    stored = built.datasets.read("validation/linear", [day])
     error = (stored["forecast"] - stored["actual"]).abs()
     assert metadata["mae"] == pytest.approx(error.mean())
     assert metadata["wmape"] == pytest.approx(error.sum() / stored["actual"].sum())
-    naive = spine.datasets.read("validation/seasonal_naive", [day])
+    naive = built.datasets.read("validation/seasonal_naive", [day])
     naive_mae = (naive["forecast"] - naive["actual"]).abs().mean()
     assert metadata["mae_vs_yardstick"] == pytest.approx(error.mean() - naive_mae)
     assert metadata["tweedie_deviance_floor"] == 0.1
     assert metadata["version"] == stored["version"].iloc[0]
-    week_ago = spine.datasets.read("observations", [spine.day(7)])
+    week_ago = built.datasets.read("observations", [built.day(7)])
     assert naive["forecast"].tolist() == week_ago["units"].tolist()
-    board = spine.datasets.read("leaderboard", [day])
+    board = built.datasets.read("leaderboard", [day])
     assert board["rank"].tolist() == [1, 2]
     assert board["wmape_28d"].is_monotonic_increasing
-    assert spine.storage.exists("pages/leaderboard.html")
+    assert built.storage.exists("pages/leaderboard.html")

@@ -273,7 +273,7 @@ def test_metadata_of_a_day_and_of_the_leaderboard(built: Spine) -> None:
     naive = built.datasets.read("validation/seasonal_naive", [day])
     naive_mae = (naive["forecast"] - naive["actual"]).abs().mean()
     assert metadata["mae_vs_yardstick"] == pytest.approx(error.mean() - naive_mae)
-    assert metadata["tweedie_deviance_floor"] == 0.1
+    assert metadata["tweedie_deviance_options"] == "power 1.5, floor 0.1"
     assert metadata["version"] == stored["version"].iloc[0]
     week_ago = built.datasets.read("observations", [built.day(7)])
     assert naive["forecast"].tolist() == week_ago["units"].tolist()

@@ -194,11 +194,11 @@ def _forecasts(
 
 
 def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
-    """Options that a reader of a metric must know, such as the floor of the forecasts."""
+    """Options that a reader of a metric must know, such as the floor, as text: not plotted."""
     return {
-        f"{name}_{option}": value
+        f"{name}_options": ", ".join(f"{key} {value:g}" for key, value in vars(metric).items())
         for name, metric in metrics.items()
-        for option, value in vars(metric).items()
+        if vars(metric)
     }
 
 

@@ -1,0 +1,107 @@
+"""Mistakes in the settings stop loading with one message that says where, what and what else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlops_assets.project import (
+    PROJECT_FILE,
+    SCHEMA_FILE,
+    ProjectError,
+    json_schema,
+    load_project,
+)
+
+
+def test_the_shipped_settings_load() -> None:
+    project = load_project(PROJECT_FILE)
+    assert project.longest_lag == 28
+    assert project.non_negative
+    assert project.inputs.seasonal == "units_lag_7"
+    assert project.inputs.categorical == ("department", "category")
+    assert "units" not in project.inputs.numeric
+
+
+def test_the_schema_is_in_step_with_the_settings() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == json_schema(), "run: make schema"
+    assert "project.schema.json" in PROJECT_FILE.read_text().splitlines()[0]
+
+
+def change(settings: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in parents:
+        settings = settings[part]  # type: ignore[index]
+    settings[last] = value  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("colour", "red", "colour: unknown setting; allowed here: name, description"),
+        ("training.window", 3, "training.window: unknown setting; allowed here: window_months"),
+        ("name", "Retail Demand", "name: 'Retail Demand' is no identifier"),
+        ("models.1.name", "../up", "models.1.name: '../up' is no identifier"),
+        ("models.1.name", "tree", "models: 'tree' are the names of more than one model"),
+        ("models.1.family", "xgb", "models.1.family: 'xgb'"),
+        ("models.1.hyperparameters", {"alpha": 0}, "alpha = 0: Input should be greater than 0"),
+        ("models.1.hyperparameters", {"beta": 1}, "unknown hyperparameter 'beta'; ridge takes"),
+        ("evaluation.primary", "mape", "evaluation.primary: 'mape' not among: mae, wmape"),
+        ("evaluation.metrics", ["mape"], "evaluation.metrics: 'mape'"),
+        ("evaluation.slices", ["shop"], "evaluation.slices: 'shop' not among: department"),
+        ("evaluation.yardstick", "naive", "evaluation.yardstick: 'naive' not among"),
+        ("constraints", {"price": {}}, "constraints: 'price' not among: date, department"),
+        ("constraints", {}, "tweedie_deviance needs a target of at least 0"),
+        ("training.window_months", 11, "window_months: 11 months and the longest lag of 28 days"),
+        ("training.window_months", "x", "training.window_months: Input should be a valid integer"),
+        ("training.holdout_days", 112, "training.holdout_days: 112 days leave nothing"),
+        ("time_zone", "Mars/Base", "time_zone: 'Mars/Base' is no IANA time zone"),
+        ("features.lags", [7, 7], "features.lags: named more than once: 7"),
+        ("features.lags", [1], "'seasonal_naive' repeats the target of a week ago; add 7"),
+        ("columns.series", [], "features: lags and rolling_means follow a series"),
+        ("source.kind", "file", "first_day: missing; name the first day"),
+        ("columns.numeric", ["units"], "columns: 'units' have more than one role"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, path: str, value: object, message: str) -> None:
+    settings = yaml.safe_load(PROJECT_FILE.read_text())
+    change(settings, path, value)
+    file = tmp_path / "project.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    with pytest.raises(ProjectError) as caught:
+        load_project(file)
+    assert message in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+def test_a_mistake_names_its_line_and_all_are_told_at_once(tmp_path: Path) -> None:
+    text = PROJECT_FILE.read_text()
+    text = text.replace("family: ridge", "family: xgb").replace("holdout_days", "holdout")
+    file = tmp_path / "project.yaml"
+    file.write_text(text)
+    line = 1 + text.splitlines().index("    family: xgb")
+    with pytest.raises(ProjectError, match=r"2 mistake\(s\)") as caught:
+        load_project(file)
+    assert f"line {line}, models.1.family" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [", "no valid YAML"), ("- 1", "expected a mapping"), (None, "cannot read the settings")],
+)
+def test_a_file_that_is_no_settings(tmp_path: Path, text: str | None, message: str) -> None:
+    file = tmp_path / "project.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ProjectError, match=message):
+        load_project(file)
+
+
+def test_the_environment_names_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = yaml.safe_load(PROJECT_FILE.read_text()) | {"name": "other"}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path / "other.yaml"))
+    assert load_project().name == "other"

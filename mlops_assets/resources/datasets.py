@@ -19,6 +19,8 @@ class DatasetStore:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        # The models of a run read the same days one after another: the newest read is kept.
+        self._kept: tuple[str, list[str], pd.DataFrame] | None = None
 
     @staticmethod
     def path(dataset: str, key: str) -> str:
@@ -32,19 +34,25 @@ class DatasetStore:
         buffer = io.BytesIO()
         frame.to_parquet(buffer, index=False)
         self.storage.write(self.path(dataset, key), buffer.getvalue())
+        if self._kept is not None and self._kept[0] == dataset:
+            self._kept = None
 
     def read(self, dataset: str, keys: Iterable[str]) -> "pd.DataFrame":
         """The rows of several partitions, in the order of the keys; those not stored are left out.
 
-        An empty frame without columns when none of them is stored.
+        An empty frame without columns when none of them is stored. Not to be changed in place.
         """
         import pandas as pd
         import pyarrow as pa
 
+        keys = list(keys)
+        if self._kept is not None and self._kept[:2] == (dataset, keys):
+            return self._kept[2]
         tables = [table for key in keys if (table := self._table(dataset, key)) is not None]
         if not tables:
             return pd.DataFrame()
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        self._kept = (dataset, keys, frame)
         return frame
 
     def keys(self, dataset: str) -> list[str]:

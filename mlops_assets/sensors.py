@@ -214,7 +214,7 @@ def stale_days(
         cause = 0
         for key in layer.keys:
             stale[key] = set()
-            trained = _latest(instance, dg.AssetKey(["models", key.path[-1]]))
+            trained = _trainings(instance, project, key)
             for day, at in _latest(instance, key).items():
                 newest[day] = max(at, newest.get(day, 0))
                 if layer.needs_model and day_of(day) < partitions.first_month:
@@ -233,6 +233,17 @@ def stale_days(
         waiting = blocked.union(*stale.values())
         upstream = newest
     return requests
+
+
+def _trainings(
+    instance: dg.DagsterInstance, project: Project, key: dg.AssetKey
+) -> Mapping[str, int]:
+    """The number of the newest training, by month, that the scores of a model depend on."""
+    if key.path[0] != "validation":
+        return {}
+    names = {key.path[-1], project.evaluation.yardstick}
+    found = [_latest(instance, dg.AssetKey(["models", name])) for name in names]
+    return {month: max(months.get(month, 0) for months in found) for month in set().union(*found)}
 
 
 def _range_requests(

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import uvicorn
 
@@ -18,6 +19,7 @@ from mlops_assets.project import storage_root
 from mlops_assets.resources.pages import PageStore
 from mlops_assets.resources.storage import make_storage
 
+WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 START_SECONDS = 120
 DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
 
@@ -42,9 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     web = subprocess.Popen(
         [
             *(sys.executable, "-m", "dagster", "dev"),
-            *("--workspace", "workspace.yaml", "--log-level", "warning"),
+            *("--workspace", str(WORKSPACE), "--log-level", "warning"),
             *("--host", options.host, "--port", str(options.port)),
         ],
+        # elsewhere, Dagster would warn of the dagster.yaml that is not the instance's own
+        cwd=os.environ.get("DAGSTER_HOME"),
         env={**os.environ, "PAGES_URL": pages_url, "PYTHONWARNINGS": DAGSTER_DEV_WARNING},
     )
     signal.signal(signal.SIGTERM, lambda *_: web.terminate())

@@ -138,4 +138,4 @@ def test_the_launchpad_explains_every_hyperparameter() -> None:
         .config_type.fields.values()
     )
     assert alpha.default_value == 10.0
-    assert "more than 0, at most 1e+06" in alpha.description
+    assert "(more than 0, at most 1,000,000)." in alpha.description

@@ -176,6 +176,16 @@ def test_a_training_makes_its_month_stale_and_asks_again_after_another(
     assert wanted(stale_days(instance, PROJECT, partitions)) == [("leaderboard", "01", "05")]
 
 
+def test_a_training_of_the_yardstick_makes_every_difference_to_it_stale(
+    instance: dg.DagsterInstance, partitions: Partitions
+) -> None:
+    for name in MODELS:
+        materialize(instance, f"validation/{name}", days(1, 2))
+    materialize(instance, f"models/{PROJECT.evaluation.yardstick}", ["2026-03-01"])
+    scores = "+".join(f"validation/{name}" for name in MODELS)
+    assert wanted(stale_days(instance, PROJECT, partitions)) == [(scores, "01", "02")]
+
+
 def test_sensors_wait_for_unfinished_runs(
     instance: dg.DagsterInstance, partitions: Partitions
 ) -> None:

@@ -18,6 +18,7 @@ from mlops_assets.assets.reporting import (
     Metadata,
     PartitionError,
     markdown_table,
+    number,
     report,
 )
 from mlops_assets.ml.families import FAMILIES, Hyperparameters, parse_hyperparameters
@@ -92,10 +93,9 @@ def training_config(model: ModelSettings) -> type[dg.Config]:
         if isinstance(default, Enum):
             annotation = _named_by_value(type(default))
             default = annotation(default.value)
-        bounds = _bounds(field)
         fields[name] = (
             annotation,
-            pydantic.Field(default=default, description=f"{field.description}{bounds}"),
+            pydantic.Field(default=default, description=_explained(field)),
         )
     form: Any = pydantic.create_model(
         f"{family.hyperparameters.__name__}Config", __base__=dg.Config, **fields
@@ -117,16 +117,19 @@ def _named_by_value(choices: type[Enum]) -> Any:
     return make(choices.__name__, {member.value: member.value for member in choices})
 
 
-def _bounds(field: pydantic.fields.FieldInfo) -> str:
-    """The bounds of a field in words, since a launchpad shows only the description."""
+def _explained(field: pydantic.fields.FieldInfo) -> str:
+    """What a launchpad says of a field: its description, then its bounds or choices."""
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     found = [
-        f"{word} {getattr(bound, name):g}"
+        f"{word} {getattr(bound, name):,}"
         for bound in field.metadata
         for name, word in words.items()
         if getattr(bound, name, None) is not None
     ]
-    return f" ({', '.join(found)})" if found else ""
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Enum):
+        found = [f"one of {', '.join(member.value for member in field.annotation)}"]
+    description = (field.description or "").rstrip(".")
+    return f"{description} ({', '.join(found)})." if found else f"{description}."
 
 
 def train(
@@ -193,12 +196,12 @@ def card_metadata(card: ModelCard, models: ModelStore, datasets: DatasetStore) -
         "days": card.days,
         "trained_from": str(card.trained_from),
         "trained_through": str(card.trained_through),
-        "fit_seconds": card.fit_seconds,
+        "fit_seconds": number(card.fit_seconds),
         "size_bytes": card.size,
         "sha256": card.sha256,
         "holdout_from": str(card.holdout_from),
         "holdout_rows": card.holdout_rows,
-        **{f"holdout_{name}": value for name, value in card.holdout.items()},
+        **{f"holdout_{name}": number(value) for name, value in card.holdout.items()},
         "important_features": markdown_table(
             ["feature", "error added when shuffled"],
             [[name, f"{value:.4g}"] for name, value in shown],

@@ -64,6 +64,11 @@ def _in_words(keys: list[str]) -> str:
     return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more up to {keys[-1]}"
 
 
+def number(value: Any) -> float:
+    """A number as metadata shows it, with six significant digits; the store keeps all."""
+    return float(f"{value:.6g}")
+
+
 def markdown_table(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetadataValue:
     """A table that the web UI shows in place while it is short."""
     lines = [header, ["---"] * len(header), *rows]

@@ -14,6 +14,7 @@ from mlops_assets.assets.reporting import (
     Metadata,
     PartitionError,
     markdown_table,
+    number,
     report,
 )
 from mlops_assets.assets.schemas import forecasts_schema, leaderboard_schema
@@ -121,7 +122,7 @@ def evaluate(
             datasets.write(f"validation_slices/{name}", key, slices[key])
         day = scores.days.loc[key]
         metadata = {
-            **{metric: float(day[metric]) for metric in metrics},
+            **{metric: number(day[metric]) for metric in metrics},
             "rows": int(day["rows"]),
             "version": str(frame["version"].iloc[0]),
             "trained_through": str(frame["trained_through"].iloc[0]),
@@ -130,7 +131,7 @@ def evaluate(
         }
         if yardstick is not None and key in yardstick.index:
             base = yardstick.loc[key]
-            metadata |= {f"{m}_vs_yardstick": float(day[m] - base[m]) for m in metrics}
+            metadata |= {f"{m}_vs_yardstick": number(day[m] - base[m]) for m in metrics}
         if key in slices:
             metadata["slices"] = _slice_table(slices[key], project.evaluation.primary)
         outcomes[key] = metadata
@@ -205,7 +206,7 @@ def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
 def _slice_table(slices: "pd.DataFrame", primary: str) -> dg.MarkdownMetadataValue:
     ranked = slices.sort_values("rows", ascending=False)
     return markdown_table(
-        ["slice", "rows", primary],
+        [" or ".join(slices["slice"].unique()), "rows", primary],
         [
             [str(value), str(rows), f"{score:.3f}"]
             for value, rows, score in zip(
@@ -343,16 +344,15 @@ def board_metadata(project: Project, board: "pd.DataFrame") -> Metadata:
             str(line["model"]),
             *(f"{line[column]:.3f}" for column in _primary_columns(primary)),
             str(line["sparkline"]),
-            str(line["trained_through"]),
         ]
         for line in board.to_dict("records")
     ]
     header = ["", "model", primary, *(f"{days} days" for days in TRAILING_DAYS)]
     return {
-        "table": markdown_table([*header, "last 28 days", "trained through"], rows),
+        "table": markdown_table([*header, f"last {LONG} days"], rows),
         "best": str(board["model"].iloc[0]),
         **{
-            f"{line['model']}_{primary}_{LONG}d": float(line[f"{primary}_{LONG}d"])
+            f"{line['model']}_{primary}_{LONG}d": number(line[f"{primary}_{LONG}d"])
             for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
         },
         "rows": int(board["rows"].iloc[0]),

@@ -184,7 +184,7 @@ class LinearRegressionFamily(Family):
 
 class RidgeHyperparameters(Hyperparameters):
     alpha: float = Field(
-        1.0, gt=0, le=1e6, description="Strength of the penalty on large coefficients."
+        1.0, gt=0, le=1_000_000, description="Strength of the penalty on large coefficients."
     )
 
 
@@ -310,7 +310,7 @@ class HistGradientBoostingHyperparameters(Hyperparameters):
     max_leaf_nodes: int = Field(31, ge=2, le=4096, description="Most leaves of a tree.")
     min_samples_leaf: int = Field(20, ge=1, le=100_000, description="Fewest rows in a leaf.")
     l2_regularization: float = Field(
-        0.0, ge=0, le=1e6, description="Strength of the penalty on large leaf values."
+        0.0, ge=0, le=1_000_000, description="Strength of the penalty on large leaf values."
     )
 
 

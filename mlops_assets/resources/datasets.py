@@ -31,8 +31,11 @@ class DatasetStore:
 
     def write(self, dataset: str, key: str, frame: "pd.DataFrame") -> None:
         """Store a frame without its index; the old file stays until the new one is whole."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), buffer)
         self.storage.write(self.path(dataset, key), buffer.getvalue())
         if self._kept is not None and self._kept[0] == dataset:
             self._kept = None
@@ -66,7 +69,8 @@ class DatasetStore:
 
         path = self.path(dataset, key)
         try:
-            return pq.read_table(pa.BufferReader(self.storage.read(path)), use_threads=False)
+            file = pq.ParquetFile(pa.BufferReader(self.storage.read(path)))
+            return file.read(use_threads=False)
         except FileNotFoundError:
             return None
         except pa.ArrowException as error:

@@ -119,7 +119,8 @@ class ModelStore:
 
         Nothing stored is executed: only audited types are restored.
         """
-        from skops.io import get_untrusted_types, loads
+        from skops.io import loads
+        from skops.io.exceptions import UntrustedTypesFoundException
 
         path = self._path(card.model, card.version, "model.skops")
         where, remedy = self.storage.url(path), _retrain(card.model, card.version)
@@ -132,10 +133,10 @@ class ModelStore:
                 f"{where} does not match the SHA-256 of its card: it is damaged or was replaced; "
                 f"move its folder away and train again: {remedy}"
             )
-        foreign = sorted(set(get_untrusted_types(data=data)) - set(TRUSTED_TYPES))
-        if foreign:
-            raise StorageError(f"{where} holds types that are not trusted: {', '.join(foreign)}")
-        pipeline: Pipeline = loads(data, trusted=list(TRUSTED_TYPES))
+        try:
+            pipeline: Pipeline = loads(data, trusted=list(TRUSTED_TYPES))
+        except UntrustedTypesFoundException as error:
+            raise StorageError(f"{where} holds types that are not trusted: {error}") from error
         return pipeline
 
 

@@ -1,0 +1,95 @@
+"""Sources: each row on its own day, a replayed one on the same weekday for ever."""
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlops_assets.project import load_project
+from mlops_assets.resources.sources import FileSource, ReplaySource, SourceError, make_source
+
+COLUMNS = ["date", "units"]
+
+
+def write(folder: Path, name: str, dates: list[str], ending: str = "csv") -> Path:
+    frame = pd.DataFrame({"date": dates, "units": range(len(dates)), "unused": 1})
+    file = folder / f"{name}.{ending}"
+    if ending == "parquet":
+        frame.to_parquet(file, index=False)
+    else:
+        frame.to_csv(file, index=False)
+    return file
+
+
+def source(pattern: Path, time_zone: str = "UTC") -> FileSource:
+    return FileSource(str(pattern), "date", COLUMNS, time_zone)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_window_is_half_open_and_files_of_a_glob_are_one_source(
+    tmp_path: Path, ending: str
+) -> None:
+    write(tmp_path, "b", ["2026-01-03 00:00", "2026-01-01 13:30"], ending)
+    write(tmp_path, "a", ["2026-01-02"], ending)
+    rows = source(tmp_path / f"*.{ending}").read(dt.date(2026, 1, 1), dt.date(2026, 1, 3))
+    assert rows.columns.tolist() == COLUMNS
+    assert rows["date"].dt.strftime("%Y-%m-%d").tolist() == ["2026-01-01", "2026-01-02"]
+
+
+def test_times_with_a_zone_fall_on_the_local_day(tmp_path: Path) -> None:
+    file = write(tmp_path, "a", ["2026-01-02T03:00:00Z", "2026-01-02T09:00:00Z"])
+    rows = source(file, "America/New_York").rows
+    assert rows["date"].dt.day.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("day,units\n2026-01-01,1\n", r"lacks the column\(s\) date; it has day, units"),
+        ("date,units\nyesterday,1\n", "column 'date' is no date"),
+        ("", "cannot read"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_named(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text(content)
+    with pytest.raises(SourceError, match=message) as caught:
+        source(file).read(dt.date(2026, 1, 1), dt.date(2026, 1, 2))
+    assert str(file) in str(caught.value)
+
+
+def test_no_file_at_all(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no file matches .*correct source\.path"):
+        source(tmp_path / "*.csv").read(dt.date(2026, 1, 1), dt.date(2026, 1, 2))
+
+
+def test_a_replay_keeps_the_weekday_and_returns_after_52_weeks(tmp_path: Path) -> None:
+    # 365 recorded days from Sunday, 1 January 2017; the last one is never played
+    days = [str(day.date()) for day in pd.date_range("2017-01-01", periods=365)]
+    replay = ReplaySource(source(write(tmp_path, "a", days)))
+    played = replay.read(dt.date(2016, 12, 25), dt.date(2019, 1, 10))
+    assert len(played) == (dt.date(2019, 1, 10) - dt.date(2016, 12, 25)).days
+    by_day = played.set_index("date")["units"]
+    assert by_day["2017-01-01"] == 0
+    assert by_day["2017-12-30"] == 363  # the 364th recorded day
+    assert by_day["2017-12-31"] == 0  # then from the beginning: a Sunday again
+    assert by_day["2018-12-30"] == 0
+    assert by_day["2016-12-31"] == 363  # and so before the recording
+    recorded = pd.Series(pd.date_range("2017-01-01", periods=365)).dt.dayofweek
+    assert (recorded[by_day].to_numpy() == by_day.index.dayofweek).all()
+
+
+def test_a_recording_shorter_than_the_loop_is_refused(tmp_path: Path) -> None:
+    replay = ReplaySource(source(write(tmp_path, "a", ["2017-01-01", "2017-05-01"])))
+    with pytest.raises(SourceError, match="a replay needs 364 days"):
+        replay.read(dt.date(2026, 1, 1), dt.date(2026, 1, 2))
+
+
+def test_the_sample_as_it_is_shipped() -> None:
+    project = load_project()
+    rows = make_source(project).read(dt.date(2026, 11, 1), dt.date(2026, 11, 8))
+    assert len(rows) == 7 * 226
+    assert not rows.duplicated(["date", "department", "category"]).any()
+    assert rows["units"].ge(0).all()
+    assert rows["promotion"].between(0, 1).all()

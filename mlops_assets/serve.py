@@ -21,6 +21,7 @@ from mlops_assets.resources.storage import make_storage
 
 WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 START_SECONDS = 120
+STOP_SECONDS = 30
 DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
 
 
@@ -51,13 +52,23 @@ def main(arguments: list[str] | None = None) -> int:
         cwd=os.environ.get("DAGSTER_HOME"),
         env={**os.environ, "PAGES_URL": pages_url, "PYTHONWARNINGS": DAGSTER_DEV_WARNING},
     )
-    signal.signal(signal.SIGTERM, lambda *_: web.terminate())
+
+    def terminate(*_: object) -> None:
+        web.terminate()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         if wait_until_up(url, web):
             print(f"\nWeb UI: {url}\nLeaderboard page: {pages_url}\nCtrl+C stops.", flush=True)
         return web.wait()
     except KeyboardInterrupt:
-        return web.wait()
+        # Ctrl+C reaches the web UI by itself
+        try:
+            return web.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            web.kill()
+            return 1
 
 
 def port_is_free(host: str, port: int) -> bool:

@@ -1,9 +1,11 @@
 """Build what is missing of the history: every layer in one run, with progress shown."""
 
+import os
 import sys
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 from tqdm import tqdm
@@ -13,10 +15,13 @@ from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB
 from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.project import Project, load_project, storage_root
 from mlops_assets.resources.storage import make_storage
-from mlops_assets.sensors import make_layers
+from mlops_assets.sensors import UNFINISHED, make_layers
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
+# Dagster captures standard output and error while a run lasts; progress goes past it.
+TERMINAL = os.fdopen(os.dup(2), "w", buffering=1)
+HISTORY_TAG = "mlops_assets/history"
 
 Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 
@@ -49,7 +54,7 @@ def build_history(
         missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
-            print(f"{title}: complete", flush=True)
+            print(f"{title}: complete", file=TERMINAL)
             continue
         job = definitions.resolve_job_def(job_name)
         with Progress(title, count) as progress:
@@ -71,7 +76,7 @@ def _run(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=list(assets),
-        tags=dict(tags),
+        tags={**tags, HISTORY_TAG: "true"},
         run_config=QUIET,
         run_id=run_id,
         raise_on_error=False,
@@ -84,13 +89,22 @@ def _run(
             yield reason or f"{event.step_key} failed"
 
 
+def end_unfinished_runs(instance: dg.DagsterInstance) -> None:
+    """End the runs that an interrupted build left behind: sensors wait for unfinished runs."""
+    unfinished = dg.RunsFilter(statuses=UNFINISHED, tags={HISTORY_TAG: "true"})
+    for run in instance.get_runs(unfinished):
+        instance.report_run_canceled(run, message="The build of the history was interrupted.")
+
+
 class Progress:
     """A bar in a terminal, a line now and then elsewhere."""
 
     def __init__(self, title: str, total: int) -> None:
         self.title, self.total, self.done = title, total, 0
         self.started = self.last_line = time.monotonic()
-        self.bar = tqdm(total=total, desc=f"{title:>13}", unit="", disable=not sys.stderr.isatty())
+        self.bar = tqdm(
+            total=total, desc=f"{title:>13}", unit="", disable=not TERMINAL.isatty(), file=TERMINAL
+        )
 
     def __enter__(self) -> "Progress":
         return self
@@ -113,7 +127,7 @@ class Progress:
     def _line(self) -> None:
         self.last_line = time.monotonic()
         seconds = self.last_line - self.started
-        print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", flush=True)
+        print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", file=TERMINAL)
 
 
 def main() -> int:
@@ -126,11 +140,16 @@ def main() -> int:
         if instance.is_ephemeral:
             print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
             return 2
-        try:
-            failures = build_history(project, definitions, partitions, instance)
-        except KeyboardInterrupt:
-            print("\nInterrupted; `make history` goes on from here.", file=sys.stderr)
-            return 130
+        end_unfinished_runs(instance)
+        # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
+        with ThreadPoolExecutor(1) as worker:
+            building = worker.submit(build_history, project, definitions, partitions, instance)
+            try:
+                failures = building.result()
+            except KeyboardInterrupt:
+                end_unfinished_runs(instance)
+                print("\nInterrupted; `make history` goes on from here.", file=TERMINAL)
+                os._exit(130)
     for reason in failures:
         print(f"\n{reason}", file=sys.stderr)
     return 1 if failures else 0

@@ -274,6 +274,7 @@ def retrained(served: Served, browser: Browser) -> ModelCard:
     browser.run(f"{editor} editor.focus(); editor.setCursor({{line: {line}, ch: 10}});")
     penalty = FAMILIES["ridge"].hyperparameters.model_fields["alpha"].description
     assert penalty
+    penalty = penalty.rstrip(".")  # its bounds follow
     wait_for(lambda: penalty in browser.text(), PAGE_SECONDS, f"description {penalty!r}")
 
     # The launchpad takes over what is typed after a moment: a wrong value shows that it has.

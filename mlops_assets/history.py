@@ -132,14 +132,14 @@ class Progress:
 
 def main() -> int:
     """Build the history of the project in the settings; 1 when a partition failed."""
+    if not os.environ.get("DAGSTER_HOME"):
+        print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
+        return 2
     project = load_project()
     storage = make_storage(storage_root())
     partitions = make_partitions(project, storage)
     definitions = make_definitions(project, storage)
     with dg.DagsterInstance.get() as instance:
-        if instance.is_ephemeral:
-            print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
-            return 2
         end_unfinished_runs(instance)
         # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
         with ThreadPoolExecutor(1) as worker:

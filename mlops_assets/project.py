@@ -61,7 +61,7 @@ def _identifier(value: str) -> str:
 def _time_zone(value: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{value!r} is no IANA time zone, such as UTC or Europe/Paris") from error
     return value
 
@@ -113,6 +113,12 @@ class Constraint(Settings):
     """The only values allowed."""
     nullable: bool = False
     """Whether values may be missing."""
+
+    @pydantic.model_validator(mode="after")
+    def _some_value_fits(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"no value is at least {self.min:g} and at most {self.max:g}")
+        return self
 
 
 class FeatureSettings(Settings):
@@ -212,6 +218,11 @@ class Project(Settings):
             "columns",
             "have more than one role among date, target, numeric and categorical",
         )
+        _refuse(
+            [name for name in columns.series if name in (columns.date, columns.target)],
+            "columns.series",
+            "cannot name a series, being the date or the target",
+        )
         declared = self.column_names
         _refuse(_missing(self.constraints, declared), "constraints", _not_in(declared))
         known = [*columns.series, *columns.categorical]
@@ -221,6 +232,11 @@ class Project(Settings):
             sorted({name for name in names if names.count(name) > 1}),
             "models",
             "are the names of more than one model; give each its own",
+        )
+        _refuse(
+            [name for name in names if name == "all"],
+            "models",
+            "is no name for a model, since retrain_all_job retrains them all",
         )
         _refuse(
             _missing([self.evaluation.yardstick], names), "evaluation.yardstick", _not_in(names)
@@ -357,10 +373,12 @@ def load_project(path: str | Path | None = None) -> Project:
         raise ProjectError(
             f"cannot read the settings {file}: {error.strerror}; set MLOPS_PROJECT to a YAML file"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{file} is no text in UTF-8: {error}; save it as UTF-8") from error
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-31
         raise ProjectError(f"{file} is no valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise ProjectError(f"{file}: expected a mapping of settings, found {values!r}")

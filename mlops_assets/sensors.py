@@ -216,6 +216,8 @@ def stale_days(
             stale[key] = set()
             trained = _trainings(instance, project, key)
             for day, at in _latest(instance, key).items():
+                if day_of(day) < partitions.first_day:
+                    continue  # the settings begin later now
                 newest[day] = max(at, newest.get(day, 0))
                 if layer.needs_model and day_of(day) < partitions.first_month:
                     continue  # warm-up: nothing is computed for it
@@ -223,7 +225,8 @@ def stale_days(
                 reads = days_between(end - dt.timedelta(days=layer.days_back + 1), end)
                 changed = max(upstream.get(read, 0) for read in reads)
                 if layer.needs_model:
-                    changed = max(changed, trained.get(month_of(day_of(day)), 0))
+                    served = (_in_service(months, day_of(day)) for months in trained)
+                    changed = max([changed, *served])
                 if waiting.intersection(reads):
                     blocked.add(day)
                 elif at < changed:
@@ -237,13 +240,18 @@ def stale_days(
 
 def _trainings(
     instance: dg.DagsterInstance, project: Project, key: dg.AssetKey
-) -> Mapping[str, int]:
-    """The number of the newest training, by month, that the scores of a model depend on."""
+) -> list[Mapping[str, int]]:
+    """The newest training of each month, by model that the scores of an asset depend on."""
     if key.path[0] != "validation":
-        return {}
+        return []
     names = {key.path[-1], project.evaluation.yardstick}
-    found = [_latest(instance, dg.AssetKey(["models", name])) for name in names]
-    return {month: max(months.get(month, 0) for months in found) for month in set().union(*found)}
+    return [_latest(instance, dg.AssetKey(["models", name])) for name in names]
+
+
+def _in_service(months: Mapping[str, int], day: dt.date) -> int:
+    """The number of the training that serves a day: an earlier month's, where its own has none."""
+    earlier = [month for month in months if month <= month_of(day)]
+    return months[max(earlier)] if earlier else 0
 
 
 def _range_requests(

@@ -1,10 +1,14 @@
 """Mistakes in the settings stop loading with one message that says where, what and what else."""
 
+import copy
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlops_assets.project import (
     PROJECT_FILE,
@@ -62,6 +66,13 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("columns.series", [], "features: lags and rolling_means follow a series"),
         ("source.kind", "file", "first_day: missing; name the first day"),
         ("columns.numeric", ["units"], "columns: 'units' have more than one role"),
+        ("columns.series", ["units"], "columns.series: 'units' cannot name a series"),
+        ("columns.series", ["date"], "columns.series: 'date' cannot name a series"),
+        ("constraints.units", {"min": 5, "max": 1}, "no value is at least 5 and at most 1"),
+        ("models.1.name", "all", "models: 'all' is no name for a model"),
+        ("models", [], "models: List should have at least 1 item"),
+        ("time_zone", "America", "time_zone: 'America' is no IANA time zone"),  # a folder of zones
+        ("owner", "nobody", "owner: String should match pattern"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, path: str, value: object, message: str) -> None:
@@ -96,6 +107,57 @@ def test_a_file_that_is_no_settings(tmp_path: Path, text: str | None, message: s
         file.write_text(text)
     with pytest.raises(ProjectError, match=message):
         load_project(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("description: Unités\n".encode("latin-1"), "is no text in UTF-8"),
+        (b"first_day: 2026-02-31\n", "no valid YAML: day is out of range"),
+        (b"!!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
+    ],
+)
+def test_bytes_that_are_no_settings(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "project.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ProjectError, match=message) as caught:
+        load_project(file)
+    assert str(file) in str(caught.value)
+
+
+def places(settings: Any, path: str = "") -> list[str]:
+    """The path of every value in the settings."""
+    inside = settings if isinstance(settings, dict) else dict(enumerate(settings))
+    found = []
+    for key, value in inside.items():
+        found.append(f"{path}{key}")
+        if isinstance(value, dict | list):
+            found += places(value, f"{path}{key}.")
+    return found
+
+
+SHIPPED: dict[str, Any] = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("a7-./ :é", max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab"), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(places(SHIPPED)), VALUES)
+def test_any_value_anywhere_loads_or_is_explained(path: str, value: object) -> None:
+    changed = copy.deepcopy(SHIPPED)
+    change(changed, path, value)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "project.yaml")
+        file.write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
+        told = ""
+        try:
+            load_project(file)
+        except ProjectError as error:
+            told = str(error)
+        assert not told or (str(file) in told and "line " in told)
 
 
 def test_the_environment_names_another_file(

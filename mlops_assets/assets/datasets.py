@@ -134,7 +134,11 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
             end = day_of(key)
             start = add_months(end, -project.training.window_months)
             asked = days_between(start, end)
-            frame = datasets.read("features", asked)
+            try:
+                frame = datasets.read("features", asked)
+            except DATA_ERRORS as error:
+                outcomes[key] = error
+                continue
             found = set(by_day(frame, date)) if len(frame) else set()
             missing = [day for day in asked if day not in found]
             if len(found) < project.training.min_coverage * len(asked):

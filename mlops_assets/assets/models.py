@@ -151,6 +151,11 @@ def train(
         )
     inputs = project.inputs
     columns = [*inputs.numeric, *dict.fromkeys(inputs.categorical)]
+    if absent := [name for name in columns if name not in rows.columns]:
+        raise PartitionError(
+            f"the training set of {month} lacks {', '.join(absent)}, which the settings name; "
+            "materialize features of its days, then training_set"
+        )
     split = HoldoutSplit(project.training.holdout_days)
     learning, holdout = split.split(rows, date, day_of(month))
     result = fit(

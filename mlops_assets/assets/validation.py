@@ -154,7 +154,11 @@ def _forecasts(
     keys_of: dict[str, list[str]] = defaultdict(list)
     cards: dict[str, ModelCard] = {}
     for key in days:
-        card = models.in_service(name, day_of(key))
+        try:
+            card = models.in_service(name, day_of(key))
+        except DATA_ERRORS as error:
+            outcomes[key] = error
+            continue
         if card is None:
             outcomes[key] = PartitionError(
                 f"no version of {name} learned only from days before {key}; "
@@ -169,6 +173,11 @@ def _forecasts(
         card = cards[version]
         rows = pd.concat([days[key] for key in keys])
         try:
+            if absent := [column for column in card.inputs if column not in rows.columns]:
+                raise PartitionError(
+                    f"{version} reads {', '.join(absent)}, which features lack since the settings "
+                    f"changed; materialize training_set and models/{name} to train again"
+                )
             pipeline = models.load(card)
             values = forecast(pipeline, rows[card.inputs], non_negative=card.non_negative)
         except DATA_ERRORS as error:

@@ -4,6 +4,7 @@ import datetime as dt
 import glob
 import json
 import os
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PARQUET_ENDINGS = (".parquet", ".pq")
 COLUMNS_FILE = "source_columns.json"
+OFFSET = re.compile(r":\d\d.*([+-]\d\d:?\d\d|Z)$")
 
 
 class SourceError(RuntimeError):
@@ -73,7 +75,11 @@ class FileSource:
             )
         frame = frame[self.columns]
         try:
-            days = pd.to_datetime(frame[self.date])
+            if len(frame) and pd.api.types.is_numeric_dtype(frame[self.date]):
+                raise ValueError(f"{frame[self.date].iloc[0]} is a number; write 2026-01-31")
+            # Offsets differ between summer and winter: read as UTC, they meet in one type.
+            offset = OFFSET.search(str(frame[self.date].iloc[0])) if len(frame) else None
+            days = pd.to_datetime(frame[self.date], utc=offset is not None)
         except (ValueError, TypeError) as error:
             raise SourceError(f"{file}: column {self.date!r} is no date: {error}") from error
         if days.dt.tz is not None:

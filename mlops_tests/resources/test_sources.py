@@ -43,12 +43,21 @@ def test_times_with_a_zone_fall_on_the_local_day(tmp_path: Path) -> None:
     assert rows["date"].dt.day.tolist() == [1, 2]
 
 
+def test_offsets_that_change_with_the_clocks(tmp_path: Path) -> None:
+    # Paris changed from +01:00 to +02:00 on 29 March 2026; 23:30Z on the 29th is the 30th there
+    times = ["2026-03-28T00:30:00+01:00", "2026-03-30T00:30:00+02:00", "2026-03-29T23:30:00Z"]
+    rows = source(write(tmp_path, "a", times), "Europe/Paris").rows
+    assert rows["date"].dt.day.tolist() == [28, 30, 30]
+    assert str(rows["date"].dtype) == "datetime64[ns]"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("day,units\n2026-01-01,1\n", r"lacks the column\(s\) date; it has day, units"),
         ("date,units\nyesterday,1\n", "column 'date' is no date"),
         ("", "cannot read"),
+        ("date,units\n20260101,1\n", "'date' is no date: 20260101 is a number; write 2026-01-31"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named(tmp_path: Path, content: str, message: str) -> None:

@@ -1,0 +1,127 @@
+"""A small project with fixed days: three series, rows from 25 December 2025 to 31 March 2026.
+
+Lags reach back seven days, so training sets begin in January and the first month of service is
+February. Nothing here depends on the day on which the tests run.
+"""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import yaml
+
+from mlops_assets.definitions import make_definitions
+from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB
+from mlops_assets.partitions import days_between, range_tags
+from mlops_assets.project import PROJECT_FILE, load_project
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.versions import ModelStore
+
+FIRST_DAY = dt.date(2025, 12, 25)
+END = dt.date(2026, 4, 1)
+SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def make_rows() -> pd.DataFrame:
+    """Three series with a weekly rhythm, seeded."""
+    random = np.random.default_rng(3)
+    days = pd.date_range(FIRST_DAY, END, inclusive="left")
+    frames = [
+        pd.DataFrame(
+            {
+                "date": days,
+                "department": department,
+                "category": category,
+                "units": random.poisson(6 + 4 * (days.dayofweek >= 5) + 5 * level).astype(float),
+                "unit_price": 1.5 + level,
+                "promotion": random.random(len(days)).round(2),
+            }
+        )
+        for level, (department, category) in enumerate(SERIES)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def make_settings() -> dict[str, Any]:
+    """The shipped settings, made small."""
+    settings: dict[str, Any] = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
+    return settings | {
+        "source": {"kind": "file", "path": "rows.parquet"},
+        "first_day": FIRST_DAY,
+        "features": {"lags": [1, 7], "rolling_means": [7], "calendar": ["day_of_week"]},
+        "training": {"window_months": 1, "holdout_days": 7, "min_coverage": 0.9},
+        "models": [
+            {"name": "seasonal_naive", "family": "seasonal_naive"},
+            {"name": "linear", "family": "ridge"},
+        ],
+    }
+
+
+class Lab:
+    """A project in a folder, with its stores and an instance in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.storage = LocalStorage(str(folder / "storage"))
+        self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
+
+    def write(self, rows: pd.DataFrame | None = None, settings: Any = None) -> None:
+        """Replace the source, the settings or both."""
+        if rows is not None:
+            rows.to_parquet(self.folder / "rows.parquet", index=False)
+        if settings is not None:
+            (self.folder / "project.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def run(
+        self, keys: str, first: str, last: str | None = None, config: dict[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize assets, named with spaces between them, for a range of partitions."""
+        assets = [dg.AssetKey(key.split("/")) for key in keys.split()]
+        monthly = assets[0].path[0] in ("models", "training_set")
+        definitions = make_definitions(load_project(self.folder / "project.yaml"), self.storage)
+        return definitions.resolve_job_def(
+            RETRAIN_ALL_JOB if monthly else EVALUATE_JOB
+        ).execute_in_process(
+            instance=self.instance,
+            asset_selection=assets,
+            tags=range_tags(first, last or first),
+            run_config=QUIET | (config or {}),
+            raise_on_error=False,
+        )
+
+    def done(self, key: str) -> set[str]:
+        """The partitions of an asset that are materialized."""
+        return self.instance.get_materialized_partitions(dg.AssetKey(key.split("/")))
+
+    def metadata(self, key: str, partition: str) -> dict[str, Any]:
+        """The metadata of the newest materialization of a partition."""
+        records = self.instance.fetch_materializations(
+            dg.AssetRecordsFilter(dg.AssetKey(key.split("/")), asset_partitions=[partition]), 1
+        ).records
+        materialization = records[0].asset_materialization
+        assert materialization is not None
+        return {name: value.value for name, value in materialization.metadata.items()}
+
+    def file(self, dataset: str, key: str) -> Path:
+        """The file of a stored partition."""
+        return Path(self.datasets.url(dataset, key))
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed, as the web UI shows it."""
+    assert not result.success
+    data = next(event for event in result.all_events if event.is_step_failure).step_failure_data
+    assert data.user_failure_data is not None, data.error
+    return data.user_failure_data.description or ""
+
+
+def keys(first: dt.date | str, last: dt.date | str) -> list[str]:
+    """The keys of the days from the first to the last, both included."""
+    start, end = (dt.date.fromisoformat(str(day)) for day in (first, last))
+    return days_between(start, end + dt.timedelta(days=1))

@@ -19,6 +19,7 @@ from mlops_assets.partitions import Partitions, add_months, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.sources import Source
+from mlops_assets.resources.storage import StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,14 +90,15 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         keys = list(context.partition_keys)
         start, end = window(keys)
         reach = max(start - dt.timedelta(days=project.longest_lag), partitions.first_day)
-        known = datasets.read("observations", days_between(reach, end))
+        damaged: dict[str, StorageError] = {}
+        known = datasets.read("observations", days_between(reach, end), damaged)
         days = by_day(make_features(project, known, start, end), date) if len(known) else {}
         stored_days = set(by_day(known, date)) if len(known) else set()
         outcomes: dict[str, Metadata | Exception] = {}
         for key in keys:
             frame = days.get(key)
             if frame is None:
-                outcomes[key] = PartitionError(
+                outcomes[key] = damaged.get(key) or PartitionError(
                     f"observations of {key} are missing; materialize observations for it first"
                 )
                 continue

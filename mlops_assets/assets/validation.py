@@ -23,6 +23,7 @@ from mlops_assets.partitions import LONG, TRAILING_DAYS, Partitions, day_of, day
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.versions import ModelCard, ModelStore
 
 if TYPE_CHECKING:
@@ -99,11 +100,12 @@ def evaluate(
     if not keys:
         return outcomes
     metrics = make_metrics(project.evaluation.metrics)
-    features = datasets.read("features", keys)
+    damaged: dict[str, StorageError] = {}
+    features = datasets.read("features", keys, damaged)
     found = by_day(features, project.columns.date) if len(features) else {}
     for key in keys:
         if key not in found:
-            outcomes[key] = PartitionError(
+            outcomes[key] = damaged.get(key) or PartitionError(
                 f"features of {key} are missing; materialize features for it first"
             )
     forecasts = _forecasts(project, name, found, models, outcomes)
@@ -253,7 +255,8 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         keys = list(context.partition_keys)
         start, end = window(keys)
         reach = max(start - dt.timedelta(days=LONG - 1), partitions.first_month)
-        forecasts = read_forecasts(datasets, names, days_between(reach, end))
+        damaged: dict[str, StorageError] = {}
+        forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
         outcomes: dict[str, Metadata | Exception] = {}
         boards = rank(project, forecasts)
         for key in keys:
@@ -262,6 +265,8 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
                     "status": f"warm-up: no model is in service before {partitions.first_month}",
                     "dagster/row_count": 0,
                 }
+            elif key in damaged:
+                outcomes[key] = damaged[key]
             elif key not in boards:
                 outcomes[key] = PartitionError(
                     f"no model has been evaluated on {key}; materialize validation for it first"
@@ -281,8 +286,13 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
     return leaderboard  # type: ignore[no-any-return]
 
 
-def read_forecasts(datasets: DatasetStore, names: list[str], keys: list[str]) -> "pd.DataFrame":
-    """The stored forecasts of several models on the rows that all of them forecast."""
+def read_forecasts(
+    datasets: DatasetStore, names: list[str], keys: list[str], damaged: dict[str, StorageError]
+) -> "pd.DataFrame":
+    """The stored forecasts of several models on the rows that all of them forecast.
+
+    The errors of damaged days go to `damaged`.
+    """
     import pandas as pd
 
     from mlops_assets.ml.evaluation import common_rows
@@ -290,7 +300,7 @@ def read_forecasts(datasets: DatasetStore, names: list[str], keys: list[str]) ->
     parts = [
         frame.assign(model=name)
         for name in names
-        if len(frame := datasets.read(f"validation/{name}", keys))
+        if len(frame := datasets.read(f"validation/{name}", keys, damaged))
     ]
     return common_rows(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
 
@@ -376,7 +386,8 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
     from mlops_assets.ml.metrics import finish_sums, term_sums
 
     metrics = make_metrics(project.evaluation.metrics)
-    boards = datasets.read("leaderboard", datasets.keys("leaderboard")[-PAGE_DAYS:])
+    # a damaged day is a gap in the page; it never keeps the days of a run from being stored
+    boards = datasets.read("leaderboard", datasets.keys("leaderboard")[-PAGE_DAYS:], {})
     last = boards["date"].max()
     recent = forecasts[forecasts["date"] > last - pd.Timedelta(days=LONG)]
     slice_name = next(iter(project.evaluation.slices), None)

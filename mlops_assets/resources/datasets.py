@@ -40,10 +40,17 @@ class DatasetStore:
         if self._kept is not None and self._kept[0] == dataset:
             self._kept = None
 
-    def read(self, dataset: str, keys: Iterable[str]) -> "pd.DataFrame":
+    def read(
+        self,
+        dataset: str,
+        keys: Iterable[str],
+        damaged: dict[str, StorageError] | None = None,
+    ) -> "pd.DataFrame":
         """The rows of several partitions, in the order of the keys; those not stored are left out.
 
         An empty frame without columns when none of them is stored. Not to be changed in place.
+        A damaged partition raises StorageError, unless `damaged` is given: then its error is put
+        there under its key, and the others are read.
         """
         import pandas as pd
         import pyarrow as pa
@@ -51,11 +58,21 @@ class DatasetStore:
         keys = list(keys)
         if self._kept is not None and self._kept[:2] == (dataset, keys):
             return self._kept[2]
-        tables = [table for key in keys if (table := self._table(dataset, key)) is not None]
+        tables, whole = [], True
+        for key in keys:
+            try:
+                table = self._table(dataset, key)
+            except StorageError as error:
+                if damaged is None:
+                    raise
+                damaged[key], whole = error, False
+            else:
+                tables += [] if table is None else [table]
         if not tables:
             return pd.DataFrame()
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
-        self._kept = (dataset, keys, frame)
+        if whole:
+            self._kept = (dataset, keys, frame)
         return frame
 
     def keys(self, dataset: str) -> list[str]:

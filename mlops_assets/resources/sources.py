@@ -136,7 +136,12 @@ def check_columns(project: Project, storage: Storage) -> None:
     except (FileNotFoundError, ValueError):
         kept = {}
     if kept.get("stamp") != stamp:
-        kept = {"stamp": stamp, "columns": _header(file)}
+        try:
+            kept = {"stamp": stamp, "columns": _header(file)}
+        except (ValueError, OSError) as error:  # empty, damaged or of another kind
+            raise ProjectError(
+                f"source.path: cannot read the columns of {file}: {error}"
+            ) from error
         storage.write(COLUMNS_FILE, json.dumps(kept).encode())
     missing = [name for name in project.column_names if name not in kept["columns"]]
     if missing:

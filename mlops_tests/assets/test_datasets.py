@@ -4,11 +4,8 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
-
-WHOLE_RANGE_FAILS = "one damaged file fails the whole range, and is tried again twice"
 
 
 def test_metadata_of_observations_by_hand(empty_lab: Lab) -> None:
@@ -81,7 +78,6 @@ def test_too_few_days_fail_their_month_alone(lab: Lab) -> None:
     assert "2026-02-01" in lab.done("training_set")
 
 
-@pytest.mark.xfail(reason=WHOLE_RANGE_FAILS, run=False)
 def test_a_damaged_day_of_observations_fails_the_features_of_that_day_alone(lab: Lab) -> None:
     lab.file("observations", "2026-03-05").write_bytes(b"damaged")
     why = reason(lab.run("features", "2026-03-01", "2026-03-20"))

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
-from mlops_tests.assets.test_datasets import WHOLE_RANGE_FAILS
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
 BOTH = "validation/seasonal_naive validation/linear"
@@ -100,12 +99,19 @@ def test_a_damaged_card_says_so_and_spares_the_other_models(lab: Lab) -> None:
     assert "mae_vs_yardstick" not in metadata
 
 
-@pytest.mark.xfail(reason=WHOLE_RANGE_FAILS, run=False)
 def test_damaged_features_fail_their_day_alone(lab: Lab) -> None:
     lab.file("features", "2026-03-05").write_bytes(b"damaged")
     why = reason(lab.run("validation/linear", MARCH, "2026-03-10"))
     assert "--select features --partition 2026-03-05" in why
     assert lab.done("validation/linear") == set(keys(MARCH, "2026-03-10")) - {"2026-03-05"}
+
+
+def test_damaged_forecasts_fail_their_leaderboard_alone(lab: Lab) -> None:
+    assert lab.run(BOTH, MARCH, "2026-03-10").success
+    lab.file("validation/linear", "2026-03-05").write_bytes(b"damaged")
+    why = reason(lab.run("leaderboard", MARCH, "2026-03-10"))
+    assert "--select validation/linear --partition 2026-03-05" in why
+    assert lab.done("leaderboard") == set(keys(MARCH, "2026-03-10")) - {"2026-03-05"}
 
 
 def test_missing_features_fail_their_day_alone(lab: Lab) -> None:

@@ -6,8 +6,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_assets.project import load_project
-from mlops_assets.resources.sources import FileSource, ReplaySource, SourceError, make_source
+from mlops_assets.project import ProjectError, SourceSettings, load_project
+from mlops_assets.resources.sources import (
+    FileSource,
+    ReplaySource,
+    SourceError,
+    check_columns,
+    make_source,
+)
+from mlops_assets.resources.storage import LocalStorage
 
 COLUMNS = ["date", "units"]
 
@@ -66,6 +73,17 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path, content: str, message
     with pytest.raises(SourceError, match=message) as caught:
         source(file).read(dt.date(2026, 1, 1), dt.date(2026, 1, 2))
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00 no table"])
+def test_a_source_without_a_header_stops_loading(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    project = load_project().model_copy(
+        update={"folder": tmp_path, "source": SourceSettings(kind="replay", path=name)}
+    )
+    with pytest.raises(ProjectError, match=rf"source\.path: cannot read the columns of .*{name}"):
+        check_columns(project, LocalStorage(str(tmp_path / "storage")))
 
 
 def test_no_file_at_all(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TextIO
 
 import dagster as dg
 from tqdm import tqdm
 
-from mlops_assets.definitions import make_definitions
+from mlops_assets.definitions import defs
 from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB
 from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.project import Project, load_project, storage_root
@@ -19,8 +20,6 @@ from mlops_assets.sensors import UNFINISHED, make_layers
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
-# Dagster captures standard output and error while a run lasts; progress goes past it.
-TERMINAL = os.fdopen(os.dup(2), "w", buffering=1)
 HISTORY_TAG = "mlops_assets/history"
 
 Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
@@ -46,18 +45,20 @@ def build_history(
     definitions: dg.Definitions,
     partitions: Partitions,
     instance: dg.DagsterInstance,
+    terminal: TextIO | None = None,
 ) -> list[str]:
     """Materialize every missing partition up to yesterday; the reasons of those that failed."""
+    terminal = terminal or sys.stderr
     failures: list[str] = []
     for title, job_name, keys, definition in steps(project, partitions):
         known = definition.get_partition_keys()
         missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
-            print(f"{title}: complete", file=TERMINAL)
+            print(f"{title}: complete", file=terminal)
             continue
         job = definitions.resolve_job_def(job_name)
-        with Progress(title, count) as progress:
+        with Progress(title, count, terminal) as progress:
             for (first, last), assets in ranges(missing, definition).items():
                 failures += _run(job, assets, range_tags(first, last), instance, progress)
     return failures
@@ -99,11 +100,12 @@ def end_unfinished_runs(instance: dg.DagsterInstance) -> None:
 class Progress:
     """A bar in a terminal, a line now and then elsewhere."""
 
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total, self.done = title, total, 0
+    def __init__(self, title: str, total: int, terminal: TextIO) -> None:
+        self.title, self.total, self.terminal = title, total, terminal
+        self.done = 0
         self.started = self.last_line = time.monotonic()
         self.bar = tqdm(
-            total=total, desc=f"{title:>13}", unit="", disable=not TERMINAL.isatty(), file=TERMINAL
+            total=total, desc=f"{title:>13}", unit="", disable=not terminal.isatty(), file=terminal
         )
 
     def __enter__(self) -> "Progress":
@@ -127,7 +129,7 @@ class Progress:
     def _line(self) -> None:
         self.last_line = time.monotonic()
         seconds = self.last_line - self.started
-        print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", file=TERMINAL)
+        print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", file=self.terminal)
 
 
 def main() -> int:
@@ -138,17 +140,18 @@ def main() -> int:
     project = load_project()
     storage = make_storage(storage_root())
     partitions = make_partitions(project, storage)
-    definitions = make_definitions(project, storage)
-    with dg.DagsterInstance.get() as instance:
+    # Dagster captures standard output and error while a run lasts; progress goes past it.
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)
+    with dg.DagsterInstance.get() as instance, terminal:
         end_unfinished_runs(instance)
         # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
         with ThreadPoolExecutor(1) as worker:
-            building = worker.submit(build_history, project, definitions, partitions, instance)
+            building = worker.submit(build_history, project, defs, partitions, instance, terminal)
             try:
                 failures = building.result()
             except KeyboardInterrupt:
                 end_unfinished_runs(instance)
-                print("\nInterrupted; `make history` goes on from here.", file=TERMINAL)
+                print("\nInterrupted; `make history` goes on from here.", file=terminal)
                 os._exit(130)
     for reason in failures:
         print(f"\n{reason}", file=sys.stderr)

@@ -295,6 +295,11 @@ class Project(Settings):
         return list(dict.fromkeys([c.date, *c.series, c.target, *c.numeric, *c.categorical]))
 
     @property
+    def number_columns(self) -> list[str]:
+        """The columns of the source that hold numbers: the target, then the numeric inputs."""
+        return [self.columns.target, *self.columns.numeric]
+
+    @property
     def longest_lag(self) -> int:
         """How many days before a day its features reach back."""
         return max([*self.features.lags, *self.features.rolling_means], default=0)
@@ -332,14 +337,6 @@ class Project(Settings):
     def source_path(self) -> str:
         """The source's path or glob, made absolute."""
         return str(self.folder / self.source.path)
-
-    def model(self, name: str) -> ModelSettings:
-        """The settings of a model by name; ValueError when there is none."""
-        for model in self.models:
-            if model.name == name:
-                return model
-        known = ", ".join(model.name for model in self.models)
-        raise ValueError(f"{name!r} is no model of this project; choose one of: {known}")
 
     def today(self) -> dt.date:
         """The current day in the project's time zone."""

@@ -59,97 +59,90 @@ def make_sensors(
     project: Project, partitions: Partitions, jobs: Sequence[Job]
 ) -> list[dg.SensorDefinition]:
     """All sensors of a project, on by default."""
+
+    def find_missing(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+        return [
+            *missing_days(instance, project, partitions, now),
+            *missing_months(instance, project, partitions, now),
+        ]
+
     return [
-        make_catch_up_sensor(project, partitions, jobs),
-        make_refresh_sensor(project, partitions, jobs),
+        make_sensor(
+            "catch_up_sensor",
+            jobs,
+            find_missing,
+            seconds=60,
+            nothing="Nothing is missing.",
+            description=(
+                f"Requests what is missing of the last {project.schedule.catch_up_days} days, "
+                "newest first, one run per layer and gap, and the month's training of each model "
+                f"that lacks it. What fails is tried again every {TRY_AGAIN_HOURS} hours. A paused "
+                "schedule is left alone."
+            ),
+        ),
+        make_sensor(
+            "refresh_sensor",
+            jobs,
+            lambda instance: stale_days(instance, project, partitions),
+            seconds=30,
+            nothing="Everything is newer than what it was made from.",
+            description=(
+                "After a training by hand, evaluates the days of that month again; after a day of "
+                "data was materialized again, the days that read it. One run per layer and range."
+            ),
+        ),
     ]
 
 
-def make_catch_up_sensor(
-    project: Project, partitions: Partitions, jobs: Sequence[Job]
+def make_sensor(
+    name: str,
+    jobs: Sequence[Job],
+    find: Callable[[dg.DagsterInstance], list[dg.RunRequest]],
+    *,
+    seconds: int,
+    nothing: str,
+    description: str,
 ) -> dg.SensorDefinition:
-    """Requests the recent days and months that a schedule missed."""
+    """A sensor that requests what it finds, once no run is queued or under way.
+
+    So two runs never do the same work. `nothing` is what it says when it finds nothing.
+    """
 
     @dg.sensor(
-        name="catch_up_sensor",
+        name=name,
         jobs=jobs,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            f"Requests what is missing of the last {project.schedule.catch_up_days} days, newest "
-            "first, one run per layer and gap, and the month's training of each model that lacks "
-            f"it. What fails is tried again every {TRY_AGAIN_HOURS} hours. A paused schedule is "
-            "left alone."
-        ),
+        description=description,
     )
-    def catch_up_sensor(context: dg.SensorEvaluationContext) -> Requests:
-        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
-        yield from _unless_busy(
-            context.instance,
-            lambda: [
-                *missing_days(context.instance, project, partitions, now),
-                *missing_months(context.instance, project, partitions, now),
-            ],
-            "Nothing is missing.",
-        )
+    def sensor(context: dg.SensorEvaluationContext) -> Requests:
+        if context.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+            yield dg.SkipReason("Waiting for a run that is queued or under way.")
+            return
+        requests = find(context.instance)
+        if not requests:
+            yield dg.SkipReason(nothing)
+        yield from requests
 
-    return catch_up_sensor
-
-
-def make_refresh_sensor(
-    project: Project, partitions: Partitions, jobs: Sequence[Job]
-) -> dg.SensorDefinition:
-    """Computes days again when what they were made from has changed."""
-
-    @dg.sensor(
-        name="refresh_sensor",
-        jobs=jobs,
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            "After a training by hand, evaluates the days of that month again; after a day of "
-            "data was materialized again, the days that read it. One run per layer and range."
-        ),
-    )
-    def refresh_sensor(context: dg.SensorEvaluationContext) -> Requests:
-        yield from _unless_busy(
-            context.instance,
-            lambda: stale_days(context.instance, project, partitions),
-            "Everything is newer than what it was made from.",
-        )
-
-    return refresh_sensor
-
-
-def _unless_busy(
-    instance: dg.DagsterInstance, find: Callable[[], list[dg.RunRequest]], nothing: str
-) -> Requests:
-    """The requests found, once no run is queued or under way: two runs never do the same work."""
-    if instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
-        yield dg.SkipReason("Waiting for a run that is queued or under way.")
-        return
-    requests = find()
-    if not requests:
-        yield dg.SkipReason(nothing)
-    yield from requests
+    return sensor
 
 
 def missing_days(
     instance: dg.DagsterInstance, project: Project, partitions: Partitions, now: dt.datetime
 ) -> list[dg.RunRequest]:
     """A run per layer and gap of the recent days whose upstream layer is there."""
-    if _paused(instance, EVALUATION_SCHEDULE):
+    if EVALUATION_SCHEDULE in paused_schedules(instance):
         return []
     # yesterday is missed only once its schedule has had its hour
     end = now.date() - dt.timedelta(days=now.hour <= project.schedule.evaluate_hour)
     start = max(end - dt.timedelta(days=project.schedule.catch_up_days), partitions.first_day)
     recent = ready = set(days_between(start, end))
-    attempt = f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"
     requests = []
     for layer in make_layers(project):
         done = {key: instance.get_materialized_partitions(key) & recent for key in layer.keys}
         requests += _range_requests(
-            {key: ready - done[key] for key in layer.keys}, partitions, attempt
+            {key: ready - done[key] for key in layer.keys}, partitions, _attempt(now)
         )
         ready = ready & set().union(*done.values())
     return sorted(requests, key=lambda request: request.tags[RANGE_END], reverse=True)
@@ -161,16 +154,16 @@ def missing_months(
     """A training for each month, newest first, that a model's cadence asked for of late."""
     last = (now - dt.timedelta(hours=project.schedule.retrain_hour + 1)).date()
     first = last - dt.timedelta(days=project.schedule.catch_up_days)
-    attempt = f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"
+    paused = paused_schedules(instance)
     requests = []
     for model in project.models:
-        if _paused(instance, retraining_schedule_name(model.name)):
+        if retraining_schedule_name(model.name) in paused:
             continue
         key = dg.AssetKey(["models", model.name])
         done = instance.get_materialized_partitions(key)
         requests += [
             dg.RunRequest(
-                run_key=f"catch-up:{key.to_user_string()}:{month}:{attempt}",
+                run_key=f"catch-up:{key.to_user_string()}:{month}:{_attempt(now)}",
                 job_name=retrain_job_name(model.name),
                 partition_key=month,
             )
@@ -276,9 +269,12 @@ def _latest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]
     )
 
 
-def _paused(instance: dg.DagsterInstance, schedule: str) -> bool:
-    """Whether somebody has switched the schedule off."""
-    return any(
-        state.name == schedule and state.status.value == "STOPPED"
-        for state in instance.all_instigator_state()
-    )
+def _attempt(now: dt.datetime) -> str:
+    """What tells a request from the same one in the next hours of trying again."""
+    return f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"
+
+
+def paused_schedules(instance: dg.DagsterInstance) -> set[str]:
+    """The schedules that somebody has switched off."""
+    states = instance.all_instigator_state()
+    return {state.name for state in states if state.status.value == "STOPPED"}

@@ -1,7 +1,11 @@
 """The way of a row from source to leaderboard, through real runs on a real instance."""
 
 import datetime as dt
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +23,7 @@ from mlops_assets.project import PROJECT_FILE, Project, load_project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.versions import ModelStore
-from mlops_assets.sensors import stale_days
+from mlops_assets.sensors import UNFINISHED, stale_days
 
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -167,6 +171,31 @@ def test_history_is_complete_and_not_built_twice(built: Spine) -> None:
     assert stale_days(built.instance, built.project, built.partitions) == []
 
 
+def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    command = [sys.executable, "-m", "mlops_assets.history"]
+    environment = os.environ | {
+        "MLOPS_PROJECT": str(tmp_path / "project.yaml"),
+        "MLOPS_ROOT": str(tmp_path / "storage"),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as build:
+        assert build.stderr is not None
+        for line in build.stderr:
+            if line.startswith("observations: "):
+                break
+        build.send_signal(signal.SIGINT)
+        said = build.stderr.read()
+        assert build.wait(60) == 130
+    assert "Interrupted; `make history` goes on from here." in said
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    subprocess.run(command, env=environment, capture_output=True, timeout=200, check=True)
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        days = set(Spine(tmp_path, instance).partitions.daily.get_partition_keys())
+        assert instance.get_materialized_partitions(dg.AssetKey("leaderboard")) == days
+
+
 def test_a_bad_day_costs_itself_alone_and_runs_again_alone(spine: Spine) -> None:
     good = rows_until(YESTERDAY, FIRST_DAY)
     negative, absent = spine.day(2), spine.day(4)
@@ -251,12 +280,13 @@ def test_every_stored_score_is_out_of_sample(built: Spine) -> None:
 
 
 def test_a_damaged_version_costs_its_month_alone(built: Spine) -> None:
-    first, last = built.models.cards("linear")
-    Path(built.models.url(last)).write_bytes(b"not a model")
-    result = built.run("validation/linear", first.month, built.day(0))
+    damaged = built.models.in_service("linear", YESTERDAY)
+    assert damaged is not None
+    Path(built.models.url(damaged)).write_bytes(b"not a model")
+    result = built.run("validation/linear", str(built.partitions.first_month), built.day(0))
     assert not result.success
     assert "does not match the SHA-256" in reason(result)
-    assert f"--select models/linear --partition {last.month}" in reason(result)
+    assert f"--select models/linear --partition {damaged.month}" in reason(result)
 
 
 def test_metadata_of_a_day_and_of_the_leaderboard(built: Spine) -> None:

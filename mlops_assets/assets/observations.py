@@ -74,7 +74,7 @@ def _column(project: Project, name: str) -> PandasColumn:
     checks: list[Any] = [] if constraint.nullable else [NonNullableColumnConstraint()]
     if name == project.columns.date:
         checks.append(ColumnDTypeInSetConstraint({"datetime64[ns]"}))
-    elif name in _numbers(project):
+    elif name in project.number_columns:
         checks.append(ColumnDTypeInSetConstraint({"float64"}))
         if constraint.min is not None or constraint.max is not None:
             low = float("-inf") if constraint.min is None else constraint.min
@@ -85,10 +85,6 @@ def _column(project: Project, name: str) -> PandasColumn:
     if constraint.allowed is not None:
         checks.append(CategoricalColumnConstraint(set(constraint.allowed), constraint.nullable))
     return PandasColumn(name, constraints=checks)
-
-
-def _numbers(project: Project) -> list[str]:
-    return [project.columns.target, *project.columns.numeric]
 
 
 def validated(
@@ -102,7 +98,7 @@ def validated(
         raise ValueError(f"the source has no rows of {day}; run the day again once it has")
     frame = rows[project.column_names].copy()
     for name in project.column_names:
-        if name in _numbers(project):
+        if name in project.number_columns:
             frame[name] = _as_numbers(frame[name])
         elif name != project.columns.date:
             frame[name] = frame[name].map(str, na_action="ignore").astype(object)

@@ -103,10 +103,13 @@ def _column(project: Project, name: str) -> dg.TableColumn:
         limits.append(f"at most {constraint.max:g}")
     if constraint.allowed is not None:
         limits.append(f"one of {', '.join(constraint.allowed)}")
-    numeric = name == columns.target or name in columns.numeric
     return dg.TableColumn(
         name,
-        "datetime" if name == columns.date else "float" if numeric else "string",
+        "datetime"
+        if name == columns.date
+        else "float"
+        if name in project.number_columns
+        else "string",
         description=", ".join(role for role, holds in roles.items() if holds),
         constraints=dg.TableColumnConstraints(nullable=constraint.nullable, other=limits),
     )

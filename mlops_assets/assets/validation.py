@@ -24,7 +24,7 @@ from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.versions import ModelCard, ModelStore
+from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,13 +81,17 @@ def make_validation_asset(
         warm_up = [key for key in keys if day_of(key) < partitions.first_month]
         served = keys[len(warm_up) :]
         days = evaluate(project, model.name, served, datasets, models)
-        waiting: Metadata = {
-            "status": f"warm-up: no version is in service before {partitions.first_month}",
-            "dagster/row_count": 0,
-        }
-        yield from report(context, {**dict.fromkeys(warm_up, waiting), **days})
+        yield from report(context, {**dict.fromkeys(warm_up, waiting(partitions)), **days})
 
     return evaluated  # type: ignore[no-any-return]
+
+
+def waiting(partitions: Partitions) -> Metadata:
+    """What a day says for which no version can be in service yet."""
+    return {
+        "status": f"warm-up: no version is in service before {partitions.first_month}",
+        "dagster/row_count": 0,
+    }
 
 
 def evaluate(
@@ -153,14 +157,15 @@ def _forecasts(
 
     from mlops_assets.ml.training import forecast
 
+    try:
+        known = models.cards(name)
+    except DATA_ERRORS as error:
+        outcomes |= dict.fromkeys(days, error)
+        return None
     keys_of: dict[str, list[str]] = defaultdict(list)
     cards: dict[str, ModelCard] = {}
     for key in days:
-        try:
-            card = models.in_service(name, day_of(key))
-        except DATA_ERRORS as error:
-            outcomes[key] = error
-            continue
+        card = serving(known, day_of(key))
         if card is None:
             outcomes[key] = PartitionError(
                 f"no version of {name} learned only from days before {key}; "
@@ -261,10 +266,7 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         boards = rank(project, forecasts)
         for key in keys:
             if day_of(key) < partitions.first_month:
-                outcomes[key] = {
-                    "status": f"warm-up: no model is in service before {partitions.first_month}",
-                    "dagster/row_count": 0,
-                }
+                outcomes[key] = waiting(partitions)
             elif key in damaged:
                 outcomes[key] = damaged[key]
             elif key not in boards:

@@ -111,8 +111,7 @@ class ModelStore:
 
     def in_service(self, model: str, day: dt.date) -> ModelCard | None:
         """The version that scores a day: the newest that learned from no row of it or later."""
-        older = [card for card in self.cards(model) if card.trained_through < day]
-        return older[-1] if older else None
+        return serving(self.cards(model), day)
 
     def load(self, card: ModelCard) -> "Pipeline":
         """The fitted pipeline of a card. StorageError when its bytes are not those of the card.
@@ -138,6 +137,12 @@ class ModelStore:
         except UntrustedTypesFoundException as error:
             raise StorageError(f"{where} holds types that are not trusted: {error}") from error
         return pipeline
+
+
+def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
+    """Of cards in the order of `ModelStore.cards`, the one in service on a day."""
+    older = [card for card in cards if card.trained_through < day]
+    return older[-1] if older else None
 
 
 def _retrain(model: str, version: str) -> str:

@@ -66,7 +66,7 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "trained_through": ("string", "last day that the version learned from"),
         "actual_total": ("float", f"{project.columns.target} of the day, all rows"),
         "forecast_total": ("float", f"{project.columns.target} forecast for the day, all rows"),
-        "sparkline": ("string", "the primary metric of the last days"),
+        "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
     for name, metric in make_metrics(project.evaluation.metrics).items():
         described[name] = ("float", metric.description)

@@ -350,27 +350,36 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
 
 
 def _sparkline(values: "pd.Series[float]") -> str:
-    """The days as block characters; one day far off, such as a holiday, does not flatten them."""
+    """The days as block characters, two to one, so that the newest are in sight in a table.
+
+    One day far off, such as a holiday, does not flatten the others.
+    """
     from mlops_assets.ml.charts import sparkline
 
-    return sparkline(values.clip(upper=values.quantile(0.9)).tolist())
+    clipped = values.clip(upper=values.quantile(0.9))
+    odd = len(clipped) % 2  # pairs end at the newest day
+    pairs = [(position + odd) // 2 for position in range(len(clipped))]
+    return sparkline(clipped.groupby(pairs).mean().tolist())
 
 
 def board_metadata(project: Project, board: "pd.DataFrame") -> Metadata:
     """A day's leaderboard as a table, and each model's trailing primary metric as a number."""
     primary = project.evaluation.primary
+    # what ranks comes first: a narrow window cuts the last columns off
+    windows = sorted(TRAILING_DAYS, reverse=True)
+    columns = [*(f"{primary}_{days}d" for days in windows), primary]
     rows = [
         [
             str(line["rank"]),
             str(line["model"]),
-            *(f"{line[column]:.3f}" for column in _primary_columns(primary)),
             str(line["sparkline"]),
+            *(f"{line[column]:.3f}" for column in columns),
         ]
         for line in board.to_dict("records")
     ]
-    header = ["", "model", primary, *(f"{days} days" for days in TRAILING_DAYS)]
+    header = ["", "model", f"last {LONG} days", *(f"{days} days" for days in windows), "day"]
     return {
-        "table": markdown_table([*header, f"last {LONG} days"], rows),
+        "table": markdown_table(header, rows),
         "best": str(board["model"].iloc[0]),
         **{
             f"{line['model']}_{primary}_{LONG}d": number(line[f"{primary}_{LONG}d"])
@@ -409,7 +418,3 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
         target=project.columns.target,
         slice_name=slice_name,
     )
-
-
-def _primary_columns(primary: str) -> list[str]:
-    return [primary, *(f"{primary}_{days}d" for days in TRAILING_DAYS)]

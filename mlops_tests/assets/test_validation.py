@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.validation import _sparkline
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
@@ -199,3 +200,13 @@ def test_forecasts_that_are_not_finite_cost_their_day_alone(
     assert "2026-03-02: " in why
     assert "forecasts values that are not finite; retrain it" in why
     assert lab.done("validation/linear") == {MARCH, "2026-03-03", "2026-03-04"}
+
+
+def test_the_sparkline_pairs_days_up_to_the_newest_and_is_not_flattened() -> None:
+    # pairs from the newest back: (1 5), (8 8), (1 1), 1 alone: 1, 1, 8 and 3 on a scale of 1 to 8
+    assert _sparkline(pd.Series([1.0, 1.0, 1.0, 8.0, 8.0, 1.0, 5.0])) == "▁▁█▃"
+    # 99 is clipped to the ninth decile, 2
+    spiked = _sparkline(pd.Series([1.0] * 9 + [2.0] * 9 + [99.0, 1.0]))
+    assert len(spiked) == 10
+    assert spiked[0] == "▁"
+    assert spiked[6] == "█", "the level of two is in sight beside the peak"

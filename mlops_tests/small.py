@@ -1,6 +1,10 @@
 """A small project for tests that run the real thing: two departments, three models."""
 
 import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +13,8 @@ import yaml
 from mlops_assets.partitions import add_months
 from mlops_assets.project import PROJECT_FILE
 
-SAMPLE = Path(__file__).parents[1] / "data" / "retail_demand.parquet"
+REPOSITORY = Path(__file__).parents[1]
+SAMPLE = REPOSITORY / "data" / "retail_demand.parquet"
 DEPARTMENTS = ["PASTRY", "SEAFOOD"]
 MODELS = ["seasonal_naive", "linear", "hist_boosting"]
 
@@ -32,3 +37,29 @@ def write_small_project(folder: Path) -> Path:
     file = folder / "project.yaml"
     file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     return file
+
+
+def small_environment(folder: Path) -> dict[str, str]:
+    """The environment of a small project in a folder that `build_small_history` filled."""
+    return os.environ | {
+        "MLOPS_PROJECT": str(folder / "problem" / "project.yaml"),
+        "MLOPS_ROOT": str(folder / "storage"),
+        "DAGSTER_HOME": str(folder / "home"),
+        "DAGSTER_EVENT_BATCH_SIZE": "1000",
+    }
+
+
+def build_small_history(folder: Path) -> None:
+    """A small project, its storage and its instance, with the history built as `make` does."""
+    write_small_project(folder / "problem")
+    (folder / "home").mkdir()
+    shutil.copy(REPOSITORY / "dagster.yaml", folder / "home")
+    built = subprocess.run(
+        [sys.executable, "-m", "mlops_assets.history"],
+        env=small_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr

@@ -24,7 +24,7 @@ from mlops_assets.resources.pages import LEADERBOARD_PAGE
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.versions import ModelCard, ModelStore
 from mlops_assets.serve import port_is_free
-from mlops_tests.small import MODELS, write_small_project
+from mlops_tests.small import MODELS, REPOSITORY, small_environment
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -39,7 +39,6 @@ from selenium.common.exceptions import (  # noqa: E402 (selenium may be missing)
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-REPOSITORY = Path(__file__).parents[1]
 HOST = "127.0.0.1"
 CHROMIUM_OPTIONS = [
     *("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
@@ -157,32 +156,12 @@ def stop(server: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("browser")
-    home, root, log = folder / "home", folder / "storage", folder / "serve.log"
-    home.mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", home)
+def served(small_project: Path) -> Iterator[Served]:
+    log = small_project / "serve.log"
+    environment = small_environment(small_project)
     port = free_ports()
-    served = Served(
-        f"http://{HOST}:{port}", f"http://{HOST}:{port + 1}", ModelStore(make_storage(str(root)))
-    )
-    environment = {
-        **os.environ,
-        "MLOPS_PROJECT": str(write_small_project(folder / "problem")),
-        "MLOPS_ROOT": str(root),
-        "DAGSTER_HOME": str(home),
-        "DAGSTER_EVENT_BATCH_SIZE": "1000",
-    }
-    built = subprocess.run(
-        [sys.executable, "-m", "mlops_assets.history"],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
+    models = ModelStore(make_storage(environment["MLOPS_ROOT"]))
+    served = Served(f"http://{HOST}:{port}", f"http://{HOST}:{port + 1}", models)
     with log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "mlops_assets.serve", "--port", str(port)],

@@ -15,6 +15,7 @@ from mlops_assets.definitions import defs
 from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB
 from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.project import Project, load_project, storage_root
+from mlops_assets.resources.registry import Registry
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.sensors import UNFINISHED, make_layers
 
@@ -27,7 +28,8 @@ Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 
 def steps(project: Project, partitions: Partitions) -> list[Step]:
     """Title, job, assets and partitions of each layer, in the order in which they are built."""
-    observations, features, validation, leaderboard = make_layers(project)
+    observations, features, *later = make_layers(project)
+    titles = ["validation", "leaderboard", "champion", "forecast"]
     trained = [dg.AssetKey(["models", model.name]) for model in project.models]
     daily, monthly = partitions.daily, partitions.monthly
     return [
@@ -35,8 +37,10 @@ def steps(project: Project, partitions: Partitions) -> list[Step]:
         ("features", EVALUATE_JOB, features.keys, daily),
         ("training sets", RETRAIN_ALL_JOB, [dg.AssetKey("training_set")], monthly),
         ("models", RETRAIN_ALL_JOB, trained, monthly),
-        ("validation", EVALUATE_JOB, validation.keys, daily),
-        ("leaderboard", EVALUATE_JOB, leaderboard.keys, daily),
+        *(
+            (title, EVALUATE_JOB, layer.keys, daily)
+            for title, layer in zip(titles, later, strict=True)
+        ),
     ]
 
 
@@ -137,8 +141,8 @@ def main() -> int:
     if not os.environ.get("DAGSTER_HOME"):
         print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
         return 2
-    project = load_project()
     storage = make_storage(storage_root())
+    project, _ = Registry(storage).apply(load_project())
     partitions = make_partitions(project, storage)
     # Dagster captures standard output and error while a run lasts; progress goes past it.
     terminal = os.fdopen(os.dup(2), "w", buffering=1)

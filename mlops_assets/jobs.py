@@ -9,6 +9,7 @@ from mlops_assets.project import Project
 EVALUATE_JOB = "evaluate_job"
 
 RETRAIN_ALL_JOB = "retrain_all_job"
+REGISTRY_JOB = "registry_job"
 
 Job = Any  # what define_asset_job returns, a type that Dagster does not export
 
@@ -20,19 +21,28 @@ def retrain_job_name(model: str) -> str:
 def make_jobs(project: Project) -> list[Job]:
     """Evaluation of a day, retraining of one model and of all for a month."""
     daily = dg.AssetSelection.assets("observations", "features") | dg.AssetSelection.groups(
-        "validation"
+        "validation", "serving"
     )
+    trained = [["models", model.name] for model in project.models]
     training_set = dg.AssetSelection.assets("training_set")
     return [
         dg.define_asset_job(
             EVALUATE_JOB,
             selection=daily,
-            description="A day: its observations and features, every model's metrics, the ranking.",
+            description=(
+                "A day: its observations and features, every model's metrics, the ranking, the "
+                "champion and its forecasts for the day after."
+            ),
         ),
         dg.define_asset_job(
             RETRAIN_ALL_JOB,
-            selection=training_set | dg.AssetSelection.groups("models"),
+            selection=training_set | dg.AssetSelection.assets(*trained),
             description="A month: its training set and a new version of every model.",
+        ),
+        dg.define_asset_job(
+            REGISTRY_JOB,
+            selection=dg.AssetSelection.assets("model_registry"),
+            description="The table of all models and versions, and of what was decided.",
         ),
         *(
             dg.define_asset_job(

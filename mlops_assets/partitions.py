@@ -81,6 +81,13 @@ def add_months(day: dt.date, months: int) -> dt.date:
     return dt.date(count // 12, count % 12 + 1, 1)
 
 
+def months_before(day: dt.date, months: int) -> dt.date:
+    """The same day so many months earlier, or the last one of that month where it is shorter."""
+    first = add_months(day, -months)
+    last = add_months(first, 1) - dt.timedelta(days=1)
+    return first.replace(day=min(day.day, last.day))
+
+
 def _next_month_start(day: dt.date) -> dt.date:
     return day if day.day == 1 else add_months(day, 1)
 

@@ -152,6 +152,37 @@ class EvaluationSettings(Settings):
     """Columns whose values the metrics are broken down by."""
 
 
+class AcceptanceSettings(Settings):
+    tolerance: Annotated[float, Field(ge=0, le=10)] = 0.1
+    """By how much, as a share, a new version may do worse on the primary metric than the version
+    in service, on the same rows of the holdout."""
+
+
+class ChampionSettings(Settings):
+    initial: Identifier | None = None
+    """The first champion; the yardstick where none is named."""
+    window_days: Annotated[int, Field(ge=7, le=366)] = 28
+    """The days up to today on which a challenger is compared with the champion."""
+    min_days: Annotated[int, Field(ge=7, le=366)] = 21
+    """The fewest days on which both must have been scored."""
+    min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """The least gain, as a share of the champion's loss, that must be sure for a switch."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
+    """Of the interval that must lie above that gain."""
+    block_days: Annotated[int, Field(ge=1, le=28)] = 4
+    """Length of the blocks of days that are resampled together."""
+    coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    """The share of the actuals that the intervals of the forecasts are to hold."""
+
+    @pydantic.model_validator(mode="after")
+    def _window_holds_the_days(self) -> Self:
+        if self.min_days > self.window_days:
+            raise ValueError(
+                f"a window of {self.window_days} days never holds min_days of {self.min_days}"
+            )
+        return self
+
+
 class ScheduleSettings(Settings):
     evaluate_hour: Annotated[int, Field(ge=0, le=23)] = 1
     """The hour of the day at which yesterday is ingested and evaluated."""
@@ -204,6 +235,8 @@ class Project(Settings):
     features: FeatureSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
+    acceptance: AcceptanceSettings = AcceptanceSettings()
+    champion: ChampionSettings = ChampionSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""
@@ -241,6 +274,8 @@ class Project(Settings):
         _refuse(
             _missing([self.evaluation.yardstick], names), "evaluation.yardstick", _not_in(names)
         )
+        if self.champion.initial is not None:
+            _refuse(_missing([self.champion.initial], names), "champion.initial", _not_in(names))
         try:
             metrics = make_metrics(self.evaluation.metrics)
         except ValueError as error:
@@ -287,6 +322,18 @@ class Project(Settings):
                 f"a loop of {REPLAY_DAYS} days would be learned from twice; shorten either"
             )
         return self
+
+    def with_models(self, models: Iterable[ModelSettings]) -> Self:
+        """The same problem with other models. ValueError when they do not fit it."""
+        return self.model_validate({**dict(self), "models": list(models)})
+
+    def model(self, name: str) -> ModelSettings:
+        """The settings of a model. ValueError that lists the known ones."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        known = ", ".join(model.name for model in self.models)
+        raise ValueError(f"{name!r} is no model; the models are: {known}")
 
     @property
     def column_names(self) -> list[str]:

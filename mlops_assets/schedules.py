@@ -8,13 +8,9 @@ import dagster as dg
 from mlops_assets.jobs import EVALUATE_JOB, retrain_job_name
 from mlops_assets.partitions import month_of
 from mlops_assets.project import Cadence, ModelSettings, Project
+from mlops_assets.resources.switches import EVALUATION_SCHEDULE, retraining_schedule_name
 
-EVALUATION_SCHEDULE = "evaluation_schedule"
 MONTHS = {Cadence.MONTHLY: "*", Cadence.QUARTERLY: "1,4,7,10"}
-
-
-def retraining_schedule_name(model: str) -> str:
-    return f"retrain_{model}_schedule"
 
 
 def make_schedules(project: Project) -> list[dg.ScheduleDefinition]:

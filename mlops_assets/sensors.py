@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from mlops_assets.jobs import EVALUATE_JOB, Job, retrain_job_name
+from mlops_assets.assets.registry import STATE, registry_state
+from mlops_assets.jobs import EVALUATE_JOB, REGISTRY_JOB, Job, retrain_job_name
 from mlops_assets.partitions import (
     LONG,
     RANGE_END,
@@ -15,12 +16,17 @@ from mlops_assets.partitions import (
     add_months,
     day_of,
     days_between,
-    month_of,
     range_tags,
     ranges,
 )
 from mlops_assets.project import Cadence, Project
-from mlops_assets.schedules import EVALUATION_SCHEDULE, retraining_schedule_name
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.switches import (
+    EVALUATION_SCHEDULE,
+    paused_schedules,
+    retraining_schedule_name,
+)
+from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -36,27 +42,37 @@ Requests = Iterator[dg.RunRequest | dg.SkipReason]
 
 @dataclass(frozen=True)
 class Layer:
-    """Daily assets that read the same days of the layer before."""
+    """Daily assets that are computed together."""
 
     keys: list[dg.AssetKey]
-    days_back: int
-    """How many days before its own a day reads of the layer before."""
+    reads: Mapping[dg.AssetKey, int]
+    """What a day reads, with how many days before its own it reaches back."""
     needs_model: bool = False
     """Whether there is nothing to compute before the first month of service."""
+    decided_once: bool = False
+    """Whether a day stays as it is when what it was made from changes."""
 
 
 def make_layers(project: Project) -> list[Layer]:
     """The daily assets in the order in which they are computed."""
+    observations, features, leaderboard, champion, forecast = (
+        dg.AssetKey(name)
+        for name in ("observations", "features", "leaderboard", "champion", "forecast")
+    )
+    validation = [dg.AssetKey(["validation", model.name]) for model in project.models]
     return [
-        Layer([dg.AssetKey("observations")], 0),
-        Layer([dg.AssetKey("features")], project.longest_lag),
-        Layer([dg.AssetKey(["validation", model.name]) for model in project.models], 0, True),
-        Layer([dg.AssetKey("leaderboard")], LONG - 1, True),
+        Layer([observations], {}),
+        Layer([features], {observations: project.longest_lag}),
+        Layer(validation, {features: 0}, needs_model=True),
+        Layer([leaderboard], dict.fromkeys(validation, LONG - 1), needs_model=True),
+        # who was live on a day is a fact, whatever is learned of that day later
+        Layer([champion], {leaderboard: 0}, needs_model=True, decided_once=True),
+        Layer([forecast], {champion: 0, observations: project.longest_lag}, needs_model=True),
     ]
 
 
 def make_sensors(
-    project: Project, partitions: Partitions, jobs: Sequence[Job]
+    project: Project, partitions: Partitions, jobs: Sequence[Job], models: ModelStore
 ) -> list[dg.SensorDefinition]:
     """All sensors of a project, on by default."""
 
@@ -84,13 +100,22 @@ def make_sensors(
         make_sensor(
             "refresh_sensor",
             jobs,
-            lambda instance: stale_days(instance, project, partitions),
+            lambda instance: stale_days(instance, project, partitions, models),
             seconds=30,
             nothing="Everything is newer than what it was made from.",
             description=(
                 "After a training by hand, evaluates the days of that month again; after a day of "
-                "data was materialized again, the days that read it. One run per layer and range."
+                "data was materialized again, the days that read it. One run per layer and range. "
+                "Who was champion on a day stays as it was decided."
             ),
+        ),
+        make_sensor(
+            "registry_sensor",
+            jobs,
+            lambda instance: stale_registry(instance, project, partitions, models),
+            seconds=30,
+            nothing="The registry shows everything that there is.",
+            description="Makes the registry anew after a training, a decision or a pause.",
         ),
     ]
 
@@ -190,7 +215,7 @@ def due_months(cadence: Cadence, first: dt.date, last: dt.date) -> list[str]:
 
 
 def stale_days(
-    instance: dg.DagsterInstance, project: Project, partitions: Partitions
+    instance: dg.DagsterInstance, project: Project, partitions: Partitions, models: ModelStore
 ) -> list[dg.RunRequest]:
     """Runs over the days that are older than what they were made from.
 
@@ -198,53 +223,82 @@ def stale_days(
     number than itself. A day that reads a stale one waits for that to be computed first.
     """
     requests: list[dg.RunRequest] = []
-    upstream: dict[str, int] = {}
-    waiting: set[str] = set()
+    newest: dict[dg.AssetKey, Mapping[str, int]] = {}
+    waiting: dict[dg.AssetKey, set[str]] = {}
     for layer in make_layers(project):
-        newest: dict[str, int] = {}
         stale: dict[dg.AssetKey, set[str]] = {}
-        blocked: set[str] = set()
         cause = 0
         for key in layer.keys:
-            stale[key] = set()
-            trained = _trainings(instance, project, key)
-            for day, at in _latest(instance, key).items():
-                if day_of(day) < partitions.first_day:
-                    continue  # the settings begin later now
-                newest[day] = max(at, newest.get(day, 0))
-                if layer.needs_model and day_of(day) < partitions.first_month:
-                    continue  # warm-up: nothing is computed for it
-                end = day_of(day) + dt.timedelta(days=1)
-                reads = days_between(end - dt.timedelta(days=layer.days_back + 1), end)
-                changed = max(upstream.get(read, 0) for read in reads)
-                if layer.needs_model:
-                    served = (_in_service(months, day_of(day)) for months in trained)
-                    changed = max([changed, *served])
-                if waiting.intersection(reads):
-                    blocked.add(day)
-                elif at < changed:
+            newest[key] = _latest(instance, key)
+            stale[key], waiting[key] = set(), set()
+            if layer.decided_once:
+                continue
+            trained = _trainings(instance, project, models, key)
+            for day, at in newest[key].items():
+                first = partitions.first_month if layer.needs_model else partitions.first_day
+                if day_of(day) < first:
+                    continue  # warm-up, or the settings begin later now
+                changed = max((_serving(*served, day_of(day)) for served in trained), default=0)
+                for upstream, days_back in layer.reads.items():
+                    end = day_of(day) + dt.timedelta(days=1)
+                    for read in days_between(end - dt.timedelta(days=days_back + 1), end):
+                        changed = max(changed, newest[upstream].get(read, 0))
+                        if read in waiting[upstream]:
+                            waiting[key].add(day)
+                if day not in waiting[key] and at < changed:
                     stale[key].add(day)
                     cause = max(cause, changed)
         requests += _range_requests(stale, partitions, str(cause))
-        waiting = blocked.union(*stale.values())
-        upstream = newest
+        for key, days in stale.items():
+            waiting[key] |= days
     return requests
 
 
 def _trainings(
-    instance: dg.DagsterInstance, project: Project, key: dg.AssetKey
-) -> list[Mapping[str, int]]:
-    """The newest training of each month, by model that the scores of an asset depend on."""
+    instance: dg.DagsterInstance, project: Project, models: ModelStore, key: dg.AssetKey
+) -> list[tuple[list[ModelCard], Mapping[str, int]]]:
+    """The versions fit to serve of each model that the scores of an asset depend on.
+
+    With each the number of the newest training of each month.
+    """
     if key.path[0] != "validation":
         return []
-    names = {key.path[-1], project.evaluation.yardstick}
-    return [_latest(instance, dg.AssetKey(["models", name])) for name in names]
+    found = []
+    for name in {key.path[-1], project.evaluation.yardstick}:
+        try:
+            cards = models.fit_to_serve(name)
+        except StorageError:
+            continue  # a damaged card is reported by the evaluation of the days that need it
+        found.append((cards, _latest(instance, dg.AssetKey(["models", name]))))
+    return found
 
 
-def _in_service(months: Mapping[str, int], day: dt.date) -> int:
-    """The number of the training that serves a day: an earlier month's, where its own has none."""
-    earlier = [month for month in months if month <= month_of(day)]
-    return months[max(earlier)] if earlier else 0
+def _serving(cards: list[ModelCard], months: Mapping[str, int], day: dt.date) -> int:
+    """The number of the newest training in the month of the version that serves a day."""
+    card = serving(cards, day)
+    return 0 if card is None else months.get(card.month, 0)
+
+
+def stale_registry(
+    instance: dg.DagsterInstance, project: Project, partitions: Partitions, models: ModelStore
+) -> list[dg.RunRequest]:
+    """A run for the registry when something that it shows has changed.
+
+    A model paused or switched on again since changes the newest leaderboard as well.
+    """
+    state = registry_state(instance, project, models)
+    key = dg.AssetKey("model_registry")
+    event = instance.get_latest_materialization_event(key)
+    made = event.asset_materialization if event else None
+    before = str(made.metadata[STATE].value) if made and STATE in made.metadata else ""
+    if state == before:
+        return []
+    requests = [dg.RunRequest(run_key=f"registry:{state}:{before}", job_name=REGISTRY_JOB)]
+    leaderboards = instance.get_materialized_partitions(dg.AssetKey("leaderboard"))
+    if leaderboards and before and before.split("paused")[1] != state.split("paused")[1]:
+        wanted = {dg.AssetKey("leaderboard"): {max(leaderboards)}}
+        requests += _range_requests(wanted, partitions, f"{state}:{before}")
+    return requests
 
 
 def _range_requests(
@@ -272,9 +326,3 @@ def _latest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]
 def _attempt(now: dt.datetime) -> str:
     """What tells a request from the same one in the next hours of trying again."""
     return f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"
-
-
-def paused_schedules(instance: dg.DagsterInstance) -> set[str]:
-    """The schedules that somebody has switched off."""
-    states = instance.all_instigator_state()
-    return {state.name for state in states if state.status.value == "STOPPED"}

@@ -50,7 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
         ],
         # elsewhere, Dagster would warn of the dagster.yaml that is not the instance's own
         cwd=os.environ.get("DAGSTER_HOME"),
-        env={**os.environ, "PAGES_URL": pages_url, "PYTHONWARNINGS": DAGSTER_DEV_WARNING},
+        env={
+            **os.environ,
+            "WEB_URL": url,
+            "PAGES_URL": pages_url,
+            "PYTHONWARNINGS": DAGSTER_DEV_WARNING,
+        },
     )
 
     def terminate(*_: object) -> None:

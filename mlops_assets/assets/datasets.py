@@ -135,34 +135,44 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         for key in context.partition_keys:
             end = day_of(key)
             start = add_months(end, -project.training.window_months)
-            asked = days_between(start, end)
             try:
-                frame = datasets.read("features", asked)
+                frame, missing = read_window(project, datasets, start, end)
             except DATA_ERRORS as error:
                 outcomes[key] = error
-                continue
-            found = set(by_day(frame, date)) if len(frame) else set()
-            missing = [day for day in asked if day not in found]
-            if len(found) < project.training.min_coverage * len(asked):
-                outcomes[key] = PartitionError(
-                    f"features hold {len(found)} of the {len(asked)} days from {start} to "
-                    f"{asked[-1]}, fewer than training.min_coverage of "
-                    f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
-                    "materialize features for the missing days"
-                )
                 continue
             datasets.write("training_set", key, frame)
             outcomes[key] = {
                 **stored(datasets, "training_set", key, frame),
-                "days": len(found),
-                "missing_days": len(missing),
-                "trained_from": min(found),
-                "trained_through": max(found),
+                "days": int(frame[date].nunique()),
+                "missing_days": missing,
+                "trained_from": f"{frame[date].min():%Y-%m-%d}",
+                "trained_through": f"{frame[date].max():%Y-%m-%d}",
                 "sha256": frame_hash(frame),
             }
         yield from report(context, outcomes)
 
     return [observations, features, training_set]
+
+
+def read_window(
+    project: Project, datasets: DatasetStore, start: dt.date, end: dt.date
+) -> tuple["pd.DataFrame", int]:
+    """The features of the days [start, end) to learn from, and how many of these days lack.
+
+    PartitionError when more lack than training.min_coverage allows.
+    """
+    asked = days_between(start, end)
+    frame = datasets.read("features", asked)
+    found = set(by_day(frame, project.columns.date)) if len(frame) else set()
+    missing = [day for day in asked if day not in found]
+    if len(found) < project.training.min_coverage * len(asked):
+        raise PartitionError(
+            f"features hold {len(found)} of the {len(asked)} days from {start} to "
+            f"{asked[-1]}, fewer than training.min_coverage of "
+            f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
+            "materialize features for the missing days"
+        )
+    return frame, len(missing)
 
 
 def window(keys: list[str]) -> tuple[dt.date, dt.date]:

@@ -1,7 +1,8 @@
 """Models: one monthly asset each, whose run config carries the hyperparameters."""
 
+import datetime as dt
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from importlib.metadata import version
@@ -11,7 +12,8 @@ from typing import Any
 import dagster as dg
 import pydantic
 
-from mlops_assets.assets.datasets import frame_hash
+from mlops_assets.assets.acceptance import Checks, accept, acceptance_specs, check_results
+from mlops_assets.assets.datasets import frame_hash, read_window
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -24,7 +26,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.ml.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.ml.splits import HoldoutSplit
-from mlops_assets.partitions import Partitions, day_of
+from mlops_assets.partitions import Partitions, day_of, months_before
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.versions import ModelCard, ModelStore
@@ -57,6 +59,7 @@ def make_model_asset(
         code_version=version("mlops_assets"),
         partitions_def=partitions.monthly,
         deps=["training_set"],
+        check_specs=acceptance_specs(["models", model.name], partitions.monthly),
         **COMMON,
     )
     def trained(
@@ -65,31 +68,60 @@ def make_model_asset(
         datasets: dg.ResourceParam[DatasetStore],
         models: dg.ResourceParam[ModelStore],
     ) -> Iterator[Any]:
+        months = list(context.partition_keys)
         values = config.hyperparameters.model_dump(mode="json")  # type: ignore[attr-defined]
         try:
             hyperparameters = parse_hyperparameters(model.family, values)
+            through = parse_through(config.through, project.today(), months)  # type: ignore[attr-defined]
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         outcomes: dict[str, Metadata | Exception] = {}
-        for key in context.partition_keys:
+        checks: dict[str, Checks] = {}
+        for month in months:
             try:
-                card = train(project, model, hyperparameters, key, datasets, models)
+                card = train(project, model, hyperparameters, month, through, datasets, models)
             except DATA_ERRORS as error:
-                outcomes[key] = error
+                outcomes[month] = error
             else:
-                outcomes[key] = card_metadata(card, models, datasets)
-        yield from report(context, outcomes)
+                outcomes[month] = card_metadata(card, models, datasets)
+                checks[month] = card.checks
+        yield from report(context, outcomes, check_results(context, checks) if checks else ())
 
     return trained  # type: ignore[no-any-return]
 
 
 def training_config(model: ModelSettings) -> type[dg.Config]:
-    """The run config of a model: the typed hyperparameters of its family, its own as defaults."""
-    family = FAMILIES[model.family]
-    defaults = parse_hyperparameters(model.family, model.hyperparameters)
+    """The run config of a model: its hyperparameters, and through which day it learns."""
+    form: Any = hyperparameters_form(model.family, model.hyperparameters)
+    config: type[dg.Config] = pydantic.create_model(
+        "TrainingConfig",
+        __base__=dg.Config,
+        hyperparameters=(
+            form,
+            pydantic.Field(default=form(), description=f"Hyperparameters of {model.family}."),
+        ),
+        through=(
+            str,
+            pydantic.Field(
+                default="",
+                description=(
+                    "The last day to learn from, such as 2026-01-31 or yesterday; empty: the day "
+                    "before the month. The version serves only days after it, whichever month it "
+                    "is trained under."
+                ),
+            ),
+        ),
+    )
+    return config
+
+
+def hyperparameters_form(family: str, defaults: Mapping[str, Any]) -> type[dg.Config]:
+    """The typed hyperparameters of a family as run config, with a model's own defaults."""
     fields: dict[str, Any] = {}
-    for name, field in family.hyperparameters.model_fields.items():
-        default, annotation = getattr(defaults, name), field.annotation
+    known = FAMILIES[family].hyperparameters
+    values = parse_hyperparameters(family, defaults)
+    for name, field in known.model_fields.items():
+        default, annotation = getattr(values, name), field.annotation
         if isinstance(default, Enum):
             annotation = _named_by_value(type(default))
             default = annotation(default.value)
@@ -97,18 +129,26 @@ def training_config(model: ModelSettings) -> type[dg.Config]:
             annotation,
             pydantic.Field(default=default, description=_explained(field)),
         )
-    form: Any = pydantic.create_model(
-        f"{family.hyperparameters.__name__}Config", __base__=dg.Config, **fields
+    form: type[dg.Config] = pydantic.create_model(
+        f"{known.__name__}Config", __base__=dg.Config, **fields
     )
-    config: type[dg.Config] = pydantic.create_model(
-        "TrainingConfig",
-        __base__=dg.Config,
-        hyperparameters=(
-            form,
-            pydantic.Field(default=form(), description=f"Hyperparameters of {family.name}."),
-        ),
-    )
-    return config
+    return form
+
+
+def parse_through(text: str, today: dt.date, months: Sequence[str]) -> dt.date | None:
+    """The last day to learn from, None where the month says it. ValueError when it cannot be."""
+    if not text:
+        return None
+    yesterday = today - dt.timedelta(days=1)
+    try:
+        through = yesterday if text == "yesterday" else dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"through = {text!r} is no day; write 2026-01-31 or yesterday") from error
+    if through > yesterday:
+        raise ValueError(f"through = {text} has not ended; the last day that has is {yesterday}")
+    if len(months) > 1:
+        raise ValueError(f"through = {text} is for one month, not for {len(months)} at a time")
+    return through
 
 
 def _named_by_value(choices: type[Enum]) -> Any:
@@ -137,18 +177,29 @@ def train(
     model: ModelSettings,
     hyperparameters: Hyperparameters,
     month: str,
+    through: dt.date | None,
     datasets: DatasetStore,
     models: ModelStore,
 ) -> ModelCard:
-    """Train a new version from the month's training set and store it."""
+    """Train a new version, judge it and store it.
+
+    It learns from the month's training set, or from the window of features that ends with the day
+    `through`.
+    """
     from mlops_assets.ml.training import fit
 
     date, target = project.columns.date, project.columns.target
-    rows = datasets.read("training_set", [month])
-    if rows.empty:
-        raise PartitionError(
-            f"the training set of {month} is missing; materialize training_set for it first"
-        )
+    if through is None:
+        end = day_of(month)
+        rows = datasets.read("training_set", [month])
+        if rows.empty:
+            raise PartitionError(
+                f"the training set of {month} is missing; materialize training_set for it first"
+            )
+    else:
+        end = through + dt.timedelta(days=1)
+        start = months_before(end, project.training.window_months)
+        rows, _ = read_window(project, datasets, start, end)
     inputs = project.inputs
     columns = [*inputs.numeric, *dict.fromkeys(inputs.categorical)]
     if absent := [name for name in columns if name not in rows.columns]:
@@ -157,9 +208,10 @@ def train(
             "materialize features of its days, then training_set"
         )
     split = HoldoutSplit(project.training.holdout_days)
-    learning, holdout = split.split(rows, date, day_of(month))
+    learning, holdout = split.split(rows, date, end)
+    pipeline = FAMILIES[model.family].build(hyperparameters, inputs)
     result = fit(
-        FAMILIES[model.family].build(hyperparameters, inputs),
+        pipeline,
         learning,
         holdout,
         inputs=columns,
@@ -183,10 +235,11 @@ def train(
         training_set_sha256=frame_hash(rows),
         code_version=code_version(),
         fit_seconds=result.fit_seconds,
-        holdout_from=split.first_day(day_of(month)),
+        holdout_from=split.first_day(end),
         holdout_rows=len(holdout),
         holdout=result.holdout,
         importance=result.importance,
+        checks=accept(project, model, pipeline, learning, holdout, result, columns, models),
     )
 
 
@@ -206,6 +259,8 @@ def card_metadata(card: ModelCard, models: ModelStore, datasets: DatasetStore) -
         "sha256": card.sha256,
         "holdout_from": str(card.holdout_from),
         "holdout_rows": card.holdout_rows,
+        "accepted": card.accepted,
+        **({} if card.accepted else {"not_accepted": _why_not(card, models)}),
         **{f"holdout_{name}": number(value) for name, value in card.holdout.items()},
         "important_features": markdown_table(
             ["feature", "error added when shuffled"],
@@ -217,6 +272,14 @@ def card_metadata(card: ModelCard, models: ModelStore, datasets: DatasetStore) -
         "code_version": card.code_version,
         "path": dg.MetadataValue.path(models.url(card)),
     }
+
+
+def _why_not(card: ModelCard, models: ModelStore) -> dg.MarkdownMetadataValue:
+    """Why a version does not enter service, and what serves in its place."""
+    reasons = [f"- {name}: {check.why}" for name, check in card.checks.items() if not check.passed]
+    serving = models.in_service(card.model, card.trained_through + dt.timedelta(days=1))
+    goes_on = f"`{serving.version}` goes on" if serving else "no version of it serves"
+    return dg.MetadataValue.md("\n".join([f"It does not serve; {goes_on}.", *reasons]))
 
 
 @cache

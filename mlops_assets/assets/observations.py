@@ -96,18 +96,24 @@ def validated(
     """
     if rows is None or rows.empty:
         raise ValueError(f"the source has no rows of {day}; run the day again once it has")
-    frame = rows[project.column_names].copy()
-    for name in project.column_names:
-        if name in project.number_columns:
-            frame[name] = _as_numbers(frame[name])
-        elif name != project.columns.date:
-            frame[name] = frame[name].map(str, na_action="ignore").astype(object)
+    frame = typed(project, rows)
     check = observations_type.type_check(None, frame)  # type: ignore[arg-type]
     if not check.success:
         raise ValueError(
             f"{check.description}; correct the source, or the constraint in the settings, "
             "and run the day again"
         )
+    return frame
+
+
+def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the source with the types of the settings. ValueError for what is no number."""
+    frame = rows[project.column_names].copy()
+    for name in project.column_names:
+        if name in project.number_columns:
+            frame[name] = _as_numbers(frame[name])
+        elif name != project.columns.date:
+            frame[name] = frame[name].map(str, na_action="ignore").astype(object)
     return frame
 
 

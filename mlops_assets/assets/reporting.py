@@ -1,6 +1,6 @@
 """How an asset reports partition by partition: each stands alone, and one bad one costs itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -30,23 +30,26 @@ class PartitionError(ValueError):
 
 
 def report(
-    context: dg.AssetExecutionContext, outcomes: Mapping[str, Metadata | Exception]
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
+    context: dg.AssetExecutionContext,
+    outcomes: Mapping[str, Metadata | Exception],
+    checks: Sequence[dg.AssetCheckResult] = (),
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult]:
     """Materialize every good partition of a run and fail for the bad ones.
 
     Without a bad partition the run goes on to the assets downstream. With one, the good
     partitions are materialized all the same and the step fails with the reasons, so that only
-    the bad ones remain to be run again.
+    the bad ones remain to be run again. `checks` are of the good partitions.
     """
     bad = {key: error for key, error in outcomes.items() if isinstance(error, Exception)}
     good = {key: value for key, value in outcomes.items() if not isinstance(value, Exception)}
     if not bad:
         for key, metadata in good.items():
             context.add_asset_metadata(metadata, partition_key=key)
-        yield dg.MaterializeResult()
+        yield dg.MaterializeResult(check_results=checks)
         return
     for key, metadata in good.items():
         yield dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
+    yield from checks
     name = context.asset_key.to_user_string()
     keys_of: dict[str, list[str]] = {}
     for key, error in bad.items():

@@ -75,6 +75,41 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
     return _schema(described)
 
 
+def champion_schema() -> dg.TableSchema:
+    """The columns of a stored champion: one row."""
+    return _schema(
+        {
+            "date": ("datetime", "the day"),
+            "champion": ("string", "model whose forecasts count on the day"),
+            "since": ("string", "its first day as champion"),
+            "why": ("string", "what it became champion for"),
+            "next_champion": ("string", "model whose forecasts count from the next day on"),
+            "next_version": ("string", "its version in service on that day"),
+            "next_since": ("string", "its first day as champion"),
+            "next_why": ("string", "what it became, or stays, champion for"),
+        }
+    )
+
+
+def forecast_schema(project: Project) -> dg.TableSchema:
+    """The columns of the stored forecasts of the champion."""
+    target, coverage = project.columns.target, project.champion.coverage
+    kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
+    return _schema(
+        {
+            **dict.fromkeys(kept, ("string", "of the row")),
+            "date": ("datetime", "the day forecast, the one after the partition"),
+            "forecast": ("float", f"{target} forecast for the row"),
+            "lower": ("float", f"lower end of the interval that is to hold {coverage:.0%}"),
+            "upper": ("float", "its upper end"),
+            "model": ("string", "the champion"),
+            "version": ("string", "version that made the forecast"),
+            "trained_through": ("string", "last day that the version learned from"),
+            "inputs_from": ("string", "source: known in advance; or the day before"),
+        }
+    )
+
+
 def _schema(described: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,11 +19,19 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import forecasts_schema, leaderboard_schema
 from mlops_assets.ml.metrics import Metric, make_metrics
-from mlops_assets.partitions import LONG, TRAILING_DAYS, Partitions, day_of, days_between
+from mlops_assets.partitions import (
+    LONG,
+    TRAILING_DAYS,
+    Partitions,
+    day_of,
+    days_between,
+    month_of,
+)
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.switches import paused_models
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 
 if TYPE_CHECKING:
@@ -113,6 +121,10 @@ def evaluate(
                 f"features of {key} are missing; materialize features for it first"
             )
     forecasts = _forecasts(project, name, found, models, outcomes)
+    for key, outcome in outcomes.items():
+        if not isinstance(outcome, Exception):  # not in service: no older forecasts either
+            datasets.delete(f"validation/{name}", key)
+            datasets.delete(f"validation_slices/{name}", key)
     if forecasts is None:
         return outcomes
     scores = score_days(metrics, forecasts, project.evaluation.slices)
@@ -158,19 +170,16 @@ def _forecasts(
     from mlops_assets.ml.training import forecast
 
     try:
-        known = models.cards(name)
+        known, fit_to_serve = models.cards(name), models.fit_to_serve(name)
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(days, error)
         return None
     keys_of: dict[str, list[str]] = defaultdict(list)
     cards: dict[str, ModelCard] = {}
     for key in days:
-        card = serving(known, day_of(key))
+        card = serving(fit_to_serve, day_of(key))
         if card is None:
-            outcomes[key] = PartitionError(
-                f"no version of {name} learned only from days before {key}; "
-                f"materialize models/{name} for an earlier month"
-            )
+            outcomes[key] = not_served(name, key, known)
             continue
         cards[card.version] = card
         keys_of[card.version].append(key)
@@ -208,6 +217,24 @@ def _forecasts(
         )
     forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return None if forecasts.empty else forecasts
+
+
+def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | PartitionError:
+    """Why no version of a model serves a day: an error only where nothing was ever trained."""
+    day = day_of(key)
+    if not known:
+        return PartitionError(
+            f"no version of {name} is stored yet; materialize models/{name} for {month_of(day)}"
+        )
+    older = [card for card in known if card.trained_through < day]
+    if older:
+        refused = [card.version for card in older if not card.accepted]
+        reason = f"all {len(older)} versions that learned from days before it only are retired"
+        if refused:
+            reason += f" or, like {refused[-1]}, were not accepted"
+    else:
+        reason = f"the oldest version learned through {known[0].trained_through}"
+    return {"status": f"not in service on {key}: {reason}", "dagster/row_count": 0}
 
 
 def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
@@ -264,6 +291,7 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
         outcomes: dict[str, Metadata | Exception] = {}
         boards = rank(project, forecasts)
+        newest = max([*datasets.keys("leaderboard"), *boards], default="")
         for key in keys:
             if day_of(key) < partitions.first_month:
                 outcomes[key] = waiting(partitions)
@@ -277,10 +305,13 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
                 board = boards[key]
                 datasets.write("leaderboard", key, board)
                 outcomes[key] = {
-                    **board_metadata(project, board),
+                    **board_metadata(
+                        project,
+                        board,
+                        paused_models(context.instance, project) if key == newest else set(),
+                    ),
                     **stored(datasets, "leaderboard", key, board),
                 }
-        newest = max(datasets.keys("leaderboard"), default=None)
         if newest in boards:
             pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts))
         yield from report(context, outcomes)
@@ -362,16 +393,27 @@ def _sparkline(values: "pd.Series[float]") -> str:
     return sparkline(clipped.groupby(pairs).mean().tolist())
 
 
-def board_metadata(project: Project, board: "pd.DataFrame") -> Metadata:
-    """A day's leaderboard as a table, and each model's trailing primary metric as a number."""
+def board_metadata(project: Project, board: "pd.DataFrame", paused: Container[str]) -> Metadata:
+    """A day's leaderboard as a table, and each model's trailing primary metric as a number.
+
+    A model that is paused by now says so, with the days since the last one that it learned from.
+    """
     primary = project.evaluation.primary
     # what ranks comes first: a narrow window cuts the last columns off
     windows = sorted(TRAILING_DAYS, reverse=True)
     columns = [*(f"{primary}_{days}d" for days in windows), primary]
+    today = project.today()
+
+    def named(line: Mapping[Hashable, Any]) -> str:
+        if line["model"] not in paused:
+            return str(line["model"])
+        age = (today - day_of(str(line["trained_through"]))).days
+        return f"{line['model']}, paused, newest version {age} days old"
+
     rows = [
         [
             str(line["rank"]),
-            str(line["model"]),
+            named(line),
             str(line["sparkline"]),
             *(f"{line[column]:.3f}" for column in columns),
         ]
@@ -399,6 +441,7 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
     metrics = make_metrics(project.evaluation.metrics)
     # a damaged day is a gap in the page; it never keeps the days of a run from being stored
     boards = datasets.read("leaderboard", datasets.keys("leaderboard")[-PAGE_DAYS:], {})
+    boards = boards[boards["model"].isin([model.name for model in project.models])]
     last = boards["date"].max()
     recent = forecasts[forecasts["date"] > last - pd.Timedelta(days=LONG)]
     slice_name = next(iter(project.evaluation.slices), None)

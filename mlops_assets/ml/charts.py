@@ -1,5 +1,6 @@
 """Charts of how models do: a line of block characters, and a page of interactive figures."""
 
+import base64
 import html
 import json
 import math
@@ -44,6 +45,39 @@ def sparkline(values: Sequence[float]) -> str:
         return BLOCKS[min(int(share * len(BLOCKS)), len(BLOCKS) - 1)]
 
     return "".join(block(value) for value in values)
+
+
+def interval_chart(intervals: Mapping[str, tuple[float, float, float]], threshold: float) -> str:
+    """Markdown of a small picture: low, middle and high end of each interval on one axis.
+
+    A dotted line is at zero, a dashed one at the threshold. Kept below the thousand characters
+    that the web UI shows in place: at most eight intervals.
+    """
+    shown = list(intervals.items())[:8]
+    ends = [end for _, (low, _, high) in shown for end in (low, high)]
+    least, most = min([0.0, *ends]), max([threshold, *ends])
+    scale = 150 / (most - least or 1.0)
+
+    def x(value: float) -> int:
+        return round(90 + (value - least) * scale)
+
+    height = 15 * len(shown) + 4
+    bars = "".join(
+        f"M{x(low)} {15 * n + 9}H{x(high)}M{x(middle)} {15 * n + 5}v8"
+        for n, (_, (low, middle, high)) in enumerate(shown)
+    )
+    names = "".join(
+        f'<text y="{15 * n + 12}">{html.escape(name[:13])}</text>'
+        for n, (name, _) in enumerate(shown)
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 250 {height}" width="500" '
+        f'font-size="11" stroke-width="2"><path d="M{x(0)} 0V{height}" stroke="#999" '
+        f'stroke-dasharray="1 2"/><path d="M{x(threshold)} 0V{height}" stroke="#999" '
+        f'stroke-dasharray="4 2"/><path d="{bars}" stroke="{PALETTE[0]}"/>{names}</svg>'
+    )
+    encoded = base64.b64encode(svg.encode()).decode()
+    return f"![gain and interval of each challenger](data:image/svg+xml;base64,{encoded})"
 
 
 def plotly_js() -> str:

@@ -1,6 +1,7 @@
 """Model inputs of a day: what is known of it in advance, and the target of the days before."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_assets.project import CalendarFeature, Project
@@ -29,6 +30,33 @@ def make_features(
         for feature in project.features.calendar
     }
     return rows.assign(**history, **calendar)
+
+
+def rows_to_come(
+    project: Project, observations: "pd.DataFrame", planned: "pd.DataFrame", days: Sequence[dt.date]
+) -> "pd.DataFrame":
+    """A row per series and day to forecast: its inputs, without the target.
+
+    `planned` are rows of these days from the source. A day without any takes the series of the
+    day before in `observations`, with their last known inputs. Columns are those of the settings
+    and `inputs_from`, which says which of the two it was.
+    """
+    import pandas as pd
+
+    date, series = project.columns.date, project.columns.series
+    parts = []
+    for day in map(pd.Timestamp, days):
+        rows, inputs_from = planned[planned[date] == day], "source"
+        if series:
+            rows = rows.drop_duplicates(series)
+        if rows.empty:
+            before = observations[observations[date] == day - pd.Timedelta(days=1)]
+            rows = before if series else before.iloc[:0]
+            inputs_from = "the day before"
+        parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
+    filled = [part for part in parts if len(part)]
+    rows = pd.concat(filled, ignore_index=True) if filled else parts[0]
+    return rows.assign(**{project.columns.target: float("nan")})
 
 
 def _history(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from mlops_assets.ml.metrics import Metric, score
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
+
+    from mlops_assets.ml.metrics import FloatArray
 
 IMPORTANCE_ROWS = 1000
 IMPORTANCE_REPEATS = 2
@@ -18,9 +19,14 @@ IMPORTANCE_REPEATS = 2
 
 @dataclass(frozen=True)
 class Fit:
-    """A pipeline fitted on the whole window and what its twin scored on the holdout."""
+    """A pipeline fitted on the whole window, and how its twin did on the holdout.
+
+    The twin was fitted without the holdout. `forecasts` are its own, of shape (rows of the
+    holdout,); where one of them is not finite, there are no scores and no importance.
+    """
 
     pipeline: "Pipeline"
+    forecasts: "FloatArray"
     holdout: dict[str, float]
     importance: dict[str, float]
     fit_seconds: float
@@ -41,6 +47,7 @@ def fit(
 
     `fit_seconds` is the time of both fits. The pipeline passed in stays unfitted.
     """
+    import numpy as np
     import pandas as pd
     from sklearn.base import clone
     from threadpoolctl import threadpool_limits
@@ -49,22 +56,20 @@ def fit(
         started = time.perf_counter()
         judged = clone(pipeline).fit(learning[inputs], learning[target])
         seconds = time.perf_counter() - started
-        scores = score(
-            metrics,
-            holdout[target].to_numpy(dtype=float),
-            forecast(judged, holdout[inputs], non_negative=non_negative),
-        )
-        importance = input_importance(judged, holdout[inputs], holdout[target])
+        forecasts = forecast(judged, holdout[inputs], non_negative=non_negative)
+        scores: dict[str, float] = {}
+        importance: dict[str, float] = {}
+        if np.isfinite(forecasts).all():
+            scores = score(metrics, holdout[target].to_numpy(dtype=float), forecasts)
+            importance = input_importance(judged, holdout[inputs], holdout[target])
         window = pd.concat([learning, holdout])
         started = time.perf_counter()
         final = clone(pipeline).fit(window[inputs], window[target])
         seconds += time.perf_counter() - started
-    return Fit(final, scores, importance, seconds)
+    return Fit(final, forecasts, scores, importance, seconds)
 
 
-def forecast(
-    pipeline: "Pipeline", inputs: "pd.DataFrame", *, non_negative: bool
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def forecast(pipeline: "Pipeline", inputs: "pd.DataFrame", *, non_negative: bool) -> "FloatArray":
     """One forecast per row in units of the target, not below zero for a non-negative target."""
     import numpy as np
     from threadpoolctl import threadpool_limits

@@ -40,6 +40,12 @@ class DatasetStore:
         if self._kept is not None and self._kept[0] == dataset:
             self._kept = None
 
+    def write_csv(self, dataset: str, key: str, frame: "pd.DataFrame") -> str:
+        """Store a frame as CSV as well, beside its Parquet file; where a person finds it."""
+        path = f"datasets/{dataset}/{key}.csv"
+        self.storage.write(path, frame.to_csv(index=False).encode())
+        return self.storage.url(path)
+
     def read(
         self,
         dataset: str,
@@ -74,6 +80,11 @@ class DatasetStore:
         if whole:
             self._kept = (dataset, keys, frame)
         return frame
+
+    def delete(self, dataset: str, key: str | None = None) -> None:
+        """Remove one partition, or all of them."""
+        self.storage.delete(f"datasets/{dataset}" if key is None else self.path(dataset, key))
+        self._kept = None
 
     def keys(self, dataset: str) -> list[str]:
         """The partition keys stored of a dataset, sorted."""

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import uuid
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -27,6 +29,12 @@ class Storage(Protocol):
 
     def write(self, path: str, data: bytes) -> None:
         """Replace or create a file: a reader sees the old bytes or the new ones, never a part."""
+
+    def create(self, path: str, data: bytes) -> None:
+        """Write a file that is not there yet, whole. FileExistsError where there is one."""
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder with all that it holds; nothing happens where there is none."""
 
     def exists(self, path: str) -> bool: ...
 
@@ -58,6 +66,12 @@ class LocalStorage:
         return self._file(path).read_bytes()
 
     def write(self, path: str, data: bytes) -> None:
+        self._put(path, data, os.replace)
+
+    def create(self, path: str, data: bytes) -> None:
+        self._put(path, data, os.link)  # which refuses to replace a file
+
+    def _put(self, path: str, data: bytes, into_place: Callable[[Path, Path], None]) -> None:
         file = self._file(path)
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
         try:
@@ -68,10 +82,16 @@ class LocalStorage:
         try:
             with handle:
                 handle.write(data)
-            os.replace(temporary, file)
-        except BaseException:
+            into_place(temporary, file)
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
+
+    def delete(self, path: str) -> None:
+        file = self._file(path)
+        if file.is_dir():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
 
     def exists(self, path: str) -> bool:
         return self._file(path).exists()
@@ -113,6 +133,16 @@ class RemoteStorage:
         filesystem.makedirs(folder, exist_ok=True)
         filesystem.pipe_file(temporary, data)
         filesystem.mv(temporary, file)
+
+    def create(self, path: str, data: bytes) -> None:
+        # Of two who create the same file at once, a remote place may let the later one win.
+        if self.exists(path):
+            raise FileExistsError(self.url(path))
+        self.write(path, data)
+
+    def delete(self, path: str) -> None:
+        if self.exists(path):
+            self._place[0].rm(self._file(path), recursive=True)
 
     def exists(self, path: str) -> bool:
         return bool(self._place[0].exists(self._file(path)))

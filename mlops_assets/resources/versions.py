@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlops_assets.ml.acceptance import CheckOutcome
 from mlops_assets.ml.families import TRUSTED_TYPES
+from mlops_assets.resources.decisions import Decisions
 from mlops_assets.resources.storage import Storage, StorageError
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+SHOWN_VERSIONS = 5
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
 
@@ -41,8 +44,14 @@ class ModelCard(BaseModel):
     holdout_rows: int
     holdout: dict[str, float]
     importance: dict[str, float]
+    checks: dict[str, CheckOutcome] = {}
     size: int
     sha256: str
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it passed its acceptance checks, without which a version never serves."""
+        return all(check.passed for check in self.checks.values())
 
 
 class ModelStore:
@@ -53,6 +62,7 @@ class ModelStore:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self.decisions = Decisions(storage)
         self._cards: dict[tuple[str, str], ModelCard] = {}
 
     @staticmethod
@@ -109,9 +119,28 @@ class ModelStore:
                 ) from error
         return self._cards[key]
 
+    def fit_to_serve(self, model: str) -> list[ModelCard]:
+        """Of `cards`, those that passed their acceptance checks and are not retired."""
+        retired = self.decisions.retired(model)
+        return [card for card in self.cards(model) if card.accepted and card.version not in retired]
+
     def in_service(self, model: str, day: dt.date) -> ModelCard | None:
-        """The version that scores a day: the newest that learned from no row of it or later."""
-        return serving(self.cards(model), day)
+        """The version that scores a day: the newest fit one that learned only from days before."""
+        return serving(self.fit_to_serve(model), day)
+
+    def find(self, version: str) -> ModelCard:
+        """The card of a version of any model. ValueError that lists the newest ones."""
+        cards = [card for model in self.storage.names("models") for card in self.cards(model)]
+        for card in cards:
+            if card.version == version:
+                return card
+        newest = sorted(cards, key=lambda card: card.created)[: -SHOWN_VERSIONS - 1 : -1]
+        listed = ", ".join(f"{card.version} ({card.model})" for card in newest) or "none"
+        raise ValueError(f"{version!r} is no stored version; the newest are: {listed}")
+
+    def delete(self, model: str) -> None:
+        """Remove every version of a model."""
+        self.storage.delete(f"models/{model}")
 
     def load(self, card: ModelCard) -> "Pipeline":
         """The fitted pipeline of a card. StorageError when its bytes are not those of the card.
@@ -140,7 +169,7 @@ class ModelStore:
 
 
 def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.cards`, the one in service on a day."""
+    """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day."""
     older = [card for card in cards if card.trained_through < day]
     return older[-1] if older else None
 

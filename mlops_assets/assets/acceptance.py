@@ -1,0 +1,197 @@
+"""Acceptance checks of a new version, on the month that it was trained under."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mlops_assets.assets.reporting import DATA_ERRORS, number
+from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
+from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
+from mlops_assets.ml.metrics import make_metrics, score
+from mlops_assets.ml.training import Fit, forecast
+from mlops_assets.project import ModelSettings, Project
+from mlops_assets.resources.versions import ModelStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from mlops_assets.ml.metrics import FloatArray
+
+Checks = Mapping[str, CheckOutcome]
+
+
+def acceptance_specs(
+    key: list[str], partitions: dg.PartitionsDefinition[str]
+) -> list[dg.AssetCheckSpec]:
+    """The blocking checks of a model's asset."""
+    return [
+        dg.AssetCheckSpec(
+            name, asset=key, description=asks, blocking=True, partitions_def=partitions
+        )
+        for name, asks in CHECKS.items()
+    ]
+
+
+def accept(
+    project: Project,
+    model: ModelSettings,
+    pipeline: "Pipeline",
+    learning: "pd.DataFrame",
+    holdout: "pd.DataFrame",
+    fit: Fit,
+    inputs: list[str],
+    models: ModelStore,
+) -> dict[str, CheckOutcome]:
+    """Every acceptance check of a version that is not stored yet. `pipeline` is unfitted."""
+    target = project.columns.target
+    checks = {
+        "sound_forecasts": sound_forecasts(fit.forecasts, _numbers(holdout[target])),
+        "reproducible": reproducible(pipeline, learning, inputs, target),
+    }
+    if checks["sound_forecasts"].passed or fit.holdout:
+        checks["beats_yardstick"] = _beats_yardstick(project, model, learning, holdout, fit, inputs)
+        checks["no_worse_than_in_service"] = _no_worse(project, model, holdout, fit, models)
+    else:
+        unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
+        checks |= dict.fromkeys(["beats_yardstick", "no_worse_than_in_service"], unscored)
+    return {name: checks[name] for name in CHECKS}
+
+
+def _beats_yardstick(
+    project: Project,
+    model: ModelSettings,
+    learning: "pd.DataFrame",
+    holdout: "pd.DataFrame",
+    fit: Fit,
+    inputs: list[str],
+) -> CheckOutcome:
+    yardstick = project.model(project.evaluation.yardstick)
+    if model.name == yardstick.name:
+        return CheckOutcome(passed=True, why="it is the yardstick itself")
+    target = project.columns.target
+    built = FAMILIES[yardstick.family].build(
+        parse_hyperparameters(yardstick.family, yardstick.hyperparameters), project.inputs
+    )
+    built.fit(learning[inputs], learning[target])
+    values = forecast(built, holdout[inputs], non_negative=project.non_negative)
+    limit = _loss(project, _numbers(holdout[target]), values)
+    return within(
+        _loss(project, _numbers(holdout[target]), fit.forecasts),
+        limit,
+        f"the {project.evaluation.primary} of {yardstick.name} on the holdout",
+    )
+
+
+def _no_worse(
+    project: Project,
+    model: ModelSettings,
+    holdout: "pd.DataFrame",
+    fit: Fit,
+    models: ModelStore,
+) -> CheckOutcome:
+    """Against the version in service, on rows that neither it nor the new version's twin saw."""
+    date, target = project.columns.date, project.columns.target
+    primary = project.evaluation.primary
+    tolerance = project.acceptance.tolerance
+    first, last = holdout[date].min().date(), holdout[date].max().date()
+    card = models.in_service(model.name, last + dt.timedelta(days=1))
+    if card is None:
+        return CheckOutcome(passed=True, why="no version is in service yet")
+    unseen = (holdout[date].dt.date > card.trained_through).to_numpy()
+    rows = holdout[unseen]
+    twins = (card.holdout_from, card.trained_through) == (first, last)
+    if twins and card.holdout_rows == len(holdout) and primary in card.holdout:
+        # both learned from the holdout in the end; their twins did not
+        metric = make_metrics(project.evaluation.metrics)[primary]
+        limit = abs(card.holdout[primary]) if metric.direction == "zero" else card.holdout[primary]
+        loss = _loss(project, _numbers(holdout[target]), fit.forecasts)
+    elif 2 * rows[date].nunique() >= holdout[date].nunique():
+        try:
+            values = forecast(models.load(card), rows[card.inputs], non_negative=card.non_negative)
+            limit = _loss(project, _numbers(rows[target]), values)
+        except (*DATA_ERRORS, KeyError) as error:
+            why = f"not compared: {card.version} cannot forecast the holdout: {error}"
+            return CheckOutcome(passed=True, why=why)
+        loss = _loss(project, _numbers(rows[target]), fit.forecasts[unseen])
+    else:
+        why = f"not compared: {card.version} itself learned through {card.trained_through}"
+        return CheckOutcome(passed=True, why=why)
+    return within(
+        loss,
+        limit * (1 + tolerance),
+        f"{tolerance:.0%} more than the {primary} of {card.version} on the same "
+        f"{len(holdout) if twins else len(rows)} rows",
+    )
+
+
+def _loss(project: Project, actual: "FloatArray", forecasts: "FloatArray") -> float:
+    """The primary metric as a number that is better when lower."""
+    name = project.evaluation.primary
+    metric = make_metrics(project.evaluation.metrics)[name]
+    value = score({name: metric}, actual, forecasts)[name]
+    return abs(value) if metric.direction == "zero" else value
+
+
+def _numbers(values: "pd.Series[float]") -> "FloatArray":
+    import numpy as np
+
+    return np.asarray(values, dtype=np.float64)
+
+
+def check_results(
+    context: dg.AssetExecutionContext, checks: Mapping[str, Checks]
+) -> list[dg.AssetCheckResult]:
+    """Say the outcome of each check for each partition of a run.
+
+    One partition: the results themselves, which block. A range: each partition's are logged, and
+    the results sum them up as a warning, since one month of many must not fail the others.
+    """
+    if len(checks) == 1:
+        [[month, outcomes]] = checks.items()
+        return [
+            dg.AssetCheckResult(
+                check_name=name,
+                passed=outcome.passed,
+                description=outcome.why,
+                metadata=_measures(outcome),
+            )
+            for name, outcome in outcomes.items()
+        ]
+    for month, outcomes in checks.items():
+        for name, outcome in outcomes.items():
+            context.log_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=context.asset_key,
+                    check_name=name,
+                    passed=outcome.passed,
+                    description=outcome.why,
+                    metadata=_measures(outcome),
+                    partition=month,
+                    blocking=True,
+                )
+            )
+    return [_summary(name, checks) for name in CHECKS]
+
+
+def _summary(name: str, checks: Mapping[str, Checks]) -> dg.AssetCheckResult:
+    failed = [month for month, outcomes in checks.items() if not outcomes[name].passed]
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=(
+            f"failed for {', '.join(failed)}" if failed else f"passed for {len(checks)} months"
+        ),
+    )
+
+
+def _measures(outcome: CheckOutcome) -> dict[str, dg.FloatMetadataValue]:
+    measures = {"loss": outcome.loss, "limit": outcome.limit}
+    return {
+        name: dg.MetadataValue.float(number(value))
+        for name, value in measures.items()
+        if value is not None
+    }

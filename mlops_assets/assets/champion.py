@@ -1,0 +1,361 @@
+"""The champion: which model is live on a day, since when and why, and who follows."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.assets.datasets import stored, window
+from mlops_assets.assets.reporting import (
+    COMMON,
+    Metadata,
+    PartitionError,
+    markdown_table,
+    number,
+    report,
+)
+from mlops_assets.assets.schemas import champion_schema
+from mlops_assets.assets.validation import GROUP, waiting
+from mlops_assets.ml.champion import Evidence, Rule, compare, paired_losses
+from mlops_assets.ml.metrics import Metric, make_metrics
+from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.project import Project
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.decisions import Action, Pin
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DATASET, EVIDENCE = "champion", "champion_evidence"
+
+
+class ChampionConfig(dg.Config):
+    """A pin set or taken back by hand; empty, the scores decide."""
+
+    pin: str = Field(
+        default="",
+        description=(
+            "A model that is to be champion from the day after the partition, whatever the scores "
+            "say."
+        ),
+    )
+    until: str = Field(
+        default="",
+        description="The last day of the pin, such as 2026-01-31; empty: until it is taken back.",
+    )
+    unpin: bool = Field(default=False, description="Take the pin back: the scores decide again.")
+    reason: str = Field(default="", description="Why; it is kept, and needed for a pin.")
+    by: str = Field(default="", description="Who decides; empty: the account that runs this.")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Who is champion on a day, and who is from the next day on."""
+
+    date: "pd.Timestamp"
+    champion: str
+    since: str
+    why: str
+    next_champion: str
+    next_version: str
+    next_since: str
+    next_why: str
+
+
+def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+    """The asset `champion`."""
+    trailing = dg.TimeWindowPartitionMapping(
+        start_offset=1 - project.champion.window_days, allow_nonexistent_upstream_partitions=True
+    )
+
+    @dg.asset(
+        group_name=GROUP,
+        owners=[project.owner],
+        kinds={"pandas"},
+        partitions_def=partitions.daily,
+        deps=[
+            "leaderboard",
+            *(
+                dg.AssetDep(["validation", model.name], partition_mapping=trailing)
+                for model in project.models
+            ),
+        ],
+        **COMMON,
+        metadata={"dagster/column_schema": champion_schema()},
+    )
+    def champion(
+        context: dg.AssetExecutionContext,
+        config: ChampionConfig,
+        datasets: dg.ResourceParam[DatasetStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> Iterator[Any]:
+        """Who is live on the day, since when and why; at its end, who is from the next day on."""
+        keys = list(context.partition_keys)
+        try:
+            record_pin(project, config, keys, models, context.run.run_id)
+        except ValueError as error:
+            raise dg.Failure(f"Nothing was decided: {error}", allow_retries=False) from error
+        warm_up = [key for key in keys if day_of(key) < partitions.first_month]
+        served = keys[len(warm_up) :]
+        outcomes: dict[str, Metadata | Exception] = dict.fromkeys(warm_up, waiting(partitions))
+        if served:
+            outcomes |= decide(project, partitions, served, datasets, models)
+        yield from report(context, outcomes)
+
+    return champion  # type: ignore[no-any-return]
+
+
+def record_pin(
+    project: Project, config: ChampionConfig, keys: list[str], models: ModelStore, run_id: str
+) -> None:
+    """Keep a pin, or that it was taken back. ValueError when it cannot be."""
+    if not config.pin and not config.unpin:
+        return
+    if config.pin and config.unpin:
+        raise ValueError("give pin or unpin, not both")
+    if len(keys) > 1:
+        raise ValueError(f"a pin is set on one day, not on {len(keys)} at a time")
+    first = day_of(keys[0]) + dt.timedelta(days=1)
+    before = models.decisions.pin_on(first)
+    shared: dict[str, Any] = {
+        "by": config.by,
+        "reason": config.reason,
+        "before": None if before is None else {"pinned": before.model},
+        "run_id": run_id,
+    }
+    if config.unpin:
+        if before is None:
+            raise ValueError(f"no pin holds on {first}")
+        after = Pin(first=first).model_dump(mode="json")
+        models.decisions.record(Action.UNPIN, before.model, after=after, **shared)
+        return
+    project.model(config.pin)
+    if not config.reason:
+        raise ValueError(f"say in `reason` why {config.pin} is pinned; it is kept")
+    if models.in_service(config.pin, first) is None:
+        raise ValueError(
+            f"{config.pin} has no version that may serve on {first}; materialize "
+            f"models/{config.pin} first"
+        )
+    until = _until(config.until, first)
+    after = Pin(first=first, until=until).model_dump(mode="json")
+    models.decisions.record(Action.PIN, config.pin, after=after, **shared)
+
+
+def _until(text: str, first: dt.date) -> dt.date | None:
+    if not text:
+        return None
+    try:
+        until = dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"until = {text!r} is no day; write 2026-01-31") from error
+    if until < first:
+        raise ValueError(f"until = {until} is before {first}, the first day of the pin")
+    return until
+
+
+def decide(
+    project: Project,
+    partitions: Partitions,
+    keys: list[str],
+    datasets: DatasetStore,
+    models: ModelStore,
+) -> Mapping[str, Metadata | Exception]:
+    """Decide days one after another, each from where the one before it left off."""
+    import pandas as pd
+
+    start, end = window(keys)
+    reach = max(start - dt.timedelta(days=project.champion.window_days), partitions.first_month)
+    asked = days_between(reach, end)
+    damaged: dict[str, StorageError] = {}
+    names = [model.name for model in project.models]
+    parts = [
+        frame.assign(model=name)
+        for name in names
+        if len(frame := datasets.read(f"validation/{name}", asked, damaged))
+    ]
+    forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
+    judge = Judge(project, forecasts, {name: models.fit_to_serve(name) for name in names}, models)
+    outcomes: dict[str, Metadata | Exception] = {}
+    before = _newest_before(datasets, keys[0])
+    for key in keys:
+        if key not in evaluated:
+            outcomes[key] = damaged.get(key) or PartitionError(
+                f"no model has been evaluated on {key}; materialize validation for it first"
+            )
+            continue
+        record, evidence = judge.decide(day_of(key), before)
+        frame = pd.DataFrame([asdict(record)])
+        datasets.write(DATASET, key, frame)
+        datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
+        outcomes[key] = {
+            **record_metadata(record, evidence, project.champion.min_gain),
+            **stored(datasets, DATASET, key, frame),
+        }
+        before = record
+    return outcomes
+
+
+def _newest_before(datasets: DatasetStore, key: str) -> Record | None:
+    earlier = [known for known in datasets.keys(DATASET) if known < key]
+    if not earlier:
+        return None
+    [line] = datasets.read(DATASET, [earlier[-1]]).to_dict("records")
+    return Record(**{str(name): value for name, value in line.items()})
+
+
+class Judge:
+    """Decides who is champion, from the forecasts of all models and the versions fit to serve."""
+
+    def __init__(
+        self,
+        project: Project,
+        forecasts: "pd.DataFrame",
+        fit_to_serve: Mapping[str, list[ModelCard]],
+        models: ModelStore,
+    ) -> None:
+        rule = project.champion
+        self.project, self.forecasts, self.models = project, forecasts, models
+        self.fit_to_serve = fit_to_serve
+        self.rule = Rule(
+            window_days=rule.window_days,
+            min_days=rule.min_days,
+            min_gain=rule.min_gain,
+            confidence=rule.confidence,
+            block_days=rule.block_days,
+        )
+        primary = project.evaluation.primary
+        self.metric: Metric = make_metrics(project.evaluation.metrics)[primary]
+        self._losses: dict[tuple[str, str], pd.DataFrame] = {}
+
+    def decide(self, day: dt.date, before: Record | None) -> tuple[Record, list[Evidence]]:
+        """The record of a day that follows on the newest one before it."""
+        import pandas as pd
+
+        tomorrow = day + dt.timedelta(days=1)
+        if before is None:
+            initial = self.project.champion.initial or self.project.evaluation.yardstick
+            live, since, why = initial, str(day), "the first champion, by the settings"
+        else:
+            live, since, why = before.next_champion, before.next_since, before.next_why
+        ready = {
+            name: card
+            for name, cards in self.fit_to_serve.items()
+            if (card := serving(cards, tomorrow)) is not None
+        }
+        challengers = [name for name in ready if name != live]
+        evidence = [self.compare(live, name, day, len(challengers)) for name in challengers]
+        evidence.sort(key=lambda found: (not found.wins, -_or_least(found.low)))
+        successor, reason = self.successor(tomorrow, live, ready, evidence)
+        stays = successor == live
+        return Record(
+            date=pd.Timestamp(day),
+            champion=live,
+            since=since,
+            why=why,
+            next_champion=successor,
+            next_version=ready[successor].version if successor in ready else "",
+            next_since=since if stays else str(tomorrow),
+            next_why=why if stays and not reason else reason,
+        ), evidence
+
+    def successor(
+        self,
+        tomorrow: dt.date,
+        live: str,
+        ready: Mapping[str, ModelCard],
+        evidence: list[Evidence],
+    ) -> tuple[str, str]:
+        """Who is champion tomorrow, and why if that is news."""
+        pin = self.models.decisions.pin_on(tomorrow)
+        if pin is not None and pin.model in ready:
+            until = Pin.model_validate(pin.after).until
+            ends = f" until {until}" if until else ""
+            return pin.model, f"pinned by {pin.by}{ends}: {pin.reason}"
+        if live not in ready and evidence:
+            best = self.best_ranked(tomorrow, [found.challenger for found in evidence])
+            return best, f"{live} has no version that may serve; the best of the others"
+        if evidence and evidence[0].wins:
+            best_evidence = evidence[0]
+            return best_evidence.challenger, (
+                f"{self.metric.name} lower than that of {live} by {best_evidence.gain:.1%} over "
+                f"{best_evidence.days} days, {best_evidence.why}"
+            )
+        return live, ""
+
+    def compare(self, live: str, challenger: str, day: dt.date, challengers: int) -> Evidence:
+        """What the window up to a day says of a challenger."""
+        import pandas as pd
+
+        if (live, challenger) not in self._losses:
+            self._losses[live, challenger] = paired_losses(
+                self.metric, self.forecasts, live, challenger
+            )
+        losses = self._losses[live, challenger]
+        last = pd.Timestamp(day)
+        first = last - pd.Timedelta(days=self.rule.window_days - 1)
+        return compare(self.rule, challenger, losses.loc[first:last], challengers)
+
+    def best_ranked(self, tomorrow: dt.date, names: list[str]) -> str:
+        """The model with the lowest mean daily loss in the window before a day."""
+        import pandas as pd
+
+        first = pd.Timestamp(tomorrow) - pd.Timedelta(days=self.rule.window_days)
+        recent = self.forecasts[self.forecasts["date"] >= first]
+
+        def mean_loss(name: str) -> float:
+            losses = paired_losses(self.metric, recent, name, name)["champion"]
+            return float(losses.mean()) if len(losses) else float("inf")
+
+        return min(names, key=mean_loss)
+
+
+def _or_least(value: float) -> float:
+    return value if value == value else float("-inf")
+
+
+def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -> Metadata:
+    """A day's decision, and what it rests on."""
+    from mlops_assets.ml.charts import interval_chart
+
+    changes = record.next_champion != record.champion
+    judged = [found for found in evidence if found.gain == found.gain]
+    metadata: Metadata = {
+        "champion": record.champion,
+        "since": record.since,
+        "why": record.why,
+        "from_tomorrow": (
+            f"{record.next_champion} takes over: {record.next_why}"
+            if changes
+            else f"{record.champion} stays"
+        ),
+        "version_from_tomorrow": record.next_version,
+        "evidence": markdown_table(
+            ["challenger", "days", "rows", "gain", "interval", ""],
+            [
+                [
+                    found.challenger,
+                    str(found.days),
+                    str(found.rows),
+                    *(
+                        [f"{found.gain:.1%}", f"{found.low:.1%} to {found.high:.1%}"]
+                        if found in judged
+                        else ["", ""]
+                    ),
+                    found.why,
+                ]
+                for found in evidence
+            ],
+        ),
+        **{f"{found.challenger}_gain": number(found.gain) for found in judged},
+    }
+    if judged:
+        intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
+        metadata["intervals"] = dg.MetadataValue.md(interval_chart(intervals, min_gain))
+    return metadata

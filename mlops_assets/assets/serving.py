@@ -1,0 +1,324 @@
+"""Serving: the champion's forecasts for the day to come, as another team reads them."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.assets.champion import DATASET as CHAMPION
+from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.reporting import (
+    COMMON,
+    DATA_ERRORS,
+    Metadata,
+    PartitionError,
+    number,
+    report,
+)
+from mlops_assets.assets.schemas import forecast_schema
+from mlops_assets.assets.validation import waiting
+from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.project import Project
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.sources import Source
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "serving"
+DATASET = "forecast"
+ONE_DAY = dt.timedelta(days=1)
+
+
+def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+    """The asset `forecast`."""
+    lags = dg.TimeWindowPartitionMapping(
+        start_offset=-project.longest_lag, allow_nonexistent_upstream_partitions=True
+    )
+
+    @dg.asset(
+        group_name=GROUP,
+        owners=[project.owner],
+        kinds={"pandas", "parquet", "csv"},
+        partitions_def=partitions.daily,
+        deps=["champion", dg.AssetDep("observations", partition_mapping=lags)],
+        **COMMON,
+        metadata={"dagster/column_schema": forecast_schema(project)},
+    )
+    def forecast(
+        context: dg.AssetExecutionContext,
+        source: dg.ResourceParam[Source],
+        datasets: dg.ResourceParam[DatasetStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> Iterator[Any]:
+        """The champion's forecasts for the day after, with intervals: what others consume."""
+        keys = list(context.partition_keys)
+        warm_up = [key for key in keys if day_of(key) < partitions.first_month]
+        served = keys[len(warm_up) :]
+        outcomes: dict[str, Metadata | Exception] = dict.fromkeys(warm_up, waiting(partitions))
+        if served:
+            outcomes |= issue(project, partitions, served, source, datasets, models)
+        yield from report(context, outcomes)
+
+    return forecast  # type: ignore[no-any-return]
+
+
+def issue(
+    project: Project,
+    partitions: Partitions,
+    keys: list[str],
+    source: Source,
+    datasets: DatasetStore,
+    models: ModelStore,
+) -> Mapping[str, Metadata | Exception]:
+    """Forecast the day after each key with the champion of that day, and store it."""
+
+    outcomes: dict[str, Metadata | Exception] = {}
+    damaged: dict[str, StorageError] = {}
+    start, end = window(keys)
+    reach = max(start - dt.timedelta(days=project.longest_lag), partitions.first_day)
+    observations = datasets.read("observations", days_between(reach, end), damaged)
+    known = by_day(observations, project.columns.date) if len(observations) else {}
+    champions = _champions(datasets, keys, models, outcomes)
+    for key in list(champions):
+        if key not in known:
+            del champions[key]
+            outcomes[key] = damaged.get(key) or PartitionError(
+                f"observations of {key} are missing; materialize observations for it first"
+            )
+    if not champions:
+        return outcomes
+    try:
+        rows = _inputs(project, observations, source, list(champions))
+    except DATA_ERRORS as error:
+        return {**outcomes, **dict.fromkeys(champions, error)}
+    forecasts = _forecasts(project, champions, rows, models, outcomes)
+    history = _History(project, partitions, keys, datasets)
+    for key in sorted(forecasts):
+        frame = history.with_intervals(key, champions[key].model, forecasts[key])
+        datasets.write(DATASET, key, frame)
+        csv = datasets.write_csv(DATASET, key, frame)
+        history.issued[key] = frame
+        actual = known[key]
+        outcomes[key] = {
+            "forecast_for": str(day_of(key) + ONE_DAY),
+            "model": champions[key].model,
+            "version": champions[key].version,
+            "trained_through": str(champions[key].trained_through),
+            "inputs_from": str(frame["inputs_from"].iloc[0]),
+            f"total_{project.columns.target}_forecast": number(frame["forecast"].sum()),
+            **history.coverage(key, actual),
+            "csv": dg.MetadataValue.path(csv),
+            **stored(datasets, DATASET, key, frame),
+        }
+    for key in champions:
+        if key not in outcomes:
+            outcomes[key] = {
+                "status": f"no rows of {day_of(key) + ONE_DAY} are known in advance",
+                "dagster/row_count": 0,
+            }
+    return {key: outcomes[key] for key in keys}
+
+
+def _champions(
+    datasets: DatasetStore,
+    keys: list[str],
+    models: ModelStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> dict[str, ModelCard]:
+    """The version that forecasts the day after each key."""
+    damaged: dict[str, StorageError] = {}
+    records = datasets.read(CHAMPION, keys, damaged)
+    names = (
+        dict(zip(records["date"].dt.strftime("%Y-%m-%d"), records["next_champion"], strict=True))
+        if len(records)
+        else {}
+    )
+    cards: dict[str, ModelCard] = {}
+    fit_to_serve = cache(models.fit_to_serve)
+    for key in keys:
+        if key not in names:
+            outcomes[key] = damaged.get(key) or PartitionError(
+                f"the champion of {key} is missing; materialize champion for it first"
+            )
+            continue
+        try:
+            card = serving(fit_to_serve(names[key]), day_of(key) + ONE_DAY)
+        except DATA_ERRORS as error:
+            outcomes[key] = error
+            continue
+        if card is None:
+            outcomes[key] = PartitionError(
+                f"{names[key]}, the champion, has no version that may serve the day after {key}; "
+                f"materialize models/{names[key]}, then champion"
+            )
+            continue
+        cards[key] = card
+    return cards
+
+
+def _inputs(
+    project: Project, observations: "pd.DataFrame", source: Source, keys: list[str]
+) -> dict[str, "pd.DataFrame"]:
+    """The features of the day after each key, by key, with the column `inputs_from`."""
+    import pandas as pd
+
+    from mlops_assets.assets.observations import typed
+    from mlops_assets.ml.features import make_features, rows_to_come
+
+    date, target = project.columns.date, project.columns.target
+    days = [day_of(key) + ONE_DAY for key in keys]
+    planned = source.read(days[0], days[-1] + ONE_DAY)
+    # the target of a day to come is unknown, even where the source has it already
+    planned = typed(project, planned.assign(**{target: float("nan")}))
+    rows = rows_to_come(project, observations, planned, days)
+    inputs_from = rows.groupby(date)["inputs_from"].first()
+    # lags of later days read the actuals of earlier ones, so known days keep theirs
+    unknown = rows[~rows[date].isin(observations[date])].drop(columns="inputs_from")
+    everything = pd.concat([observations, unknown], ignore_index=True)
+    features = make_features(project, everything, days[0], days[-1] + ONE_DAY)
+    found = by_day(features, date) if len(features) else {}
+    return {
+        key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
+        for key, day in zip(keys, days, strict=True)
+        if str(day) in found
+    }
+
+
+def _forecasts(
+    project: Project,
+    champions: Mapping[str, ModelCard],
+    rows: Mapping[str, "pd.DataFrame"],
+    models: ModelStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> dict[str, "pd.DataFrame"]:
+    """Forecasts by key, one call per version."""
+    import pandas as pd
+
+    from mlops_assets.ml.training import forecast
+
+    keys_of: dict[str, list[str]] = defaultdict(list)
+    for key in rows:
+        keys_of[champions[key].version].append(key)
+    date = project.columns.date
+    kept = list(dict.fromkeys([*project.columns.series, *project.evaluation.slices]))
+    made: dict[str, pd.DataFrame] = {}
+    for keys in keys_of.values():
+        card = champions[keys[0]]
+        together = pd.concat([rows[key] for key in keys], ignore_index=True)
+        try:
+            if absent := [column for column in card.inputs if column not in together.columns]:
+                raise PartitionError(
+                    f"{card.version} reads {', '.join(absent)}, which features lack since the "
+                    f"settings changed; materialize training_set and models/{card.model}"
+                )
+            values = forecast(
+                models.load(card), together[card.inputs], non_negative=card.non_negative
+            )
+        except DATA_ERRORS as error:
+            outcomes |= dict.fromkeys(keys, error)
+            continue
+        frame = together[kept].assign(
+            date=together[date],
+            forecast=values,
+            model=card.model,
+            version=card.version,
+            trained_through=str(card.trained_through),
+            inputs_from=together["inputs_from"],
+        )
+        days = by_day(frame, "date")
+        made |= {key: days[str(day_of(key) + ONE_DAY)] for key in keys}
+    return made
+
+
+class _History:
+    """The residuals that intervals are made from, and how well earlier intervals did."""
+
+    def __init__(
+        self, project: Project, partitions: Partitions, keys: list[str], datasets: DatasetStore
+    ) -> None:
+        start, end = window(keys)
+        self.project, self.datasets = project, datasets
+        reach = start - dt.timedelta(days=project.champion.window_days)
+        self.days = days_between(max(reach, partitions.first_month), end)
+        self.issued = dict(self._issued_before(keys[0]))
+        self._residuals: dict[str, pd.DataFrame] = {}
+        self._hits: dict[str, tuple[int, int]] = {}
+
+    def _issued_before(self, key: str) -> Iterator[tuple[str, "pd.DataFrame"]]:
+        earlier = [day for day in self.days if day < key]
+        frame = self.datasets.read(DATASET, earlier, {})
+        if len(frame):
+            for day, rows in by_day(frame, "date").items():
+                yield str(day_of(day) - ONE_DAY), rows
+
+    def with_intervals(self, key: str, model: str, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""
+        import numpy as np
+        import pandas as pd
+
+        from mlops_assets.ml.intervals import conformal_radii
+
+        last = pd.Timestamp(key)
+        known = self.residuals(model)
+        first = last - pd.Timedelta(days=self.project.champion.window_days - 1)
+        recent = known[known["date"].between(first, last)] if len(known) else known
+        coverage = self.project.champion.coverage
+        if len(recent):
+            radii = conformal_radii(recent, frame, self.project.columns.series, coverage)
+        else:
+            radii = np.full(len(frame), np.inf)
+        radii = np.where(np.isfinite(radii), radii, np.nan)  # too few residuals: no interval
+        values = frame["forecast"].to_numpy(dtype=float)
+        lower = values - radii
+        if self.project.non_negative:
+            lower = np.maximum(lower, 0.0)
+        result = frame.assign(lower=lower, upper=values + radii)
+        return result[[column.name for column in forecast_schema(self.project).columns]]
+
+    def residuals(self, model: str) -> "pd.DataFrame":
+        """How far off a model's forecasts were on the days of the window."""
+        if model not in self._residuals:
+            frame = self.datasets.read(f"validation/{model}", self.days, {})
+            if len(frame):
+                frame = frame.assign(residual=frame["actual"] - frame["forecast"])
+            self._residuals[model] = frame
+        return self._residuals[model]
+
+    def coverage(self, key: str, actual: "pd.DataFrame") -> Metadata:
+        """The share of a day's actuals that the interval of the day before held, and trailing."""
+        self._hits[key] = self._count(key, actual)
+        window_days = self.project.champion.window_days
+        metadata: Metadata = {"interval_coverage_goal": self.project.champion.coverage}
+        first = str(day_of(key) - dt.timedelta(days=window_days - 1))
+        for day in self.days:
+            if first <= day < key and day not in self._hits:
+                self._hits[day] = self._count(day, self.datasets.read("observations", [day], {}))
+        recent = [count for day, count in self._hits.items() if first <= day <= key]
+        hits, rows = (sum(parts) for parts in zip(*recent, strict=True))
+        if self._hits[key][1]:
+            metadata["interval_coverage"] = number(self._hits[key][0] / self._hits[key][1])
+        if rows:
+            metadata[f"interval_coverage_{window_days}d"] = number(hits / rows)
+        return metadata
+
+    def _count(self, key: str, actual: "pd.DataFrame") -> tuple[int, int]:
+        """How many actuals of a day lay within the interval forecast for them, and of how many."""
+        issued = self.issued.get(str(day_of(key) - ONE_DAY))
+        if issued is None or actual.empty:
+            return 0, 0
+        target, series = self.project.columns.target, self.project.columns.series
+        issued = issued[issued["upper"].notna()]
+        if series:
+            both = issued.merge(actual[[*series, target]], on=series)
+        elif len(issued) == len(actual):
+            both = issued.assign(**{target: actual[target].to_numpy()})
+        else:
+            return 0, 0
+        inside = both[target].between(both["lower"], both["upper"])
+        return int(inside.sum()), len(both)

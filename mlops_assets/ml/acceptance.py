@@ -1,0 +1,85 @@
+"""Acceptance: what a new version must show before it serves."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from mlops_assets.ml.metrics import FloatArray
+
+REPRODUCED_ROWS = 500
+
+# Each check by name, with what it asks of a version.
+CHECKS = {
+    "beats_yardstick": "On the holdout its primary metric is no worse than the yardstick's.",
+    "no_worse_than_in_service": (
+        "On the same rows of the holdout its primary metric is not worse than that of the version "
+        "in service by more than acceptance.tolerance."
+    ),
+    "sound_forecasts": "Its forecasts of the holdout are finite and not all the same.",
+    "reproducible": "Fitted twice on the same rows, it makes the same forecasts to the last bit.",
+}
+
+
+class CheckOutcome(BaseModel):
+    """How a version did in one check; `loss` and `limit` are of the primary metric."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    passed: bool
+    why: str
+    loss: float | None = None
+    limit: float | None = None
+
+
+def within(loss: float, limit: float, limit_of: str) -> CheckOutcome:
+    """Whether a loss is at most as large as a limit; `limit_of` says what that is."""
+    passed = loss <= limit
+    relation = "within" if passed else "above"
+    return CheckOutcome(
+        passed=passed,
+        why=f"{loss:.4g} is {relation} {limit:.4g}, {limit_of}",
+        loss=loss,
+        limit=limit,
+    )
+
+
+def sound_forecasts(forecasts: "FloatArray", actual: "FloatArray") -> CheckOutcome:
+    """Whether forecasts of the holdout, of shape (rows,), are finite and say more than one value.
+
+    Actuals that are all the same may be forecast by one value.
+    """
+    import numpy as np
+
+    infinite = int((~np.isfinite(forecasts)).sum())
+    if infinite:
+        why = f"{infinite} of {len(forecasts)} forecasts are not finite"
+        return CheckOutcome(passed=False, why=why)
+    if np.ptp(forecasts) == 0 and np.ptp(actual) > 0:
+        why = f"all {len(forecasts)} forecasts are {forecasts[0]:.4g}"
+        return CheckOutcome(passed=False, why=why)
+    return CheckOutcome(
+        passed=True, why=f"from {forecasts.min():.4g} to {forecasts.max():.4g}, all finite"
+    )
+
+
+def reproducible(
+    pipeline: "Pipeline", rows: "pd.DataFrame", inputs: list[str], target: str
+) -> CheckOutcome:
+    """Whether two fits on at most 500 of the rows agree. `pipeline` stays unfitted."""
+    import numpy as np
+    from sklearn.base import clone
+
+    rows = rows.sample(min(len(rows), REPRODUCED_ROWS), random_state=0)
+    first, second = (
+        clone(pipeline).fit(rows[inputs], rows[target]).predict(rows[inputs]) for _ in range(2)
+    )
+    same = (first == second) | (np.isnan(first) & np.isnan(second))
+    different = int((~same).sum())
+    if different:
+        why = f"{different} of {len(rows)} forecasts differ between two fits on the same rows"
+        return CheckOutcome(passed=False, why=why)
+    return CheckOutcome(passed=True, why=f"two fits on {len(rows)} rows agree to the last bit")

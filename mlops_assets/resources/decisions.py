@@ -1,0 +1,121 @@
+"""The audit trail: what people and rules decided about models, and what follows from it."""
+
+import datetime as dt
+import getpass
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlops_assets.resources.storage import Storage, StorageError
+
+FOLDER = "registry/decisions"
+
+
+class Action(StrEnum):
+    """What can be decided."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DROP = "drop"
+    RETIRE = "retire"
+    RESTORE = "restore"
+    PIN = "pin"
+    UNPIN = "unpin"
+
+
+class Decision(BaseModel):
+    """One entry of the audit trail."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: dt.datetime
+    by: str
+    action: Action
+    model: str
+    version: str = ""
+    before: Any = None
+    after: Any = None
+    reason: str = ""
+    run_id: str = ""
+
+
+class Pin(BaseModel):
+    """The days on which a model is champion whatever the scores say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: dt.date
+    until: dt.date | None = None
+
+
+class Decisions:
+    """Decisions under `registry/decisions/` of a storage: a file each, never edited."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self._kept: dict[str, Decision] = {}
+
+    def record(
+        self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
+    ) -> Decision:
+        """Add a decision, by the account that runs this where nobody else is named."""
+        now = dt.datetime.now(dt.UTC)
+        decision = Decision(
+            at=now, by=by or account(), action=action, model=model, reason=reason, **facts
+        )
+        name = f"{now:%Y%m%dT%H%M%S%f}_{uuid.uuid4().hex[:8]}.json"
+        self.storage.create(f"{FOLDER}/{name}", decision.model_dump_json(indent=2).encode())
+        return decision
+
+    def all(self) -> list[Decision]:
+        """Every decision, oldest first."""
+        names = [name for name in self.storage.names(FOLDER) if name.endswith(".json")]
+        for name in names:
+            if name not in self._kept:
+                path = f"{FOLDER}/{name}"
+                try:
+                    self._kept[name] = Decision.model_validate_json(self.storage.read(path))
+                except ValidationError as error:
+                    raise StorageError(
+                        f"{self.storage.url(path)} is no decision ({error.error_count()} "
+                        "mistakes): the audit trail is never edited; restore it from a backup"
+                    ) from error
+        return [self._kept[name] for name in names]
+
+    def retired(self, model: str) -> set[str]:
+        """The versions of a model that may not serve."""
+        state: dict[str, Action] = {}
+        for decision in self.all():
+            if decision.model == model and decision.action in (Action.RETIRE, Action.RESTORE):
+                state[decision.version] = decision.action
+        return {version for version, action in state.items() if action == Action.RETIRE}
+
+    def pin_on(self, day: dt.date) -> Decision | None:
+        """The pin that holds on a day: the newest one, unless it has ended or was taken back."""
+        newest: Decision | None = None
+        for decision in self.all():
+            pins = decision.action in (Action.PIN, Action.UNPIN)
+            if pins and Pin.model_validate(decision.after).first <= day:
+                newest = decision
+        if newest is None or newest.action == Action.UNPIN:
+            return None
+        until = Pin.model_validate(newest.after).until
+        return newest if until is None or day <= until else None
+
+
+def account() -> str:
+    """The account that runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def shown(value: Any) -> str:
+    """A decision's `before` or `after` in a table."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+    return "" if value is None else str(value)

@@ -1,0 +1,102 @@
+"""Models made while the system runs: one small YAML file each under the storage root."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from mlops_assets.project import ModelSettings, Project
+from mlops_assets.resources.storage import Storage
+
+MODELS, UPDATES = "registry/models", "registry/updates"
+ENDING = ".yaml"
+
+
+class Registry:
+    """Settings of created models, and of updates to the models of `project.yaml`.
+
+    An update holds as long as `project.yaml` itself says of the model what it said at that time.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def apply(self, project: Project) -> tuple[Project, dict[str, str]]:
+        """The project with the created models and updates, and what was left out, and why.
+
+        `project` is the one of `project.yaml` alone. A file that does not fit it costs itself
+        alone: the other models stay.
+        """
+        left_out: dict[str, str] = {}
+        for position, model in enumerate(project.models):
+            try:
+                updated = self._updated(model)
+                models = [*project.models]
+                models[position] = updated
+                project = project.with_models(models) if updated != model else project
+            except (ValueError, yaml.YAMLError) as error:
+                left_out[f"update of {model.name}"] = str(error)
+        for name in self.created():
+            try:
+                model = self._read_model(name)
+                if name in (known.name for known in project.models):
+                    raise ValueError("project.yaml has a model of that name, which comes first")
+                project = project.with_models([*project.models, model])
+            except (ValueError, yaml.YAMLError) as error:
+                left_out[name] = f"{self.storage.url(self._path(MODELS, name))}: {error}"
+        return project, left_out
+
+    def created(self) -> list[str]:
+        """The names of the created models, whether their files can be read or not."""
+        names = self.storage.names(MODELS)
+        return [name.removesuffix(ENDING) for name in names if name.endswith(ENDING)]
+
+    def create(self, model: ModelSettings) -> None:
+        """Record a model. FileExistsError when the name was taken in the meantime."""
+        self.storage.create(self._path(MODELS, model.name), _yaml(_settings(model)))
+
+    def drop(self, name: str) -> None:
+        """Forget a created model."""
+        self.storage.delete(self._path(MODELS, name))
+
+    def update(self, project: Project, name: str, hyperparameters: Mapping[str, Any]) -> None:
+        """Give a model other default hyperparameters; `project` is that of `project.yaml` alone."""
+        changed = {"hyperparameters": dict(hyperparameters)}
+        if name in self.created():
+            model = self._read_model(name)
+            self.storage.write(self._path(MODELS, name), _yaml(_settings(model) | changed))
+        else:
+            changed["replaces"] = project.model(name).hyperparameters
+            self.storage.write(self._path(UPDATES, name), _yaml(changed))
+
+    def _updated(self, model: ModelSettings) -> ModelSettings:
+        """A model of `project.yaml` with its update, where that still holds."""
+        path = self._path(UPDATES, model.name)
+        if not self.storage.exists(path):
+            return model
+        update = yaml.safe_load(self.storage.read(path))
+        if not isinstance(update, dict) or set(update) != {"hyperparameters", "replaces"}:
+            raise ValueError(f"{self.storage.url(path)} is no update; remove it")
+        if update["replaces"] != model.hyperparameters:
+            return model
+        settings = _settings(model) | {"hyperparameters": update["hyperparameters"]}
+        return ModelSettings.model_validate(settings)
+
+    def _read_model(self, name: str) -> ModelSettings:
+        values = yaml.safe_load(self.storage.read(self._path(MODELS, name)))
+        model = ModelSettings.model_validate(values)
+        if model.name != name:
+            raise ValueError(f"it names {model.name!r}; a file is called like its model")
+        return model
+
+    @staticmethod
+    def _path(folder: str, name: str) -> str:
+        return f"{folder}/{name}{ENDING}"
+
+
+def _settings(model: ModelSettings) -> dict[str, Any]:
+    return model.model_dump(mode="json")
+
+
+def _yaml(values: Mapping[str, Any]) -> bytes:
+    return yaml.safe_dump(dict(values), sort_keys=False).encode()

@@ -13,6 +13,8 @@ def retraining_schedule_name(model: str) -> str:
 
 def paused_schedules(instance: dg.DagsterInstance) -> set[str]:
     """The schedules that somebody has switched off."""
+    if instance.schedule_storage is None:  # an instance in memory runs no schedules
+        return set()
     states = instance.all_instigator_state()
     return {state.name for state in states if state.status.value == "STOPPED"}
 

@@ -12,6 +12,7 @@ from mlops_assets.assets.registry import make_model_registry
 from mlops_assets.assets.serving import make_forecast
 from mlops_assets.assets.validation import make_validation_assets
 from mlops_assets.jobs import make_jobs
+from mlops_assets.management import make_management_jobs
 from mlops_assets.partitions import make_partitions
 from mlops_assets.project import Project, load_project, storage_root
 from mlops_assets.resources.datasets import DatasetStore
@@ -32,6 +33,7 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     """The definitions of a project whose data lie in `storage`, created models included."""
     check_columns(project, storage)
+    management = make_management_jobs(project, storage, make_definitions)
     project, left_out = Registry(storage).apply(project)
     for name, reason in left_out.items():
         logging.getLogger(__name__).warning("left out: %s: %s", name, reason)
@@ -47,7 +49,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             make_champion(project, partitions),
             make_forecast(project, partitions),
         ],
-        jobs=jobs,
+        jobs=[*jobs, *management],
         schedules=make_schedules(project),
         sensors=make_sensors(project, partitions, jobs, models),
         resources={

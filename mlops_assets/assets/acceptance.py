@@ -46,6 +46,22 @@ def accept(
     models: ModelStore,
 ) -> dict[str, CheckOutcome]:
     """Every acceptance check of a version that is not stored yet. `pipeline` is unfitted."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(project.training.threads):
+        return _accept(project, model, pipeline, learning, holdout, fit, inputs, models)
+
+
+def _accept(
+    project: Project,
+    model: ModelSettings,
+    pipeline: "Pipeline",
+    learning: "pd.DataFrame",
+    holdout: "pd.DataFrame",
+    fit: Fit,
+    inputs: list[str],
+    models: ModelStore,
+) -> dict[str, CheckOutcome]:
     target = project.columns.target
     checks = {
         "sound_forecasts": sound_forecasts(fit.forecasts, _numbers(holdout[target])),

@@ -12,9 +12,9 @@ from mlops_assets.partitions import LONG
 from mlops_assets.project import Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Decision, shown
-from mlops_assets.resources.pages import web_url
 from mlops_assets.resources.switches import paused_models
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+from mlops_assets.resources.web import LOCATION, web_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,7 +146,7 @@ def registry_metadata(
     links = [
         f"- [{name}]({web_url(f'assets/models/{name}')}): "
         f"[its days]({web_url(f'assets/validation/{name}')}), "
-        f"[retraining]({web_url(f'locations/mlops_assets/schedules/retrain_{name}_schedule')})"
+        f"[retraining]({web_url(f'locations/{LOCATION}/schedules/retrain_{name}_schedule')})"
         for name in models["model"]
     ]
     overview = front.assign(state=state, newest=models["version"].to_numpy()).reset_index()

@@ -95,6 +95,36 @@ def parse_hyperparameters(family: str, values: Mapping[str, object]) -> Hyperpar
         raise ValueError(f"hyperparameters of {family}: {'; '.join(mistakes)}") from error
 
 
+SHORT_NAMES = {
+    "hist_gradient_boosting": "hist_boosting",
+    "gradient_boosting": "boosting",
+    "decision_tree": "tree",
+    "random_forest": "forest",
+    "learning_rate": "lr",
+    "max_leaf_nodes": "leaves",
+    "min_samples_leaf": "leaf",
+    "max_iter": "trees",
+    "n_estimators": "trees",
+    "max_depth": "depth",
+    "max_features": "features",
+    "l2_regularization": "l2",
+}
+
+
+def default_name(family: str, hyperparameters: Hyperparameters) -> str:
+    """A name that says the family and what differs from its defaults: hist_boosting_lr005."""
+    parts = [SHORT_NAMES.get(family, family)]
+    for name, value in hyperparameters.model_dump(mode="json").items():
+        if value == type(hyperparameters).model_fields[name].default:
+            continue
+        text = f"{value:g}" if isinstance(value, float) else str(value).lower()
+        text = "".join(character for character in text if character.isalnum())
+        # a word such as poisson says enough without the name of what it is chosen for
+        named = isinstance(value, int | float) or value is None
+        parts.append(f"{SHORT_NAMES.get(name, name)}{text}" if named else text)
+    return "_".join(parts)
+
+
 def _pipeline(estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any) -> "Pipeline":
     """Numeric columns first, then encoded categorical ones, then the estimator."""
     from sklearn.compose import ColumnTransformer

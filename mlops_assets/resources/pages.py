@@ -15,11 +15,6 @@ def page_url(name: str) -> str:
     return f"{os.environ.get('PAGES_URL', 'http://127.0.0.1:3001').rstrip('/')}/{name}"
 
 
-def web_url(path: str = "") -> str:
-    """Where a browser finds a page of the web UI: under WEB_URL, which `make run` sets."""
-    return f"{os.environ.get('WEB_URL', 'http://127.0.0.1:3000').rstrip('/')}/{path}"
-
-
 class PageStore:
     """HTML pages under `pages/` of a storage, with the plotting library that they share."""
 

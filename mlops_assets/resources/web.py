@@ -1,0 +1,42 @@
+"""The running web UI: where its pages are, and how it learns of new definitions."""
+
+import os
+from urllib.parse import urlsplit
+
+LOCATION = "mlops_assets"
+RELOAD_SECONDS = 120
+
+
+def web_url(path: str = "") -> str:
+    """Where a browser finds a page of the web UI: under WEB_URL, which `make run` sets."""
+    return f"{os.environ.get('WEB_URL', 'http://127.0.0.1:3000').rstrip('/')}/{path}"
+
+
+def reload_definitions(location: str = LOCATION) -> str:
+    """Have the running web UI load the definitions again; what came of it, in words.
+
+    Without a web UI there is nothing to reload: it will load them when it starts.
+    """
+    from dagster_graphql import (
+        DagsterGraphQLClient,
+        DagsterGraphQLClientError,
+        ReloadRepositoryLocationStatus,
+    )
+
+    url = urlsplit(web_url())
+    try:
+        client = DagsterGraphQLClient(
+            url.hostname or "127.0.0.1",
+            port_number=url.port,
+            use_https=url.scheme == "https",
+            timeout=RELOAD_SECONDS,
+        )
+        answer = client.reload_repository_location(location)
+    except (DagsterGraphQLClientError, OSError):
+        return (
+            f"no web UI answers at {web_url()}: the next one to start will show it, one that runs "
+            "elsewhere once its definitions are reloaded; WEB_URL names another"
+        )
+    if answer.status != ReloadRepositoryLocationStatus.SUCCESS:
+        return f"{web_url()} could not reload {location}: {answer.message}"
+    return f"{web_url()} shows it"

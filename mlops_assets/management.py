@@ -35,6 +35,7 @@ from mlops_assets.resources.web import reload_definitions, web_url
 
 CREATE_JOB, UPDATE_JOB, DROP_JOB = "create_model_job", "update_model_job", "drop_model_job"
 RETIRE_JOB, RESTORE_JOB = "retire_version_job", "restore_version_job"
+FIRST_FAMILY = "hist_gradient_boosting"
 DECISION_TAG = "mlops_assets/decision"  # of which the instance lets one run at a time
 ASKED_BY_TAG = "mlops_assets/asked_by"
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
@@ -457,6 +458,8 @@ def make_management_jobs(
                             for family in FAMILIES.values()
                         }
                     ),
+                    # what the launchpad starts from: one family, not all of them
+                    default_value={FIRST_FAMILY: _form_defaults(FIRST_FAMILY, {})},
                     description="The kind of model, with its hyperparameters under it.",
                 ),
                 "name": dg.Field(
@@ -490,6 +493,13 @@ def make_management_jobs(
             {
                 "model": dg.Field(
                     dg.Selector({model.name: _update_form(model) for model in models}),
+                    default_value={
+                        models[-1].name: {
+                            "hyperparameters": _form_defaults(
+                                models[-1].family, models[-1].hyperparameters
+                            )
+                        }
+                    },
                     description="The model, and under it one of the two.",
                 ),
                 **who,
@@ -570,6 +580,10 @@ def _update_form(model: ModelSettings) -> dg.Field:
             }
         )
     )
+
+
+def _form_defaults(family: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    return parse_hyperparameters(family, defaults).model_dump(mode="json")
 
 
 def _decided(config: Mapping[str, Any]) -> dict[str, str]:

@@ -17,7 +17,6 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.assets.schemas import champion_schema
 from mlops_assets.assets.validation import GROUP, waiting
 from mlops_assets.ml.champion import Evidence, Rule, compare, paired_losses
 from mlops_assets.ml.metrics import Metric, make_metrics
@@ -55,7 +54,7 @@ class ChampionConfig(dg.Config):
 
 @dataclass(frozen=True)
 class Record:
-    """Who is champion on a day, and who is from the next day on."""
+    """Who is champion on a day, and who is from the next day on: the columns of `champion`."""
 
     date: "pd.Timestamp"
     champion: str
@@ -86,7 +85,6 @@ def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
             ),
         ],
         **COMMON,
-        metadata={"dagster/column_schema": champion_schema()},
     )
     def champion(
         context: dg.AssetExecutionContext,

@@ -8,6 +8,7 @@ import dagster as dg
 
 from mlops_assets.assets.champion import DATASET as CHAMPION
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
+from mlops_assets.ml.families import FAMILIES
 from mlops_assets.partitions import LONG
 from mlops_assets.project import Project
 from mlops_assets.resources.datasets import DatasetStore
@@ -95,7 +96,7 @@ def registry_table(
                     "state": version_state(card, retired, in_service),
                     "version": card.version,
                     "family": card.family,
-                    "hyperparameters": shown(card.hyperparameters),
+                    "hyperparameters": _chosen(card),
                     "month": card.month,
                     "trained_through": str(card.trained_through),
                     "age_days": (today - card.trained_through).days,
@@ -113,6 +114,18 @@ def registry_table(
         if not any(row["model"] == model.name for row in rows):
             rows.append({"model": model.name, "state": "never trained", "family": model.family})
     return pd.DataFrame(rows)
+
+
+def _chosen(card: ModelCard) -> str:
+    """The hyperparameters of a version that are not its family's defaults."""
+    if card.family not in FAMILIES:
+        return shown(card.hyperparameters)
+    fields = FAMILIES[card.family].hyperparameters.model_fields
+    defaults = {name: field.default for name, field in fields.items()}
+    values = {
+        name: value for name, value in card.hyperparameters.items() if value != defaults.get(name)
+    }
+    return shown(values) or "the family's defaults"
 
 
 def version_state(card: ModelCard, retired: set[str], in_service: bool) -> str:

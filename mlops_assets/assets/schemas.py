@@ -75,22 +75,6 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
     return _schema(described)
 
 
-def champion_schema() -> dg.TableSchema:
-    """The columns of a stored champion: one row."""
-    return _schema(
-        {
-            "date": ("datetime", "the day"),
-            "champion": ("string", "model whose forecasts count on the day"),
-            "since": ("string", "its first day as champion"),
-            "why": ("string", "what it became champion for"),
-            "next_champion": ("string", "model whose forecasts count from the next day on"),
-            "next_version": ("string", "its version in service on that day"),
-            "next_since": ("string", "its first day as champion"),
-            "next_why": ("string", "what it became, or stays, champion for"),
-        }
-    )
-
-
 def forecast_schema(project: Project) -> dg.TableSchema:
     """The columns of the stored forecasts of the champion."""
     target, coverage = project.columns.target, project.champion.coverage

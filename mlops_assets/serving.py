@@ -1,0 +1,46 @@
+"""The champion for any Python script, without Dagster:
+
+from mlops_assets.serving import load_champion
+pipeline, card = load_champion("storage")
+"""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.storage import StorageError, make_storage
+from mlops_assets.resources.versions import ModelCard, ModelStore
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+CHAMPION = "champion"
+
+
+def load_champion(root: str, day: dt.date | None = None) -> tuple["Pipeline", ModelCard]:
+    """The fitted pipeline of the champion, and its card.
+
+    `root` is the storage root, a folder or an fsspec URL. `day` is the day to forecast, by default
+    the one after the newest day that has a champion. The pipeline reads a frame with the columns
+    `card.inputs`, as in the stored features, and its `predict` returns one forecast per row in
+    units of the target; where `card.non_negative`, forecasts below zero count as zero.
+
+    Raises StorageError where no champion is stored, or none of its versions may serve that day.
+    """
+    storage = make_storage(root)
+    datasets, models = DatasetStore(storage), ModelStore(storage)
+    one_day = dt.timedelta(days=1)
+    keys = datasets.keys(CHAMPION)
+    if day is not None:
+        keys = [key for key in keys if key <= str(day - one_day)]
+    if not keys:
+        raise StorageError(
+            f"no champion{f' of {day}' if day else ''} is stored under {storage.root}; name the "
+            "storage root, or materialize champion first"
+        )
+    name = str(datasets.read(CHAMPION, keys[-1:])["next_champion"].iloc[0])
+    day = day or dt.date.fromisoformat(keys[-1]) + one_day
+    card = models.in_service(name, day)
+    if card is None:
+        raise StorageError(f"{name} is the champion, but none of its versions may serve on {day}")
+    return models.load(card), card

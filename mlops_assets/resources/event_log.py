@@ -4,12 +4,14 @@ Dagster's own SQLite storage builds a new engine for every event, which is most 
 materialized partition costs. This is the only module that reaches into Dagster's private ones.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy import Connection, Engine, create_engine
 
@@ -27,6 +29,15 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
         return cls(config_value["base_dir"], inst_data)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, and say so to those who watch the run's file, such as the web UI.
+
+        While its connection is kept open, what is written stays in the write-ahead log beside it.
+        """
+        super().store_event(event)
+        with suppress(FileNotFoundError):  # an event without a run has no file of its own
+            os.utime(self.path_for_shard(event.run_id))
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -1,5 +1,6 @@
 """The event log with connections kept open keeps what Dagster's own would."""
 
+import queue
 import threading
 from pathlib import Path
 
@@ -52,3 +53,21 @@ def test_threads_write_side_by_side(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
         assert len(instance.get_materialized_partitions(dg.AssetKey("thing"))) == 40
+
+
+def test_who_watches_a_run_is_told_of_every_event_while_it_goes_on(tmp_path: Path) -> None:
+    with open_instance(tmp_path) as instance:
+        run = instance.create_run_for_job(
+            dg.define_asset_job("job", [thing]).resolve(
+                asset_graph=dg.Definitions(assets=[thing]).resolve_asset_graph()
+            )
+        )
+        instance.report_engine_event("begun", run)
+        with open_instance(tmp_path) as other:
+            seen: queue.Queue[str] = queue.Queue()
+            log = other.event_log_storage
+            log.watch(run.run_id, None, lambda entry, _: seen.put(entry.message))
+            for message in ("one", "two"):
+                instance.report_engine_event(message, run)
+                while message not in seen.get(timeout=20):
+                    pass

@@ -49,11 +49,16 @@ def small_environment(folder: Path) -> dict[str, str]:
     }
 
 
+def prepare_instance(folder: Path) -> None:
+    """An instance as `make` sets it up, in `home/` of a folder."""
+    (folder / "home").mkdir()
+    shutil.copy(REPOSITORY / "dagster.yaml", folder / "home")
+
+
 def build_small_history(folder: Path) -> None:
     """A small project, its storage and its instance, with the history built as `make` does."""
     write_small_project(folder / "problem")
-    (folder / "home").mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", folder / "home")
+    prepare_instance(folder)
     built = subprocess.run(
         [sys.executable, "-m", "mlops_assets.history"],
         env=small_environment(folder),

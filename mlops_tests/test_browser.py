@@ -1,233 +1,44 @@
 """The web UI in a real browser: what a person sees, launches and gets, on a small project."""
 
-import contextlib
 import datetime as dt
-import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from mlops_assets.ml.families import FAMILIES
 from mlops_assets.partitions import day_of, days_between, month_of
 from mlops_assets.resources.pages import LEADERBOARD_PAGE
-from mlops_assets.resources.storage import make_storage
-from mlops_assets.resources.versions import ModelCard, ModelStore
-from mlops_assets.serve import port_is_free
-from mlops_tests.small import MODELS, REPOSITORY, small_environment
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-CHROMEDRIVER = shutil.which("chromedriver")
-if not (CHROMIUM and CHROMEDRIVER):
-    pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-
-from selenium.common.exceptions import (  # noqa: E402 (selenium may be missing)
-    ElementClickInterceptedException,
-    StaleElementReferenceException,
+from mlops_assets.resources.versions import ModelCard
+from mlops_tests.browsing import (
+    COLOURED_PIXELS,
+    PAGE_SECONDS,
+    POINTS,
+    RUN_SECONDS,
+    Browser,
+    Served,
+    open_browser,
+    serve,
+    wait_for,
+    yesterday,
 )
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+from mlops_tests.small import MODELS, small_environment
 
-HOST = "127.0.0.1"
-CHROMIUM_OPTIONS = [
-    *("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
-    *("disable-background-networking", "disable-component-update", "disable-sync"),
-    "window-size=1600,1000",
-]
-PAGE_SECONDS = 60
-RUN_SECONDS = 180
-STOP_SECONDS = 30
 NEW_ALPHA = 3.5
-REPLACED = [StaleElementReferenceException, ElementClickInterceptedException]
-
-# Pixels with a colour, as the lines have one and the axes and the grid are grey.
-COLOURED_PIXELS = """
-return [...document.querySelectorAll("canvas")].map((canvas) => {
-  const {width, height} = canvas;
-  if (!width || !height) return 0;
-  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-  let count = 0;
-  for (let i = 0; i < pixels.length; i += 4) {
-    const [r, g, b, alpha] = pixels.slice(i, i + 4);
-    if (alpha && Math.max(r, g, b) - Math.min(r, g, b) > 60) count += 1;
-  }
-  return count;
-});
-"""
-POINTS = """
-return [...document.querySelectorAll(".js-plotly-plot")].map(
-  (plot) => plot.data.map((trace) => (trace.x || []).length)
-);
-"""
-RUN = "runId status assetSelection { path } tags { key value }"
-
-T = TypeVar("T")
-
-
-def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """What `look` returns once that is not empty."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-
-
-@dataclass(frozen=True)
-class Served:
-    """A small project with its history, served."""
-
-    url: str
-    pages_url: str
-    models: ModelStore
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        """The data that answer a GraphQL query."""
-        request = urllib.request.Request(
-            f"{self.url}/graphql",
-            data=json.dumps({"query": query, "variables": variables}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
-
-    def runs(self) -> list[dict[str, Any]]:
-        """All runs, the newest first."""
-        query = f"{{ runsOrError {{ ... on Runs {{ results {{ {RUN} }} }} }} }}"
-        runs: list[dict[str, Any]] = self.ask(query)["runsOrError"]["results"]
-        return runs
-
-    def evaluated(self, model: str, days: list[str]) -> list[tuple[str, str]]:
-        """The run that evaluated each day last, and the version of the model that it found."""
-        query = """
-            query ($key: AssetKeyInput!, $days: [String!]) {
-              assetNodeOrError(assetKey: $key) { ... on AssetNode {
-                latestMaterializationByPartition(partitions: $days) {
-                  runId metadataEntries { label ... on TextMetadataEntry { text } }
-                }
-              } }
-            }"""
-        data = self.ask(query, key={"path": ["validation", model]}, days=days)
-        return [
-            (event["runId"], entry["text"])
-            for event in data["assetNodeOrError"]["latestMaterializationByPartition"]
-            for entry in event["metadataEntries"]
-            if entry["label"] == "version"
-        ]
-
-
-def yesterday() -> dt.date:
-    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-
-
-def free_ports() -> int:
-    """A free port whose successor is free as well."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
-        if port < 65535 and port_is_free(HOST, port) and port_is_free(HOST, port + 1):
-            return port
-
-
-def stop(server: "subprocess.Popen[bytes]") -> None:
-    """End the server as a person would, and by force what is left of it after a while."""
-    server.terminate()
-    try:
-        server.wait(STOP_SECONDS)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait(STOP_SECONDS)
+GROUPS = ("datasets", "models", "validation", "serving")
 
 
 @pytest.fixture(scope="module")
 def served(small_project: Path) -> Iterator[Served]:
-    log = small_project / "serve.log"
-    environment = small_environment(small_project)
-    port = free_ports()
-    models = ModelStore(make_storage(environment["MLOPS_ROOT"]))
-    served = Served(f"http://{HOST}:{port}", f"http://{HOST}:{port + 1}", models)
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "mlops_assets.serve", "--port", str(port)],
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        wait_for(lambda: server.poll() is not None or b"Web UI: " in log.read_bytes(), 120, "start")
-        assert server.poll() is None, log.read_text()
+    with serve(small_project / "serve.log", small_environment(small_project)) as served:
         yield served
-    finally:
-        stop(server)
-
-
-class Browser:
-    """A browser window on the web UI."""
-
-    def __init__(self, driver: Any) -> None:
-        self.driver = driver
-
-    def open(self, url: str) -> None:
-        self.driver.get(url)
-
-    def act(self, xpath: str, action: Callable[[Any], Any]) -> None:
-        """Do something with the last shown element of an XPath; again if it is replaced then."""
-
-        def attempt(driver: Any) -> bool:
-            shown = [
-                found for found in driver.find_elements(By.XPATH, xpath) if found.is_displayed()
-            ]
-            if shown:
-                action(shown[-1])
-            return bool(shown)
-
-        WebDriverWait(self.driver, PAGE_SECONDS, ignored_exceptions=REPLACED).until(
-            attempt, f"not shown: {xpath}"
-        )
-
-    def press(self, xpath: str) -> None:
-        self.act(xpath, lambda element: element.click())
-
-    def text(self) -> str:
-        """All text of the page on one line."""
-        return " ".join(self.run("return document.body.innerText").split())
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        """What a script returns in the page."""
-        return self.driver.execute_script(script, *arguments)
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    profile = tmp_path_factory.mktemp("profile")
-    for option in [*CHROMIUM_OPTIONS, f"user-data-dir={profile}"]:
-        options.add_argument(f"--{option}")
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
-    try:
-        driver.set_page_load_timeout(PAGE_SECONDS)
-        yield Browser(driver)
-    finally:
-        driver.quit()
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -299,9 +110,10 @@ def test_a_launched_training_carries_its_hyperparameters(retrained: ModelCard) -
 
 
 def test_the_lineage_shows_every_asset(served: Served, browser: Browser) -> None:
-    groups = ",".join(f"global@global:{group}" for group in ("datasets", "models", "validation"))
+    groups = ",".join(f"global@global:{group}" for group in GROUPS)
     browser.open(f"{served.url}/asset-groups?expanded={groups}")
-    assets = ["observations", "features", "training_set", "leaderboard", *MODELS]
+    assets = ["observations", "features", "training_set", "leaderboard", "champion", "forecast"]
+    assets += MODELS
     wait_for(
         lambda: all(asset in browser.text() for asset in assets), PAGE_SECONDS, f"all of {assets}"
     )
@@ -343,7 +155,7 @@ def test_no_sensor_fails(served: Served) -> None:
       } } } } }"""
     sensors = served.ask(query)["sensorsOrError"]["results"]
     states = {sensor["name"]: sensor["sensorState"] for sensor in sensors}
-    assert set(states) == {"catch_up_sensor", "refresh_sensor"}
+    assert set(states) == {"catch_up_sensor", "refresh_sensor", "registry_sensor"}
     for state in states.values():
         assert state["status"] == "RUNNING"
         assert state["ticks"]

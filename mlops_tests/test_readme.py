@@ -1,5 +1,7 @@
 """Every command of the README and of CONTRIBUTING is run, in their order, on a small project."""
 
+import datetime as dt
+import json
 import re
 import shutil
 import subprocess
@@ -47,19 +49,43 @@ def test_commands_by_hand_run_as_written(small_project: Path) -> None:
         shutil.copy(REPOSITORY / name, clone)
     environment = small_environment(clone) | {"PYTHONPATH": str(REPOSITORY)}
     del environment["DAGSTER_HOME"]  # the README sets it
+    environment["WEB_URL"] = "http://127.0.0.1:9"  # no web UI runs
     before = [version.name for version in (clone / "storage" / "models" / "linear").iterdir()]
     by_hand = [block for block in commands("README.md") if not make_targets(block)]
-    assert len(by_hand) == 4
+    assert len(by_hand) == 10
     done = subprocess.run(
         ["bash", "-c", "set -euxo pipefail\n" + "\n".join(by_hand)],
         cwd=clone,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
     versions = (clone / "storage" / "models" / "linear").iterdir()
-    [added] = [version for version in versions if version.name not in before]
-    assert '"alpha":3.0' in (added / "card.json").read_text().replace(" ", "")
+    added = [version for version in versions if version.name not in before]
+    cards = [json.loads((version / "card.json").read_text()) for version in added]
+    assert sorted(card["hyperparameters"]["alpha"] for card in cards) == [3.0, 10.0]
+    last_days = {card["trained_through"] for card in cards}
+    assert str(dt.date.today() - dt.timedelta(days=1)) in last_days
+    assert not (clone / "storage" / "models" / "linear_stiff").exists()
+    decisions = (clone / "storage" / "registry" / "decisions").iterdir()
+    actions = [json.loads(file.read_text())["action"] for file in sorted(decisions)]
+    assert actions == ["create", "update", "retire", "restore", "pin", "unpin", "drop"]
+
+
+def test_the_python_snippets_run_as_written(small_project: Path) -> None:
+    [snippet] = re.findall(
+        r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", snippet + "print(card.model, pipeline.steps[-1][0])"],
+        cwd=small_project,
+        env=small_environment(small_project) | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split()[1] == "estimator"

@@ -351,9 +351,8 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
                 for found in evidence
             ],
         ),
-        **{f"{found.challenger}_gain": number(found.gain) for found in judged},
     }
     if judged:
         intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
         metadata["intervals"] = dg.MetadataValue.md(interval_chart(intervals, min_gain))
-    return metadata
+    return metadata | {f"{found.challenger}_gain": number(found.gain) for found in judged}

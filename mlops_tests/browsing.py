@@ -1,0 +1,236 @@
+"""The web UI of a served project, and a browser on it, for tests of what a person does."""
+
+import contextlib
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from mlops_assets.resources.storage import make_storage
+from mlops_assets.resources.versions import ModelStore
+from mlops_assets.serve import port_is_free
+from mlops_tests.small import REPOSITORY
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMEDRIVER = shutil.which("chromedriver")
+if not (CHROMIUM and CHROMEDRIVER):
+    pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+
+from selenium.common.exceptions import (  # noqa: E402 (selenium may be missing)
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+)
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+HOST = "127.0.0.1"
+CHROMIUM_OPTIONS = [
+    *("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
+    *("disable-background-networking", "disable-component-update", "disable-sync"),
+    "window-size=1600,1000",
+]
+PAGE_SECONDS = 60
+RUN_SECONDS = 180
+STOP_SECONDS = 30
+REPLACED = [StaleElementReferenceException, ElementClickInterceptedException]
+
+# Pixels with a colour, as the lines have one and the axes and the grid are grey.
+COLOURED_PIXELS = """
+return [...document.querySelectorAll("canvas")].map((canvas) => {
+  const {width, height} = canvas;
+  if (!width || !height) return 0;
+  const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  let count = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    const [r, g, b, alpha] = pixels.slice(i, i + 4);
+    if (alpha && Math.max(r, g, b) - Math.min(r, g, b) > 60) count += 1;
+  }
+  return count;
+});
+"""
+POINTS = """
+return [...document.querySelectorAll(".js-plotly-plot")].map(
+  (plot) => plot.data.map((trace) => (trace.x || []).length)
+);
+"""
+RUN = "runId jobName status assetSelection { path } tags { key value }"
+
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
+    """What `look` returns once that is not empty."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.5)
+    raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A small project with its history, served."""
+
+    url: str
+    pages_url: str
+    models: ModelStore
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """The data that answer a GraphQL query."""
+        request = urllib.request.Request(
+            f"{self.url}/graphql",
+            data=json.dumps({"query": query, "variables": variables}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, the newest first."""
+        query = f"{{ runsOrError {{ ... on Runs {{ results {{ {RUN} }} }} }} }}"
+        runs: list[dict[str, Any]] = self.ask(query)["runsOrError"]["results"]
+        return runs
+
+    def evaluated(self, model: str, days: list[str]) -> list[tuple[str, str]]:
+        """The run that evaluated each day last, and the version of the model that it found."""
+        query = """
+            query ($key: AssetKeyInput!, $days: [String!]) {
+              assetNodeOrError(assetKey: $key) { ... on AssetNode {
+                latestMaterializationByPartition(partitions: $days) {
+                  runId metadataEntries { label ... on TextMetadataEntry { text } }
+                }
+              } }
+            }"""
+        data = self.ask(query, key={"path": ["validation", model]}, days=days)
+        return [
+            (event["runId"], entry["text"])
+            for event in data["assetNodeOrError"]["latestMaterializationByPartition"]
+            for entry in event["metadataEntries"]
+            if entry["label"] == "version"
+        ]
+
+
+def yesterday() -> dt.date:
+    return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+
+
+def free_ports() -> int:
+    """A free port whose successor is free as well."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if port < 65535 and port_is_free(HOST, port) and port_is_free(HOST, port + 1):
+            return port
+
+
+def stop(server: "subprocess.Popen[bytes]") -> None:
+    """End the server as a person would, and by force what is left of it after a while."""
+    server.terminate()
+    try:
+        server.wait(STOP_SECONDS)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait(STOP_SECONDS)
+
+
+@contextlib.contextmanager
+def serve(log: Path, environment: Mapping[str, str]) -> Iterator[Served]:
+    """Serve the project of an environment as `make run` does."""
+    port = free_ports()
+    models = ModelStore(make_storage(environment["MLOPS_ROOT"]))
+    served = Served(f"http://{HOST}:{port}", f"http://{HOST}:{port + 1}", models)
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlops_assets.serve", "--port", str(port)],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_for(lambda: server.poll() is not None or b"Web UI: " in log.read_bytes(), 120, "start")
+        assert server.poll() is None, log.read_text()
+        yield served
+    finally:
+        stop(server)
+
+
+class Browser:
+    """A browser window on the web UI."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def open(self, url: str) -> None:
+        self.driver.get(url)
+
+    def act(self, xpath: str, action: Callable[[Any], Any]) -> None:
+        """Do something with the last shown element of an XPath; again if it is replaced then."""
+
+        def attempt(driver: Any) -> bool:
+            shown = [
+                found for found in driver.find_elements(By.XPATH, xpath) if found.is_displayed()
+            ]
+            if shown:
+                action(shown[-1])
+            return bool(shown)
+
+        WebDriverWait(self.driver, PAGE_SECONDS, ignored_exceptions=REPLACED).until(
+            attempt, f"not shown: {xpath}"
+        )
+
+    def press(self, xpath: str) -> None:
+        self.act(xpath, lambda element: element.click())
+
+    def set_config(self, config: str) -> None:
+        """Replace the run configuration in the launchpad."""
+        editor = 'const editor = document.querySelector(".CodeMirror").CodeMirror;'
+        self.run(f"{editor} editor.setValue(arguments[0])", config)
+
+    def config(self) -> str:
+        """The run configuration in the launchpad; empty before there is one."""
+        script = 'const editor = document.querySelector(".CodeMirror");'
+        found: str = self.run(f"{script} return editor ? editor.CodeMirror.getValue() : ''")
+        return found
+
+    def text(self) -> str:
+        """All text of the page on one line."""
+        return " ".join(self.run("return document.body.innerText").split())
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """What a script returns in the page."""
+        return self.driver.execute_script(script, *arguments)
+
+
+@contextlib.contextmanager
+def open_browser(profile: Path) -> Iterator[Browser]:
+    """A headless Chromium with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for option in [*CHROMIUM_OPTIONS, f"user-data-dir={profile}"]:
+        options.add_argument(f"--{option}")
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
+    try:
+        driver.set_page_load_timeout(PAGE_SECONDS)
+        yield Browser(driver)
+    finally:
+        driver.quit()

@@ -179,7 +179,7 @@ def decide(
     ]
     forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
-    judge = Judge(project, forecasts, {name: models.fit_to_serve(name) for name in names}, models)
+    judge = Judge(project, forecasts, {name: _fit_to_serve(models, name) for name in names}, models)
     outcomes: dict[str, Metadata | Exception] = {}
     before = _newest_before(datasets, keys[0])
     for key in keys:
@@ -198,6 +198,14 @@ def decide(
         }
         before = record
     return outcomes
+
+
+def _fit_to_serve(models: ModelStore, name: str) -> list[ModelCard]:
+    """The versions that may serve; none of a model whose cards cannot be read."""
+    try:
+        return models.fit_to_serve(name)
+    except StorageError:
+        return []  # the days of that model say so
 
 
 def _newest_before(datasets: DatasetStore, key: str) -> Record | None:

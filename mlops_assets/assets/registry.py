@@ -9,10 +9,12 @@ import dagster as dg
 from mlops_assets.assets.champion import DATASET as CHAMPION
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
 from mlops_assets.ml.families import FAMILIES
+from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import LONG
 from mlops_assets.project import Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Decision, shown
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.switches import paused_models
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 from mlops_assets.resources.web import LOCATION, web_url
@@ -82,12 +84,17 @@ def registry_table(
     boards = datasets.read("leaderboard", datasets.keys("leaderboard"), {})
     served: Counter[str] = Counter() if boards.empty else Counter(boards["version"])
     newest = boards[boards["date"] == boards["date"].max()].set_index("model") if served else boards
-    primary = project.evaluation.primary
+    metrics = list(make_metrics(project.evaluation.metrics))
     rows: list[dict[str, Any]] = []
     for model in project.models:
         retired = models.decisions.retired(model.name)
+        try:
+            cards = models.cards(model.name)
+        except StorageError as error:
+            state = f"cannot be read: {error}"
+            rows.append({"model": model.name, "state": state, "family": model.family})
+            continue
         now = serving(models.fit_to_serve(model.name), today)
-        cards = models.cards(model.name)
         for card in sorted(cards, key=lambda card: card.created, reverse=True):
             in_service = now is not None and card.version == now.version
             rows.append(
@@ -101,12 +108,11 @@ def registry_table(
                     "trained_through": str(card.trained_through),
                     "age_days": (today - card.trained_through).days,
                     "days_in_service": served[card.version],
-                    f"holdout_{primary}": card.holdout.get(primary, float("nan")),
-                    f"trailing_{primary}": (
-                        newest[f"{primary}_{LONG}d"].get(model.name, float("nan"))
-                        if in_service and served
-                        else float("nan")
-                    ),
+                    **{f"holdout_{name}": card.holdout.get(name, float("nan")) for name in metrics},
+                    **{
+                        f"trailing_{name}": newest[f"{name}_{LONG}d"].get(model.name, float("nan"))
+                        for name in (metrics if in_service and served else ())
+                    },
                 }
             )
             if in_service:
@@ -153,7 +159,7 @@ def registry_metadata(
 ) -> dict[str, Any]:
     """The registry as the web UI shows it: the models, then all versions, then the audit trail."""
     models = table.drop_duplicates("model")
-    serving = table[table["state"].str.contains("champion|challenger", na=False)]
+    serving = table[table["state"].str.match("champion|challenger")]
     front = serving.set_index("model").reindex(models["model"])
     state = front["state"].fillna(models.set_index("model")["state"])
     links = [
@@ -214,7 +220,11 @@ def registry_metadata(
             ],
         ),
         "champion": next(
-            (str(row["model"]) for row in table.to_dict("records") if "champion" in row["state"]),
+            (
+                str(row["model"])
+                for row in table.to_dict("records")
+                if row["state"].startswith("champion")
+            ),
             "none yet",
         ),
         "versions_stored": len(table),

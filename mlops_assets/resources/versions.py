@@ -130,13 +130,20 @@ class ModelStore:
 
     def find(self, version: str) -> ModelCard:
         """The card of a version of any model. ValueError that lists the newest ones."""
-        cards = [card for model in self.storage.names("models") for card in self.cards(model)]
-        for card in cards:
-            if card.version == version:
-                return card
-        newest = sorted(cards, key=lambda card: card.created)[: -SHOWN_VERSIONS - 1 : -1]
-        listed = ", ".join(f"{card.version} ({card.model})" for card in newest) or "none"
-        raise ValueError(f"{version!r} is no stored version; the newest are: {listed}")
+        versions = {
+            name: model
+            for model in self.storage.names("models")
+            for name in self.storage.names(f"models/{model}")
+            if VERSION.fullmatch(name)
+        }
+        card = self.card(versions[version], version) if version in versions else None
+        if card is None:
+            newest = sorted(versions, key=lambda name: name.split("_")[1], reverse=True)
+            listed = ", ".join(f"{name} ({versions[name]})" for name in newest[:SHOWN_VERSIONS])
+            raise ValueError(
+                f"{version!r} is no stored version; the newest are: {listed or 'none'}"
+            )
+        return card
 
     def delete(self, model: str) -> None:
         """Remove every version of a model."""

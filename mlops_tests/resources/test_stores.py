@@ -16,7 +16,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from mlops_assets.ml.acceptance import CheckOutcome
 from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.decisions import Action
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError, make_storage
 from mlops_assets.resources.versions import ModelCard, ModelStore
 
@@ -38,6 +40,20 @@ def test_files_are_written_read_listed_and_replaced(storage: Storage) -> None:
     storage.write("a/one.txt", b"11")
     assert storage.read("a/one.txt") == b"11"
     assert storage.names("a") == ["one.txt", "two.txt"]
+
+
+def test_a_file_is_created_once_and_deleted_with_its_folder(storage: Storage) -> None:
+    storage.create("a/b/one.txt", b"1")
+    with pytest.raises(FileExistsError):
+        storage.create("a/b/one.txt", b"2")
+    assert storage.read("a/b/one.txt") == b"1"
+    assert storage.names("a/b") == ["one.txt"]
+    storage.write("a/two.txt", b"2")
+    storage.delete("a/b")
+    storage.delete("a/b")
+    assert storage.names("a") == ["two.txt"]
+    storage.delete("a/two.txt")
+    assert not storage.exists("a/two.txt")
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a//b", ".hidden", "a\\b"])
@@ -86,7 +102,9 @@ def test_a_damaged_dataset_names_its_file_and_the_command(tmp_path: Path) -> Non
 INPUTS = pd.DataFrame({"x": np.arange(10.0)})
 
 
-def add(store: ModelStore, month: str, pipeline: Any = None, through: str = "") -> ModelCard:
+def add(
+    store: ModelStore, month: str, pipeline: Any = None, through: str = "", **facts: Any
+) -> ModelCard:
     trained_through = dt.date.fromisoformat(through or month) - dt.timedelta(days=not through)
     return store.add(
         pipeline or make_pipeline(LinearRegression()).fit(INPUTS, INPUTS["x"] * 2),
@@ -107,6 +125,7 @@ def add(store: ModelStore, month: str, pipeline: Any = None, through: str = "") 
         holdout_rows=70,
         holdout={"mae": 1.0},
         importance={"x": 1.0},
+        **facts,
     )
 
 
@@ -127,6 +146,35 @@ def test_late_training_of_an_old_month_does_not_replace_a_newer_one(tmp_path: Pa
     may = add(store, "2026-05-01")
     assert store.in_service("linear", dt.date(2026, 6, 1)) == june
     assert store.in_service("linear", dt.date(2026, 5, 31)) == may
+
+
+def test_rejected_and_retired_versions_never_serve(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    april = add(store, "2026-04-01")
+    may = add(store, "2026-05-01")
+    failed = {"sound_forecasts": CheckOutcome(passed=False, why="all the same")}
+    rejected = add(store, "2026-06-01", checks=failed)
+    assert not rejected.accepted
+    day = dt.date(2026, 6, 2)
+    assert store.fit_to_serve("linear") == [april, may]
+    assert store.in_service("linear", day) == may
+    store.decisions.record(Action.RETIRE, "linear", version=may.version)
+    assert store.in_service("linear", day) == april
+    store.decisions.record(Action.RESTORE, "linear", version=may.version)
+    assert store.in_service("linear", day) == may
+    assert store.cards("linear") == [april, may, rejected]
+
+
+def test_a_version_is_found_by_its_name_alone(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    card = add(store, "2026-05-01")
+    assert store.find(card.version) == card
+    with pytest.raises(ValueError, match=rf"'x' is no stored version.*{card.version} \(linear\)"):
+        store.find("x")
+    store.delete("linear")
+    assert store.cards("linear") == []
+    with pytest.raises(ValueError, match="the newest are: none"):
+        store.find(card.version)
 
 
 def test_a_version_without_a_card_is_not_there_yet(tmp_path: Path) -> None:

@@ -332,7 +332,9 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
 
     changes = record.next_champion != record.champion
     judged = [found for found in evidence if found.gain == found.gain]
-    metadata: Metadata = {
+    intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
+    picture = {"intervals": dg.MetadataValue.md(interval_chart(intervals, min_gain))}
+    return {
         "champion": record.champion,
         "since": record.since,
         "why": record.why,
@@ -342,25 +344,23 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
             else f"{record.champion} stays"
         ),
         "version_from_tomorrow": record.next_version,
+        **(picture if judged else {}),
         "evidence": markdown_table(
-            ["challenger", "days", "rows", "gain", "interval", ""],
+            ["challenger", "gain", "interval", "", "days", "rows"],
             [
                 [
                     found.challenger,
-                    str(found.days),
-                    str(found.rows),
                     *(
                         [f"{found.gain:.1%}", f"{found.low:.1%} to {found.high:.1%}"]
                         if found in judged
                         else ["", ""]
                     ),
                     found.why,
+                    str(found.days),
+                    str(found.rows),
                 ]
                 for found in evidence
             ],
         ),
+        **{f"{found.challenger}_gain": number(found.gain) for found in judged},
     }
-    if judged:
-        intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
-        metadata["intervals"] = dg.MetadataValue.md(interval_chart(intervals, min_gain))
-    return metadata | {f"{found.challenger}_gain": number(found.gain) for found in judged}

@@ -16,6 +16,7 @@ UNKNOWN = "unknown"
 MEAN_DAYS = 7
 SHORT_DAYS = 14  # up to here a line is drawn with markers: one day alone has no line
 MOST_SLICES = 40
+LEAST_GAIN = -0.3  # where the axis of the intervals ends
 SIGNIFICANT_DIGITS = 7
 
 # Okabe and Ito's palette for all kinds of colour vision, without its yellow, which white swallows.
@@ -50,16 +51,16 @@ def sparkline(values: Sequence[float]) -> str:
 def interval_chart(intervals: Mapping[str, tuple[float, float, float]], threshold: float) -> str:
     """Markdown of a small picture: low, middle and high end of each interval on one axis.
 
-    A dotted line is at zero, a dashed one at the threshold. Kept below the thousand characters
-    that the web UI shows in place: at most eight intervals.
+    A dotted line is at zero, a dashed one at the threshold; the axis ends at LEAST_GAIN. Kept
+    below the thousand characters that the web UI shows in place: at most six intervals.
     """
-    shown = list(intervals.items())[:8]
+    shown = list(intervals.items())[:6]
     ends = [end for _, (low, _, high) in shown for end in (low, high)]
-    least, most = min([0.0, *ends]), max([threshold, *ends])
-    scale = 150 / (most - least or 1.0)
+    least, most = max(min([0.0, *ends]), LEAST_GAIN), max([threshold, *ends])
+    scale = 140 / (most - least or 1.0)
 
     def x(value: float) -> int:
-        return round(90 + (value - least) * scale)
+        return round(105 + (max(value, least) - least) * scale)
 
     height = 15 * len(shown) + 4
     bars = "".join(
@@ -67,13 +68,13 @@ def interval_chart(intervals: Mapping[str, tuple[float, float, float]], threshol
         for n, (_, (low, middle, high)) in enumerate(shown)
     )
     names = "".join(
-        f'<text y="{15 * n + 12}">{html.escape(name[:13])}</text>'
+        f'<text y="{15 * n + 12}">{html.escape(name[:17])}</text>'
         for n, (name, _) in enumerate(shown)
     )
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 250 {height}" width="500" '
-        f'font-size="11" stroke-width="2"><path d="M{x(0)} 0V{height}" stroke="#999" '
-        f'stroke-dasharray="1 2"/><path d="M{x(threshold)} 0V{height}" stroke="#999" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 250 {height}" width="375" '
+        f'font-family="Arial" font-size="11" stroke-width="2"><path d="M{x(0)} 0V{height}" '
+        f'stroke="#999" stroke-dasharray="1 2"/><path d="M{x(threshold)} 0V{height}" stroke="#999" '
         f'stroke-dasharray="4 2"/><path d="{bars}" stroke="{PALETTE[0]}"/>{names}</svg>'
     )
     encoded = base64.b64encode(svg.encode()).decode()

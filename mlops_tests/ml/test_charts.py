@@ -1,14 +1,22 @@
 """Charts say what the frames say, in any browser, whatever the names are."""
 
+import base64
 import json
 import math
 import re
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.charts import PALETTE, leaderboard_page, plotly_js, sparkline
+from mlops_assets.ml.charts import (
+    PALETTE,
+    interval_chart,
+    leaderboard_page,
+    plotly_js,
+    sparkline,
+)
 
 METRICS = {"mae": "Mean absolute error.", "wmape": "Sum of errors < sum of actual values."}
 EMPTY = pd.DataFrame()
@@ -239,3 +247,20 @@ def test_a_wrong_metric_or_frame_is_named() -> None:
         page(primary="r2")
     with pytest.raises(ValueError, match="daily lacks the columns version"):
         page(daily_frame().drop(columns="version"))
+
+
+def test_intervals_are_drawn_small_enough_to_show_in_place() -> None:
+    names = [f"hist_boosting_poisson_lr{n}" for n in range(9)]
+    picture = interval_chart(dict.fromkeys(names, (-2.0, 0.01, 0.05)), 0.02)
+    assert len(picture) < 1000
+    svg = ElementTree.fromstring(base64.b64decode(picture.split("base64,")[1].rstrip(")")))
+    texts = [element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == [name[:17] for name in names[:6]]
+    zero, threshold, bars = (path.get("d") for path in svg.iter("{http://www.w3.org/2000/svg}path"))
+    # the axis runs from LEAST_GAIN at 105 to the largest end, 0.05, at 245: 400 a unit
+    assert zero
+    assert zero.startswith("M225 ")
+    assert threshold
+    assert threshold.startswith("M233 ")
+    assert bars
+    assert bars.startswith("M105 9H245M229 5v8M105 24")

@@ -22,8 +22,8 @@ from mlops_assets.partitions import (
     day_of,
     days_between,
     make_partitions,
-    range_tags,
     ranges,
+    run_tags,
 )
 from mlops_assets.project import Cadence, ModelSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
@@ -378,7 +378,7 @@ class Manager:
             instance=self.context.instance,
             asset_selection=list(keys),
             tags={ASKED_BY_TAG: self.context.run_id}
-            | (range_tags(first, last) if first and last else {}),
+            | (run_tags(first, last) if first and last else {}),
             run_config=QUIET,
             raise_on_error=False,
         )

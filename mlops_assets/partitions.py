@@ -13,6 +13,7 @@ HISTORY_MONTHS = 6
 TRAILING_DAYS = (7, 28)  # windows over which models are compared
 LONG = max(TRAILING_DAYS)
 FIRST_DAY_FILE = "first_day.txt"
+PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
@@ -111,6 +112,11 @@ def ranges(
         for first, last in found:
             assets.setdefault((first, last), []).append(asset)
     return dict(sorted(assets.items()))
+
+
+def run_tags(first: str, last: str) -> dict[str, str]:
+    """The tags of a run of one partition, or of a range of them."""
+    return {PARTITION: first} if first == last else range_tags(first, last)
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

@@ -79,7 +79,8 @@ def test_a_bad_day_is_told_and_the_rest_is_built(builder: Builder) -> None:
     assert all(f"{bad}: " in reason for reason in failures)
     every = set(days_between(FIRST_DAY, YESTERDAY + dt.timedelta(days=1)))
     assert builder.done("observations") == builder.done("features") == every - {str(bad)}
-    assert builder.done("leaderboard") == every
+    for key in ("leaderboard", "champion", "forecast"):
+        assert builder.done(key) == every, key
     # corrected, the one day is all that is run
     builder.write(rows)
     before = builder.instance.get_runs_count()
@@ -110,8 +111,10 @@ def test_it_goes_on_where_it_stopped(builder: Builder, monkeypatch: pytest.Monke
     monkeypatch.setattr(history, "_run", original)
     runs = builder.instance.get_runs_count()
     assert builder.build() == []
-    assert builder.instance.get_runs_count() == runs + 4
-    assert builder.done("leaderboard") == set(builder.partitions.daily.get_partition_keys())
+    assert builder.instance.get_runs_count() == runs + 6
+    every = set(builder.partitions.daily.get_partition_keys())
+    for key in ("leaderboard", "champion", "forecast"):
+        assert builder.done(key) == every, key
 
 
 def test_runs_that_were_left_behind_are_ended_and_no_others(builder: Builder) -> None:

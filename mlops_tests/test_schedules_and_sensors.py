@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from mlops_assets.assets.registry import STATE, registry_state
+from mlops_assets.jobs import REGISTRY_JOB, make_jobs
 from mlops_assets.partitions import (
     Partitions,
     add_months,
@@ -17,13 +19,25 @@ from mlops_assets.partitions import (
     ranges,
 )
 from mlops_assets.project import Cadence, load_project
+from mlops_assets.resources.decisions import Action
 from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.versions import ModelCard, ModelStore
 from mlops_assets.schedules import make_schedules
-from mlops_assets.sensors import due_months, make_sensors, missing_days, missing_months, stale_days
+from mlops_assets.sensors import (
+    due_months,
+    make_sensors,
+    missing_days,
+    missing_months,
+    stale_days,
+    stale_registry,
+)
+from mlops_tests.test_sensors import make_card
 
 PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1)})
 NOON = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 MODELS = [model.name for model in PROJECT.models]
+SCORES = [f"validation/{name}" for name in MODELS]
+DAILY = ["observations", "features", *SCORES, "leaderboard", "champion", "forecast"]
 
 
 @pytest.fixture
@@ -35,6 +49,26 @@ def partitions(tmp_path: Path) -> Partitions:
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
+
+
+class Versions(ModelStore):
+    """A model store whose versions fit to serve are given, oldest data first."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(LocalStorage(str(folder)))
+        self.fit: dict[str, list[ModelCard]] = {}
+
+    def fit_to_serve(self, model: str) -> list[ModelCard]:
+        return self.fit.get(model, [])
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Versions:
+    """Every model has a version for February and one for March."""
+    store = Versions(tmp_path / "versions")
+    for name in MODELS:
+        store.fit[name] = [make_card(name, month) for month in ("2026-02-01", "2026-03-01")]
+    return store
 
 
 def materialize(instance: dg.DagsterInstance, key: str, partitions: list[str]) -> None:
@@ -103,7 +137,7 @@ def test_missing_days_are_requested_once_per_layer_and_gap(
 def test_yesterday_is_left_to_its_schedule_at_first(
     instance: dg.DagsterInstance, partitions: Partitions
 ) -> None:
-    for key in ("observations", "features", "leaderboard", *(f"validation/{n}" for n in MODELS)):
+    for key in DAILY:
         materialize(instance, key, days(4, 18))
     early = NOON.replace(hour=PROJECT.schedule.evaluate_hour)
     assert missing_days(instance, PROJECT, partitions, early) == []
@@ -146,55 +180,140 @@ def test_months_that_a_cadence_asks_for(cadence: Cadence, expected: list[str]) -
 
 
 def test_newer_observations_make_stale_what_was_made_from_them(
-    instance: dg.DagsterInstance, partitions: Partitions
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
-    scores = [f"validation/{name}" for name in MODELS]
-    for key in ("observations", "features", *scores, "leaderboard"):
+    for key in DAILY:
         materialize(instance, key, days(1, 31))
-    assert stale_days(instance, PROJECT, partitions) == []
+    assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "observations", days(25, 25))
-    requests = stale_days(instance, PROJECT, partitions)
-    assert wanted(requests) == [("features", "25", "31")], "lags reach 28 days; the rest waits"
+    requests = stale_days(instance, PROJECT, partitions, models)
+    # lags reach 28 days, also those of a forecast, which reads no features; the rest waits
+    assert wanted(requests) == [("features", "25", "31"), ("forecast", "25", "31")]
     materialize(instance, "features", days(25, 31))
-    assert wanted(stale_days(instance, PROJECT, partitions)) == [("+".join(scores), "25", "31")]
+    materialize(instance, "forecast", days(25, 31))
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
+        ("+".join(SCORES), "25", "31")
+    ]
 
 
 def test_a_training_makes_its_month_stale_and_asks_again_after_another(
-    instance: dg.DagsterInstance, partitions: Partitions
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
     materialize(instance, "models/linear", ["2026-03-01"])
-    for key in ("observations", "features", *(f"validation/{n}" for n in MODELS), "leaderboard"):
+    for key in DAILY:
         materialize(instance, key, [*days_between(dt.date(2026, 2, 20), dt.date(2026, 3, 6))])
-    assert stale_days(instance, PROJECT, partitions) == []
+    assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "models/linear", ["2026-03-01"])
-    [first] = stale_days(instance, PROJECT, partitions)
+    [first] = stale_days(instance, PROJECT, partitions, models)
     assert wanted([first]) == [("validation/linear", "01", "05")]
     materialize(instance, "models/linear", ["2026-03-01"])
-    [second] = stale_days(instance, PROJECT, partitions)
+    [second] = stale_days(instance, PROJECT, partitions, models)
     assert first.run_key != second.run_key
     materialize(instance, "validation/linear", days(1, 5))
-    assert wanted(stale_days(instance, PROJECT, partitions)) == [("leaderboard", "01", "05")]
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
+        ("leaderboard", "01", "05")
+    ]
 
 
 def test_a_training_of_the_yardstick_makes_every_difference_to_it_stale(
-    instance: dg.DagsterInstance, partitions: Partitions
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
     for name in MODELS:
         materialize(instance, f"validation/{name}", days(1, 2))
     materialize(instance, f"models/{PROJECT.evaluation.yardstick}", ["2026-03-01"])
-    scores = "+".join(f"validation/{name}" for name in MODELS)
-    assert wanted(stale_days(instance, PROJECT, partitions)) == [(scores, "01", "02")]
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
+        ("+".join(SCORES), "01", "02")
+    ]
+
+
+def test_a_training_through_a_later_day_makes_stale_the_days_that_it_serves(
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
+) -> None:
+    """It was trained under February, but learned through 10 March."""
+    for key in DAILY:
+        materialize(instance, key, days(1, 14))
+    models.fit["linear"].append(make_card("linear", "2026-02-01", "2026-03-10"))
+    materialize(instance, "models/linear", ["2026-02-01"])
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
+        ("validation/linear", "11", "14")
+    ]
+
+
+def test_a_training_that_was_rejected_makes_nothing_stale_where_another_month_serves(
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
+) -> None:
+    for key in DAILY:
+        materialize(instance, key, days(1, 14))
+    models.fit["linear"] = models.fit["linear"][:1]  # that of March is not fit to serve
+    materialize(instance, "models/linear", ["2026-03-01"])
+    assert stale_days(instance, PROJECT, partitions, models) == []
+
+
+def test_who_was_champion_never_becomes_stale_but_the_forecasts_do(
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
+) -> None:
+    for key in DAILY:
+        materialize(instance, key, days(1, 5))
+    materialize(instance, "leaderboard", days(2, 4))
+    assert stale_days(instance, PROJECT, partitions, models) == []
+    materialize(instance, "champion", days(3, 4))
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [("forecast", "03", "04")]
+    materialize(instance, "forecast", days(3, 4))
+    assert stale_days(instance, PROJECT, partitions, models) == []
+
+
+def test_the_registry_is_made_anew_after_a_training_a_decision_or_a_pause(
+    instance: dg.DagsterInstance,
+    partitions: Partitions,
+    models: Versions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def asked() -> list[dg.RunRequest]:
+        return stale_registry(instance, PROJECT, partitions, models)
+
+    def make_anew() -> None:
+        state = registry_state(instance, PROJECT, models)
+        made = dg.AssetMaterialization("model_registry", metadata={STATE: state})
+        instance.report_runless_asset_event(made)
+        assert asked() == []
+
+    keys = set()
+    materialize(instance, "leaderboard", days(4, 5))
+    [first] = asked()
+    assert first.job_name == REGISTRY_JOB
+    keys.add(first.run_key)
+    make_anew()
+    materialize(instance, "models/linear", ["2026-03-01"])
+    [trained] = asked()
+    keys.add(trained.run_key)
+    make_anew()
+    models.decisions.record(Action.RETIRE, "linear", version="x")
+    [decided] = asked()
+    keys.add(decided.run_key)
+    make_anew()
+    stopped = SimpleNamespace(
+        name="retrain_linear_schedule", status=SimpleNamespace(value="STOPPED")
+    )
+    monkeypatch.setattr(instance, "all_instigator_state", lambda: [stopped])
+    paused, ranked = asked()
+    keys |= {paused.run_key, ranked.run_key}
+    assert paused.job_name == REGISTRY_JOB
+    assert wanted([ranked]) == [("leaderboard", "05", "05")], "which says who is paused"
+    make_anew()
+    monkeypatch.setattr(instance, "all_instigator_state", list)
+    switched_on, again = asked()
+    assert not keys & {switched_on.run_key, again.run_key}
+    assert wanted([again]) == [("leaderboard", "05", "05")]
+    assert len(keys) == 5
 
 
 def test_sensors_wait_for_unfinished_runs(
-    instance: dg.DagsterInstance, partitions: Partitions
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
-    from mlops_assets.jobs import make_jobs
-
     instance.add_run(
         dg.DagsterRun(job_name="any", run_id="1" * 32, status=dg.DagsterRunStatus.STARTED)
     )
-    for sensor in make_sensors(PROJECT, partitions, make_jobs(PROJECT)):
+    for sensor in make_sensors(PROJECT, partitions, make_jobs(PROJECT), models):
         result = sensor(dg.build_sensor_context(instance=instance))
         [skip] = list(result)
         assert "Waiting for a run" in skip.skip_message

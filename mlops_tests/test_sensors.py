@@ -19,6 +19,7 @@ from mlops_assets.partitions import (
 )
 from mlops_assets.project import Cadence, Project, load_project
 from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.versions import ModelCard, ModelStore
 
 WHOLE = load_project()
 PROJECT = WHOLE.model_copy(
@@ -32,12 +33,16 @@ DAILY = [
     "validation/seasonal_naive",
     "validation/linear",
     "leaderboard",
+    "champion",
+    "forecast",
 ]
 MODELS = ["models/seasonal_naive", "models/linear"]
 
 
 class Log:
     """An event log that numbers what is materialized, in the place of an instance."""
+
+    schedule_storage = object()
 
     def __init__(self) -> None:
         self.count = 0
@@ -57,6 +62,30 @@ class Log:
 
     def all_instigator_state(self) -> list[object]:
         return []
+
+
+class Versions:
+    """A store with a version for each training in a log, in the place of the model store."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def fit_to_serve(self, model: str) -> list[ModelCard]:
+        months = sorted(self.log.newest.get(f"models/{model}", {}))
+        return [make_card(model, month) for month in months]
+
+
+def make_card(model: str, month: str, through: str = "") -> ModelCard:
+    """A card of a version that learned through a day, or through the one before its month."""
+    learned = dt.date.fromisoformat(through) if through else day_of(month) - dt.timedelta(days=1)
+    return ModelCard.model_construct(model=model, month=month, trained_through=learned)
+
+
+def stale(log: Log, project: Project, partitions: Partitions) -> list[dg.RunRequest]:
+    """What `stale_days` requests when each training is a version that may serve."""
+    instance: dg.DagsterInstance = log  # type: ignore[assignment]
+    models: ModelStore = Versions(log)  # type: ignore[assignment]
+    return sensors.stale_days(instance, project, partitions, models)
 
 
 def make(project: Project, folder: Path) -> Partitions:
@@ -93,7 +122,7 @@ def test_it_settles(tmp_path: Path, happened: list[tuple[str, str]]) -> None:
         months = sensors.missing_months(instance, PROJECT, partitions, NOON)
         requests = [
             *sensors.missing_days(instance, PROJECT, partitions, NOON),
-            *sensors.stale_days(instance, PROJECT, partitions),
+            *stale(log, PROJECT, partitions),
         ]
         keys = {str(request.run_key) for request in (*months, *requests)}
         assert not keys & seen, "a request that was carried out is made again under its old key"
@@ -116,9 +145,10 @@ def test_it_settles(tmp_path: Path, happened: list[tuple[str, str]]) -> None:
     for key in DAILY:
         assert set(log.newest[key]) == set(RECENT), key
     for day in RECENT:
-        numbers = [log.newest[key][day] for key in DAILY]
-        assert numbers[0] < numbers[1] < min(numbers[2:4]), day
-        assert max(numbers[2:4]) < numbers[4], day
+        observed, made, *scores, ranked, decided, issued = (log.newest[key][day] for key in DAILY)
+        assert observed < made < min(scores), day
+        assert max(scores) < ranked, day
+        assert max(decided, observed) < issued, day
 
 
 def test_a_quarterly_training_makes_the_whole_quarter_stale(tmp_path: Path) -> None:
@@ -129,7 +159,7 @@ def test_a_quarterly_training_makes_the_whole_quarter_stale(tmp_path: Path) -> N
         for key in DAILY:
             log.materialize(key, day)
     log.materialize("models/linear", "2026-01-01")
-    [request] = sensors.stale_days(log, project, partitions)  # type: ignore[arg-type]
+    [request] = stale(log, project, partitions)
     days = days_between(dt.date(2026, 1, 30), dt.date(2026, 2, 3))
     assert asked(request) == [("validation/linear", day) for day in days]
 
@@ -141,7 +171,7 @@ def test_a_training_that_is_not_in_service_makes_nothing_stale(tmp_path: Path) -
         log.materialize(key, "2026-02-03")
     log.materialize("models/linear", "2026-03-01")
     log.materialize("models/linear", "2026-01-01")
-    assert sensors.stale_days(log, PROJECT, partitions) == []  # type: ignore[arg-type]
+    assert stale(log, PROJECT, partitions) == []
 
 
 def test_days_before_a_first_day_that_was_moved_are_left_alone(tmp_path: Path) -> None:
@@ -150,5 +180,5 @@ def test_days_before_a_first_day_that_was_moved_are_left_alone(tmp_path: Path) -
         for day in ("2025-12-30", "2025-12-31", "2026-01-01"):
             log.materialize(key, day)
     project = PROJECT.model_copy(update={"first_day": dt.date(2026, 1, 1)})
-    [request] = sensors.stale_days(log, project, make(project, tmp_path))  # type: ignore[arg-type]
+    [request] = stale(log, project, make(project, tmp_path))
     assert asked(request) == [("features", "2026-01-01")]

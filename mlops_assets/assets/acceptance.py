@@ -41,6 +41,7 @@ def accept(
     pipeline: "Pipeline",
     learning: "pd.DataFrame",
     holdout: "pd.DataFrame",
+    holdout_from: dt.date,
     fit: Fit,
     inputs: list[str],
     models: ModelStore,
@@ -49,7 +50,9 @@ def accept(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(project.training.threads):
-        return _accept(project, model, pipeline, learning, holdout, fit, inputs, models)
+        return _accept(
+            project, model, pipeline, learning, holdout, holdout_from, fit, inputs, models
+        )
 
 
 def _accept(
@@ -58,6 +61,7 @@ def _accept(
     pipeline: "Pipeline",
     learning: "pd.DataFrame",
     holdout: "pd.DataFrame",
+    holdout_from: dt.date,
     fit: Fit,
     inputs: list[str],
     models: ModelStore,
@@ -69,7 +73,9 @@ def _accept(
     }
     if checks["sound_forecasts"].passed or fit.holdout:
         checks["beats_yardstick"] = _beats_yardstick(project, model, learning, holdout, fit, inputs)
-        checks["no_worse_than_in_service"] = _no_worse(project, model, holdout, fit, models)
+        checks["no_worse_than_in_service"] = _no_worse(
+            project, model, holdout, holdout_from, fit, models
+        )
     else:
         unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
         checks |= dict.fromkeys(["beats_yardstick", "no_worse_than_in_service"], unscored)
@@ -105,6 +111,7 @@ def _no_worse(
     project: Project,
     model: ModelSettings,
     holdout: "pd.DataFrame",
+    holdout_from: dt.date,
     fit: Fit,
     models: ModelStore,
 ) -> CheckOutcome:
@@ -112,13 +119,13 @@ def _no_worse(
     date, target = project.columns.date, project.columns.target
     primary = project.evaluation.primary
     tolerance = project.acceptance.tolerance
-    first, last = holdout[date].min().date(), holdout[date].max().date()
+    last = holdout[date].max().date()
     card = models.in_service(model.name, last + dt.timedelta(days=1))
     if card is None:
         return CheckOutcome(passed=True, why="no version is in service yet")
     unseen = (holdout[date].dt.date > card.trained_through).to_numpy()
     rows = holdout[unseen]
-    twins = (card.holdout_from, card.trained_through) == (first, last)
+    twins = (card.holdout_from, card.trained_through) == (holdout_from, last)
     if twins and card.holdout_rows == len(holdout) and primary in card.holdout:
         # both learned from the holdout in the end; their twins did not
         metric = make_metrics(project.evaluation.metrics)[primary]
@@ -162,10 +169,10 @@ def check_results(
 ) -> list[dg.AssetCheckResult]:
     """Say the outcome of each check for each partition of a run.
 
-    One partition: the results themselves, which block. A range: each partition's are logged, and
-    the results sum them up as a warning, since one month of many must not fail the others.
+    A run of one partition: the results themselves, which block. A range: each partition's are
+    logged, and the results sum them up as a warning, since one month must not fail the others.
     """
-    if len(checks) == 1:
+    if context.has_partition_key:
         [[month, outcomes]] = checks.items()
         return [
             dg.AssetCheckResult(

@@ -312,8 +312,10 @@ class Judge:
         """The model with the lowest mean daily loss in the window before a day."""
         import pandas as pd
 
-        first = pd.Timestamp(tomorrow) - pd.Timedelta(days=self.rule.window_days)
-        recent = self.forecasts[self.forecasts["date"] >= first]
+        end = pd.Timestamp(tomorrow)
+        first = end - pd.Timedelta(days=self.rule.window_days)
+        days = self.forecasts["date"]
+        recent = self.forecasts[(days >= first) & (days < end)]
 
         def mean_loss(name: str) -> float:
             losses = paired_losses(self.metric, recent, name, name)["champion"]

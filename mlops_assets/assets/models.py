@@ -239,7 +239,17 @@ def train(
         holdout_rows=len(holdout),
         holdout=result.holdout,
         importance=result.importance,
-        checks=accept(project, model, pipeline, learning, holdout, result, columns, models),
+        checks=accept(
+            project,
+            model,
+            pipeline,
+            learning,
+            holdout,
+            split.first_day(end),
+            result,
+            columns,
+            models,
+        ),
     )
 
 

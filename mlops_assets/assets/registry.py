@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 GROUP = "models"
 DATASET, KEY = "model_registry", "newest"
 STATE = "made_from"
+COLUMNS = (
+    *("model", "state", "version", "family", "hyperparameters", "month"),
+    *("trained_through", "age_days", "days_in_service"),
+)
 SHOWN_VERSIONS, SHOWN_DECISIONS = 20, 20
 
 
@@ -119,7 +123,8 @@ def registry_table(
                 rows[-1]["state"] = model_state(model.name, champion, paused)
         if not any(row["model"] == model.name for row in rows):
             rows.append({"model": model.name, "state": "never trained", "family": model.family})
-    return pd.DataFrame(rows)
+    scores = [f"{kind}_{name}" for kind in ("holdout", "trailing") for name in metrics]
+    return pd.DataFrame(rows, columns=[*COLUMNS, *scores])
 
 
 def _chosen(card: ModelCard) -> str:
@@ -189,9 +194,7 @@ def registry_metadata(
         ),
         "links": dg.MetadataValue.md("\n".join(links)),
         "versions": _table(
-            table.dropna(subset=["version"]).head(SHOWN_VERSIONS)
-            if "version" in table
-            else table.head(0),
+            table.dropna(subset=["version"]).head(SHOWN_VERSIONS),
             {
                 "version": "version",
                 "model": "model",
@@ -227,7 +230,7 @@ def registry_metadata(
             ),
             "none yet",
         ),
-        "versions_stored": len(table),
+        "versions_stored": int(table["version"].notna().sum()),
     }
 
 

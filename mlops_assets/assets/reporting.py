@@ -33,12 +33,12 @@ def report(
     context: dg.AssetExecutionContext,
     outcomes: Mapping[str, Metadata | Exception],
     checks: Sequence[dg.AssetCheckResult] = (),
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
     """Materialize every good partition of a run and fail for the bad ones.
 
     Without a bad partition the run goes on to the assets downstream. With one, the good
     partitions are materialized all the same and the step fails with the reasons, so that only
-    the bad ones remain to be run again. `checks` are of the good partitions.
+    the bad ones remain to be run again; `checks` are then left out.
     """
     bad = {key: error for key, error in outcomes.items() if isinstance(error, Exception)}
     good = {key: value for key, value in outcomes.items() if not isinstance(value, Exception)}
@@ -49,7 +49,6 @@ def report(
         return
     for key, metadata in good.items():
         yield dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
-    yield from checks
     name = context.asset_key.to_user_string()
     keys_of: dict[str, list[str]] = {}
     for key, error in bad.items():

@@ -14,9 +14,9 @@ import pandas as pd
 import yaml
 
 from mlops_assets.definitions import make_definitions
-from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB
-from mlops_assets.partitions import days_between, range_tags
-from mlops_assets.project import PROJECT_FILE, load_project
+from mlops_assets.jobs import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
+from mlops_assets.partitions import days_between, run_tags
+from mlops_assets.project import PROJECT_FILE, Project, load_project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.versions import ModelStore
@@ -78,19 +78,28 @@ class Lab:
         if settings is not None:
             (self.folder / "project.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
+    @property
+    def project(self) -> Project:
+        """The settings as they are now."""
+        return load_project(self.folder / "project.yaml")
+
     def run(
-        self, keys: str, first: str, last: str | None = None, config: dict[str, Any] | None = None
+        self,
+        keys: str,
+        first: str = "",
+        last: str | None = None,
+        config: dict[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Materialize assets, named with spaces between them, for a range of partitions."""
         assets = [dg.AssetKey(key.split("/")) for key in keys.split()]
-        monthly = assets[0].path[0] in ("models", "training_set")
-        definitions = make_definitions(load_project(self.folder / "project.yaml"), self.storage)
-        return definitions.resolve_job_def(
-            RETRAIN_ALL_JOB if monthly else EVALUATE_JOB
-        ).execute_in_process(
+        kind = assets[0].path[0]
+        jobs = dict.fromkeys(("models", "training_set"), RETRAIN_ALL_JOB)
+        jobs["model_registry"] = REGISTRY_JOB
+        definitions = make_definitions(self.project, self.storage)
+        return definitions.resolve_job_def(jobs.get(kind, EVALUATE_JOB)).execute_in_process(
             instance=self.instance,
             asset_selection=assets,
-            tags=range_tags(first, last or first),
+            tags=run_tags(first, last or first) if first else {},
             run_config=QUIET | (config or {}),
             raise_on_error=False,
         )

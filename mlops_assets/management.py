@@ -25,7 +25,7 @@ from mlops_assets.partitions import (
     ranges,
     run_tags,
 )
-from mlops_assets.project import Cadence, ModelSettings, Project
+from mlops_assets.project import IDENTIFIER, Cadence, ModelSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Action
 from mlops_assets.resources.registry import Registry
@@ -98,7 +98,6 @@ class Manager:
             raise RefusedError(str(error)) from error
         name = name or default_name(family, hyperparameters)
         project = self.project
-        self._refuse_taken(project, name)
         try:
             model = ModelSettings(
                 name=name,
@@ -106,9 +105,11 @@ class Manager:
                 hyperparameters=hyperparameters.model_dump(mode="json"),
                 cadence=Cadence(cadence),
             )
+            self._refuse_taken(project, name)
             project.with_models([*project.models, model])
         except ValidationError as error:
-            raise RefusedError("; ".join(detail["msg"] for detail in error.errors())) from error
+            mistakes = (detail["msg"].removeprefix("Value error, ") for detail in error.errors())
+            raise RefusedError("; ".join(mistakes)) from error
         try:
             self.registry.create(model)
         except FileExistsError:
@@ -162,14 +163,14 @@ class Manager:
         while month <= today:
             months.append(str(month))
             month = add_months(month, 1)
-        training_sets = set(self.datasets.keys("training_set"))
-        wanted = {dg.AssetKey(["models", name]): set(months)}
-        if missing := set(months) - training_sets:
-            wanted[dg.AssetKey("training_set")] = missing
+        missing = set(months) - set(self.datasets.keys("training_set"))
         definitions = self.make_definitions(self.base, self.storage)
-        job = retrain_job_name(name)
-        for (start, end), keys in ranges(wanted, self.partitions.monthly).items():
-            self._run(definitions, job, keys, start, end)
+        for key, wanted in (
+            (dg.AssetKey("training_set"), missing),
+            (dg.AssetKey(["models", name]), set(months)),
+        ):
+            for start, end in ranges({key: wanted}, self.partitions.monthly):
+                self._run(definitions, retrain_job_name(name), [key], start, end)
         days = days_between(first, today)
         self._evaluate(definitions, [dg.AssetKey(["validation", name])], days)
         self._leaderboards(definitions, days)
@@ -225,7 +226,8 @@ class Manager:
                 f"{name} is the champion; materialize champion with a pin of another model first"
             )
         created = name in self.registry.created()
-        leftovers = bool(self.models.storage.names(f"models/{name}"))
+        plain = IDENTIFIER.fullmatch(name) is not None
+        leftovers = plain and bool(self.storage.names(f"models/{name}"))
         if not created and not (leftovers and delete_stored):
             names = ", ".join(self.registry.created()) or "none"
             raise RefusedError(f"{name!r} is no created model; those that can be dropped: {names}")
@@ -249,6 +251,7 @@ class Manager:
     def retire(self, version: str, evaluate_past: bool, **decided: str) -> str:
         """Take a version out of service; the one before it takes over."""
         card = self._find(version)
+        self._known_model(card.model)
         if not card.accepted:
             raise RefusedError(f"{version} was not accepted: it never serves")
         if version in self.models.decisions.retired(card.model):
@@ -267,6 +270,7 @@ class Manager:
     def restore(self, version: str, evaluate_past: bool, **decided: str) -> str:
         """Take back that a version was retired."""
         card = self._find(version)
+        self._known_model(card.model)
         if version not in self.models.decisions.retired(card.model):
             raise RefusedError(f"{version} is not retired")
         cards = sorted(

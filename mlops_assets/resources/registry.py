@@ -43,7 +43,7 @@ class Registry:
                     raise ValueError("project.yaml has a model of that name, which comes first")
                 project = project.with_models([*project.models, model])
             except (ValueError, yaml.YAMLError) as error:
-                left_out[name] = f"{self.storage.url(self._path(MODELS, name))}: {error}"
+                left_out[name] = f"{self.storage.root}/{self._path(MODELS, name)}: {error}"
         return project, left_out
 
     def created(self) -> list[str]:

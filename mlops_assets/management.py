@@ -392,6 +392,8 @@ class Manager:
                 failure, error = data.user_failure_data, data.error
                 reason = failure.description if failure else error.message if error else None
                 self.failures.append(reason or f"{event.step_key} failed")
+        if not result.success and not self.failures:
+            self.failures.append(f"the run {result.run_id} of {names} failed")
 
 
 def make_management_jobs(

@@ -51,6 +51,8 @@ class Layer:
     """Whether there is nothing to compute before the first month of service."""
     decided_once: bool = False
     """Whether a day stays as it is when what it was made from changes."""
+    newest_only: bool = False
+    """Whether only the newest day is computed again then."""
 
 
 def make_layers(project: Project) -> list[Layer]:
@@ -67,7 +69,13 @@ def make_layers(project: Project) -> list[Layer]:
         Layer([leaderboard], dict.fromkeys(validation, LONG - 1), needs_model=True),
         # who was live on a day is a fact, whatever is learned of that day later
         Layer([champion], {leaderboard: 0}, needs_model=True, decided_once=True),
-        Layer([forecast], {champion: 0, observations: project.longest_lag}, needs_model=True),
+        # what was forecast for a day that is over has been read by others
+        Layer(
+            [forecast],
+            {champion: 0, observations: project.longest_lag},
+            needs_model=True,
+            newest_only=True,
+        ),
     ]
 
 
@@ -106,7 +114,7 @@ def make_sensors(
             description=(
                 "After a training by hand, evaluates the days of that month again; after a day of "
                 "data was materialized again, the days that read it. One run per layer and range. "
-                "Who was champion on a day stays as it was decided."
+                "Who was champion on a day stays as it was decided, what was forecast then as well."
             ),
         ),
         make_sensor(
@@ -235,6 +243,8 @@ def stale_days(
                 continue
             trained = _trainings(instance, project, models, key)
             for day, at in newest[key].items():
+                if layer.newest_only and day != max(newest[key]):
+                    continue
                 first = partitions.first_month if layer.needs_model else partitions.first_day
                 if day_of(day) < first:
                     continue  # warm-up, or the settings begin later now

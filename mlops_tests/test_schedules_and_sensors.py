@@ -187,10 +187,11 @@ def test_newer_observations_make_stale_what_was_made_from_them(
     assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "observations", days(25, 25))
     requests = stale_days(instance, PROJECT, partitions, models)
-    # lags reach 28 days, also those of a forecast, which reads no features; the rest waits
-    assert wanted(requests) == [("features", "25", "31"), ("forecast", "25", "31")]
+    # lags reach 28 days, also those of a forecast, which reads no features and is issued again
+    # for the newest day only; the rest waits
+    assert wanted(requests) == [("features", "25", "31"), ("forecast", "31", "31")]
     materialize(instance, "features", days(25, 31))
-    materialize(instance, "forecast", days(25, 31))
+    materialize(instance, "forecast", days(31, 31))
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
         ("+".join(SCORES), "25", "31")
     ]
@@ -249,7 +250,7 @@ def test_a_training_that_was_rejected_makes_nothing_stale_where_another_month_se
     assert stale_days(instance, PROJECT, partitions, models) == []
 
 
-def test_who_was_champion_never_becomes_stale_but_the_forecasts_do(
+def test_who_was_champion_never_becomes_stale_but_the_newest_forecast_does(
     instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
     for key in DAILY:
@@ -257,8 +258,10 @@ def test_who_was_champion_never_becomes_stale_but_the_forecasts_do(
     materialize(instance, "leaderboard", days(2, 4))
     assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "champion", days(3, 4))
-    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [("forecast", "03", "04")]
-    materialize(instance, "forecast", days(3, 4))
+    assert stale_days(instance, PROJECT, partitions, models) == []
+    materialize(instance, "champion", days(5, 5))
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [("forecast", "05", "05")]
+    materialize(instance, "forecast", days(5, 5))
     assert stale_days(instance, PROJECT, partitions, models) == []
 
 

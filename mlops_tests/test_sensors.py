@@ -148,7 +148,8 @@ def test_it_settles(tmp_path: Path, happened: list[tuple[str, str]]) -> None:
         observed, made, *scores, ranked, decided, issued = (log.newest[key][day] for key in DAILY)
         assert observed < made < min(scores), day
         assert max(scores) < ranked, day
-        assert max(decided, observed) < issued, day
+        # a forecast for a day that is over stays as it was issued
+        assert max(decided, observed) < issued or day != max(RECENT), day
 
 
 def test_a_quarterly_training_makes_the_whole_quarter_stale(tmp_path: Path) -> None:

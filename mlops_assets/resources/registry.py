@@ -42,6 +42,8 @@ class Registry:
                 if name in (known.name for known in project.models):
                     raise ValueError("project.yaml has a model of that name, which comes first")
                 project = project.with_models([*project.models, model])
+            except FileNotFoundError:
+                continue  # dropped by somebody else in the meantime
             except (ValueError, yaml.YAMLError) as error:
                 left_out[name] = f"{self.storage.root}/{self._path(MODELS, name)}: {error}"
         return project, left_out

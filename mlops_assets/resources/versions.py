@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops_assets.ml.acceptance import CheckOutcome
 from mlops_assets.ml.families import TRUSTED_TYPES
+from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.decisions import Decisions
 from mlops_assets.resources.storage import Storage, StorageError
 
@@ -133,6 +134,7 @@ class ModelStore:
         versions = {
             name: model
             for model in self.storage.names("models")
+            if IDENTIFIER.fullmatch(model)
             for name in self.storage.names(f"models/{model}")
             if VERSION.fullmatch(name)
         }

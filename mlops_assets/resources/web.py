@@ -23,8 +23,8 @@ def reload_definitions(location: str = LOCATION) -> str:
         ReloadRepositoryLocationStatus,
     )
 
-    url = urlsplit(web_url())
     try:
+        url = urlsplit(web_url())
         client = DagsterGraphQLClient(
             url.hostname or "127.0.0.1",
             port_number=url.port,
@@ -32,7 +32,7 @@ def reload_definitions(location: str = LOCATION) -> str:
             timeout=RELOAD_SECONDS,
         )
         answer = client.reload_repository_location(location)
-    except (DagsterGraphQLClientError, OSError):
+    except (DagsterGraphQLClientError, OSError, ValueError):  # ValueError: WEB_URL is no URL
         return (
             f"no web UI answers at {web_url()}: the next one to start will show it, one that runs "
             "elsewhere once its definitions are reloaded; WEB_URL names another"

@@ -84,12 +84,24 @@ def test_an_update_holds_until_the_project_says_something_else(registry: Registr
     assert applied(registry, edited).model("linear").hyperparameters == {"alpha": 2.0}
 
 
-def test_a_wrong_update_costs_itself_alone(registry: Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1\n", "is no update; remove it"),
+        ("hyperparameters: [", "expected the node content"),
+        ("hyperparameters: {alpha: -1}\nreplaces: {alpha: 10.0}\n", "alpha = -1"),
+    ],
+)
+def test_a_wrong_update_costs_itself_alone(
+    registry: Registry, tmp_path: Path, text: str, message: str
+) -> None:
     registry.update(PROJECT, "linear", {"alpha": 5.0})
-    (tmp_path / "registry" / "updates" / "linear.yaml").write_text("- 1\n")
+    (tmp_path / "registry" / "updates" / "linear.yaml").write_text(text)
     project, left_out = registry.apply(PROJECT)
     assert project == PROJECT
-    assert "linear.yaml is no update" in left_out["update of linear"]
+    assert list(left_out) == ["update of linear"]
+    assert message in left_out["update of linear"]
+    assert "linear.yaml" in left_out["update of linear"]
 
 
 def test_an_update_of_a_created_model_keeps_the_rest_of_it(registry: Registry) -> None:

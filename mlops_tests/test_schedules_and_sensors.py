@@ -183,7 +183,7 @@ def test_newer_observations_make_stale_what_was_made_from_them(
     instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
     for key in DAILY:
-        materialize(instance, key, days(1, 31))
+        materialize(instance, key, days(24, 31))
     assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "observations", days(25, 25))
     requests = stale_days(instance, PROJECT, partitions, models)
@@ -232,7 +232,7 @@ def test_a_training_through_a_later_day_makes_stale_the_days_that_it_serves(
 ) -> None:
     """It was trained under February, but learned through 10 March."""
     for key in DAILY:
-        materialize(instance, key, days(1, 14))
+        materialize(instance, key, days(8, 14))
     models.fit["linear"].append(make_card("linear", "2026-02-01", "2026-03-10"))
     materialize(instance, "models/linear", ["2026-02-01"])
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
@@ -244,7 +244,7 @@ def test_a_training_that_was_rejected_makes_nothing_stale_where_another_month_se
     instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
     for key in DAILY:
-        materialize(instance, key, days(1, 14))
+        materialize(instance, key, days(8, 14))
     models.fit["linear"] = models.fit["linear"][:1]  # that of March is not fit to serve
     materialize(instance, "models/linear", ["2026-03-01"])
     assert stale_days(instance, PROJECT, partitions, models) == []

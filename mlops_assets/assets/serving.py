@@ -178,10 +178,7 @@ def _inputs(
     planned = typed(project, planned.assign(**{target: float("nan")}))
     rows = rows_to_come(project, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
-    # lags of later days read the actuals of earlier ones, so known days keep theirs
-    unknown = rows[~rows[date].isin(observations[date])].drop(columns="inputs_from")
-    everything = pd.concat([observations, unknown], ignore_index=True)
-    features = make_features(project, everything, days[0], days[-1] + ONE_DAY)
+    features = make_features(project, observations, days[0], days[-1] + ONE_DAY, rows)
     found = by_day(features, date) if len(features) else {}
     return {
         key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
@@ -198,6 +195,7 @@ def _forecasts(
     outcomes: dict[str, Metadata | Exception],
 ) -> dict[str, "pd.DataFrame"]:
     """Forecasts by key, one call per version."""
+    import numpy as np
     import pandas as pd
 
     from mlops_assets.ml.training import forecast
@@ -223,6 +221,15 @@ def _forecasts(
         except DATA_ERRORS as error:
             outcomes |= dict.fromkeys(keys, error)
             continue
+        days_of_rows = together[date]
+        broken = days_of_rows.isin(days_of_rows[~np.isfinite(values)])
+        if broken.any():
+            reason = PartitionError(
+                f"{card.version} forecasts values that are not finite; retrain it"
+            )
+            lost = by_day(together[broken], date)
+            outcomes |= {key: reason for key in keys if str(day_of(key) + ONE_DAY) in lost}
+            keys = [key for key in keys if key not in outcomes]
         frame = together[kept].assign(
             date=together[date],
             forecast=values,

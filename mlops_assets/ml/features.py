@@ -11,9 +11,15 @@ if TYPE_CHECKING:
 
 
 def make_features(
-    project: Project, observations: "pd.DataFrame", start: dt.date, end: dt.date
+    project: Project,
+    observations: "pd.DataFrame",
+    start: dt.date,
+    end: dt.date,
+    rows: "pd.DataFrame | None" = None,
 ) -> "pd.DataFrame":
     """The features of the days [start, end), one row per observation of these days.
+
+    Where `rows` of these days are given, one row for each of them instead.
 
     `observations` also holds the `project.longest_lag` days before `start`. Lags and rolling means
     of a day use only rows of earlier days; where such a row is missing they are NaN. The columns
@@ -22,8 +28,10 @@ def make_features(
     import pandas as pd
 
     date = project.columns.date
-    inside = (observations[date] >= pd.Timestamp(start)) & (observations[date] < pd.Timestamp(end))
-    rows = observations.loc[inside, project.column_names].reset_index(drop=True)
+    days = observations[date]
+    if rows is None:
+        rows = observations[(days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))]
+    rows = rows[project.column_names].reset_index(drop=True)
     history = _history(project, observations, rows, start, end)
     calendar = {
         feature.value: calendar_feature(rows[date], feature)
@@ -56,7 +64,8 @@ def rows_to_come(
         parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
     filled = [part for part in parts if len(part)]
     rows = pd.concat(filled, ignore_index=True) if filled else parts[0]
-    return rows.assign(**{project.columns.target: float("nan")})
+    rows = rows.assign(**{project.columns.target: float("nan")})
+    return rows.astype({date: "datetime64[ns]"})
 
 
 def _history(
@@ -87,8 +96,9 @@ def _history(
     day_of_row = days.get_indexer(pd.DatetimeIndex(rows[date]))
     keys = rows[series[0]] if len(series) == 1 else pd.MultiIndex.from_frame(rows[series])
     series_of_row = wide.columns.get_indexer(pd.Index(keys))
+    known = series_of_row >= 0  # a series without observations has no history
     return {
-        name: pd.Series(values.to_numpy()[day_of_row, series_of_row], index=rows.index)
+        name: pd.Series(values.to_numpy()[day_of_row, series_of_row], index=rows.index).where(known)
         for name, values in columns.items()
     }
 

@@ -366,6 +366,18 @@ def test_a_damaged_card_of_a_challenger_does_not_keep_the_days_from_being_decide
     assert lives(lab, FEBRUARY, "2026-02-02") == {FEBRUARY: NAIVE, "2026-02-02": NAIVE}
 
 
+def test_a_damaged_card_of_the_champion_says_so_and_makes_nobody_else_champion(lab: Lab) -> None:
+    """A file that cannot be read for now is no reason to switch for good."""
+    configure(lab)
+    write_losses(lab, keys(FEBRUARY, "2026-02-02"), {NAIVE: 0.3, LINEAR: 0.5})
+    assert lab.run("champion", FEBRUARY).success
+    march = lab.models.cards(NAIVE)[-1]  # which serves no day of February
+    Path(lab.models.url(march)).with_name("card.json").write_text("{")
+    why = reason(lab.run("champion", "2026-02-02"))
+    assert "card.json is no model card" in why
+    assert lab.datasets.keys("champion") == [FEBRUARY]
+
+
 def test_warm_up_days_have_no_champion(lab: Lab) -> None:
     configure(lab)
     write_losses(lab, [FEBRUARY], {NAIVE: 0.5, LINEAR: 0.3})
@@ -384,8 +396,8 @@ def test_days_decided_in_one_run_or_one_by_one_are_the_same(
     configure(lab, [NAIVE, LINEAR, OTHER])
     assert lab.run("models/other", FEBRUARY).success
     random = np.random.default_rng(seed)
-    days = keys(FEBRUARY, "2026-03-20")
-    levels = {name: random.choice([0.2, 0.4, 0.6], 5) for name in (NAIVE, LINEAR, OTHER)}
+    days = keys(FEBRUARY, "2026-03-06")
+    levels = {name: random.choice([0.2, 0.4, 0.6], 4) for name in (NAIVE, LINEAR, OTHER)}
 
     def loss(name: str) -> Callable[[dt.date], float]:
         noise = random.normal(0, 0.05, len(days))
@@ -407,7 +419,7 @@ def test_days_decided_in_one_run_or_one_by_one_are_the_same(
         for part in parts:
             outcomes = decide(lab.project, partitions, part, lab.datasets, lab.models)
             assert not [o for o in outcomes.values() if isinstance(o, Exception)]
-        return records(lab, FEBRUARY, "2026-03-20")
+        return records(lab, FEBRUARY, "2026-03-06")
 
     together = decided([days])
     pd.testing.assert_frame_equal(decided([[day] for day in days]), together)

@@ -177,7 +177,7 @@ def test_forecasts_that_are_not_finite_cost_their_day_alone(
 
 
 def test_days_issued_in_one_run_or_one_by_one_are_the_same(served: Lab) -> None:
-    days = keys("2026-02-01", "2026-02-20")
+    days = keys("2026-02-14", "2026-02-18")
     together = DatasetStore(served.storage).read("forecast", days)
     for key in days:
         assert served.run("forecast", key).success
@@ -187,7 +187,7 @@ def test_days_issued_in_one_run_or_one_by_one_are_the_same(served: Lab) -> None:
 def test_a_plan_that_changed_since_changes_the_days_of_one_run_as_those_one_by_one(
     served: Lab,
 ) -> None:
-    days = keys("2026-02-01", "2026-02-05")
+    days = keys("2026-02-14", "2026-02-16")
     rows = make_rows()
     rows["promotion"] = 1 - rows["promotion"]
     served.write(rows)

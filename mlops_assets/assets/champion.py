@@ -179,7 +179,14 @@ def decide(
     ]
     forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
-    judge = Judge(project, forecasts, {name: _fit_to_serve(models, name) for name in names}, models)
+    fit_to_serve: dict[str, list[ModelCard]] = {}
+    unreadable: dict[str, StorageError] = {}
+    for name in names:
+        try:
+            fit_to_serve[name] = models.fit_to_serve(name)
+        except StorageError as error:
+            unreadable[name] = error  # a challenger is left out, a champion not dethroned by it
+    judge = Judge(project, forecasts, fit_to_serve, models)
     outcomes: dict[str, Metadata | Exception] = {}
     before = _newest_before(datasets, keys[0])
     for key in keys:
@@ -187,6 +194,9 @@ def decide(
             outcomes[key] = damaged.get(key) or PartitionError(
                 f"no model has been evaluated on {key}; materialize validation for it first"
             )
+            continue
+        if (live := judge.live(before)) in unreadable:
+            outcomes[key] = unreadable[live]
             continue
         record, evidence = judge.decide(day_of(key), before)
         frame = pd.DataFrame([asdict(record)])
@@ -198,14 +208,6 @@ def decide(
         }
         before = record
     return outcomes
-
-
-def _fit_to_serve(models: ModelStore, name: str) -> list[ModelCard]:
-    """The versions that may serve; none of a model whose cards cannot be read."""
-    try:
-        return models.fit_to_serve(name)
-    except StorageError:
-        return []  # the days of that model say so
 
 
 def _newest_before(datasets: DatasetStore, key: str) -> Record | None:
@@ -240,16 +242,21 @@ class Judge:
         self.metric: Metric = make_metrics(project.evaluation.metrics)[primary]
         self._losses: dict[tuple[str, str], pd.DataFrame] = {}
 
+    def live(self, before: Record | None) -> str:
+        """The model that is live after a record; by the settings, where there is none."""
+        if before is not None:
+            return before.next_champion
+        return self.project.champion.initial or self.project.evaluation.yardstick
+
     def decide(self, day: dt.date, before: Record | None) -> tuple[Record, list[Evidence]]:
         """The record of a day that follows on the newest one before it."""
         import pandas as pd
 
         tomorrow = day + dt.timedelta(days=1)
-        if before is None:
-            initial = self.project.champion.initial or self.project.evaluation.yardstick
-            live, since, why = initial, str(day), "the first champion, by the settings"
-        else:
-            live, since, why = before.next_champion, before.next_since, before.next_why
+        live = self.live(before)
+        since, why = str(day), "the first champion, by the settings"
+        if before is not None:
+            since, why = before.next_since, before.next_why
         ready = {
             name: card
             for name, cards in self.fit_to_serve.items()

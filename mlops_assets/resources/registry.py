@@ -35,7 +35,8 @@ class Registry:
                 models[position] = updated
                 project = project.with_models(models) if updated != model else project
             except (ValueError, yaml.YAMLError) as error:
-                left_out[f"update of {model.name}"] = str(error)
+                path = f"{self.storage.root}/{self._path(UPDATES, model.name)}"
+                left_out[f"update of {model.name}"] = f"{path}: {error}"
         for name in self.created():
             try:
                 model = self._read_model(name)
@@ -78,7 +79,7 @@ class Registry:
             return model
         update = yaml.safe_load(self.storage.read(path))
         if not isinstance(update, dict) or set(update) != {"hyperparameters", "replaces"}:
-            raise ValueError(f"{self.storage.url(path)} is no update; remove it")
+            raise ValueError("it is no update; remove it")
         if update["replaces"] != model.hyperparameters:
             return model
         settings = _settings(model) | {"hyperparameters": update["hyperparameters"]}

@@ -23,7 +23,7 @@ clean-history:
 	rm -rf $(DAGSTER_HOME) $(CURDIR)/storage
 
 test: install check
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: install
 	@$(BIN)/ruff check .

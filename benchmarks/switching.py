@@ -2,7 +2,8 @@
 
 Pairs of models are followed day by day. Both rules may decide from the first day on which the
 project's can, every day anew and in both directions: the champion is whoever was switched to. The
-other rule is the usual one, the lowest average of the trailing 28 days. Prints Markdown tables.
+other rule is the usual one, the lowest average of the same trailing window. Prints Markdown tables,
+and below each how often the rule's interval holds the true difference of equal models on one day.
 
 The champion's daily loss has level 1, a weekly rhythm of 15 % and common noise: Student's t with 5
 degrees of freedom and a standard deviation of 5 %. The challenger's is the same times (1 - gain),
@@ -17,20 +18,22 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops_assets.ml.champion import Rule, compare
+from mlops_assets.ml.champion import Evidence, Rule, compare
 
 RULE = Rule(window_days=28, min_days=21, min_gain=0.02, confidence=0.99, block_days=4)
 GAINS = (0.0, 0.02, 0.05, 0.1)
 AUTOCORRELATIONS = (0.15, 0.4)
 WEEKLY, COMMON_SD, OWN_SD, FREEDOM = 0.15, 0.05, 0.09, 5
 WARM_UP = 50
+WINDOWS = 4000
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -38,18 +41,19 @@ Decide = Callable[[Floats, Floats], bool]
 """Whether to switch, from the losses of the live and of the other model in the window."""
 
 
-def by_interval(live: Floats, other: Floats) -> bool:
-    """The project's rule."""
+def judge(rule: Rule, live: Floats, other: Floats) -> Evidence:
     losses = pd.DataFrame({"champion": live, "challenger": other, "rows": 1})
-    return compare(RULE, "other", losses).wins
+    return compare(rule, "other", losses)
+
+
+def by_interval(rule: Rule, live: Floats, other: Floats) -> bool:
+    """The project's rule."""
+    return judge(rule, live, other).wins
 
 
 def by_average(live: Floats, other: Floats) -> bool:
     """The lowest average wins."""
     return bool(other.mean() < live.mean())
-
-
-RULES: dict[str, Decide] = {"this project's": by_interval, "lowest average": by_average}
 
 
 @dataclass(frozen=True)
@@ -93,12 +97,12 @@ def simulate(
     return champion, champion * (1 - gain) - own[WARM_UP:]
 
 
-def follow(decide: Decide, champion: Floats, challenger: Floats) -> Course:
+def follow(decide: Decide, window_days: int, champion: Floats, challenger: Floats) -> Course:
     """Let a rule decide after every day from the first on which it can."""
     live, other, switched = champion, challenger, False
     course = []
     for end in range(RULE.min_days, len(champion) + 1):
-        window = slice(max(0, end - RULE.window_days), end)
+        window = slice(max(0, end - window_days), end)
         if decide(live[window], other[window]):
             live, other, switched = other, live, not switched
         course.append(switched)
@@ -129,8 +133,24 @@ def line(gain: float, rule: str, courses: Sequence[Course], days: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def table(pairs: int, days: int, autocorrelation: float) -> list[str]:
+def covered(rule: Rule, autocorrelation: float) -> str:
+    """How often the interval of a whole window of equal models holds zero."""
+    random = np.random.default_rng(0)
+    windows = (simulate(random, rule.window_days, 0, autocorrelation) for _ in range(WINDOWS))
+    found = [judge(rule, *losses) for losses in windows]
+    share = np.mean([evidence.low <= 0 <= evidence.high for evidence in found])
+    return (
+        f"On one day, the interval at {rule.confidence:.1%} holds the true difference of equal "
+        f"models in {share:.1%} of {WINDOWS} windows."
+    )
+
+
+def table(rule: Rule, pairs: int, days: int, autocorrelation: float) -> list[str]:
     """The rules side by side, on the same pairs."""
+    rules: dict[str, Decide] = {
+        "this project's": partial(by_interval, rule),
+        "lowest average": by_average,
+    }
     lines = [
         "| the challenger is | rule | pairs switched | switches per 100 days "
         "| days until the first, median | 90th percentile "
@@ -141,8 +161,8 @@ def table(pairs: int, days: int, autocorrelation: float) -> list[str]:
         started = time.perf_counter()
         random = np.random.default_rng(0)
         simulated = [simulate(random, days, gain, autocorrelation) for _ in range(pairs)]
-        for name, decide in RULES.items():
-            courses = [follow(decide, *losses) for losses in simulated]
+        for name, decide in rules.items():
+            courses = [follow(decide, rule.window_days, *losses) for losses in simulated]
             lines.append(line(gain, name, courses, days))
         seconds = time.perf_counter() - started
         print(f"  {autocorrelation:g}, gain {gain:g}: {seconds:.0f} s", file=sys.stderr, flush=True)
@@ -153,12 +173,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
     parser.add_argument("--pairs", type=int, default=200, help="pairs a row (default 200)")
     parser.add_argument("--days", type=int, default=180, help="days of a pair (default 180)")
+    for name in ("window_days", "min_gain", "confidence", "block_days"):
+        usual = getattr(RULE, name)
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(
+            option, type=type(usual), default=usual, help=f"of the rule (default {usual})"
+        )
     args = parser.parse_args()
-    if args.pairs < 1 or args.days < RULE.min_days:
-        parser.error(f"--pairs must be at least 1 and --days at least {RULE.min_days}")
+    rule = replace(
+        RULE,
+        window_days=args.window_days,
+        min_gain=args.min_gain,
+        confidence=args.confidence,
+        block_days=args.block_days,
+    )
+    if args.pairs < 1 or min(args.days, rule.window_days) < rule.min_days:
+        parser.error(
+            "--pairs must be at least 1, --days and --window-days at least "
+            f"{rule.min_days}, the days after which the rule can decide"
+        )
     for autocorrelation in AUTOCORRELATIONS:
         print(f"Autocorrelation {autocorrelation:g}:\n")
-        print("\n".join(table(args.pairs, args.days, autocorrelation)), end="\n\n", flush=True)
+        print("\n".join(table(rule, args.pairs, args.days, autocorrelation)))
+        print(f"\n{covered(rule, autocorrelation)}\n", flush=True)
 
 
 if __name__ == "__main__":

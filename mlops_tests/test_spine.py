@@ -168,7 +168,7 @@ def test_history_is_complete_and_not_built_twice(built: Spine) -> None:
     runs = built.instance.get_runs_count()
     assert built.build() == []
     assert built.instance.get_runs_count() == runs
-    assert stale_days(built.instance, built.project, built.partitions) == []
+    assert stale_days(built.instance, built.project, built.partitions, built.models) == []
 
 
 def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(tmp_path: Path) -> None:
@@ -179,7 +179,14 @@ def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(tmp_path: Path
         "MLOPS_ROOT": str(tmp_path / "storage"),
         "DAGSTER_HOME": str(tmp_path),
     }
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as build:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell lets its background processes ignore Ctrl+C, and they their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as build:
         assert build.stderr is not None
         for line in build.stderr:
             if line.startswith("observations: "):
@@ -245,14 +252,14 @@ def test_training_twice_adds_a_version_and_rescores_its_month(built: Spine) -> N
     assert len(after) == len(before) + 1
     new = next(card for card in after if card not in before)
     assert new.hyperparameters == {"alpha": 500.0}
-    requests = stale_days(built.instance, built.project, built.partitions)
+    requests = stale_days(built.instance, built.project, built.partitions, built.models)
     evaluated = [day for day in sorted(built.done("validation/linear")) if day[:7] == month[:7]]
     [request] = requests
     assert request.asset_selection == [dg.AssetKey(["validation", "linear"])]
     assert request.tags == range_tags(evaluated[0], evaluated[-1])
     assert built.run("validation/linear", evaluated[0], evaluated[-1]).success
     assert set(built.datasets.read("validation/linear", evaluated)["version"]) == {new.version}
-    [boards] = stale_days(built.instance, built.project, built.partitions)
+    [boards] = stale_days(built.instance, built.project, built.partitions, built.models)
     assert boards.asset_selection == [dg.AssetKey("leaderboard")]
 
 

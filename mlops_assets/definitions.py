@@ -33,8 +33,8 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     """The definitions of a project whose data lie in `storage`, created models included."""
     check_columns(project, storage)
-    management = make_management_jobs(project, storage, make_definitions)
-    project, left_out = Registry(storage).apply(project)
+    base = project
+    project, left_out = Registry(storage).apply(base)
     for name, reason in left_out.items():
         logging.getLogger(__name__).warning("left out: %s: %s", name, reason)
     models = ModelStore(storage)
@@ -49,7 +49,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             make_champion(project, partitions),
             make_forecast(project, partitions),
         ],
-        jobs=[*jobs, *management],
+        jobs=[*jobs, *make_management_jobs(base, project.models, storage, make_definitions)],
         schedules=make_schedules(project),
         sensors=make_sensors(project, partitions, jobs, models),
         resources={

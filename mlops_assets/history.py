@@ -12,7 +12,7 @@ import dagster as dg
 from tqdm import tqdm
 
 from mlops_assets.definitions import defs
-from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB
+from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB, failure_reasons
 from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.project import Project, load_project, storage_root
 from mlops_assets.resources.registry import Registry
@@ -86,12 +86,7 @@ def _run(
         run_id=run_id,
         raise_on_error=False,
     )
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            failure = event.step_failure_data.user_failure_data
-            reason = failure.description if failure else error.message if error else event.message
-            yield reason or f"{event.step_key} failed"
+    yield from failure_reasons(result)
 
 
 def end_unfinished_runs(instance: dg.DagsterInstance) -> None:

@@ -11,9 +11,14 @@ import dagster as dg
 import yaml
 from pydantic import ValidationError
 
-from mlops_assets.assets.champion import DATASET as CHAMPION
 from mlops_assets.assets.models import hyperparameters_form
-from mlops_assets.jobs import EVALUATE_JOB, REGISTRY_JOB, Job, retrain_job_name
+from mlops_assets.jobs import (
+    EVALUATE_JOB,
+    REGISTRY_JOB,
+    Job,
+    failure_reasons,
+    retrain_job_name,
+)
 from mlops_assets.ml.families import FAMILIES, default_name, parse_hyperparameters
 from mlops_assets.partitions import (
     LONG,
@@ -26,6 +31,7 @@ from mlops_assets.partitions import (
     run_tags,
 )
 from mlops_assets.project import IDENTIFIER, Cadence, ModelSettings, Project
+from mlops_assets.resources.champions import CHAMPION, newest_record
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Action
 from mlops_assets.resources.registry import Registry
@@ -77,10 +83,8 @@ class Manager:
     @property
     def champion(self) -> str:
         """The model that is champion from the newest decided day on."""
-        newest = self.datasets.read(CHAMPION, self.datasets.keys(CHAMPION)[-1:], {})
-        if newest.empty:
-            return self.base.champion.initial or self.base.evaluation.yardstick
-        return str(newest["next_champion"].iloc[0])
+        record = newest_record(self.datasets, damaged={})
+        return record.next_champion if record else self.base.first_champion
 
     def create(
         self,
@@ -386,21 +390,16 @@ class Manager:
             run_config=QUIET,
             raise_on_error=False,
         )
-        for event in result.all_events:
-            if event.is_step_failure:
-                data = event.step_failure_data
-                failure, error = data.user_failure_data, data.error
-                reason = failure.description if failure else error.message if error else None
-                self.failures.append(reason or f"{event.step_key} failed")
-        if not result.success and not self.failures:
-            self.failures.append(f"the run {result.run_id} of {names} failed")
+        self.failures += failure_reasons(result)
 
 
 def make_management_jobs(
-    project: Project, storage: Storage, make_definitions: MakeDefinitions
+    project: Project,
+    models: Sequence[ModelSettings],
+    storage: Storage,
+    make_definitions: MakeDefinitions,
 ) -> list[Job]:
-    """The five jobs; `project` is that of `project.yaml` alone."""
-    models = Registry(storage).apply(project)[0].models
+    """The five jobs; `project` is that of `project.yaml` alone, `models` are all there are."""
 
     def job(
         name: str,
@@ -443,12 +442,15 @@ def make_management_jobs(
             description="Who decides; empty: the account that runs this.",
         ),
     }
-    version = dg.Field(str, description="A version, as on its model's page.")
-    evaluate_past = dg.Field(
-        bool,
-        default_value=False,
-        description="Whether the past days that this touches are evaluated again, in one run.",
-    )
+    of_a_version = {
+        "version": dg.Field(str, description="A version, as on its model's page."),
+        "evaluate_past": dg.Field(
+            bool,
+            default_value=False,
+            description="Whether the past days that this touches are evaluated again, in one run.",
+        ),
+        **who,
+    }
     return [
         job(
             CREATE_JOB,
@@ -533,18 +535,14 @@ def make_management_jobs(
         job(
             RETIRE_JOB,
             "Rolls back: a version serves no more day, the one before it takes over.",
-            {"version": version, "evaluate_past": evaluate_past, **who},
-            lambda manager, config: manager.retire(
-                config["version"], config["evaluate_past"], **_decided(config)
-            ),
+            of_a_version,
+            lambda manager, config: manager.retire(**config),
         ),
         job(
             RESTORE_JOB,
             "Takes back that a version was retired.",
-            {"version": version, "evaluate_past": evaluate_past, **who},
-            lambda manager, config: manager.restore(
-                config["version"], config["evaluate_past"], **_decided(config)
-            ),
+            of_a_version,
+            lambda manager, config: manager.restore(**config),
         ),
     ]
 

@@ -336,6 +336,11 @@ class Project(Settings):
         raise ValueError(f"{name!r} is no model; the models are: {known}")
 
     @property
+    def first_champion(self) -> str:
+        """The model that is champion before anything was decided."""
+        return self.champion.initial or self.evaluation.yardstick
+
+    @property
     def column_names(self) -> list[str]:
         """Every column that is read from the source, in a fixed order."""
         c = self.columns

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from mlops_assets.assets.registry import STATE, registry_state
+from mlops_assets.assets.validation import NOBODY, PAUSED, in_words
 from mlops_assets.jobs import EVALUATE_JOB, REGISTRY_JOB, Job, retrain_job_name
 from mlops_assets.partitions import (
     LONG,
@@ -23,6 +24,7 @@ from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.switches import (
     EVALUATION_SCHEDULE,
+    paused_models,
     paused_schedules,
     retraining_schedule_name,
 )
@@ -242,8 +244,9 @@ def stale_days(
             if layer.decided_once:
                 continue
             trained = _trainings(instance, project, models, key)
+            last = max(newest[key], default="")
             for day, at in newest[key].items():
-                if layer.newest_only and day != max(newest[key]):
+                if layer.newest_only and day != last:
                     continue
                 first = partitions.first_month if layer.needs_model else partitions.first_day
                 if day_of(day) < first:
@@ -292,23 +295,36 @@ def _serving(cards: list[ModelCard], months: Mapping[str, int], day: dt.date) ->
 def stale_registry(
     instance: dg.DagsterInstance, project: Project, partitions: Partitions, models: ModelStore
 ) -> list[dg.RunRequest]:
-    """A run for the registry when something that it shows has changed.
-
-    A model paused or switched on again since changes the newest leaderboard as well.
-    """
+    """Runs for the registry and the newest leaderboard when what they show has changed."""
     state = registry_state(instance, project, models)
     key = dg.AssetKey("model_registry")
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
     before = str(made.metadata[STATE].value) if made and STATE in made.metadata else ""
-    if state == before:
+    requests = []
+    if state != before:
+        run_key = f"registry:{state}:{before}"
+        requests.append(dg.RunRequest(run_key=run_key, job_name=REGISTRY_JOB))
+    return [*requests, *_stale_leaderboard(instance, project, partitions)]
+
+
+def _stale_leaderboard(
+    instance: dg.DagsterInstance, project: Project, partitions: Partitions
+) -> list[dg.RunRequest]:
+    """A run for the newest leaderboard when it names other models as paused than there are."""
+    key = dg.AssetKey("leaderboard")
+    days = instance.get_materialized_partitions(key)
+    if not days:
         return []
-    requests = [dg.RunRequest(run_key=f"registry:{state}:{before}", job_name=REGISTRY_JOB)]
-    leaderboards = instance.get_materialized_partitions(dg.AssetKey("leaderboard"))
-    if leaderboards and before and before.split("paused")[1] != state.split("paused")[1]:
-        wanted = {dg.AssetKey("leaderboard"): {max(leaderboards)}}
-        requests += _range_requests(wanted, partitions, f"{state}:{before}")
-    return requests
+    newest = max(days)
+    of_newest = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[newest])
+    [record] = instance.fetch_materializations(of_newest, limit=1).records
+    made = record.asset_materialization
+    shown = str(made.metadata[PAUSED].value) if made and PAUSED in made.metadata else NOBODY
+    paused = in_words(paused_models(instance, project))
+    if shown == paused:
+        return []
+    return _range_requests({key: {newest}}, partitions, f"{paused}:{record.storage_id}")
 
 
 def _range_requests(

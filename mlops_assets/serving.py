@@ -1,20 +1,15 @@
-"""The champion for any Python script, without Dagster:
-
-from mlops_assets.serving import load_champion
-pipeline, card = load_champion("storage")
-"""
+"""The champion for any Python script, without Dagster."""
 
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from mlops_assets.resources.champions import newest_record
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import StorageError, make_storage
 from mlops_assets.resources.versions import ModelCard, ModelStore
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
-
-CHAMPION = "champion"
 
 
 def load_champion(root: str, day: dt.date | None = None) -> tuple["Pipeline", ModelCard]:
@@ -29,17 +24,14 @@ def load_champion(root: str, day: dt.date | None = None) -> tuple["Pipeline", Mo
     """
     storage = make_storage(root)
     datasets, models = DatasetStore(storage), ModelStore(storage)
-    one_day = dt.timedelta(days=1)
-    keys = datasets.keys(CHAMPION)
-    if day is not None:
-        keys = [key for key in keys if key <= str(day - one_day)]
-    if not keys:
+    record = newest_record(datasets, before=None if day is None else str(day))
+    if record is None:
         raise StorageError(
             f"no champion{f' of {day}' if day else ''} is stored under {storage.root}; name the "
             "storage root, or materialize champion first"
         )
-    name = str(datasets.read(CHAMPION, keys[-1:])["next_champion"].iloc[0])
-    day = day or dt.date.fromisoformat(keys[-1]) + one_day
+    name = record.next_champion
+    day = day or record.date.date() + dt.timedelta(days=1)
     card = models.in_service(name, day)
     if card is None:
         raise StorageError(f"{name} is the champion, but none of its versions may serve on {day}")

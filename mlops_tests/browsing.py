@@ -212,6 +212,33 @@ class Browser:
         found: str = self.run(f"{script} return editor ? editor.CodeMirror.getValue() : ''")
         return found
 
+    def open_launchpad(self, url: str, asset: str, partition: str, default: str) -> str:
+        """Open the launchpad of a partition of an asset; its configuration, once it holds a text.
+
+        The partition's own configuration replaces that in the editor, so its tag is waited for.
+        """
+        self.open(f"{url}/assets/{asset}?view=overview")
+        self.press("//button[contains(., 'Materialize')]/following::button[1]")
+        self.press("//*[text()='Open launchpad']")
+        self.act("//input[@placeholder='Partition']", lambda field: field.send_keys(partition))
+        self.press(f"//*[contains(@class, 'menuItem')][normalize-space()='{partition}']")
+        wait_for(
+            lambda: f"partition: {partition}" in self.text(), PAGE_SECONDS, f"tag of {partition}"
+        )
+        return wait_for(
+            lambda: default in (config := self.config()) and config, PAGE_SECONDS, default
+        )
+
+    def configure(self, config: str, wrong: str) -> None:
+        """Put a configuration into the launchpad.
+
+        It takes over what is typed after a moment: a wrong one before shows that it has.
+        """
+        self.set_config(wrong)
+        wait_for(lambda: "No errors" not in self.text(), PAGE_SECONDS, "refusal of a wrong value")
+        self.set_config(config)
+        wait_for(lambda: "No errors" in self.text(), PAGE_SECONDS, "configuration without errors")
+
     def text(self) -> str:
         """All text of the page on one line."""
         return " ".join(self.run("return document.body.innerText").split())

@@ -46,20 +46,8 @@ def retrained(served: Served, browser: Browser) -> ModelCard:
     """The version of `linear` that a person trains with another penalty in the launchpad."""
     month = month_of(yesterday())
     known = {run["runId"] for run in served.runs()}
-    browser.open(f"{served.url}/assets/models/linear?view=overview")
-    browser.press("//button[contains(., 'Materialize')]/following::button[1]")
-    browser.press("//*[text()='Open launchpad']")
-    partition = "//input[@placeholder='Partition']"
-    browser.act(partition, lambda field: field.send_keys(month))
-    browser.press(f"//*[contains(@class, 'menuItem')][normalize-space()='{month}']")
-    # The partition's own configuration replaces that in the editor, so its tag is waited for.
-    wait_for(lambda: f"partition: {month}" in browser.text(), PAGE_SECONDS, f"partition {month}")
+    config = browser.open_launchpad(served.url, "models/linear", month, "alpha: 10")
     editor = 'const editor = document.querySelector(".CodeMirror").CodeMirror;'
-    config = wait_for(
-        lambda: "alpha: 10" in (text := browser.run(f"{editor} return editor.getValue()")) and text,
-        PAGE_SECONDS,
-        "the defaults in the launchpad",
-    )
     line = config[: config.index("alpha")].count("\n")
     browser.run(f"{editor} editor.focus(); editor.setCursor({{line: {line}, ch: 10}});")
     penalty = FAMILIES["ridge"].hyperparameters.model_fields["alpha"].description
@@ -67,14 +55,9 @@ def retrained(served: Served, browser: Browser) -> ModelCard:
     penalty = penalty.rstrip(".")  # its bounds follow
     wait_for(lambda: penalty in browser.text(), PAGE_SECONDS, f"description {penalty!r}")
 
-    # The launchpad takes over what is typed after a moment: a wrong value shows that it has.
-    browser.run(f"{editor} editor.setValue(arguments[0])", config.replace("alpha: 10", "alpha: x"))
-    wait_for(lambda: "No errors" not in browser.text(), PAGE_SECONDS, "refusal of a wrong value")
-    browser.run(
-        f"{editor} editor.setValue(arguments[0])",
-        config.replace("alpha: 10", f"alpha: {NEW_ALPHA}"),
+    browser.configure(
+        config.replace("alpha: 10", f"alpha: {NEW_ALPHA}"), config.replace("alpha: 10", "alpha: x")
     )
-    wait_for(lambda: "No errors" in browser.text(), PAGE_SECONDS, "configuration without errors")
     browser.press("//button[normalize-space()='Materialize' and not(@disabled)]")
 
     def finished() -> Any:

@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.assets.registry import STATE, registry_state
+from mlops_assets.assets.validation import PAUSED
 from mlops_assets.jobs import REGISTRY_JOB, make_jobs
 from mlops_assets.partitions import (
     Partitions,
@@ -302,6 +303,14 @@ def test_the_registry_is_made_anew_after_a_training_a_decision_or_a_pause(
     keys |= {paused.run_key, ranked.run_key}
     assert paused.job_name == REGISTRY_JOB
     assert wanted([ranked]) == [("leaderboard", "05", "05")], "which says who is paused"
+    state = registry_state(instance, PROJECT, models)
+    made = dg.AssetMaterialization("model_registry", metadata={STATE: state})
+    instance.report_runless_asset_event(made)
+    assert wanted(asked()) == [("leaderboard", "05", "05")], "though the registry knows already"
+    ranked_again = dg.AssetMaterialization(
+        "leaderboard", partition=days(5, 5)[0], metadata={PAUSED: "linear"}
+    )
+    instance.report_runless_asset_event(ranked_again)
     make_anew()
     monkeypatch.setattr(instance, "all_instigator_state", list)
     switched_on, again = asked()

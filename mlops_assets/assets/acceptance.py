@@ -49,36 +49,22 @@ def accept(
     """Every acceptance check of a version that is not stored yet. `pipeline` is unfitted."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(project.training.threads):
-        return _accept(
-            project, model, pipeline, learning, holdout, holdout_from, fit, inputs, models
-        )
-
-
-def _accept(
-    project: Project,
-    model: ModelSettings,
-    pipeline: "Pipeline",
-    learning: "pd.DataFrame",
-    holdout: "pd.DataFrame",
-    holdout_from: dt.date,
-    fit: Fit,
-    inputs: list[str],
-    models: ModelStore,
-) -> dict[str, CheckOutcome]:
     target = project.columns.target
-    checks = {
-        "sound_forecasts": sound_forecasts(fit.forecasts, _numbers(holdout[target])),
-        "reproducible": reproducible(pipeline, learning, inputs, target),
-    }
-    if checks["sound_forecasts"].passed or fit.holdout:
-        checks["beats_yardstick"] = _beats_yardstick(project, model, learning, holdout, fit, inputs)
-        checks["no_worse_than_in_service"] = _no_worse(
-            project, model, holdout, holdout_from, fit, models
-        )
-    else:
-        unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
-        checks |= dict.fromkeys(["beats_yardstick", "no_worse_than_in_service"], unscored)
+    with threadpool_limits(project.training.threads):
+        checks = {
+            "sound_forecasts": sound_forecasts(fit.forecasts, _numbers(holdout[target])),
+            "reproducible": reproducible(pipeline, learning, inputs, target),
+        }
+        if fit.holdout:
+            checks["beats_yardstick"] = _beats_yardstick(
+                project, model, learning, holdout, fit, inputs
+            )
+            checks["no_worse_than_in_service"] = _no_worse(
+                project, model, holdout, holdout_from, fit, models
+            )
+        else:
+            unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
+            checks |= dict.fromkeys(["beats_yardstick", "no_worse_than_in_service"], unscored)
     return {name: checks[name] for name in CHECKS}
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,11 +17,12 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.assets.validation import GROUP, waiting
+from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
 from mlops_assets.ml.champion import Evidence, Rule, compare, paired_losses
 from mlops_assets.ml.metrics import Metric, make_metrics
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
+from mlops_assets.resources.champions import CHAMPION, Record, newest_record
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Action, Pin
 from mlops_assets.resources.storage import StorageError
@@ -30,7 +31,7 @@ from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 if TYPE_CHECKING:
     import pandas as pd
 
-DATASET, EVIDENCE = "champion", "champion_evidence"
+EVIDENCE = "champion_evidence"
 
 
 class ChampionConfig(dg.Config):
@@ -50,20 +51,6 @@ class ChampionConfig(dg.Config):
     unpin: bool = Field(default=False, description="Take the pin back: the scores decide again.")
     reason: str = Field(default="", description="Why; it is kept, and needed for a pin.")
     by: str = Field(default="", description="Who decides; empty: the account that runs this.")
-
-
-@dataclass(frozen=True)
-class Record:
-    """Who is champion on a day, and who is from the next day on: the columns of `champion`."""
-
-    date: "pd.Timestamp"
-    champion: str
-    since: str
-    why: str
-    next_champion: str
-    next_version: str
-    next_since: str
-    next_why: str
 
 
 def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
@@ -98,9 +85,7 @@ def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
             record_pin(project, config, keys, models, context.run.run_id)
         except ValueError as error:
             raise dg.Failure(f"Nothing was decided: {error}", allow_retries=False) from error
-        warm_up = [key for key in keys if day_of(key) < partitions.first_month]
-        served = keys[len(warm_up) :]
-        outcomes: dict[str, Metadata | Exception] = dict.fromkeys(warm_up, waiting(partitions))
+        outcomes, served = without_warm_up(partitions, keys)
         if served:
             outcomes |= decide(project, partitions, served, datasets, models)
         yield from report(context, outcomes)
@@ -172,12 +157,7 @@ def decide(
     asked = days_between(reach, end)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
-    parts = [
-        frame.assign(model=name)
-        for name in names
-        if len(frame := datasets.read(f"validation/{name}", asked, damaged))
-    ]
-    forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    forecasts = read_forecasts(datasets, names, asked, damaged)
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
     fit_to_serve: dict[str, list[ModelCard]] = {}
     unreadable: dict[str, StorageError] = {}
@@ -188,7 +168,7 @@ def decide(
             unreadable[name] = error  # a challenger is left out, a champion not dethroned by it
     judge = Judge(project, forecasts, fit_to_serve, models)
     outcomes: dict[str, Metadata | Exception] = {}
-    before = _newest_before(datasets, keys[0])
+    before = newest_record(datasets, before=keys[0])
     for key in keys:
         if key not in evaluated:
             outcomes[key] = damaged.get(key) or PartitionError(
@@ -200,22 +180,14 @@ def decide(
             continue
         record, evidence = judge.decide(day_of(key), before)
         frame = pd.DataFrame([asdict(record)])
-        datasets.write(DATASET, key, frame)
+        datasets.write(CHAMPION, key, frame)
         datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
         outcomes[key] = {
             **record_metadata(record, evidence, project.champion.min_gain),
-            **stored(datasets, DATASET, key, frame),
+            **stored(datasets, CHAMPION, key, frame),
         }
         before = record
     return outcomes
-
-
-def _newest_before(datasets: DatasetStore, key: str) -> Record | None:
-    earlier = [known for known in datasets.keys(DATASET) if known < key]
-    if not earlier:
-        return None
-    [line] = datasets.read(DATASET, [earlier[-1]]).to_dict("records")
-    return Record(**{str(name): value for name, value in line.items()})
 
 
 class Judge:
@@ -244,9 +216,7 @@ class Judge:
 
     def live(self, before: Record | None) -> str:
         """The model that is live after a record; by the settings, where there is none."""
-        if before is not None:
-            return before.next_champion
-        return self.project.champion.initial or self.project.evaluation.yardstick
+        return self.project.first_champion if before is None else before.next_champion
 
     def decide(self, day: dt.date, before: Record | None) -> tuple[Record, list[Evidence]]:
         """The record of a day that follows on the newest one before it."""
@@ -264,7 +234,10 @@ class Judge:
         }
         challengers = [name for name in ready if name != live]
         evidence = [self.compare(live, name, day, len(challengers)) for name in challengers]
-        evidence.sort(key=lambda found: (not found.wins, -_or_least(found.low)))
+        evidence.sort(
+            key=lambda found: (found.wins, found.judged, found.low if found.judged else 0),
+            reverse=True,
+        )
         successor, reason = self.successor(tomorrow, live, ready, evidence)
         stays = successor == live
         return Record(
@@ -331,16 +304,12 @@ class Judge:
         return min(names, key=mean_loss)
 
 
-def _or_least(value: float) -> float:
-    return value if value == value else float("-inf")
-
-
 def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -> Metadata:
     """A day's decision, and what it rests on."""
     from mlops_assets.ml.charts import interval_chart
 
     changes = record.next_champion != record.champion
-    judged = [found for found in evidence if found.gain == found.gain]
+    judged = [found for found in evidence if found.judged]
     intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
     picture = {"intervals": dg.MetadataValue.md(interval_chart(intervals, min_gain))}
     return {
@@ -361,7 +330,7 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
                     found.challenger,
                     *(
                         [f"{found.gain:.1%}", f"{found.low:.1%} to {found.high:.1%}"]
-                        if found in judged
+                        if found.judged
                         else ["", ""]
                     ),
                     found.why,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.assets.champion import DATASET as CHAMPION
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
 from mlops_assets.ml.families import FAMILIES
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import LONG
 from mlops_assets.project import Project
+from mlops_assets.resources.champions import newest_record
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Decision, shown
 from mlops_assets.resources.storage import StorageError
@@ -84,7 +84,8 @@ def registry_table(
     import pandas as pd
 
     today = project.today()
-    champion = _champion(datasets)
+    record = newest_record(datasets, damaged={})
+    champion = record.next_champion if record else ""
     boards = datasets.read("leaderboard", datasets.keys("leaderboard"), {})
     served: Counter[str] = Counter() if boards.empty else Counter(boards["version"])
     newest = boards[boards["date"] == boards["date"].max()].set_index("model") if served else boards
@@ -152,11 +153,6 @@ def model_state(name: str, champion: str, paused: set[str]) -> str:
     """What a model in service is."""
     state = "champion" if name == champion else "challenger"
     return f"{state}, paused" if name in paused else state
-
-
-def _champion(datasets: DatasetStore) -> str:
-    newest = datasets.read(CHAMPION, datasets.keys(CHAMPION)[-1:], {})
-    return "" if newest.empty else str(newest["next_champion"].iloc[0])
 
 
 def registry_metadata(

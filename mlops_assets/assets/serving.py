@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mlops_assets.assets.champion import DATASET as CHAMPION
 from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -19,9 +19,10 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.schemas import forecast_schema
-from mlops_assets.assets.validation import waiting
+from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
+from mlops_assets.resources.champions import CHAMPION
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
@@ -57,10 +58,7 @@ def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
         models: dg.ResourceParam[ModelStore],
     ) -> Iterator[Any]:
         """The champion's forecasts for the day after, with intervals: what others consume."""
-        keys = list(context.partition_keys)
-        warm_up = [key for key in keys if day_of(key) < partitions.first_month]
-        served = keys[len(warm_up) :]
-        outcomes: dict[str, Metadata | Exception] = dict.fromkeys(warm_up, waiting(partitions))
+        outcomes, served = without_warm_up(partitions, context.partition_keys)
         if served:
             outcomes |= issue(project, partitions, served, source, datasets, models)
         yield from report(context, outcomes)
@@ -77,11 +75,12 @@ def issue(
     models: ModelStore,
 ) -> Mapping[str, Metadata | Exception]:
     """Forecast the day after each key with the champion of that day, and store it."""
-
     outcomes: dict[str, Metadata | Exception] = {}
     damaged: dict[str, StorageError] = {}
     start, end = window(keys)
-    reach = max(start - dt.timedelta(days=project.longest_lag), partitions.first_day)
+    # as far back as lags and trailing coverage reach
+    days_back = max(project.longest_lag, project.champion.window_days)
+    reach = max(start - dt.timedelta(days=days_back), partitions.first_day)
     observations = datasets.read("observations", days_between(reach, end), damaged)
     known = by_day(observations, project.columns.date) if len(observations) else {}
     champions = _champions(datasets, keys, models, outcomes)
@@ -98,13 +97,12 @@ def issue(
     except DATA_ERRORS as error:
         return {**outcomes, **dict.fromkeys(champions, error)}
     forecasts = _forecasts(project, champions, rows, models, outcomes)
-    history = _History(project, partitions, keys, datasets)
+    history = _History(project, partitions, keys, known, datasets)
     for key in sorted(forecasts):
         frame = history.with_intervals(key, champions[key].model, forecasts[key])
         datasets.write(DATASET, key, frame)
         csv = datasets.write_csv(DATASET, key, frame)
         history.issued[key] = frame
-        actual = known[key]
         outcomes[key] = {
             "forecast_for": str(day_of(key) + ONE_DAY),
             "model": champions[key].model,
@@ -112,7 +110,7 @@ def issue(
             "trained_through": str(champions[key].trained_through),
             "inputs_from": str(frame["inputs_from"].iloc[0]),
             f"total_{project.columns.target}_forecast": number(frame["forecast"].sum()),
-            **history.coverage(key, actual),
+            **history.coverage(key),
             "csv": dg.MetadataValue.path(csv),
             **stored(datasets, DATASET, key, frame),
         }
@@ -195,10 +193,7 @@ def _forecasts(
     outcomes: dict[str, Metadata | Exception],
 ) -> dict[str, "pd.DataFrame"]:
     """Forecasts by key, one call per version."""
-    import numpy as np
     import pandas as pd
-
-    from mlops_assets.ml.training import forecast
 
     keys_of: dict[str, list[str]] = defaultdict(list)
     for key in rows:
@@ -210,26 +205,10 @@ def _forecasts(
         card = champions[keys[0]]
         together = pd.concat([rows[key] for key in keys], ignore_index=True)
         try:
-            if absent := [column for column in card.inputs if column not in together.columns]:
-                raise PartitionError(
-                    f"{card.version} reads {', '.join(absent)}, which features lack since the "
-                    f"settings changed; materialize training_set and models/{card.model}"
-                )
-            values = forecast(
-                models.load(card), together[card.inputs], non_negative=card.non_negative
-            )
+            values, broken = forecast_rows(card, together, date, models)
         except DATA_ERRORS as error:
             outcomes |= dict.fromkeys(keys, error)
             continue
-        days_of_rows = together[date]
-        broken = days_of_rows.isin(days_of_rows[~np.isfinite(values)])
-        if broken.any():
-            reason = PartitionError(
-                f"{card.version} forecasts values that are not finite; retrain it"
-            )
-            lost = by_day(together[broken], date)
-            outcomes |= {key: reason for key in keys if str(day_of(key) + ONE_DAY) in lost}
-            keys = [key for key in keys if key not in outcomes]
         frame = together[kept].assign(
             date=together[date],
             forecast=values,
@@ -239,7 +218,12 @@ def _forecasts(
             inputs_from=together["inputs_from"],
         )
         days = by_day(frame, "date")
-        made |= {key: days[str(day_of(key) + ONE_DAY)] for key in keys}
+        for key in keys:
+            day = str(day_of(key) + ONE_DAY)
+            if day in broken:
+                outcomes[key] = broken[day]
+            else:
+                made[key] = days[day]
     return made
 
 
@@ -247,10 +231,15 @@ class _History:
     """The residuals that intervals are made from, and how well earlier intervals did."""
 
     def __init__(
-        self, project: Project, partitions: Partitions, keys: list[str], datasets: DatasetStore
+        self,
+        project: Project,
+        partitions: Partitions,
+        keys: list[str],
+        observations: Mapping[str, "pd.DataFrame"],
+        datasets: DatasetStore,
     ) -> None:
         start, end = window(keys)
-        self.project, self.datasets = project, datasets
+        self.project, self.observations, self.datasets = project, observations, datasets
         reach = start - dt.timedelta(days=project.champion.window_days)
         self.days = days_between(max(reach, partitions.first_month), end)
         self.issued = dict(self._issued_before(keys[0]))
@@ -297,15 +286,14 @@ class _History:
             self._residuals[model] = frame
         return self._residuals[model]
 
-    def coverage(self, key: str, actual: "pd.DataFrame") -> Metadata:
+    def coverage(self, key: str) -> Metadata:
         """The share of a day's actuals that the interval of the day before held, and trailing."""
-        self._hits[key] = self._count(key, actual)
         window_days = self.project.champion.window_days
         metadata: Metadata = {"interval_coverage_goal": self.project.champion.coverage}
         first = str(day_of(key) - dt.timedelta(days=window_days - 1))
         for day in self.days:
-            if first <= day < key and day not in self._hits:
-                self._hits[day] = self._count(day, self.datasets.read("observations", [day], {}))
+            if first <= day <= key and day not in self._hits:
+                self._hits[day] = self._count(day)
         recent = [count for day, count in self._hits.items() if first <= day <= key]
         hits, rows = (sum(parts) for parts in zip(*recent, strict=True))
         if self._hits[key][1]:
@@ -314,10 +302,11 @@ class _History:
             metadata[f"interval_coverage_{window_days}d"] = number(hits / rows)
         return metadata
 
-    def _count(self, key: str, actual: "pd.DataFrame") -> tuple[int, int]:
+    def _count(self, key: str) -> tuple[int, int]:
         """How many actuals of a day lay within the interval forecast for them, and of how many."""
         issued = self.issued.get(str(day_of(key) - ONE_DAY))
-        if issued is None or actual.empty:
+        actual = self.observations.get(key)
+        if issued is None or actual is None:
             return 0, 0
         target, series = self.project.columns.target, self.project.columns.series
         issued = issued[issued["upper"].notna()]

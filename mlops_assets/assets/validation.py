@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Container, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 GROUP = "validation"
 PAGE_DAYS = 180
+PAUSED, NOBODY = "paused", "none"
 
 
 def make_validation_assets(project: Project, partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -85,11 +87,9 @@ def make_validation_asset(
         datasets: dg.ResourceParam[DatasetStore],
         models: dg.ResourceParam[ModelStore],
     ) -> Iterator[Any]:
-        keys = list(context.partition_keys)
-        warm_up = [key for key in keys if day_of(key) < partitions.first_month]
-        served = keys[len(warm_up) :]
-        days = evaluate(project, model.name, served, datasets, models)
-        yield from report(context, {**dict.fromkeys(warm_up, waiting(partitions)), **days})
+        outcomes, served = without_warm_up(partitions, context.partition_keys)
+        outcomes |= evaluate(project, model.name, served, datasets, models)
+        yield from report(context, outcomes)
 
     return evaluated  # type: ignore[no-any-return]
 
@@ -100,6 +100,14 @@ def waiting(partitions: Partitions) -> Metadata:
         "status": f"warm-up: no version is in service before {partitions.first_month}",
         "dagster/row_count": 0,
     }
+
+
+def without_warm_up(
+    partitions: Partitions, keys: Sequence[str]
+) -> tuple[dict[str, Metadata | Exception], list[str]]:
+    """What the days of the warm-up say, and the days after them."""
+    warm_up = [key for key in keys if day_of(key) < partitions.first_month]
+    return dict.fromkeys(warm_up, waiting(partitions)), list(keys[len(warm_up) :])
 
 
 def evaluate(
@@ -164,10 +172,7 @@ def _forecasts(
     outcomes: dict[str, Metadata | Exception],
 ) -> "pd.DataFrame | None":
     """Forecasts of the versions in service, one call per version; errors go to `outcomes`."""
-    import numpy as np
     import pandas as pd
-
-    from mlops_assets.ml.training import forecast
 
     try:
         known, fit_to_serve = models.cards(name), models.fit_to_serve(name)
@@ -189,22 +194,14 @@ def _forecasts(
         card = cards[version]
         rows = pd.concat([days[key] for key in keys])
         try:
-            if absent := [column for column in card.inputs if column not in rows.columns]:
-                raise PartitionError(
-                    f"{version} reads {', '.join(absent)}, which features lack since the settings "
-                    f"changed; materialize training_set and models/{name} to train again"
-                )
-            pipeline = models.load(card)
-            values = forecast(pipeline, rows[card.inputs], non_negative=card.non_negative)
+            values, broken = forecast_rows(card, rows, project.columns.date, models)
         except DATA_ERRORS as error:
             outcomes |= dict.fromkeys(keys, error)
             continue
-        days_of_rows = rows[project.columns.date]
-        broken = days_of_rows.isin(days_of_rows[~np.isfinite(values)])
-        if broken.any():
-            reason = PartitionError(f"{version} forecasts values that are not finite; retrain it")
-            outcomes |= dict.fromkeys(by_day(rows[broken], project.columns.date), reason)
-            rows, values = rows[~broken], values[~broken]
+        if broken:
+            outcomes |= broken
+            kept_rows = ~rows[project.columns.date].isin([*map(pd.Timestamp, broken)])
+            rows, values = rows[kept_rows], values[kept_rows]
         parts.append(
             rows[list(kept)].assign(
                 date=rows[project.columns.date].to_numpy(),
@@ -284,11 +281,15 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         """All models side by side on the same rows: the day, and the 7 and 28 days up to it."""
+        from mlops_assets.ml.evaluation import common_rows
+
         keys = list(context.partition_keys)
         start, end = window(keys)
         reach = max(start - dt.timedelta(days=LONG - 1), partitions.first_month)
         damaged: dict[str, StorageError] = {}
         forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
+        if len(forecasts):
+            forecasts = common_rows(forecasts)
         outcomes: dict[str, Metadata | Exception] = {}
         boards = rank(project, forecasts)
         newest = max([*datasets.keys("leaderboard"), *boards], default="")
@@ -322,20 +323,18 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
 def read_forecasts(
     datasets: DatasetStore, names: list[str], keys: list[str], damaged: dict[str, StorageError]
 ) -> "pd.DataFrame":
-    """The stored forecasts of several models on the rows that all of them forecast.
+    """The stored forecasts of several models, with the column `model`.
 
     The errors of damaged days go to `damaged`.
     """
     import pandas as pd
-
-    from mlops_assets.ml.evaluation import common_rows
 
     parts = [
         frame.assign(model=name)
         for name in names
         if len(frame := datasets.read(f"validation/{name}", keys, damaged))
     ]
-    return common_rows(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame"]:
@@ -393,7 +392,7 @@ def _sparkline(values: "pd.Series[float]") -> str:
     return sparkline(clipped.groupby(pairs).mean().tolist())
 
 
-def board_metadata(project: Project, board: "pd.DataFrame", paused: Container[str]) -> Metadata:
+def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[str]) -> Metadata:
     """A day's leaderboard as a table, and each model's trailing primary metric as a number.
 
     A model that is paused by now says so, with the days since the last one that it learned from.
@@ -423,12 +422,18 @@ def board_metadata(project: Project, board: "pd.DataFrame", paused: Container[st
     return {
         "table": markdown_table(header, rows),
         "best": str(board["model"].iloc[0]),
+        PAUSED: in_words(paused),
         **{
             f"{line['model']}_{primary}_{LONG}d": number(line[f"{primary}_{LONG}d"])
             for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
         },
         "rows": int(board["rows"].iloc[0]),
     }
+
+
+def in_words(paused: Collection[str]) -> str:
+    """The paused models as a leaderboard names them."""
+    return ", ".join(sorted(paused)) or NOBODY
 
 
 def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame") -> str:

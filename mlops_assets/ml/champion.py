@@ -1,5 +1,6 @@
 """Whether a challenger is truly better than the champion: a paired bootstrap of daily scores."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -46,6 +47,11 @@ class Evidence:
     high: float
     wins: bool
     why: str
+
+    @property
+    def judged(self) -> bool:
+        """Whether there was enough to compare for a gain and its interval."""
+        return not math.isnan(self.gain)
 
 
 def paired_losses(

@@ -49,6 +49,9 @@ class Cadence(StrEnum):
     MANUAL = "manual"
 
 
+CRON_MONTHS = {Cadence.MONTHLY: "*", Cadence.QUARTERLY: "1,4,7,10"}
+
+
 def _identifier(value: str) -> str:
     if not IDENTIFIER.fullmatch(value):
         raise ValueError(

@@ -7,10 +7,8 @@ import dagster as dg
 
 from mlops_assets.jobs import EVALUATE_JOB, retrain_job_name
 from mlops_assets.partitions import month_of
-from mlops_assets.project import Cadence, ModelSettings, Project
+from mlops_assets.project import CRON_MONTHS, Cadence, ModelSettings, Project
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, retraining_schedule_name
-
-MONTHS = {Cadence.MONTHLY: "*", Cadence.QUARTERLY: "1,4,7,10"}
 
 
 def make_schedules(project: Project) -> list[dg.ScheduleDefinition]:
@@ -49,7 +47,7 @@ def make_retraining_schedule(project: Project, model: ModelSettings) -> dg.Sched
     @dg.schedule(
         name=retraining_schedule_name(model.name),
         job_name=retrain_job_name(model.name),
-        cron_schedule=f"0 {project.schedule.retrain_hour} 1 {MONTHS[model.cadence]} *",
+        cron_schedule=f"0 {project.schedule.retrain_hour} 1 {CRON_MONTHS[model.cadence]} *",
         execution_timezone=project.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Retrains {model.name} for the month that begins. Switch off to pause it.",

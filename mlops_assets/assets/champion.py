@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.assets.datasets import stored, window
+from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
     Metadata,
@@ -64,6 +65,7 @@ def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
         owners=[project.owner],
         kinds={"pandas"},
         partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
         deps=[
             "leaderboard",
             *(

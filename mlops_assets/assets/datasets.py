@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets.assets.freshness import daily_freshness, training_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -40,6 +41,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
     @dg.asset(
         **shared,
         partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
         metadata={"dagster/column_schema": observations_schema(project)},
     )
     def observations(
@@ -70,6 +72,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
     @dg.asset(
         **shared,
         partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
         metadata={"dagster/column_schema": features_schema(project)},
         deps=[
             dg.AssetDep(
@@ -117,6 +120,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
     @dg.asset(
         **shared,
         partitions_def=partitions.monthly,
+        freshness_policy=training_freshness(project, [model.cadence for model in project.models]),
         metadata={"dagster/column_schema": features_schema(project)},
         deps=[
             dg.AssetDep(

@@ -14,6 +14,7 @@ import pydantic
 
 from mlops_assets.assets.acceptance import Checks, accept, acceptance_specs, check_results
 from mlops_assets.assets.datasets import frame_hash, read_window
+from mlops_assets.assets.freshness import training_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -58,6 +59,7 @@ def make_model_asset(
         kinds={"scikitlearn", "python"},
         code_version=version("mlops_assets"),
         partitions_def=partitions.monthly,
+        freshness_policy=training_freshness(project, [model.cadence]),
         deps=["training_set"],
         check_specs=acceptance_specs(["models", model.name], partitions.monthly),
         **COMMON,

@@ -10,6 +10,7 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
+from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -47,6 +48,7 @@ def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
         owners=[project.owner],
         kinds={"pandas", "parquet", "csv"},
         partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
         deps=["champion", dg.AssetDep("observations", partition_mapping=lags)],
         **COMMON,
         metadata={"dagster/column_schema": forecast_schema(project)},

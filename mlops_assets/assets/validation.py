@@ -9,6 +9,7 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
+from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -70,6 +71,7 @@ def make_validation_asset(
         owners=[project.owner],
         kinds={"pandas", "parquet"},
         partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
         deps=[
             "features",
             *(dg.AssetDep(["models", name], partition_mapping=month_of_day) for name in versions),
@@ -268,6 +270,7 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         owners=[project.owner],
         kinds={"pandas", "plotly"},
         partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
         deps=[dg.AssetDep(["validation", name], partition_mapping=trailing) for name in names],
         **COMMON,
         metadata={

@@ -1,0 +1,42 @@
+"""When an asset that a schedule keeps counts as out of date."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+import dagster as dg
+
+from mlops_assets.project import CRON_MONTHS, Cadence, Project
+
+EVALUATION_HOURS = 2
+RETRAINING_HOURS = 6
+
+
+def daily_freshness(project: Project) -> dg.FreshnessPolicy:
+    """To be materialized each day, within two hours of the hour of evaluation."""
+    return _deadline(project, project.schedule.evaluate_hour, EVALUATION_HOURS, "* *")
+
+
+def training_freshness(project: Project, cadences: Iterable[Cadence]) -> dg.FreshnessPolicy | None:
+    """To be materialized within six hours of the most frequent of the trainings that need it.
+
+    None where all of them are by hand alone.
+    """
+    months = [CRON_MONTHS[cadence] for cadence in cadences if cadence in CRON_MONTHS]
+    if not months:
+        return None
+    often = CRON_MONTHS[Cadence.MONTHLY]
+    month = often if often in months else months[0]
+    return _deadline(project, project.schedule.retrain_hour, RETRAINING_HOURS, f"1 {month}")
+
+
+def _deadline(project: Project, start: int, hours: int, days: str) -> dg.FreshnessPolicy:
+    """Hours after a start hour, on the days and months of a cron schedule.
+
+    What starts so late that its deadline falls on the next day is due at midnight less a minute.
+    """
+    hour, minute = (start + hours, 0) if start + hours < 24 else (23, 59)
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"{minute} {hour} {days} *",
+        lower_bound_delta=dt.timedelta(hours=hour - start, minutes=minute),
+        timezone=project.time_zone,
+    )

@@ -51,6 +51,8 @@ def forecasts_schema(project: Project) -> dg.TableSchema:
         "forecast": ("float", f"{project.columns.target} forecast for the row"),
         "version": ("string", "version that made the forecast"),
         "trained_through": ("string", "last day that the version learned from"),
+        "previous_version": ("string", "version before it, which goes on in shadow"),
+        "previous_forecast": ("float", f"{project.columns.target} that it forecasts for the row"),
     }
     return _schema(described)
 
@@ -66,6 +68,7 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "trained_through": ("string", "last day that the version learned from"),
         "actual_total": ("float", f"{project.columns.target} of the day, all rows"),
         "forecast_total": ("float", f"{project.columns.target} forecast for the day, all rows"),
+        GAIN: ("float", "the primary metric of the version before, less that in service"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
     for name, metric in make_metrics(project.evaluation.metrics).items():
@@ -102,6 +105,7 @@ def _schema(described: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
     )
 
 
+GAIN = "gain_over_previous"
 NULLABLE = dg.TableColumnConstraints(nullable=True)
 
 

@@ -19,7 +19,7 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.assets.schemas import forecasts_schema, leaderboard_schema
+from mlops_assets.assets.schemas import GAIN, forecasts_schema, leaderboard_schema
 from mlops_assets.ml.metrics import Metric, make_metrics
 from mlops_assets.partitions import (
     LONG,
@@ -34,10 +34,17 @@ from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.switches import paused_models
-from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+from mlops_assets.resources.versions import (
+    ModelCard,
+    ModelStore,
+    previous_version,
+    serving,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_assets.ml.metrics import FloatArray
 
 GROUP = "validation"
 PAGE_DAYS = 180
@@ -65,7 +72,8 @@ def make_validation_asset(
         key=["validation", model.name],
         description=(
             f"Metrics of the version of `{model.name}` in service on the day, which learned only "
-            f"from earlier days, and their difference to `{yardstick}`."
+            f"from earlier days, their difference to `{yardstick}`, and the gain over the version "
+            "before, which goes on in shadow."
         ),
         group_name=GROUP,
         owners=[project.owner],
@@ -91,6 +99,8 @@ def make_validation_asset(
     ) -> Iterator[Any]:
         outcomes, served = without_warm_up(partitions, context.partition_keys)
         outcomes |= evaluate(project, model.name, served, datasets, models)
+        for gain in gains_in_service(project, model.name, served, datasets, models):
+            context.log_event(gain)
         yield from report(context, outcomes)
 
     return evaluated  # type: ignore[no-any-return]
@@ -116,7 +126,7 @@ def evaluate(
     project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
 ) -> Mapping[str, Metadata | Exception]:
     """Forecast, score and store days of a model; what each day came to."""
-    from mlops_assets.ml.evaluation import score_days
+    from mlops_assets.ml.evaluation import compare_with_previous, score_days
 
     outcomes: dict[str, Metadata | Exception] = {}
     if not keys:
@@ -144,6 +154,8 @@ def evaluate(
         theirs = _forecasts(project, project.evaluation.yardstick, found, models, {})
         yardstick = None if theirs is None else score_days(metrics, theirs, []).days
     slices = by_day(scores.slices, "date") if len(scores.slices) else {}
+    primary = project.evaluation.primary
+    compared = compare_with_previous(metrics[primary], forecasts, ["date"])
     for key, frame in by_day(forecasts, "date").items():
         datasets.write(f"validation/{name}", key, frame)
         if key in slices:
@@ -157,11 +169,17 @@ def evaluate(
             **metric_notes(metrics),
             **stored(datasets, f"validation/{name}", key, frame),
         }
+        if key in compared.index:
+            metadata |= {
+                f"{primary}_of_previous": number(compared.loc[key, "previous"]),
+                GAIN: number(compared.loc[key, "gain"]),
+                "previous_version": str(frame["previous_version"].iloc[0]),
+            }
         if yardstick is not None and key in yardstick.index:
             base = yardstick.loc[key]
             metadata |= {f"{m}_vs_yardstick": number(day[m] - base[m]) for m in metrics}
         if key in slices:
-            metadata["slices"] = _slice_table(slices[key], project.evaluation.primary)
+            metadata["slices"] = _slice_table(slices[key], primary)
         outcomes[key] = metadata
     return outcomes
 
@@ -204,6 +222,7 @@ def _forecasts(
             outcomes |= broken
             kept_rows = ~rows[project.columns.date].isin([*map(pd.Timestamp, broken)])
             rows, values = rows[kept_rows], values[kept_rows]
+        previous = previous_version(fit_to_serve, card)
         parts.append(
             rows[list(kept)].assign(
                 date=rows[project.columns.date].to_numpy(),
@@ -212,10 +231,70 @@ def _forecasts(
                 forecast=values,
                 version=version,
                 trained_through=str(card.trained_through),
+                previous_version=None if previous is None else previous.version,
+                previous_forecast=_shadow(previous, rows, project.columns.date, models),
             )
         )
     forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return None if forecasts.empty else forecasts
+
+
+def _shadow(
+    previous: ModelCard | None, rows: "pd.DataFrame", date: str, models: ModelStore
+) -> "FloatArray":
+    """What the version before forecasts, missing where there is none or it cannot."""
+    import numpy as np
+
+    values = np.full(len(rows), np.nan)
+    if previous is None:
+        return values
+    try:
+        forecasts, broken = forecast_rows(previous, rows, date, models)
+    except DATA_ERRORS:
+        return values  # a comparison less; the days of the version in service do not suffer
+    return np.where(rows[date].dt.strftime("%Y-%m-%d").isin([*broken]), values, forecasts)
+
+
+def gains_in_service(
+    project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
+) -> Iterator[dg.AssetObservation]:
+    """What each version that served some of the days has gained over the one before it so far.
+
+    Over all days that it served up to the last of them, on the same rows.
+    """
+    from mlops_assets.ml.evaluation import compare_with_previous
+
+    try:
+        cards = models.fit_to_serve(name)
+    except StorageError:
+        return  # the evaluation of the days has said so
+    primary = project.evaluation.primary
+    metric = make_metrics(project.evaluation.metrics)[primary]
+    last_day = {card.version: day_of(key) for key in keys if (card := serving(cards, day_of(key)))}
+    for card in cards:
+        if card.version not in last_day:
+            continue
+        days = days_between(
+            card.trained_through + dt.timedelta(days=1),
+            last_day[card.version] + dt.timedelta(days=1),
+        )
+        rows = datasets.read(f"validation/{name}", days, {})
+        rows = rows[rows["version"] == card.version] if len(rows) else rows
+        compared = compare_with_previous(metric, rows, ["version"])
+        if compared.empty:
+            continue
+        yield dg.AssetObservation(
+            dg.AssetKey(["models", name]),
+            partition=card.month,
+            description=f"{primary} of the version before, less its own, on the days it served",
+            metadata={
+                "gain_since_in_service": number(compared["gain"].iloc[0]),
+                "days_in_service": int(rows["date"].nunique()),
+                "through": str(last_day[card.version]),
+                "version": card.version,
+                "previous_version": str(rows["previous_version"].iloc[0]),
+            },
+        )
 
 
 def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | PartitionError:
@@ -348,7 +427,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     """
     import pandas as pd
 
-    from mlops_assets.ml.evaluation import trailing_scores
+    from mlops_assets.ml.evaluation import compare_with_previous, trailing_scores
 
     if forecasts.empty:
         return {}
@@ -361,7 +440,9 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
         actual_total=("actual", "sum"),
         forecast_total=("forecast", "sum"),
     )
+    compared = compare_with_previous(primary, forecasts, ["model", "date"])
     table = day.drop(columns="days").join(facts)
+    table[GAIN] = compared["gain"].reindex(table.index)
     for days in TRAILING_DAYS:
         table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
     recent = (
@@ -462,6 +543,9 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
         boards[["date", "model", *metrics, "rows", "version", "trained_through"]],
         slices,
         totals[["date", "model", "actual", "forecast"]],
+        boards.reindex(columns=["date", "model", GAIN, "rows", "version", "trained_through"])
+        .rename(columns={GAIN: "gain"})
+        .dropna(subset="gain"),
         title=f"{project.name}: leaderboard",
         primary=project.evaluation.primary,
         metrics={name: metric.description for name, metric in metrics.items()},

@@ -92,6 +92,7 @@ def leaderboard_page(
     daily: pd.DataFrame,
     slices: pd.DataFrame,
     totals: pd.DataFrame,
+    gains: pd.DataFrame,
     *,
     title: str,
     primary: str,
@@ -100,12 +101,15 @@ def leaderboard_page(
     target: str,
     slice_name: str | None,
 ) -> str:
-    """An HTML page of three figures, which needs `plotly.min.js` beside it and nothing else.
+    """An HTML page of four figures, which needs `plotly.min.js` beside it and nothing else.
 
     daily: one row per date and model; columns date, model, each metric, rows, version and
     trained_through. slices: one row per model and slice over the trailing 28 days; columns model,
     slice, rows and each metric. totals: one row per date and model; columns date, model, actual
-    and forecast, summed over the day. A frame may be empty, a value missing.
+    and forecast, summed over the day. gains: one row per date and model whose version in service
+    has one before it; columns date, model, gain, rows, version and trained_through, the gain being
+    the primary metric of the version before, less that of the one in service. A frame may be
+    empty, a value missing.
     metrics maps each metric to its description; best_first ranks the models. Where slice_name is
     None, the figure by slice is left out.
 
@@ -117,7 +121,8 @@ def leaderboard_page(
     _check_columns("daily", daily, ["date", "model", *names, "rows", "version", "trained_through"])
     _check_columns("slices", slices, ["model", "slice", "rows", *names])
     _check_columns("totals", totals, ["date", "model", "actual", "forecast"])
-    models = _ranked(best_first, [daily, slices, totals])
+    _check_columns("gains", gains, ["date", "model", "gain", "rows", "version", "trained_through"])
+    models = _ranked(best_first, [daily, slices, totals, gains])
     lines = _model_lines(models)
 
     figures: dict[str, Json | None] = {"daily": _daily_figure(daily, names, models, lines)}
@@ -150,6 +155,16 @@ def leaderboard_page(
             f"The sum of {target} over all rows of a day, as it was and as the best model "
             "forecast it; click another model's name to add it.",
             figures["totals"],
+        )
+    )
+    figures["gains"] = _daily_figure(gains, ["gain"], models, lines)
+    sections.append(
+        _section(
+            "gains",
+            "Was retraining worth it?",
+            f"{primary} of the version before, which goes on in shadow, less that of the version "
+            "in service, on the same rows: above zero, the newer version is better.",
+            figures["gains"],
         )
     )
     shown = {name: figure for name, figure in figures.items() if figure is not None}

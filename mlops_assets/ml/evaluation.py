@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Columns of stored forecasts, beside those of the series and slices
-FORECAST_COLUMNS = ("date", "row", "actual", "forecast", "version", "trained_through")
+FORECAST_COLUMNS = (
+    *("date", "row", "actual", "forecast", "version", "trained_through"),
+    *("previous_version", "previous_forecast"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,30 @@ def common_rows(forecasts: "pd.DataFrame") -> "pd.DataFrame":
     models_of_day = forecasts.groupby("date")["model"].transform("nunique")
     models_of_row = forecasts.groupby(["date", "row"])["model"].transform("nunique")
     return forecasts[models_of_row == models_of_day]
+
+
+def compare_with_previous(
+    metric: Metric, forecasts: "pd.DataFrame", by: Sequence[str]
+) -> "pd.DataFrame":
+    """How much better than the version before it the version in service is, by group.
+
+    Columns: `previous`, the metric of the version before, and `gain`, its loss less that of the
+    version in service, in units of the metric, above zero where retraining paid. `forecasts`
+    (FORECAST_COLUMNS and those of `by`) are compared on the rows that both versions forecast; a
+    group without such rows is left out.
+    """
+    import pandas as pd
+
+    if "previous_forecast" not in forecasts:  # stored before previous versions were scored
+        return pd.DataFrame({"previous": [], "gain": []}, dtype=float)
+    both = forecasts[forecasts["previous_forecast"].notna()]
+    metrics = {metric.name: metric}
+    ours = finish_sums(metrics, term_sums(metrics, both, by))
+    shadow = both.assign(forecast=both["previous_forecast"])
+    theirs = finish_sums(metrics, term_sums(metrics, shadow, by))
+    previous = theirs[metric.name].to_numpy()
+    gain = metric.loss(previous) - metric.loss(ours[metric.name].to_numpy())
+    return pd.DataFrame({"previous": previous, "gain": gain}, index=ours.index)
 
 
 def trailing_scores(

@@ -183,6 +183,12 @@ def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
     return older[-1] if older else None
 
 
+def previous_version(cards: list[ModelCard], card: ModelCard) -> ModelCard | None:
+    """Of cards in the order of `ModelStore.fit_to_serve`, the one before a card."""
+    position = cards.index(card)
+    return cards[position - 1] if position else None
+
+
 def _retrain(model: str, version: str) -> str:
     return (
         "dagster asset materialize -m mlops_assets.definitions "

@@ -69,6 +69,7 @@ def page(
     daily: pd.DataFrame = EMPTY,
     slices: pd.DataFrame = EMPTY,
     totals: pd.DataFrame = EMPTY,
+    gains: pd.DataFrame = EMPTY,
     **kw: Any,
 ) -> str:
     options: dict[str, Any] = {
@@ -79,7 +80,7 @@ def page(
         "target": "units",
         "slice_name": "department",
     }
-    return leaderboard_page(daily, slices, totals, **{**options, **kw})
+    return leaderboard_page(daily, slices, totals, gains, **{**options, **kw})
 
 
 def figures(text: str) -> dict[str, Any]:
@@ -215,7 +216,7 @@ def test_names_cannot_become_markup() -> None:
 
 def test_empty_frames_say_so() -> None:
     text = page()
-    assert text.count("nothing to show yet") == 3
+    assert text.count("nothing to show yet") == 4
     assert "no day evaluated yet" in text
     assert figures(text) == {}
 
@@ -223,7 +224,18 @@ def test_empty_frames_say_so() -> None:
 def test_without_slices_there_is_no_figure_by_slice() -> None:
     text = page(daily_frame(), EMPTY, totals_frame(), slice_name=None)
     assert list(figures(text)) == ["daily", "totals"]
-    assert "nothing to show yet" not in text
+    assert text.count("nothing to show yet") == 1  # no version has one before it
+
+
+def test_the_gain_of_retraining_is_drawn_with_its_versions() -> None:
+    gains = daily_frame().query("model == 'good'").assign(gain=lambda rows: rows["mae"] / 10 - 2)
+    figure = figures(page(daily_frame(), gains=gains))["gains"]
+    single, mean = figure["data"]
+    assert single["name"] == mean["name"] == "good"
+    assert single["y"] == [-2.0, -1.0, 0.0, None, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert single["customdata"][5][0] == "v2"
+    assert [shape["x0"] for shape in figure["layout"]["shapes"]] == ["2026-03-06"]
+    assert figure["layout"]["updatemenus"] == []
 
 
 def test_missing_values_everywhere_still_make_a_page() -> None:

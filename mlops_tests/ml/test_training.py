@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.evaluation import common_rows, score_days, trailing_scores
+from mlops_assets.ml.evaluation import (
+    common_rows,
+    compare_with_previous,
+    score_days,
+    trailing_scores,
+)
 from mlops_assets.ml.families import FAMILIES, Inputs
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.ml.splits import HoldoutSplit
@@ -113,3 +118,26 @@ def test_trailing_scores_pool_rows_by_hand() -> None:
     assert scores.loc[("b", second), "days"] == 2
     alone = trailing_scores(make_metrics(["wmape"]), common_rows(forecasts()), 1)
     assert alone.loc[("b", second), "wmape"] == pytest.approx(4 / 10)
+
+
+def test_the_version_before_is_compared_on_the_rows_that_both_forecast() -> None:
+    rows = pd.DataFrame(
+        {
+            "model": ["a", "a", "a", "b"],
+            "actual": [10.0, 30.0, 20.0, 5.0],
+            "forecast": [12.0, 27.0, 0.0, 5.0],
+            "previous_forecast": [15.0, 20.0, np.nan, np.nan],
+        }
+    )
+    [wmape] = make_metrics(["wmape"]).values()
+    compared = compare_with_previous(wmape, rows, ["model"])
+    assert list(compared.index) == ["a"]
+    assert compared.loc["a", "previous"] == pytest.approx(15 / 40)
+    assert compared.loc["a", "gain"] == pytest.approx(15 / 40 - 5 / 40)
+    # of a metric that is best at zero, what counts is how far off it is
+    [bias] = make_metrics(["bias"]).values()
+    compared = compare_with_previous(bias, rows, ["model"])
+    assert compared.loc["a", "previous"] == pytest.approx(-2.5)
+    assert compared.loc["a", "gain"] == pytest.approx(2.5 - 0.5)
+    before_there_were_any = rows.drop(columns="previous_forecast")
+    assert compare_with_previous(bias, before_there_were_any, ["model"]).empty

@@ -1,0 +1,79 @@
+"""Was retraining worth it: the version before goes on in shadow, on the same rows."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from mlops_assets.assets.schemas import GAIN
+from mlops_tests.assets.lab import Lab, keys
+
+FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
+DAY = "2026-03-04"
+
+
+def observed(lab: Lab, month: str) -> list[dict[str, Any]]:
+    """What was observed of linear in a month, oldest first."""
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(["models", "linear"]), asset_partitions=[month])
+    records = lab.instance.fetch_observations(wanted, limit=10).records
+    found = [record.asset_observation for record in reversed(records)]
+    return [{name: value.value for name, value in o.metadata.items()} for o in found if o]
+
+
+def test_the_version_before_is_scored_on_the_same_day(lab: Lab) -> None:
+    assert lab.run("validation/linear", "2026-02-28", DAY).success
+    before, now = lab.models.cards("linear")
+    rows = lab.datasets.read("validation/linear", [DAY])
+    features = lab.datasets.read("features", [DAY])
+    shadow = lab.models.load(before).predict(features[before.inputs]).clip(0)
+    assert rows["previous_forecast"].tolist() == shadow.tolist()
+    assert set(rows["previous_version"]) == {before.version}
+    actual, forecast = features["units"].to_numpy(), rows["forecast"].to_numpy()
+    ours = abs(forecast - actual).sum() / actual.sum()
+    theirs = abs(shadow - actual).sum() / actual.sum()
+    said = lab.metadata("validation/linear", DAY)
+    assert said["version"] == now.version
+    assert said["previous_version"] == before.version
+    assert said["wmape_of_previous"] == pytest.approx(theirs, rel=1e-5)
+    assert said[GAIN] == pytest.approx(theirs - ours, abs=1e-5)
+    first = lab.metadata("validation/linear", "2026-02-28")
+    assert GAIN not in first, "the first version has none before it"
+
+
+def test_a_model_says_what_its_version_gained_since_it_serves(lab: Lab) -> None:
+    assert lab.run("validation/linear", "2026-02-25", "2026-03-02").success
+    assert lab.run("validation/linear", "2026-03-03", DAY).success
+    assert observed(lab, FEBRUARY) == []
+    two, four = observed(lab, MARCH)
+    assert (two["days_in_service"], four["days_in_service"]) == (2, 4)
+    assert (two["through"], four["through"]) == ("2026-03-02", DAY)
+    rows = lab.datasets.read("validation/linear", keys(MARCH, DAY))
+    errors = {
+        side: (rows[side] - rows["actual"]).abs().sum()
+        for side in ("forecast", "previous_forecast")
+    }
+    gain = (errors["previous_forecast"] - errors["forecast"]) / rows["actual"].sum()
+    assert four["gain_since_in_service"] == pytest.approx(gain, abs=1e-5)
+
+
+def test_the_leaderboard_carries_the_gain_to_its_page(lab: Lab) -> None:
+    both = "validation/linear validation/seasonal_naive leaderboard"
+    assert lab.run(both, "2026-02-27", DAY).success
+    board = lab.datasets.read("leaderboard", [DAY]).set_index("model")
+    said = lab.metadata("validation/linear", DAY)
+    assert board.loc["linear", GAIN] == pytest.approx(said[GAIN], rel=1e-4)
+    assert board.loc["seasonal_naive", GAIN] == 0, "it learns nothing"
+    page = Path(lab.storage.url("pages/leaderboard.html")).read_text(encoding="utf-8")
+    assert "Was retraining worth it?" in page
+    assert page.count("nothing to show yet") == 0
+
+
+def test_a_damaged_version_before_costs_the_comparison_alone(lab: Lab) -> None:
+    before, _ = lab.models.cards("linear")
+    Path(lab.models.url(before)).write_bytes(b"damaged")
+    assert lab.run("validation/linear", DAY).success
+    said = lab.metadata("validation/linear", DAY)
+    assert said["wmape"] > 0
+    assert GAIN not in said
+    assert observed(lab, MARCH) == []

@@ -4,9 +4,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
-from mlops_assets.assets.reporting import DATA_ERRORS, number
+from mlops_assets.assets.checks import Finding, Findings
+from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
 from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.metrics import make_metrics, score
@@ -21,18 +20,6 @@ if TYPE_CHECKING:
     from mlops_assets.ml.metrics import FloatArray
 
 Checks = Mapping[str, CheckOutcome]
-
-
-def acceptance_specs(
-    key: list[str], partitions: dg.PartitionsDefinition[str]
-) -> list[dg.AssetCheckSpec]:
-    """The blocking checks of a model's asset."""
-    return [
-        dg.AssetCheckSpec(
-            name, asset=key, description=asks, blocking=True, partitions_def=partitions
-        )
-        for name, asks in CHECKS.items()
-    ]
 
 
 def accept(
@@ -150,57 +137,14 @@ def _numbers(values: "pd.Series[float]") -> "FloatArray":
     return np.asarray(values, dtype=np.float64)
 
 
-def check_results(
-    context: dg.AssetExecutionContext, checks: Mapping[str, Checks]
-) -> list[dg.AssetCheckResult]:
-    """Say the outcome of each check for each partition of a run.
-
-    A run of one partition: the results themselves, which block. A range: each partition's are
-    logged, and the results sum them up as a warning, since one month must not fail the others.
-    """
-    if context.has_partition_key:
-        [[month, outcomes]] = checks.items()
-        return [
-            dg.AssetCheckResult(
-                check_name=name,
-                passed=outcome.passed,
-                description=outcome.why,
-                metadata=_measures(outcome),
-            )
-            for name, outcome in outcomes.items()
-        ]
-    for month, outcomes in checks.items():
-        for name, outcome in outcomes.items():
-            context.log_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=context.asset_key,
-                    check_name=name,
-                    passed=outcome.passed,
-                    description=outcome.why,
-                    metadata=_measures(outcome),
-                    partition=month,
-                    blocking=True,
-                )
-            )
-    return [_summary(name, checks) for name in CHECKS]
-
-
-def _summary(name: str, checks: Mapping[str, Checks]) -> dg.AssetCheckResult:
-    failed = [month for month, outcomes in checks.items() if not outcomes[name].passed]
-    return dg.AssetCheckResult(
-        check_name=name,
-        passed=not failed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=(
-            f"failed for {', '.join(failed)}" if failed else f"passed for {len(checks)} months"
-        ),
-    )
-
-
-def _measures(outcome: CheckOutcome) -> dict[str, dg.FloatMetadataValue]:
-    measures = {"loss": outcome.loss, "limit": outcome.limit}
+def findings(checks: Checks) -> Findings:
+    """The outcomes of the checks as their asset reports them."""
     return {
-        name: dg.MetadataValue.float(number(value))
-        for name, value in measures.items()
-        if value is not None
+        name: Finding(
+            outcome.passed,
+            outcome.why,
+            severe=True,
+            measures={"loss": outcome.loss, "limit": outcome.limit},
+        )
+        for name, outcome in checks.items()
     }

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import Field
 
+from mlops_assets.assets.checks import Findings, check_results, check_specs, evaluations
 from mlops_assets.assets.freshness import daily_freshness, training_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
@@ -16,6 +18,7 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.schemas import features_schema, observations_schema
+from mlops_assets.ml.quality import CHECKS
 from mlops_assets.partitions import Partitions, add_months, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.datasets import DatasetStore
@@ -26,6 +29,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUP = "datasets"
+
+
+class ObservationsConfig(dg.Config):
+    """What is to be done with days that are not sound."""
+
+    accept: bool = Field(
+        default=False,
+        description=(
+            "Store the days even when a severe check of their number of rows or series fails, "
+            "because their rows are right as they are. What breaks the schema stays refused."
+        ),
+    )
 
 
 def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -42,32 +57,42 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         **shared,
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
+        check_specs=check_specs(["observations"], CHECKS, partitions.daily, blocking=False),
         metadata={"dagster/column_schema": observations_schema(project)},
     )
     def observations(
         context: dg.AssetExecutionContext,
+        config: ObservationsConfig,
         source: dg.ResourceParam[Source],
         datasets: dg.ResourceParam[DatasetStore],
     ) -> Iterator[Any]:
         """Rows of the day, validated, exactly as learned from and scored on."""
-        from mlops_assets.assets.observations import make_observations_type, validated
+        from mlops_assets.assets.observations import make_observations_type
+        from mlops_assets.assets.soundness import Inspector, UnsoundError
 
         keys = list(context.partition_keys)
-        days = by_day(source.read(*window(keys)), date)
-        observations_type = make_observations_type(project)
+        start, end = window(keys)
+        days = by_day(source.read(start, end), date)
+        inspector = Inspector(project, make_observations_type(project), datasets, start)
         outcomes: dict[str, Metadata | Exception] = {}
+        found: dict[str, Findings] = {}
         for key in keys:
             try:
-                frame = validated(project, observations_type, key, days.get(key))
+                frame, findings = inspector.inspect(key, days.get(key), accept=config.accept)
                 datasets.write("observations", key, frame)
+            except UnsoundError as error:
+                outcomes[key] = error
+                yield from evaluations(context.asset_key, key, error.findings, blocking=False)
             except DATA_ERRORS as error:
                 outcomes[key] = error
             else:
+                found[key] = findings
                 outcomes[key] = {
                     **stored(datasets, "observations", key, frame),
                     f"total_{project.columns.target}": float(frame[project.columns.target].sum()),
                 }
-        yield from report(context, outcomes)
+        results = check_results(context, found, blocking=False) if found else ()
+        yield from report(context, outcomes, results)
 
     @dg.asset(
         **shared,

@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 import pydantic
 
-from mlops_assets.assets.acceptance import Checks, accept, acceptance_specs, check_results
+from mlops_assets.assets.acceptance import accept, findings
+from mlops_assets.assets.checks import Findings, check_results, check_specs
 from mlops_assets.assets.datasets import frame_hash, read_window
 from mlops_assets.assets.freshness import training_freshness
 from mlops_assets.assets.reporting import (
@@ -24,6 +25,7 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
+from mlops_assets.ml.acceptance import CHECKS
 from mlops_assets.ml.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.ml.splits import HoldoutSplit
@@ -61,7 +63,7 @@ def make_model_asset(
         partitions_def=partitions.monthly,
         freshness_policy=training_freshness(project, [model.cadence]),
         deps=["training_set"],
-        check_specs=acceptance_specs(["models", model.name], partitions.monthly),
+        check_specs=check_specs(["models", model.name], CHECKS, partitions.monthly, blocking=True),
         **COMMON,
     )
     def trained(
@@ -78,7 +80,7 @@ def make_model_asset(
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         outcomes: dict[str, Metadata | Exception] = {}
-        checks: dict[str, Checks] = {}
+        found: dict[str, Findings] = {}
         for month in months:
             try:
                 card = train(project, model, hyperparameters, month, through, datasets, models)
@@ -86,8 +88,9 @@ def make_model_asset(
                 outcomes[month] = error
             else:
                 outcomes[month] = card_metadata(card, models, datasets)
-                checks[month] = card.checks
-        yield from report(context, outcomes, check_results(context, checks) if checks else ())
+                found[month] = findings(card.checks)
+        results = check_results(context, found, blocking=True) if found else ()
+        yield from report(context, outcomes, results)
 
     return trained  # type: ignore[no-any-return]
 

@@ -88,14 +88,12 @@ def _column(project: Project, name: str) -> PandasColumn:
 
 
 def validated(
-    project: Project, observations_type: dg.DagsterType, day: str, rows: pd.DataFrame | None
+    project: Project, observations_type: dg.DagsterType, rows: pd.DataFrame
 ) -> pd.DataFrame:
     """The rows of a day with the types of the settings; ValueError when they break them.
 
     Numbers become float64, the other columns strings; the rows keep their order.
     """
-    if rows is None or rows.empty:
-        raise ValueError(f"the source has no rows of {day}; run the day again once it has")
     frame = typed(project, rows)
     check = observations_type.type_check(None, frame)  # type: ignore[arg-type]
     if not check.success:

@@ -1,0 +1,115 @@
+"""Whether the observations of a day may be stored, and what their checks found."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mlops_assets.assets.checks import Finding, Findings
+from mlops_assets.assets.datasets import by_day
+from mlops_assets.assets.observations import validated
+from mlops_assets.assets.reporting import PartitionError
+from mlops_assets.ml.quality import (
+    FRESHNESS,
+    SCHEMA,
+    DayFacts,
+    QualityRule,
+    Verdict,
+    day_facts,
+    judge_day,
+    without_rows,
+)
+from mlops_assets.partitions import day_of, days_between
+from mlops_assets.project import Project
+from mlops_assets.resources.datasets import DatasetStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class UnsoundError(PartitionError):
+    """A severe check of a day failed; `findings` are what the checks found that ran."""
+
+    def __init__(self, message: str, findings: Findings) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+
+class Inspector:
+    """Judges days one after another, each by the sound ones before it.
+
+    `first` is the first of these days; the days before it are read from the store.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        observations_type: dg.DagsterType,
+        datasets: DatasetStore,
+        first: dt.date,
+    ) -> None:
+        self.project, self.observations_type = project, observations_type
+        self.rule = QualityRule()
+        past = days_between(first - dt.timedelta(days=self.rule.window_days), first)
+        known = datasets.read("observations", past, {})
+        days = by_day(known, project.columns.date) if len(known) else {}
+        self.before = {day_of(key): self._facts(rows) for key, rows in days.items()}
+
+    def inspect(
+        self, key: str, rows: "pd.DataFrame | None", *, accept: bool
+    ) -> tuple["pd.DataFrame", Findings]:
+        """The rows of a day as they are to be stored, and the findings.
+
+        UnsoundError when a severe check fails, unless it may be accepted and is.
+        """
+        day = day_of(key)
+        if rows is None or rows.empty:
+            raise _unsound({FRESHNESS: without_rows(day, self.before)})
+        try:
+            frame = validated(self.project, self.observations_type, rows)
+        except ValueError as error:
+            raise _unsound({SCHEMA: Verdict(False, str(error), severe=True)}) from error
+        facts = self._facts(frame)
+        verdicts = judge_day(self.rule, day, facts, self.before)
+        severe = [name for name, verdict in verdicts.items() if verdict.severe]
+        if severe and not accept:
+            raise _unsound(verdicts)
+        for name in severe:
+            why = f"accepted by hand: {verdicts[name].why}"
+            verdicts[name] = replace(verdicts[name], severe=False, why=why)
+        self.before[day] = facts
+        return frame, _findings(verdicts)
+
+    def _facts(self, rows: "pd.DataFrame") -> DayFacts:
+        columns = self.project.columns
+        return day_facts(
+            rows,
+            target=columns.target,
+            series=columns.series,
+            inputs=list(dict.fromkeys([*columns.numeric, *columns.categorical])),
+            categorical=columns.categorical,
+        )
+
+
+def _unsound(verdicts: dict[str, Verdict]) -> UnsoundError:
+    severe = {name: verdict for name, verdict in verdicts.items() if verdict.severe}
+    reasons = "; ".join(verdict.why for verdict in severe.values())
+    if not {SCHEMA, FRESHNESS} & set(severe):
+        reasons += (
+            "; run the day again once the source has the rest, or, where its rows are right as "
+            "they are, with `accept: true` in the run config of observations"
+        )
+    return UnsoundError(reasons, _findings(verdicts))
+
+
+def _findings(verdicts: dict[str, Verdict]) -> Findings:
+    return {
+        name: Finding(
+            verdict.passed,
+            verdict.why,
+            severe=verdict.severe,
+            measures={"value": verdict.value, "low": verdict.low, "high": verdict.high},
+        )
+        for name, verdict in verdicts.items()
+    }

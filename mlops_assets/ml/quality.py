@@ -1,0 +1,265 @@
+"""Whether the rows of a day are sound, judged by the days before it."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA, FRESHNESS = "schema", "source_freshness"
+NAMED = 5  # so many names in a sentence
+MAD_TO_DEVIATION = 1.4826  # of a normal distribution
+SAME_WEEKDAYS = 3  # the fewest that speak for a weekday
+
+# Each check by name, with what it asks of a day.
+CHECKS = {
+    SCHEMA: "Columns, types and constraints are those of the settings. Severe.",
+    FRESHNESS: "The source has rows of the day, and of the day before it. Severe without rows.",
+    "row_count": "As many rows as usual on that weekday. Severe below half of the fewest of late.",
+    "series_count": "As many series as usual. Severe below half of the fewest of late.",
+    "missing_values": "No input lacks more of its values than it did of late.",
+    "duplicates": "No row is there twice.",
+    "new_categories": "Every category was seen of late.",
+    "vanished_categories": "Every category that was there on nearly all days of late is there.",
+    "target_range": "The mean target of a row is as usual on that weekday.",
+}
+
+
+@dataclass(frozen=True)
+class QualityRule:
+    """How a day is judged by the days before it."""
+
+    window_days: int = 56
+    """How many days are looked back on."""
+    min_days: int = 14
+    """The fewest days with rows among them; with fewer, a day is not judged."""
+    width: float = 6.0
+    """Half-width of a usual range, in robust standard deviations."""
+    least_width: float = 0.1
+    """Its least half-width, as a share of the middle."""
+    more_missing: float = 0.05
+    """By how much, as a share of the rows, missing values may exceed the most of late."""
+    nearly_all: float = 0.9
+    """The share of days on which a category was there that is said to have vanished."""
+
+
+@dataclass(frozen=True)
+class DayFacts:
+    """What the rows of a day come to."""
+
+    rows: int
+    series: frozenset[tuple[str, ...]]
+    missing: Mapping[str, float]
+    """The share of missing values of each input."""
+    duplicates: int
+    target: float
+    """The mean target of a row."""
+    categories: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a day did in one check; `low` and `high` are the ends of what is allowed."""
+
+    passed: bool
+    why: str
+    severe: bool = False
+    """Whether the day is refused for it."""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def day_facts(
+    rows: "pd.DataFrame",
+    *,
+    target: str,
+    series: Sequence[str],
+    inputs: Sequence[str],
+    categorical: Sequence[str],
+) -> DayFacts:
+    """The facts of the rows of one day, of which there is at least one."""
+    return DayFacts(
+        rows=len(rows),
+        series=frozenset(rows[list(series)].itertuples(index=False, name=None)),
+        missing={name: float(rows[name].isna().mean()) for name in inputs},
+        duplicates=int(rows.duplicated().sum()),
+        target=float(rows[target].mean()),
+        categories={name: frozenset(rows[name].dropna()) for name in categorical},
+    )
+
+
+def judge_day(
+    rule: QualityRule, day: dt.date, facts: DayFacts, before: Mapping[dt.date, DayFacts]
+) -> dict[str, Verdict]:
+    """Every check of a day that has rows and keeps to the schema, by name.
+
+    `before` are days before it, of which those in the rule's window count.
+    """
+    first = day - dt.timedelta(days=rule.window_days)
+    history = {known: before[known] for known in before if first <= known < day}
+    verdicts = {
+        SCHEMA: Verdict(True, "columns, types and constraints are those of the settings"),
+        FRESHNESS: _freshness(day, before),
+        "duplicates": _at_most(facts.duplicates, 0, "rows that are there twice or more"),
+    }
+    if len(history) < rule.min_days:
+        why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
+        return {name: verdicts.get(name, Verdict(True, why)) for name in CHECKS}
+
+    def usual(measure: Callable[[DayFacts], float]) -> tuple[float, float]:
+        return usual_range(rule, day, {known: measure(then) for known, then in history.items()})
+
+    lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
+    verdicts |= {
+        "row_count": _count(
+            facts.rows, usual(_rows), min(map(_rows, history.values())), "rows", ""
+        ),
+        "series_count": _count(
+            len(facts.series),
+            usual(_series),
+            min(map(_series, history.values())),
+            "series",
+            f"; lost: {_named([' '.join(name) for name in lost])}" if lost else "",
+        ),
+        "missing_values": _missing(rule, facts, list(history.values())),
+        "new_categories": _new(facts, list(history.values())),
+        "vanished_categories": _vanished(rule, facts, list(history.values())),
+        "target_range": _within(
+            facts.target, usual(lambda then: then.target), "the mean target of a row"
+        ),
+    }
+    return {name: verdicts[name] for name in CHECKS}
+
+
+def usual_range(
+    rule: QualityRule, day: dt.date, values: Mapping[dt.date, float]
+) -> tuple[float, float]:
+    """What is usual on the weekday of a day, by the values of days before it.
+
+    The median of the weekday, or of all days where the weekday has too few, give or take
+    `rule.width` robust standard deviations (the median absolute deviation of each day from its
+    weekday; Hampel, The influence curve and its role in robust estimation, 1974).
+    """
+    import numpy as np
+
+    numbers = np.array(list(values.values()))
+    weekdays = np.array([known.weekday() for known in values])
+    middles = np.array(
+        [
+            np.median(numbers[weekdays == weekday]) if (weekdays == weekday).any() else np.nan
+            for weekday in range(7)
+        ]
+    )
+    enough = (weekdays == day.weekday()).sum() >= SAME_WEEKDAYS
+    middle = float(middles[day.weekday()] if enough else np.median(numbers))
+    deviation = MAD_TO_DEVIATION * float(np.median(abs(numbers - middles[weekdays])))
+    half = max(rule.width * deviation, rule.least_width * abs(middle))
+    return middle - half, middle + half
+
+
+def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:
+    """The verdict on a day of which the source has no rows."""
+    newest = max((known for known in before if known < day), default=None)
+    behind = "" if newest is None else f"; the newest before it is {newest}"
+    days = None if newest is None else float((day - newest).days)
+    why = f"the source has no rows of {day}{behind}; run the day again once it has"
+    return Verdict(False, why, severe=True, value=days, high=0.0)
+
+
+def _rows(facts: DayFacts) -> float:
+    return facts.rows
+
+
+def _series(facts: DayFacts) -> float:
+    return len(facts.series)
+
+
+def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:
+    newest = max((known for known in before if known < day), default=None)
+    if newest is None:
+        return Verdict(True, "the first day that there is", value=0.0, high=0.0)
+    gap = (day - newest).days - 1
+    if gap:
+        why = (
+            f"the {gap} day(s) before it have no rows: their lags are missing in its features; "
+            "materialize observations of them once the source has them"
+        )
+        return Verdict(False, why, value=float(gap), high=0.0)
+    return Verdict(True, "it and the day before it have rows", value=0.0, high=0.0)
+
+
+def _count(
+    count: float, usual: tuple[float, float], fewest: float, what: str, lost: str
+) -> Verdict:
+    found = _within(count, usual, f"the number of {what}", lost)
+    if not found.passed and count < fewest / 2:
+        why = f"{count:g} {what}, less than half of the fewest of late, {fewest:g}{lost}"
+        return Verdict(False, why, severe=True, value=count, low=found.low, high=found.high)
+    return found
+
+
+def _within(value: float, usual: tuple[float, float], what: str, more: str = "") -> Verdict:
+    low, high = usual
+    passed = low <= value <= high
+    relation = "as usual on that weekday" if passed else "unusual on that weekday"
+    remedy = "" if passed else "; compare the day with the same weekdays before it at the source"
+    why = f"{what} is {value:.4g}, {relation}: {low:.4g} to {high:.4g}{more}{remedy}"
+    return Verdict(passed, why, value=float(value), low=low, high=high)
+
+
+def _at_most(value: float, high: float, what: str) -> Verdict:
+    passed = value <= high
+    remedy = "" if passed else "; remove them at the source and run the day again"
+    return Verdict(passed, f"{value:g} {what}{remedy}", value=float(value), high=high)
+
+
+def _missing(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+    """Of the input that exceeds its limit by most."""
+    if not facts.missing:
+        return Verdict(True, "there are no inputs")
+    limits = {
+        name: max(then.missing.get(name, 0.0) for then in history) + rule.more_missing
+        for name in facts.missing
+    }
+    worst = max(facts.missing, key=lambda name: facts.missing[name] - limits[name])
+    share, limit = facts.missing[worst], limits[worst]
+    passed = share <= limit
+    why = f"{worst} lacks {share:.1%} of its values, {'within' if passed else 'above'} {limit:.1%}"
+    remedy = "" if passed else "; see why the source has lost them, and run the day again"
+    return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
+
+
+def _new(facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+    found = [
+        f"{value} ({name})"
+        for name, values in facts.categories.items()
+        for value in sorted(values - set().union(*(then.categories[name] for then in history)))
+    ]
+    if not found:
+        return Verdict(True, "every category was seen of late", value=0.0, high=0.0)
+    why = f"new: {_named(found)}; models treat them as unknown until they are trained again"
+    return Verdict(False, why, value=float(len(found)), high=0.0)
+
+
+def _vanished(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+    found = []
+    for name, values in facts.categories.items():
+        known = set().union(*(then.categories[name] for then in history))
+        found += [
+            f"{value} ({name})"
+            for value in sorted(known - values)
+            if sum(value in then.categories[name] for then in history)
+            >= rule.nearly_all * len(history)
+        ]
+    if not found:
+        return Verdict(True, "every usual category is there", value=0.0, high=0.0)
+    why = f"vanished: {_named(found)}; see whether the source has renamed or lost them"
+    return Verdict(False, why, value=float(len(found)), high=0.0)
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(sorted(names)[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

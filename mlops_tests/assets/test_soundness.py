@@ -1,0 +1,123 @@
+"""The checks of a day's observations: what they say, and what a severe one stops."""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mlops_assets.ml.quality import CHECKS
+from mlops_tests.assets.lab import Lab, keys, make_rows, reason
+
+DAY, NEXT = "2026-03-10", "2026-03-11"
+OBSERVATIONS = dg.AssetKey("observations")
+
+
+def evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    """The evaluations of a run's checks by partition, each by its name."""
+    found: dict[str, dict[str, Any]] = {}
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            found.setdefault(evaluation.partition or "", {})[evaluation.check_name] = evaluation
+    return found
+
+
+def thinned(series: int, day: str = DAY) -> pd.DataFrame:
+    """The rows of the source, of a day only those of so many series."""
+    rows = make_rows()
+    kept = ["bread", "cake", "milk"][:series]
+    return rows[(rows["date"] != day) | rows["category"].isin(kept)]
+
+
+def test_a_sound_day_passes_every_check_on_its_partition(lab: Lab) -> None:
+    result = lab.run("observations", DAY)
+    assert result.success
+    found = evaluations(result)
+    assert list(found) == [DAY]
+    assert set(found[DAY]) == set(CHECKS)
+    assert all(evaluation.passed for evaluation in found[DAY].values())
+    count = found[DAY]["row_count"]
+    assert {name: value.value for name, value in count.metadata.items()} == {
+        "value": 3.0,
+        "low": 2.7,
+        "high": 3.3,
+    }
+
+
+def test_what_warns_is_stored_and_what_is_severe_is_refused(lab: Lab) -> None:
+    stored = lab.file("observations", DAY).read_bytes()
+    lab.write(thinned(2))
+    result = lab.run("observations features", DAY)
+    assert result.success
+    count = evaluations(result)[DAY]["row_count"]
+    assert (count.passed, count.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert len(lab.datasets.read("observations", [DAY])) == 2
+
+    lab.file("observations", DAY).write_bytes(stored)
+    lab.write(thinned(1))
+    result = lab.run("observations features", DAY)
+    assert "1 rows, less than half of the fewest of late, 3" in reason(result)
+    assert "`accept: true`" in reason(result)
+    count = evaluations(result)[DAY]["row_count"]
+    assert (count.passed, count.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert lab.file("observations", DAY).read_bytes() == stored
+    steps = {event.step_key for event in result.all_events if event.is_step_start}
+    assert steps == {"observations"}, "what depends on the day is not computed"
+
+
+def test_a_day_that_is_right_as_it_is_can_be_accepted(lab: Lab) -> None:
+    lab.write(thinned(1))
+    config = {"ops": {"observations": {"config": {"accept": True}}}}
+    result = lab.run("observations", DAY, config=config)
+    assert result.success
+    count = evaluations(result)[DAY]["row_count"]
+    assert (count.passed, count.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert count.description.startswith("accepted by hand: 1 rows, less than half")
+    assert len(lab.datasets.read("observations", [DAY])) == 1
+    rows = make_rows()
+    rows.loc[rows["date"] == DAY, "units"] = -1.0
+    lab.write(rows)
+    assert not lab.run("observations", DAY, config=config).success, "the schema stays"
+
+
+def test_days_of_a_range_are_judged_as_one_by_one(lab: Lab) -> None:
+    """A refused day speaks for no day after it."""
+    lab.write(thinned(1))
+    for key in keys(DAY, "2026-03-13"):
+        lab.datasets.delete("observations", key)
+    together = lab.run("observations", "2026-03-09", "2026-03-13")
+    assert reason(together).splitlines()[0].startswith("observations: 1 of 5")
+    said = evaluations(together)
+    stored = lab.datasets.keys("observations")
+    for key in keys(DAY, "2026-03-13"):
+        lab.datasets.delete("observations", key)
+    for key in keys("2026-03-09", "2026-03-13"):
+        alone = evaluations(lab.run("observations", key))[key]
+        assert {name: (e.passed, e.description) for name, e in alone.items()} == {
+            name: (e.passed, e.description) for name, e in said[key].items()
+        }
+    assert lab.datasets.keys("observations") == stored
+    assert not said[NEXT]["source_freshness"].passed, "the day before it has no rows"
+
+
+def test_a_day_without_rows_and_one_that_breaks_the_schema_say_so(lab: Lab) -> None:
+    rows = make_rows()
+    rows = rows[rows["date"] != DAY]
+    rows.loc[rows["date"] == NEXT, "units"] = -1.0
+    lab.write(rows)
+    result = lab.run("observations", DAY, NEXT)
+    assert "the source has no rows of 2026-03-10; the newest before it is 2026-03-09" in reason(
+        result
+    )
+    found = evaluations(result)
+    assert list(found[DAY]) == ["source_freshness"]
+    assert list(found[NEXT]) == ["schema"]
+    assert "InRangeColumnConstraint" in found[NEXT]["schema"].description
+    assert found[NEXT]["schema"].severity == dg.AssetCheckSeverity.ERROR
+
+
+def test_of_a_long_range_the_newest_days_have_results_of_their_own(lab: Lab) -> None:
+    found = evaluations(lab.run("observations", "2026-01-20", "2026-03-10"))
+    summary = found.pop("")
+    assert list(found) == keys("2026-02-08", "2026-03-10")
+    assert summary["row_count"].description == "passed for 50 partitions"

@@ -1,0 +1,182 @@
+"""Whether a day is sound, by the days before it."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_assets.ml.quality import (
+    CHECKS,
+    DayFacts,
+    QualityRule,
+    day_facts,
+    judge_day,
+    usual_range,
+    without_rows,
+)
+
+RULE = QualityRule()
+MONDAY = dt.date(2026, 3, 2)
+
+
+def facts(rows: int = 100, **changed: Any) -> DayFacts:
+    """A usual day: bread and cake, one series each ten rows."""
+    usual = DayFacts(
+        rows=rows,
+        series=frozenset((f"series {n}",) for n in range(10)),
+        missing={"price": 0.02},
+        duplicates=0,
+        target=20.0,
+        categories={"category": frozenset({"bread", "cake"})},
+    )
+    return replace(usual, **changed)
+
+
+def before(days: int = 28, usual: DayFacts | None = None) -> dict[dt.date, DayFacts]:
+    return {MONDAY - dt.timedelta(days=n): usual or facts() for n in range(1, days + 1)}
+
+
+def failed(day: DayFacts, history: dict[dt.date, DayFacts] | None = None) -> dict[str, bool]:
+    """The failed checks of a Monday, and whether they are severe."""
+    verdicts = judge_day(RULE, MONDAY, day, before() if history is None else history)
+    assert list(verdicts) == list(CHECKS)
+    return {name: verdict.severe for name, verdict in verdicts.items() if not verdict.passed}
+
+
+def test_the_facts_of_a_day_by_hand() -> None:
+    rows = pd.DataFrame(
+        {
+            "shop": ["a", "a", "b", "b"],
+            "units": [1.0, 1.0, 3.0, 5.0],
+            "price": [2.0, 2.0, None, 4.0],
+            "kind": ["x", "x", "y", None],
+        }
+    )
+    found = day_facts(
+        rows, target="units", series=["shop"], inputs=["price", "kind"], categorical=["kind"]
+    )
+    assert found == DayFacts(
+        rows=4,
+        series=frozenset({("a",), ("b",)}),
+        missing={"price": 0.25, "kind": 0.25},
+        duplicates=1,
+        target=2.5,
+        categories={"kind": frozenset({"x", "y"})},
+    )
+
+
+def test_a_usual_day_passes() -> None:
+    assert failed(facts()) == {}
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (facts(rows=91), {}),  # a tenth less than usual is within the least width
+        (facts(rows=89), {"row_count": False}),
+        (facts(rows=111), {"row_count": False}),
+        (facts(rows=49), {"row_count": True}),
+        (facts(series=frozenset({("series 0",)})), {"series_count": True}),
+        (facts(missing={"price": 0.06}), {}),
+        (facts(missing={"price": 0.08}), {"missing_values": False}),
+        (facts(duplicates=3), {"duplicates": False}),
+        (facts(target=30.0), {"target_range": False}),
+        (
+            facts(categories={"category": frozenset({"bread", "pie"})}),
+            {"new_categories": False, "vanished_categories": False},
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_day_is_found_alone(day: DayFacts, expected: dict[str, bool]) -> None:
+    assert failed(day) == expected
+
+
+def test_a_verdict_names_what_it_is_about() -> None:
+    day = facts(
+        series=frozenset((f"series {n}",) for n in range(8)),
+        categories={"category": frozenset({"bread", "pie"})},
+    )
+    verdicts = judge_day(RULE, MONDAY, day, before())
+    assert "lost: series 8, series 9" in verdicts["series_count"].why
+    assert verdicts["new_categories"].why.startswith("new: pie (category); ")
+    assert verdicts["vanished_categories"].why.startswith("vanished: cake (category); ")
+    count = verdicts["series_count"]
+    assert (count.value, count.low, count.high) == (8, 9, 11)
+
+
+def test_a_category_that_came_now_and_then_has_not_vanished() -> None:
+    history = before()
+    rare = facts(categories={"category": frozenset({"bread", "cake", "pie"})})
+    for day in list(history)[::2]:
+        history[day] = rare
+    assert failed(facts(), history) == {}
+
+
+def test_a_quiet_weekday_is_no_alarm() -> None:
+    history = {day: facts(rows=100 if day.weekday() else 40) for day in before(56)}
+    assert failed(facts(rows=40), history) == {}
+    assert failed(facts(rows=100), history) == {"row_count": False}
+
+
+def test_a_usual_range_by_hand() -> None:
+    # Mondays 8, 10, 12, their median 10; Tuesdays 20, 20, 26, their median 20:
+    # deviations 2, 0, 2, 0, 0, 6, their median 1
+    values: dict[dt.date, float] = {}
+    for week, (monday, tuesday) in enumerate([(8, 20), (10, 20), (12, 26)], start=1):
+        values[MONDAY - dt.timedelta(weeks=week)] = monday
+        values[MONDAY - dt.timedelta(weeks=week, days=-1)] = tuesday
+    low, high = usual_range(QualityRule(width=3.0), MONDAY, values)
+    assert (low, high) == pytest.approx((10 - 3 * 1.4826, 10 + 3 * 1.4826))
+    # no Sunday is known: the median of all, 16
+    low, high = usual_range(QualityRule(width=3.0), MONDAY - dt.timedelta(days=1), values)
+    assert (low + high) / 2 == pytest.approx(16)
+
+
+def test_little_history_judges_nothing_by_it() -> None:
+    verdicts = judge_day(RULE, MONDAY, facts(rows=1), before(13))
+    assert verdicts["row_count"].passed
+    assert verdicts["row_count"].why.startswith("not judged: 13 days before it have rows")
+    assert failed(facts(rows=1, duplicates=1), before(13)) == {"duplicates": False}
+    assert failed(facts(rows=1), before(14)) == {"row_count": True}
+
+
+def test_days_outside_of_the_window_count_for_nothing() -> None:
+    long_ago = {day - dt.timedelta(days=56): found for day, found in before().items()}
+    assert failed(facts(rows=1), long_ago) == {"source_freshness": False}
+    later = {MONDAY + dt.timedelta(days=n): facts(rows=1) for n in range(30)}
+    assert failed(facts(), before() | later) == {}
+
+
+def test_a_gap_before_a_day() -> None:
+    history = before()
+    for days in (1, 2):
+        del history[MONDAY - dt.timedelta(days=days)]
+    verdict = judge_day(RULE, MONDAY, facts(), history)["source_freshness"]
+    assert (verdict.passed, verdict.severe, verdict.value) == (False, False, 2)
+    missing = without_rows(MONDAY, history)
+    assert (missing.passed, missing.severe, missing.value) == (False, True, 3)
+    assert "the newest before it is 2026-02-27" in missing.why
+    assert without_rows(MONDAY, {}).value is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 500), min_size=14, max_size=56),
+    today=st.integers(1, 500),
+    factor=st.integers(2, 9),
+    weeks=st.integers(-20, 20),
+)
+def test_neither_the_unit_nor_the_season_matters(
+    counts: list[int], today: int, factor: int, weeks: int
+) -> None:
+    history = {MONDAY - dt.timedelta(days=n): facts(c) for n, c in enumerate(counts, start=1)}
+    found = judge_day(RULE, MONDAY, facts(today), history)["row_count"]
+    shift = dt.timedelta(weeks=weeks)
+    moved = {day + shift: facts(then.rows * factor) for day, then in history.items()}
+    again = judge_day(RULE, MONDAY + shift, facts(today * factor), moved)["row_count"]
+    assert (found.passed, found.severe) == (again.passed, again.severe)
+    assert again.high == pytest.approx((found.high or 0) * factor)

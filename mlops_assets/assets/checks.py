@@ -7,8 +7,6 @@ import dagster as dg
 
 from mlops_assets.assets.reporting import number
 
-LOGGED_PARTITIONS = 31  # of a range of days, so many of the newest have results of their own
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -57,8 +55,8 @@ def check_results(
 ) -> list[dg.AssetCheckResult]:
     """Say what each check found of each partition of a run, `found` being in their order.
 
-    A run of one partition: the results themselves. A range: those of the newest partitions are
-    logged, and the results sum all of them up as a warning, since one must not fail the others.
+    A run of one partition: the results themselves. A range: each partition's are logged, and the
+    results sum them up as a warning, since one must not fail the others.
     """
     if context.has_partition_key:
         [findings] = found.values()
@@ -72,10 +70,8 @@ def check_results(
             )
             for name, finding in findings.items()
         ]
-    for partition in list(found)[-LOGGED_PARTITIONS:]:
-        for evaluation in evaluations(
-            context.asset_key, partition, found[partition], blocking=blocking
-        ):
+    for partition, findings in found.items():
+        for evaluation in evaluations(context.asset_key, partition, findings, blocking=blocking):
             context.log_event(evaluation)
     return [_summary(name, found) for name in next(iter(found.values()))]
 

@@ -116,8 +116,9 @@ def test_a_day_without_rows_and_one_that_breaks_the_schema_say_so(lab: Lab) -> N
     assert found[NEXT]["schema"].severity == dg.AssetCheckSeverity.ERROR
 
 
-def test_of_a_long_range_the_newest_days_have_results_of_their_own(lab: Lab) -> None:
+def test_every_day_of_a_long_range_has_results_of_its_own(lab: Lab) -> None:
+    """The web UI shows a check as skipped as long as one of its days was asked for in vain."""
     found = evaluations(lab.run("observations", "2026-01-20", "2026-03-10"))
     summary = found.pop("")
-    assert list(found) == keys("2026-02-08", "2026-03-10")
+    assert list(found) == keys("2026-01-20", "2026-03-10")
     assert summary["row_count"].description == "passed for 50 partitions"

@@ -14,9 +14,19 @@ from typing import Any, Self
 from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.event import listen
 
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
+
+
+def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
+    """Let a commit return before the disk has confirmed it, which halves the cost of an event.
+
+    With a write-ahead log, as Dagster has it, nothing is damaged by that: a power cut, but no
+    crash of a process, may lose the newest events (SQLite, PRAGMA synchronous).
+    """
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 class PooledSqliteEventLogStorage(SqliteEventLogStorage):
@@ -52,10 +62,12 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     def _engine(self, shard: str) -> Engine:
         """The engine of a file; the one used longest ago is closed when there are too many."""
         if shard not in self._engines:
-            self._engines[shard] = create_engine(
+            engine = create_engine(
                 self.conn_string_for_shard(shard),
                 connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             )
+            listen(engine, "connect", _without_waiting_for_the_disk)
+            self._engines[shard] = engine
         self._engines.move_to_end(shard)
         while len(self._engines) > KEPT_SHARDS:
             self._engines.popitem(last=False)[1].dispose()

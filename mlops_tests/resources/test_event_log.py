@@ -71,3 +71,15 @@ def test_who_watches_a_run_is_told_of_every_event_while_it_goes_on(tmp_path: Pat
                 instance.report_engine_event(message, run)
                 while message not in seen.get(timeout=20):
                     pass
+
+
+def test_commits_wait_for_no_disk_where_a_write_ahead_log_keeps_them_whole(tmp_path: Path) -> None:
+    with open_instance(tmp_path) as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, PooledSqliteEventLogStorage)
+        with log.index_connection() as connection:
+            pragmas = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous")
+            ]
+        assert pragmas == ["wal", 1]

@@ -108,7 +108,7 @@ def test_the_leaderboard_page_of_the_metadata_is_filled(served: Served, browser:
     page = f"{served.pages_url}/{LEADERBOARD_PAGE}"
     browser.act(f"//a[@href='{page}']", lambda link: browser.open(link.get_attribute("href")))
     charts = wait_for(lambda: browser.run(POINTS), PAGE_SECONDS, "charts of the leaderboard")
-    assert len(charts) == 3
+    assert len(charts) == 4
     assert all(traces and all(traces) for traces in charts), charts
     assert [model for model in MODELS if model not in browser.text()] == []
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from mlops_assets.assets.registry import STATE, registry_state
-from mlops_assets.assets.validation import NOBODY, PAUSED, in_words
+from mlops_assets.assets.validation import NOBODY, PAUSED, paused_names
 from mlops_assets.jobs import EVALUATE_JOB, REGISTRY_JOB, Job, retrain_job_name
 from mlops_assets.partitions import (
     LONG,
@@ -321,7 +321,7 @@ def _stale_leaderboard(
     [record] = instance.fetch_materializations(of_newest, limit=1).records
     made = record.asset_materialization
     shown = str(made.metadata[PAUSED].value) if made and PAUSED in made.metadata else NOBODY
-    paused = in_words(paused_models(instance, project))
+    paused = paused_names(paused_models(instance, project))
     if shown == paused:
         return []
     return _range_requests({key: {newest}}, partitions, f"{paused}:{record.storage_id}")

@@ -1,10 +1,8 @@
 """Acceptance checks of a new version, on the month that it was trained under."""
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlops_assets.assets.checks import Finding, Findings
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
 from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from mlops_assets.ml.metrics import FloatArray
-
-Checks = Mapping[str, CheckOutcome]
 
 
 def accept(
@@ -135,16 +131,3 @@ def _numbers(values: "pd.Series[float]") -> "FloatArray":
     import numpy as np
 
     return np.asarray(values, dtype=np.float64)
-
-
-def findings(checks: Checks) -> Findings:
-    """The outcomes of the checks as their asset reports them."""
-    return {
-        name: Finding(
-            outcome.passed,
-            outcome.why,
-            severe=True,
-            measures={"loss": outcome.loss, "limit": outcome.limit},
-        )
-        for name, outcome in checks.items()
-    }

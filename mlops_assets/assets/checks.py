@@ -1,37 +1,31 @@
 """How asset checks report partition by partition."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import Protocol
 
 import dagster as dg
 
 from mlops_assets.assets.reporting import number
 
 
-@dataclass(frozen=True)
-class Finding:
+class Outcome(Protocol):
     """What a check found of a partition; a severe one stops what depends on it."""
 
-    passed: bool
-    why: str
-    severe: bool
-    measures: Mapping[str, float | None] = field(default_factory=dict)
+    @property
+    def passed(self) -> bool: ...
 
     @property
-    def severity(self) -> dg.AssetCheckSeverity:
-        return dg.AssetCheckSeverity.ERROR if self.severe else dg.AssetCheckSeverity.WARN
+    def why(self) -> str: ...
 
     @property
-    def metadata(self) -> dict[str, dg.FloatMetadataValue]:
-        """The measures that there are, which plot."""
-        return {
-            name: dg.MetadataValue.float(number(value))
-            for name, value in self.measures.items()
-            if value is not None
-        }
+    def severe(self) -> bool: ...
+
+    @property
+    def measures(self) -> Mapping[str, float | None]:
+        """Numbers that plot, where there are any."""
 
 
-Findings = Mapping[str, Finding]
+Outcomes = Mapping[str, Outcome]
 
 
 def check_specs(
@@ -51,7 +45,7 @@ def check_specs(
 
 
 def check_results(
-    context: dg.AssetExecutionContext, found: Mapping[str, Findings], *, blocking: bool
+    context: dg.AssetExecutionContext, found: Mapping[str, Outcomes], *, blocking: bool
 ) -> list[dg.AssetCheckResult]:
     """Say what each check found of each partition of a run, `found` being in their order.
 
@@ -59,45 +53,45 @@ def check_results(
     results sum them up as a warning, since one must not fail the others.
     """
     if context.has_partition_key:
-        [findings] = found.values()
+        [outcomes] = found.values()
         return [
             dg.AssetCheckResult(
                 check_name=name,
-                passed=finding.passed,
-                severity=finding.severity,
-                description=finding.why,
-                metadata=finding.metadata,
+                passed=outcome.passed,
+                severity=_severity(outcome),
+                description=outcome.why,
+                metadata=_numbers(outcome),
             )
-            for name, finding in findings.items()
+            for name, outcome in outcomes.items()
         ]
-    for partition, findings in found.items():
-        for evaluation in evaluations(context.asset_key, partition, findings, blocking=blocking):
+    for partition, outcomes in found.items():
+        for evaluation in evaluations(context.asset_key, partition, outcomes, blocking=blocking):
             context.log_event(evaluation)
     return [_summary(name, found) for name in next(iter(found.values()))]
 
 
 def evaluations(
-    key: dg.AssetKey, partition: str, findings: Findings, *, blocking: bool
+    key: dg.AssetKey, partition: str, outcomes: Outcomes, *, blocking: bool
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """What the checks found of a partition, as events.
 
     To be yielded where the step may fail: what was only logged would be lost with it.
     """
-    for name, finding in findings.items():
+    for name, outcome in outcomes.items():
         yield dg.AssetCheckEvaluation(
             asset_key=key,
             check_name=name,
-            passed=finding.passed,
-            severity=finding.severity,
-            description=finding.why,
-            metadata=finding.metadata,
+            passed=outcome.passed,
+            severity=_severity(outcome),
+            description=outcome.why,
+            metadata=_numbers(outcome),
             partition=partition,
             blocking=blocking,
         )
 
 
-def _summary(name: str, found: Mapping[str, Findings]) -> dg.AssetCheckResult:
-    failed = [partition for partition, findings in found.items() if not findings[name].passed]
+def _summary(name: str, found: Mapping[str, Outcomes]) -> dg.AssetCheckResult:
+    failed = [partition for partition, outcomes in found.items() if not outcomes[name].passed]
     return dg.AssetCheckResult(
         check_name=name,
         passed=not failed,
@@ -106,3 +100,15 @@ def _summary(name: str, found: Mapping[str, Findings]) -> dg.AssetCheckResult:
             f"failed for {', '.join(failed)}" if failed else f"passed for {len(found)} partitions"
         ),
     )
+
+
+def _severity(outcome: Outcome) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if outcome.severe else dg.AssetCheckSeverity.WARN
+
+
+def _numbers(outcome: Outcome) -> dict[str, dg.FloatMetadataValue]:
+    return {
+        name: dg.MetadataValue.float(number(value))
+        for name, value in outcome.measures.items()
+        if value is not None
+    }

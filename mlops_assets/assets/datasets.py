@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.assets.checks import Findings, check_results, check_specs, evaluations
+from mlops_assets.assets.checks import Outcomes, check_results, check_specs, evaluations
 from mlops_assets.assets.freshness import daily_freshness, training_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
@@ -75,18 +75,18 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         days = by_day(source.read(start, end), date)
         inspector = Inspector(project, make_observations_type(project), datasets, start)
         outcomes: dict[str, Metadata | Exception] = {}
-        found: dict[str, Findings] = {}
+        found: dict[str, Outcomes] = {}
         for key in keys:
             try:
-                frame, findings = inspector.inspect(key, days.get(key), accept=config.accept)
+                frame, verdicts = inspector.inspect(key, days.get(key), accept=config.accept)
                 datasets.write("observations", key, frame)
             except UnsoundError as error:
                 outcomes[key] = error
-                yield from evaluations(context.asset_key, key, error.findings, blocking=False)
+                yield from evaluations(context.asset_key, key, error.verdicts, blocking=False)
             except DATA_ERRORS as error:
                 outcomes[key] = error
             else:
-                found[key] = findings
+                found[key] = verdicts
                 outcomes[key] = {
                     **stored(datasets, "observations", key, frame),
                     f"total_{project.columns.target}": float(frame[project.columns.target].sum()),

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 import pydantic
 
-from mlops_assets.assets.acceptance import accept, findings
-from mlops_assets.assets.checks import Findings, check_results, check_specs
+from mlops_assets.assets.acceptance import accept
+from mlops_assets.assets.checks import Outcomes, check_results, check_specs
 from mlops_assets.assets.datasets import frame_hash, read_window
 from mlops_assets.assets.freshness import training_freshness
 from mlops_assets.assets.reporting import (
@@ -80,7 +80,7 @@ def make_model_asset(
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         outcomes: dict[str, Metadata | Exception] = {}
-        found: dict[str, Findings] = {}
+        found: dict[str, Outcomes] = {}
         for month in months:
             try:
                 card = train(project, model, hyperparameters, month, through, datasets, models)
@@ -88,7 +88,7 @@ def make_model_asset(
                 outcomes[month] = error
             else:
                 outcomes[month] = card_metadata(card, models, datasets)
-                found[month] = findings(card.checks)
+                found[month] = card.checks
         results = check_results(context, found, blocking=True) if found else ()
         yield from report(context, outcomes, results)
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mlops_assets.assets.checks import Finding, Findings
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.assets.observations import validated
 from mlops_assets.assets.reporting import PartitionError
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class UnsoundError(PartitionError):
-    """A severe check of a day failed; `findings` are what the checks found that ran."""
+    """A severe check of a day failed; `verdicts` are those of the checks that ran."""
 
-    def __init__(self, message: str, findings: Findings) -> None:
+    def __init__(self, message: str, verdicts: dict[str, Verdict]) -> None:
         super().__init__(message)
-        self.findings = findings
+        self.verdicts = verdicts
 
 
 class Inspector:
@@ -58,8 +57,8 @@ class Inspector:
 
     def inspect(
         self, key: str, rows: "pd.DataFrame | None", *, accept: bool
-    ) -> tuple["pd.DataFrame", Findings]:
-        """The rows of a day as they are to be stored, and the findings.
+    ) -> tuple["pd.DataFrame", dict[str, Verdict]]:
+        """The rows of a day as they are to be stored, and the verdicts.
 
         UnsoundError when a severe check fails, unless it may be accepted and is.
         """
@@ -79,7 +78,7 @@ class Inspector:
             why = f"accepted by hand: {verdicts[name].why}"
             verdicts[name] = replace(verdicts[name], severe=False, why=why)
         self.before[day] = facts
-        return frame, _findings(verdicts)
+        return frame, verdicts
 
     def _facts(self, rows: "pd.DataFrame") -> DayFacts:
         columns = self.project.columns
@@ -100,16 +99,4 @@ def _unsound(verdicts: dict[str, Verdict]) -> UnsoundError:
             "; run the day again once the source has the rest, or, where its rows are right as "
             "they are, with `accept: true` in the run config of observations"
         )
-    return UnsoundError(reasons, _findings(verdicts))
-
-
-def _findings(verdicts: dict[str, Verdict]) -> Findings:
-    return {
-        name: Finding(
-            verdict.passed,
-            verdict.why,
-            severe=verdict.severe,
-            measures={"value": verdict.value, "low": verdict.low, "high": verdict.high},
-        )
-        for name, verdict in verdicts.items()
-    }
+    return UnsoundError(reasons, verdicts)

@@ -140,7 +140,7 @@ def evaluate(
             outcomes[key] = damaged.get(key) or PartitionError(
                 f"features of {key} are missing; materialize features for it first"
             )
-    forecasts = _forecasts(project, name, found, models, outcomes)
+    forecasts = _forecasts(project, name, found, models, outcomes, shadow=True)
     for key, outcome in outcomes.items():
         if not isinstance(outcome, Exception):  # not in service: no older forecasts either
             datasets.delete(f"validation/{name}", key)
@@ -190,8 +190,13 @@ def _forecasts(
     days: Mapping[str, "pd.DataFrame"],
     models: ModelStore,
     outcomes: dict[str, Metadata | Exception],
+    *,
+    shadow: bool = False,
 ) -> "pd.DataFrame | None":
-    """Forecasts of the versions in service, one call per version; errors go to `outcomes`."""
+    """Forecasts of the versions in service, one call per version; errors go to `outcomes`.
+
+    With `shadow`, those of the version before each of them as well.
+    """
     import pandas as pd
 
     try:
@@ -222,7 +227,7 @@ def _forecasts(
             outcomes |= broken
             kept_rows = ~rows[project.columns.date].isin([*map(pd.Timestamp, broken)])
             rows, values = rows[kept_rows], values[kept_rows]
-        previous = previous_version(fit_to_serve, card)
+        previous = previous_version(fit_to_serve, card) if shadow else None
         parts.append(
             rows[list(kept)].assign(
                 date=rows[project.columns.date].to_numpy(),
@@ -506,7 +511,7 @@ def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[s
     return {
         "table": markdown_table(header, rows),
         "best": str(board["model"].iloc[0]),
-        PAUSED: in_words(paused),
+        PAUSED: paused_names(paused),
         **{
             f"{line['model']}_{primary}_{LONG}d": number(line[f"{primary}_{LONG}d"])
             for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
@@ -515,7 +520,7 @@ def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[s
     }
 
 
-def in_words(paused: Collection[str]) -> str:
+def paused_names(paused: Collection[str]) -> str:
     """The paused models as a leaderboard names them."""
     return ", ".join(sorted(paused)) or NOBODY
 

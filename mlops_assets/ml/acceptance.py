@@ -34,6 +34,15 @@ class CheckOutcome(BaseModel):
     loss: float | None = None
     limit: float | None = None
 
+    @property
+    def severe(self) -> bool:
+        """Whether a failure keeps the version from serving: every one does."""
+        return True
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return {"loss": self.loss, "limit": self.limit}
+
 
 def within(loss: float, limit: float, limit_of: str) -> CheckOutcome:
     """Whether a loss is at most as large as a limit; `limit_of` says what that is."""

@@ -71,6 +71,10 @@ class Verdict:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return {"value": self.value, "low": self.low, "high": self.high}
+
 
 def day_facts(
     rows: "pd.DataFrame",

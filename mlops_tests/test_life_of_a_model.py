@@ -163,6 +163,7 @@ def test_the_life_of_a_model(served: Served, browser: Browser, folder: Path) -> 
         "lines in every chart",
     )
     page(served, browser, "leaderboard", NAME)
+    assert decide(served, browser, "create_model_job", config) == "FAILURE"  # the name is taken
 
     # trained with another hyperparameter, which is adopted
     known = {card.version for card in served.models.cards(NAME)}
@@ -186,8 +187,9 @@ def test_the_life_of_a_model(served: Served, browser: Browser, folder: Path) -> 
     assert (card.model, card.version) == (NAME, version)
     page(served, browser, "forecast", NAME, version)
 
-    # by now the registry says that it is paused
+    # by now the registry and the leaderboard say that it is paused
     page(served, browser, "model_registry", "champion, paused")
+    page(served, browser, "leaderboard", f"{NAME}, paused, newest version")
 
     # rolled back: the version before it serves, and the forecast is issued again
     config = {"version": version, "evaluate_past": True, "reason": "odd on Sundays"}
@@ -200,6 +202,7 @@ def test_the_life_of_a_model(served: Served, browser: Browser, folder: Path) -> 
 
     # dropped, once it is champion no more
     drop = {"model": NAME, "delete_stored": NAME, "reason": "the test is over"}
+    assert decide(served, browser, "drop_model_job", drop) == "FAILURE"
     pin = {"pin": "seasonal_naive", "reason": "to drop the other"}
     assert materialize(served, browser, "champion", day, pin) == "SUCCESS"
     assert load_champion(root)[1].model == "seasonal_naive"

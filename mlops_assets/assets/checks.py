@@ -1,31 +1,11 @@
 """How asset checks report partition by partition."""
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 import dagster as dg
 
 from mlops_assets.assets.reporting import number
-
-
-class Outcome(Protocol):
-    """What a check found of a partition; a severe one stops what depends on it."""
-
-    @property
-    def passed(self) -> bool: ...
-
-    @property
-    def why(self) -> str: ...
-
-    @property
-    def severe(self) -> bool: ...
-
-    @property
-    def measures(self) -> Mapping[str, float | None]:
-        """Numbers that plot, where there are any."""
-
-
-Outcomes = Mapping[str, Outcome]
+from mlops_assets.resources.checks import Outcome, Outcomes
 
 
 def check_specs(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.assets.checks import Outcomes, check_results, check_specs, evaluations
+from mlops_assets.assets.checks import check_results, check_specs, evaluations
 from mlops_assets.assets.freshness import daily_freshness, training_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
@@ -21,6 +21,7 @@ from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.ml.quality import CHECKS
 from mlops_assets.partitions import Partitions, add_months, day_of, days_between
 from mlops_assets.project import Project
+from mlops_assets.resources.checks import CheckStore, Outcomes
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
@@ -76,17 +77,20 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         inspector = Inspector(project, make_observations_type(project), datasets, start)
         outcomes: dict[str, Metadata | Exception] = {}
         found: dict[str, Outcomes] = {}
+        checks = CheckStore(datasets)
         for key in keys:
             try:
                 frame, verdicts = inspector.inspect(key, days.get(key), accept=config.accept)
                 datasets.write("observations", key, frame)
             except UnsoundError as error:
                 outcomes[key] = error
+                checks.write("observations", key, error.verdicts)
                 yield from evaluations(context.asset_key, key, error.verdicts, blocking=False)
             except DATA_ERRORS as error:
                 outcomes[key] = error
             else:
                 found[key] = verdicts
+                checks.write("observations", key, verdicts)
                 outcomes[key] = {
                     **stored(datasets, "observations", key, frame),
                     f"total_{project.columns.target}": float(frame[project.columns.target].sum()),

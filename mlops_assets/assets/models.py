@@ -13,7 +13,7 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance import accept
-from mlops_assets.assets.checks import Outcomes, check_results, check_specs
+from mlops_assets.assets.checks import check_results, check_specs
 from mlops_assets.assets.datasets import frame_hash, read_window
 from mlops_assets.assets.freshness import training_freshness
 from mlops_assets.assets.reporting import (
@@ -31,6 +31,7 @@ from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.ml.splits import HoldoutSplit
 from mlops_assets.partitions import Partitions, day_of, months_before
 from mlops_assets.project import ModelSettings, Project
+from mlops_assets.resources.checks import Outcomes
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.versions import ModelCard, ModelStore
 

@@ -14,11 +14,11 @@ from mlops_assets.ml.quality import (
     SCHEMA,
     DayFacts,
     QualityRule,
-    Verdict,
     day_facts,
     judge_day,
     without_rows,
 )
+from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.partitions import day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.datasets import DatasetStore

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_assets.ml.verdicts import Verdict
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -57,23 +59,6 @@ class DayFacts:
     target: float
     """The mean target of a row."""
     categories: Mapping[str, frozenset[str]]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """How a day did in one check; `low` and `high` are the ends of what is allowed."""
-
-    passed: bool
-    why: str
-    severe: bool = False
-    """Whether the day is refused for it."""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def measures(self) -> dict[str, float | None]:
-        return {"value": self.value, "low": self.low, "high": self.high}
 
 
 def day_facts(

@@ -11,6 +11,7 @@ import dagster as dg
 import yaml
 from pydantic import ValidationError
 
+from mlops_assets.assets.control import forget
 from mlops_assets.assets.models import hyperparameters_form
 from mlops_assets.jobs import (
     EVALUATE_JOB,
@@ -241,8 +242,7 @@ class Manager:
         shown = reload_definitions()
         if delete_stored:
             self.models.delete(name)
-            for dataset in (f"validation/{name}", f"validation_slices/{name}"):
-                self.datasets.delete(dataset)
+            forget(name, self.datasets)
             assets = [dg.AssetKey(["models", name]), dg.AssetKey(["validation", name])]
             known = [key for key in assets if self.context.instance.has_asset_key(key)]
             if known:

@@ -186,6 +186,29 @@ class ChampionSettings(Settings):
         return self
 
 
+class ControlSettings(Settings):
+    window_days: Annotated[int, Field(ge=28, le=366)] = 56
+    """How many days of its own a model is judged by."""
+    min_days: Annotated[int, Field(ge=14, le=366)] = 21
+    """The fewest days with scores among them; with fewer, a day is not judged."""
+    width: Annotated[float, Field(ge=1, le=20)] = 4.0
+    """Half-width of what is usual, in robust standard deviations."""
+    least_width: Annotated[float, Field(ge=0, le=10)] = 0.1
+    """Its least half-width, as a share of the middle."""
+    least_bias: Annotated[float, Field(gt=0, le=10)] = 0.1
+    """The bias over a week, as a share of the actuals, that is never an alarm."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
+    """Of the statement that a model is worse than the yardstick."""
+
+    @pydantic.model_validator(mode="after")
+    def _window_holds_the_days(self) -> Self:
+        if self.min_days > self.window_days:
+            raise ValueError(
+                f"a window of {self.window_days} days never holds min_days of {self.min_days}"
+            )
+        return self
+
+
 class ScheduleSettings(Settings):
     evaluate_hour: Annotated[int, Field(ge=0, le=23)] = 1
     """The hour of the day at which yesterday is ingested and evaluated."""
@@ -240,6 +263,7 @@ class Project(Settings):
     evaluation: EvaluationSettings
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
+    control: ControlSettings = ControlSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""

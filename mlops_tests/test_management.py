@@ -832,7 +832,7 @@ def test_a_dropped_model_is_out_of_the_system_and_stays_stored(busy: Busy) -> No
 def test_what_a_model_left_behind_can_be_deleted_later(lab: Lab) -> None:
     """Such as one that was removed from project.yaml."""
     stored = lab.folder / "storage"
-    for folder in ("models", "datasets/validation", "datasets/validation_slices"):
+    for folder in ("models", "datasets/validation", "datasets/validation_facts"):
         shutil.copytree(stored / folder / "linear", stored / folder / "old")
     job, config = drop("old", "old")
     summary = done(asked(lab, job, **config))

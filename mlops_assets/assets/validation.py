@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets.assets.checks import check_results, check_specs
+from mlops_assets.assets.control import checks_of, control_days, forget, not_judged
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.freshness import daily_freshness
@@ -30,6 +32,7 @@ from mlops_assets.partitions import (
     month_of,
 )
 from mlops_assets.project import ModelSettings, Project
+from mlops_assets.resources.checks import Outcomes
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
@@ -80,6 +83,12 @@ def make_validation_asset(
         kinds={"pandas", "parquet"},
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
+        check_specs=check_specs(
+            ["validation", model.name],
+            checks_of(project, model.name),
+            partitions.daily,
+            blocking=False,
+        ),
         deps=[
             "features",
             *(dg.AssetDep(["models", name], partition_mapping=month_of_day) for name in versions),
@@ -98,10 +107,13 @@ def make_validation_asset(
         models: dg.ResourceParam[ModelStore],
     ) -> Iterator[Any]:
         outcomes, served = without_warm_up(partitions, context.partition_keys)
-        outcomes |= evaluate(project, model.name, served, datasets, models)
+        evaluated, verdicts = evaluate(project, model.name, served, datasets, models)
+        outcomes |= evaluated
         for gain in gains_in_service(project, model.name, served, datasets, models):
             context.log_event(gain)
-        yield from report(context, outcomes)
+        # a range of days without any version says so once
+        found = verdicts or {context.partition_keys[0]: not_judged(project, model.name)}
+        yield from report(context, outcomes, check_results(context, found, blocking=False))
 
     return evaluated  # type: ignore[no-any-return]
 
@@ -124,13 +136,13 @@ def without_warm_up(
 
 def evaluate(
     project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
-) -> Mapping[str, Metadata | Exception]:
-    """Forecast, score and store days of a model; what each day came to."""
+) -> tuple[Mapping[str, Metadata | Exception], Mapping[str, Outcomes]]:
+    """Forecast, score, judge and store days of a model; what each came to, and its checks."""
     from mlops_assets.ml.evaluation import compare_with_previous, score_days
 
     outcomes: dict[str, Metadata | Exception] = {}
     if not keys:
-        return outcomes
+        return outcomes, {}
     metrics = make_metrics(project.evaluation.metrics)
     damaged: dict[str, StorageError] = {}
     features = datasets.read("features", keys, damaged)
@@ -143,23 +155,20 @@ def evaluate(
     forecasts = _forecasts(project, name, found, models, outcomes, shadow=True)
     for key, outcome in outcomes.items():
         if not isinstance(outcome, Exception):  # not in service: no older forecasts either
-            datasets.delete(f"validation/{name}", key)
-            datasets.delete(f"validation_slices/{name}", key)
+            forget(name, datasets, key)
     if forecasts is None:
-        return outcomes
+        return outcomes, {}
     scores = score_days(metrics, forecasts, project.evaluation.slices)
-    yardstick: pd.DataFrame | None = None
+    theirs: pd.DataFrame | None = None
     if name != project.evaluation.yardstick:
         # What is wrong with the yardstick is that model's to report: here it only goes missing.
         theirs = _forecasts(project, project.evaluation.yardstick, found, models, {})
-        yardstick = None if theirs is None else score_days(metrics, theirs, []).days
+    yardstick = None if theirs is None else score_days(metrics, theirs, []).days
     slices = by_day(scores.slices, "date") if len(scores.slices) else {}
     primary = project.evaluation.primary
     compared = compare_with_previous(metrics[primary], forecasts, ["date"])
     for key, frame in by_day(forecasts, "date").items():
         datasets.write(f"validation/{name}", key, frame)
-        if key in slices:
-            datasets.write(f"validation_slices/{name}", key, slices[key])
         day = scores.days.loc[key]
         metadata = {
             **{metric: number(day[metric]) for metric in metrics},
@@ -181,7 +190,7 @@ def evaluate(
         if key in slices:
             metadata["slices"] = _slice_table(slices[key], primary)
         outcomes[key] = metadata
-    return outcomes
+    return outcomes, control_days(project, name, forecasts, theirs, datasets)
 
 
 def _forecasts(

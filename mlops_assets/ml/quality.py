@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from mlops_assets.ml.verdicts import Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+
+    from mlops_assets.ml.metrics import FloatArray
+
+    IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 SCHEMA, FRESHNESS = "schema", "source_freshness"
 NAMED = 5  # so many names in a sentence
@@ -129,24 +134,40 @@ def usual_range(
     """What is usual on the weekday of a day, by the values of days before it.
 
     The median of the weekday, or of all days where the weekday has too few, give or take
-    `rule.width` robust standard deviations (the median absolute deviation of each day from its
-    weekday; Hampel, The influence curve and its role in robust estimation, 1974).
+    `rule.width` robust standard deviations (`usual_middle`).
     """
     import numpy as np
 
-    numbers = np.array(list(values.values()))
-    weekdays = np.array([known.weekday() for known in values])
-    middles = np.array(
-        [
-            np.median(numbers[weekdays == weekday]) if (weekdays == weekday).any() else np.nan
-            for weekday in range(7)
-        ]
+    middle, deviation = usual_middle(
+        np.array(list(values.values())),
+        np.array([known.weekday() for known in values]),
+        day.weekday(),
+        SAME_WEEKDAYS,
     )
-    enough = (weekdays == day.weekday()).sum() >= SAME_WEEKDAYS
-    middle = float(middles[day.weekday()] if enough else np.median(numbers))
-    deviation = MAD_TO_DEVIATION * float(np.median(abs(numbers - middles[weekdays])))
     half = max(rule.width * deviation, rule.least_width * abs(middle))
     return middle - half, middle + half
+
+
+def usual_middle(
+    values: "FloatArray", weekdays: "IntArray", weekday: int, enough: int
+) -> tuple[float, float]:
+    """The median of a weekday and the robust standard deviation of all days, of shape (days,).
+
+    The median of all days where the weekday has fewer than `enough`; the deviation is the median
+    absolute one of each day from its weekday's median, as of a normal distribution (Hampel, The
+    influence curve and its role in robust estimation, 1974).
+    """
+    import numpy as np
+
+    middles = np.array(
+        [
+            np.median(values[weekdays == known]) if (weekdays == known).any() else np.nan
+            for known in range(7)
+        ]
+    )
+    own = (weekdays == weekday).sum() >= enough
+    middle = float(middles[weekday] if own else np.median(values))
+    return middle, MAD_TO_DEVIATION * float(np.median(abs(values - middles[weekdays])))
 
 
 def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:

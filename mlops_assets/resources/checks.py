@@ -58,8 +58,8 @@ class CheckStore:
             f"checks/{asset}", key, pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
         )
 
-    def delete(self, asset: str, key: str) -> None:
-        """Forget the outcomes of a partition."""
+    def delete(self, asset: str, key: str | None = None) -> None:
+        """Forget the outcomes of a partition, or of all of them."""
         self.datasets.delete(f"checks/{asset}", key)
 
     def read(

@@ -139,7 +139,7 @@ class World:
 
     def evaluate(self, evaluation: Evaluation) -> None:
         keys = KEYS[evaluation.first : evaluation.last + 1]
-        outcomes = evaluate(PROJECT, NAME, keys, self.datasets, self.reader)
+        outcomes, _ = evaluate(PROJECT, NAME, keys, self.datasets, self.reader)
         for key in keys:
             serves = self.serves(dt.date.fromisoformat(key))
             outcome = outcomes[key]

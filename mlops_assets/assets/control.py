@@ -1,0 +1,100 @@
+"""The checks of a model's days: what they need to know is stored, what they found as well."""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from mlops_assets.assets.datasets import by_day
+from mlops_assets.ml.control import (
+    CHECKS,
+    WEEK,
+    YARDSTICK,
+    covered_rows,
+    daily_facts,
+    judge_days,
+)
+from mlops_assets.ml.metrics import make_metrics
+from mlops_assets.ml.verdicts import Verdict
+from mlops_assets.partitions import day_of, days_between
+from mlops_assets.project import Project
+from mlops_assets.resources.checks import CheckStore, Outcomes
+from mlops_assets.resources.datasets import DatasetStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def facts_dataset(name: str) -> str:
+    """Where the daily facts of a model are, by slice."""
+    return f"validation_facts/{name}"
+
+
+def control_days(
+    project: Project,
+    name: str,
+    forecasts: "pd.DataFrame",
+    yardstick: "pd.DataFrame | None",
+    datasets: DatasetStore,
+) -> dict[str, dict[str, Verdict]]:
+    """Judge days of a model by their forecasts and the days before them, by key and check.
+
+    `forecasts` are those of the days, not of the yardstick, which has its own or none. The facts
+    of the days and the verdicts are stored.
+    """
+    import pandas as pd
+
+    metric = make_metrics(project.evaluation.metrics)[project.evaluation.primary]
+    first = forecasts["date"].min().date()
+    radius_days = project.champion.window_days
+    before = datasets.read(f"validation/{name}", _days_before(first, radius_days), {})
+    covered = covered_rows(
+        forecasts,
+        before,
+        project.columns.series,
+        coverage=project.champion.coverage,
+        window_days=radius_days,
+    )
+    rows = forecasts.assign(covered=covered, yardstick=float("nan"))
+    if yardstick is not None:
+        theirs = yardstick.set_index(["date", "row"])["forecast"]
+        asked = pd.MultiIndex.from_frame(forecasts[["date", "row"]])
+        rows["yardstick"] = theirs.reindex(asked).to_numpy()
+    facts = daily_facts(metric, rows, project.evaluation.slices)
+    days = by_day(facts, "date")
+    for key, frame in days.items():
+        datasets.write(facts_dataset(name), key, frame)
+    reach = project.control.window_days + WEEK
+    known = datasets.read(facts_dataset(name), _days_before(first, reach), {})
+    verdicts = judge_days(
+        project.control,
+        metric,
+        pd.concat([known, facts], ignore_index=True) if len(known) else facts,
+        [day_of(key) for key in days],
+        against_yardstick=name != project.evaluation.yardstick,
+    )
+    checks = CheckStore(datasets)
+    for key, found in verdicts.items():
+        checks.write(f"validation/{name}", key, found)
+    return verdicts
+
+
+def forget(name: str, datasets: DatasetStore, key: str | None = None) -> None:
+    """Remove what is stored of a day of a model, or of all its days."""
+    for dataset in (f"validation/{name}", facts_dataset(name)):
+        datasets.delete(dataset, key)
+    CheckStore(datasets).delete(f"validation/{name}", key)
+
+
+def not_judged(project: Project, name: str) -> Outcomes:
+    """What the checks say of a day on which no version is in service."""
+    why = "not judged: no version is in service"
+    return {check: Verdict(True, why) for check in checks_of(project, name)}
+
+
+def checks_of(project: Project, name: str) -> dict[str, str]:
+    """The checks of a model's days with what they ask; the yardstick is not compared to itself."""
+    left_out = YARDSTICK if name == project.evaluation.yardstick else ""
+    return {check: asks for check, asks in CHECKS.items() if check != left_out}
+
+
+def _days_before(day: dt.date, days: int) -> list[str]:
+    return days_between(day - dt.timedelta(days=days), day)

@@ -15,6 +15,7 @@ from mlops_assets.jobs import make_jobs
 from mlops_assets.management import make_management_jobs
 from mlops_assets.partitions import make_partitions
 from mlops_assets.project import Project, load_project, storage_root
+from mlops_assets.reactions import make_reaction_sensors
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import PageStore
 from mlops_assets.resources.registry import Registry
@@ -37,7 +38,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     project, left_out = Registry(storage).apply(base)
     for name, reason in left_out.items():
         logging.getLogger(__name__).warning("left out: %s: %s", name, reason)
-    models = ModelStore(storage)
+    datasets, models = DatasetStore(storage), ModelStore(storage)
     partitions = make_partitions(project, storage)
     jobs = make_jobs(project)
     return dg.Definitions(
@@ -51,10 +52,13 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
         ],
         jobs=[*jobs, *make_management_jobs(base, project.models, storage, make_definitions)],
         schedules=make_schedules(project),
-        sensors=make_sensors(project, partitions, jobs, models),
+        sensors=[
+            *make_sensors(project, partitions, jobs, models),
+            *make_reaction_sensors(project, jobs, datasets, models),
+        ],
         resources={
             "source": make_source(project),
-            "datasets": DatasetStore(storage),
+            "datasets": datasets,
             "models": models,
             "pages": PageStore(storage),
         },

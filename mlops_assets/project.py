@@ -209,6 +209,21 @@ class ControlSettings(Settings):
         return self
 
 
+class ReactionSettings(Settings):
+    days: Annotated[int, Field(ge=1, le=60)] = 5
+    """How many of the last days are looked at."""
+    failures: Annotated[int, Field(ge=1, le=60)] = 3
+    """On how many of them, yesterday included, a model must have failed to be trained again."""
+    cool_down_days: Annotated[int, Field(ge=1, le=366)] = 14
+    """The fewest days between two such trainings; doubled each time that one brought nothing."""
+
+    @pydantic.model_validator(mode="after")
+    def _days_hold_the_failures(self) -> Self:
+        if self.failures > self.days:
+            raise ValueError(f"{self.days} days never hold {self.failures} failures")
+        return self
+
+
 class ScheduleSettings(Settings):
     evaluate_hour: Annotated[int, Field(ge=0, le=23)] = 1
     """The hour of the day at which yesterday is ingested and evaluated."""
@@ -264,6 +279,7 @@ class Project(Settings):
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
     control: ControlSettings = ControlSettings()
+    reactions: ReactionSettings = ReactionSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""

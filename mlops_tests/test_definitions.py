@@ -123,6 +123,7 @@ def test_schedules_and_sensors_are_on() -> None:
         "catch_up_sensor",
         "refresh_sensor",
         "registry_sensor",
+        "performance_sensor",
     }
 
 

@@ -181,6 +181,11 @@ def judge_days(
     return verdicts
 
 
+def persistent(failed: Sequence[bool], *, needed: int) -> bool:
+    """Whether the newest of the days, the last one, failed and at least `needed` of them did."""
+    return bool(failed) and failed[-1] and sum(failed) >= needed
+
+
 class _Daily:
     """Facts of all rows or of a slice on a calendar without gaps, as arrays of shape (days,)."""
 

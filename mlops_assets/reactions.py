@@ -1,0 +1,184 @@
+"""Reactions: a model in service that stays worse is trained again at once, and says why."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlops_assets.jobs import Job, retrain_job_name
+from mlops_assets.ml.control import LEVEL, persistent
+from mlops_assets.ml.evaluation import compare_with_previous
+from mlops_assets.ml.metrics import make_metrics
+from mlops_assets.partitions import days_between, month_of
+from mlops_assets.project import Cadence, Project
+from mlops_assets.resources.checks import CheckStore
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.switches import paused_models
+from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+from mlops_assets.sensors import make_sensor
+
+REACTION_TAG = "mlops_assets/reaction"  # the model that was trained again
+REASON_TAG = "mlops_assets/reason"
+THROUGH_TAG = "mlops_assets/through"
+REMEMBERED_RUNS = 10  # the cool-down has doubled often enough by then
+ONE_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """A model in service that failed its checks on most of the last days."""
+
+    model: str
+    why: str
+
+
+def make_reaction_sensors(
+    project: Project, jobs: Sequence[Job], datasets: DatasetStore, models: ModelStore
+) -> list[dg.SensorDefinition]:
+    """The sensors that ask for a training off the cadence, on by default."""
+    rule = project.reactions
+
+    def react(
+        find: Callable[[Project, DatasetStore, ModelStore, dt.date], list[Degradation]],
+    ) -> Callable[[dg.DagsterInstance], list[dg.RunRequest]]:
+        def requests(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+            now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+            found = find(project, datasets, models, now.date())
+            return trainings(instance, project, datasets, models, found, now)
+
+        return requests
+
+    return [
+        make_sensor(
+            "performance_sensor",
+            jobs,
+            react(degraded_models),
+            seconds=300,
+            nothing="No model in service has become worse for days.",
+            description=(
+                f"Trains a model again, through yesterday, when {' or '.join(LEVEL)} failed on "
+                f"{rule.failures} of the last {rule.days} days and yesterday; at most once in "
+                f"{rule.cool_down_days} days, and half as often after each time that it brought "
+                "nothing. A paused model is left alone."
+            ),
+        )
+    ]
+
+
+def degraded_models(
+    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+) -> list[Degradation]:
+    """The models whose version in service became worse and stayed so through yesterday.
+
+    Only the days of that version count: a newer one is first given its chance.
+    """
+    days = days_between(today - dt.timedelta(days=project.reactions.days), today)
+    checks = CheckStore(datasets)
+    found = []
+    for model in project.models:
+        asset = f"validation/{model.name}"
+        try:
+            card = models.in_service(model.name, today)
+        except StorageError:
+            continue  # the evaluation of the day has said so
+        forecasts = datasets.read(asset, days, {})
+        if card is None or forecasts.empty:
+            continue
+        served = forecasts.loc[forecasts["version"] == card.version, "date"].unique()
+        rows = checks.read([asset], days, {})
+        rows = rows[rows["check"].isin(LEVEL) & rows["date"].isin(served)]
+        failing = rows[~rows["passed"].astype(bool)]
+        dates = {f"{date:%Y-%m-%d}" for date in failing["date"]}
+        if not persistent([day in dates for day in days], needed=project.reactions.failures):
+            continue
+        newest = failing[failing["date"] == failing["date"].max()]
+        reasons = "; ".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records"))
+        why = f"failed on {len(dates)} of the last {len(days)} days: {reasons}"
+        found.append(Degradation(model.name, why))
+    return found
+
+
+def trainings(
+    instance: dg.DagsterInstance,
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    degradations: Sequence[Degradation],
+    now: dt.datetime,
+) -> list[dg.RunRequest]:
+    """A training through yesterday of each of the models that is not paused or cooling down."""
+    through = str(now.date() - ONE_DAY)
+    left_alone = paused_models(instance, project)
+    left_alone |= {model.name for model in project.models if model.cadence == Cadence.MANUAL}
+    return [
+        dg.RunRequest(
+            run_key=f"reaction:{found.model}:{through}",
+            job_name=retrain_job_name(found.model),
+            partition_key=month_of(now.date()),
+            asset_selection=[dg.AssetKey(["models", found.model])],
+            run_config={"ops": {f"models__{found.model}": {"config": {"through": through}}}},
+            tags={REACTION_TAG: found.model, THROUGH_TAG: through, REASON_TAG: found.why},
+        )
+        for found in degradations
+        if found.model not in left_alone
+        and now >= cooled_down(instance, project, datasets, models, found.model)
+    ]
+
+
+def cooled_down(
+    instance: dg.DagsterInstance,
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    name: str,
+) -> dt.datetime:
+    """From when on a model may be trained again.
+
+    The cool-down doubles with each of the newest trainings that brought nothing: a version that
+    was not accepted, or that is no better than the one before it on the days it served.
+    """
+    runs = instance.get_run_records(
+        dg.RunsFilter(tags={REACTION_TAG: name}), limit=REMEMBERED_RUNS, ascending=False
+    )
+    if not runs:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
+    fruitless = 0
+    for record in runs:
+        through = dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG])
+        if not brought_nothing(project, datasets, models, name, through):
+            break
+        fruitless += 1
+    days = project.reactions.cool_down_days * 2**fruitless
+    return runs[0].create_timestamp.astimezone(dt.UTC) + dt.timedelta(days=days)
+
+
+def brought_nothing(
+    project: Project, datasets: DatasetStore, models: ModelStore, name: str, through: dt.date
+) -> bool:
+    """Whether the version trained through a day was refused, or is no gain so far.
+
+    False while it has not served a day, or where its training failed.
+    """
+    try:
+        trained = [card for card in models.cards(name) if card.trained_through == through]
+        fit = models.fit_to_serve(name)
+    except StorageError:
+        return False
+    if not trained:
+        return False
+    card = trained[-1]
+    if card not in fit:
+        return True
+    rows = datasets.read(f"validation/{name}", _days_served(card, fit, project.today()), {})
+    rows = rows[rows["version"] == card.version] if len(rows) else rows
+    metric = make_metrics(project.evaluation.metrics)[project.evaluation.primary]
+    compared = compare_with_previous(metric, rows, ["version"])
+    return not compared.empty and bool(compared["gain"].iloc[0] <= 0)
+
+
+def _days_served(card: ModelCard, fit: list[ModelCard], today: dt.date) -> list[str]:
+    days = days_between(card.trained_through + ONE_DAY, today)
+    return [day for day in days if serving(fit, dt.date.fromisoformat(day)) == card]

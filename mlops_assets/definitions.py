@@ -5,6 +5,7 @@ import warnings
 
 import dagster as dg
 
+from mlops_assets.alerting import make_alert_sensor, make_alerts_asset
 from mlops_assets.assets.champion import make_champion
 from mlops_assets.assets.datasets import make_dataset_assets
 from mlops_assets.assets.models import make_model_assets
@@ -48,10 +49,14 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             *make_validation_assets(project, partitions),
             make_champion(project, partitions),
             make_forecast(project, partitions),
+            make_alerts_asset(project),
         ],
         jobs=[*jobs, *make_management_jobs(base, project.models, storage, make_definitions)],
         schedules=make_schedules(project),
-        sensors=make_sensors(project, partitions, jobs, models),
+        sensors=[
+            *make_sensors(project, partitions, jobs, models),
+            make_alert_sensor(project, partitions, storage),
+        ],
         resources={
             "source": make_source(project),
             "datasets": DatasetStore(storage),

@@ -76,7 +76,7 @@ def make_alert_sensor(
     project: Project, partitions: Partitions, storage: Storage
 ) -> dg.SensorDefinition:
     """The sensor that tells problems, champion changes and recoveries, once each."""
-    alerts, notifier, datasets = Alerts(storage), Notifier(storage), DatasetStore(storage)
+    alerts, notifier = Alerts(storage), Notifier(storage)
 
     @dg.sensor(
         name="alert_sensor",
@@ -90,6 +90,7 @@ def make_alert_sensor(
     )
     def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+        datasets = DatasetStore(storage)  # anew: it keeps what it has read
         problems = find_problems(context.instance, project, partitions, datasets, now)
         changes = champion_changes(project, datasets, now)
         before = set(alerts.all())

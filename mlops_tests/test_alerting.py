@@ -45,7 +45,8 @@ class Watch:
         return {name: value.value for name, value in event.metadata.items()}
 
     def problems(self, now: dt.datetime = NOON) -> list[str]:
-        return sorted(find_problems(self.instance, PROJECT, self.partitions, self.datasets, now))
+        datasets = DatasetStore(self.storage)
+        return sorted(find_problems(self.instance, PROJECT, self.partitions, datasets, now))
 
     def subjects(self) -> list[str]:
         return [alert.subject for alert in self.alerts.all().values()]

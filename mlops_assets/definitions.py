@@ -5,6 +5,7 @@ import warnings
 
 import dagster as dg
 
+from mlops_assets.alerting import make_alert_sensor, make_alerts_asset
 from mlops_assets.assets.champion import make_champion
 from mlops_assets.assets.datasets import make_dataset_assets
 from mlops_assets.assets.models import make_model_assets
@@ -38,7 +39,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     project, left_out = Registry(storage).apply(base)
     for name, reason in left_out.items():
         logging.getLogger(__name__).warning("left out: %s: %s", name, reason)
-    datasets, models = DatasetStore(storage), ModelStore(storage)
+    models = ModelStore(storage)
     partitions = make_partitions(project, storage)
     jobs = make_jobs(project)
     return dg.Definitions(
@@ -49,16 +50,18 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             *make_validation_assets(project, partitions),
             make_champion(project, partitions),
             make_forecast(project, partitions),
+            make_alerts_asset(project),
         ],
         jobs=[*jobs, *make_management_jobs(base, project.models, storage, make_definitions)],
         schedules=make_schedules(project),
         sensors=[
             *make_sensors(project, partitions, jobs, models),
-            *make_reaction_sensors(project, jobs, datasets, models),
+            *make_reaction_sensors(project, jobs, storage),
+            make_alert_sensor(project, partitions, storage),
         ],
         resources={
             "source": make_source(project),
-            "datasets": datasets,
+            "datasets": DatasetStore(storage),
             "models": models,
             "pages": PageStore(storage),
         },

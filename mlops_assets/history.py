@@ -12,7 +12,7 @@ import dagster as dg
 from tqdm import tqdm
 
 from mlops_assets.definitions import defs
-from mlops_assets.jobs import EVALUATE_JOB, RETRAIN_ALL_JOB, failure_reasons
+from mlops_assets.jobs import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
 from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.project import Project, load_project, storage_root
 from mlops_assets.resources.registry import Registry
@@ -21,7 +21,6 @@ from mlops_assets.sensors import UNFINISHED, make_layers
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
-HISTORY_TAG = "mlops_assets/history"
 
 Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 

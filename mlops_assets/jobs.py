@@ -11,6 +11,7 @@ EVALUATE_JOB = "evaluate_job"
 
 RETRAIN_ALL_JOB = "retrain_all_job"
 REGISTRY_JOB = "registry_job"
+HISTORY_TAG = "mlops_assets/history"  # of the runs that build the history
 
 Job = Any  # what define_asset_job returns, a type that Dagster does not export
 

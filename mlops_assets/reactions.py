@@ -15,7 +15,7 @@ from mlops_assets.partitions import days_between, month_of
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.checks import CheckStore
 from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.switches import paused_models
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 from mlops_assets.sensors import make_sensor
@@ -36,7 +36,7 @@ class Degradation:
 
 
 def make_reaction_sensors(
-    project: Project, jobs: Sequence[Job], datasets: DatasetStore, models: ModelStore
+    project: Project, jobs: Sequence[Job], storage: Storage
 ) -> list[dg.SensorDefinition]:
     """The sensors that ask for a training off the cadence, on by default."""
     rule = project.reactions
@@ -45,6 +45,8 @@ def make_reaction_sensors(
         find: Callable[[Project, DatasetStore, ModelStore, dt.date], list[Degradation]],
     ) -> Callable[[dg.DagsterInstance], list[dg.RunRequest]]:
         def requests(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+            # made anew for each tick, since stores keep what they have read
+            datasets, models = DatasetStore(storage), ModelStore(storage)
             now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
             found = find(project, datasets, models, now.date())
             return trainings(instance, project, datasets, models, found, now)

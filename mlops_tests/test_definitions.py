@@ -90,10 +90,11 @@ def test_a_missing_column_stops_loading(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ASSETS, ids=lambda spec: spec.key.to_user_string())
 def test_every_asset_says_what_it_is(spec: dg.AssetSpec) -> None:
     assert spec.description
-    assert spec.group_name in {"datasets", "models", "validation", "serving"}
+    assert spec.group_name in {"datasets", "models", "validation", "serving", "monitoring"}
     assert spec.owners == [load_project().owner]
     assert spec.kinds
-    if spec.group_name != "models" and spec.key.path[-1] != "champion":  # one row, in its metadata
+    in_metadata = spec.key.path[-1] in {"champion", "alerts"}  # shown whole there
+    if spec.group_name != "models" and not in_metadata:
         assert "dagster/column_schema" in spec.metadata
 
 
@@ -104,6 +105,7 @@ def test_one_asset_of_each_kind_per_model() -> None:
     assert keys == {
         *("observations", "features", "training_set", "leaderboard", "champion", "forecast"),
         "model_registry",
+        "alerts",
         *(f"{kind}/{name}" for kind in ("models", "validation") for name in names),
     }
 
@@ -120,6 +122,7 @@ def test_schedules_and_sensors_are_on() -> None:
     }
     assert {s.default_status for s in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
     assert {sensor.name for sensor in repository.sensor_defs} == {
+        "alert_sensor",
         "catch_up_sensor",
         "refresh_sensor",
         "registry_sensor",

@@ -90,7 +90,7 @@ def test_a_missing_column_stops_loading(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ASSETS, ids=lambda spec: spec.key.to_user_string())
 def test_every_asset_says_what_it_is(spec: dg.AssetSpec) -> None:
     assert spec.description
-    assert spec.group_name in {"datasets", "models", "validation", "serving"}
+    assert spec.group_name in {"datasets", "models", "validation", "serving", "monitoring"}
     assert spec.owners == [load_project().owner]
     assert spec.kinds
     if spec.group_name != "models" and spec.key.path[-1] != "champion":  # one row, in its metadata
@@ -103,7 +103,7 @@ def test_one_asset_of_each_kind_per_model() -> None:
     assert {"seasonal_naive", "linear", "tree", "boosting", "hist_boosting"} <= set(names)
     assert keys == {
         *("observations", "features", "training_set", "leaderboard", "champion", "forecast"),
-        "model_registry",
+        *("model_registry", "drift"),
         *(f"{kind}/{name}" for kind in ("models", "validation") for name in names),
     }
 

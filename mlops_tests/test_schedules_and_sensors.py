@@ -38,7 +38,7 @@ PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1)})
 NOON = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 MODELS = [model.name for model in PROJECT.models]
 SCORES = [f"validation/{name}" for name in MODELS]
-DAILY = ["observations", "features", *SCORES, "leaderboard", "champion", "forecast"]
+DAILY = ["observations", "features", *SCORES, "leaderboard", "champion", "forecast", "drift"]
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ DAILY = [
     "leaderboard",
     "champion",
     "forecast",
+    "drift",
 ]
 MODELS = ["models/seasonal_naive", "models/linear"]
 

@@ -111,9 +111,14 @@ class Watch:
         )
         self.fit_to_serve: dict[str, list[ModelCard]] = {}
         self.references: dict[str, Reference] = {}
+        self.recent: dict[str, dict[str, pd.DataFrame]] = {}
 
     def _first(self, day: dt.date) -> dt.date:
         return day - dt.timedelta(days=self.rule.window_days - 1)
+
+    def _days(self, key: str) -> list[str]:
+        """The days that are recent on a day, itself the last."""
+        return days_between(self._first(day_of(key)), day_of(key) + dt.timedelta(days=1))
 
     def day(self, key: str) -> tuple[Metadata, Outcomes]:
         """What a day comes to, stored, and what its checks find.
@@ -129,16 +134,15 @@ class Watch:
         card = self._card(key)
         if card is None:
             return self._unjudged(key, f"no version of {self.champions[key]} is in service")
-        days = days_between(self._first(day_of(key)), day_of(key) + dt.timedelta(days=1))
-        parts = [self.features[day] for day in days if day in self.features]
-        if len(parts) < self.rule.min_days:
+        days = [day for day in self._days(key) if day in self.features]
+        if len(days) < self.rule.min_days:
             return self._unjudged(
-                key, f"{len(parts)} of the last days have rows, fewer than {self.rule.min_days}"
+                key, f"{len(days)} of the last days have rows, fewer than {self.rule.min_days}"
             )
         reference = self._reference(card)
         if not reference.measured:
             return self._unjudged(key, f"{card.version} learned from too few days that are stored")
-        recent = self._with_forecasts(card, pd.concat(parts, ignore_index=True))
+        recent = pd.concat([self.recent[card.version][day] for day in days], ignore_index=True)
         drifts, auc = reference.compare(recent), reference.auc(recent)
         frame = _frame(key, card, drifts)
         self.datasets.write(DATASET, key, frame)
@@ -180,7 +184,7 @@ class Watch:
             left_out = {*calendar, *categorical}
             self.references[card.version] = Reference(
                 self.rule,
-                self._with_forecasts(card, rows),
+                self._forecast(card, rows),
                 date=columns.date,
                 series=columns.series,
                 numeric=[*(name for name in card.inputs if name not in left_out), FORECAST],
@@ -189,11 +193,26 @@ class Watch:
             )
         return self.references[card.version]
 
-    def _with_forecasts(self, card: ModelCard, rows: "pd.DataFrame") -> "pd.DataFrame":
-        values, broken = forecast_rows(card, rows, self.project.columns.date, self.models)
-        if broken:
-            raise next(iter(broken.values()))
-        return rows.assign(**{FORECAST: values})
+    def _forecast(self, card: ModelCard, rows: "pd.DataFrame") -> "pd.DataFrame":
+        """Rows that a version learned from with its forecasts, those of all its days being kept.
+
+        One call for all of them, since loading a version takes longer than asking it. A forecast
+        that is not finite counts as missing.
+        """
+        import numpy as np
+        import pandas as pd
+
+        date = self.project.columns.date
+        asked: dict[str, None] = {}
+        for key, model in self.champions.items():
+            if model == card.model and self._card(key) == card:
+                asked |= dict.fromkeys(self._days(key))
+        recent = [self.features[day] for day in asked if day in self.features]
+        every = pd.concat([rows, *recent], ignore_index=True)
+        values, _ = forecast_rows(card, every, date, self.models)
+        every[FORECAST] = np.where(np.isfinite(values), values, np.nan)
+        self.recent[card.version] = by_day(every.iloc[len(rows) :], date)
+        return every.iloc[: len(rows)]
 
 
 def drift_metadata(card: ModelCard, drifts: list[Drift], auc: float, auc_limit: float) -> Metadata:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_assets.ml.verdicts import Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from mlops_assets.ml.metrics import FloatArray
@@ -93,7 +94,7 @@ def robust_spread(values: "FloatArray") -> float:
     return float((high - low) / IQR_TO_DEVIATION or values.std() or 1.0)
 
 
-def jensen_shannon(first: "FloatArray", second: "FloatArray") -> float:
+def jensen_shannon(first: "np.ndarray[Any, Any]", second: "np.ndarray[Any, Any]") -> float:
     """The Jensen-Shannon distance of two counts of the same categories, from 0 to 1 (base 2)."""
     import numpy as np
 
@@ -146,10 +147,11 @@ class Reference:
         ordinal = (days - days.min()).days.to_numpy()
         last = int(ordinal.max())
         self.windows = [
-            (ordinal >= start) & (ordinal < start + rule.window_days)
+            (inside, inside & (ordinal > start))
             for start in range(last - rule.window_days + 2)
+            if (inside := (ordinal >= start) & (ordinal < start + rule.window_days)).any()
+            and not inside.all()
         ]
-        self.windows = [window for window in self.windows if window.any() and not window.all()]
         self.measured = bool(self.windows)
         if not self.measured:
             return
@@ -201,13 +203,14 @@ class Reference:
         order = np.argsort(values)  # missing ones last
         spread = robust_spread(values)
 
-        distances = []
-        for window in self.windows:
-            outside = ~window
-            rest = values[order][outside[order]]
-            without = _Number(_present(rest), _missing(rest), _share(repeats[outside]), spread, {})
-            distances.append(without.measure(values[window], repeats[window]))
         whole = values[order]
+        distances = []
+        for window, later in self.windows:
+            outside = ~window
+            rest = whole[outside[order]]
+            without = _Number(_present(rest), _missing(rest), _share(repeats[outside]), spread, {})
+            # as in recent rows, of which the first day has none before it
+            distances.append(without.measure(values[window], repeats[later]))
         limits = self._limits(distances)
         return _Number(_present(whole), _missing(whole), _share(repeats), spread, limits)
 
@@ -218,7 +221,7 @@ class Reference:
         codes, known = pd.factorize(self.rows[name].astype(object), use_na_sentinel=False)
         counts = np.bincount(codes, minlength=len(known)).astype(float)
         distances = []
-        for window in self.windows:
+        for window, _ in self.windows:
             inside = np.bincount(codes[window], minlength=len(known)).astype(float)
             distances.append({CATEGORIES: jensen_shannon(counts - inside, inside)})
         return _Category(pd.Series(counts, index=known), self._limits(distances))
@@ -246,9 +249,10 @@ class Reference:
 
         count = min(self.rule.auc_windows, len(self.windows))
         picked = np.linspace(0, len(self.windows) - 1, count).round().astype(int)
-        scores = [
-            self._auc(self.rows[~self.windows[at]], self.rows[self.windows[at]]) for at in picked
-        ]
+        scores = []
+        for at in picked:
+            inside, _ = self.windows[at]
+            scores.append(self._auc(self.rows[~inside], self.rows[inside]))
         return min(0.5 + usual_limit(self.rule, np.array(scores) - 0.5), 0.99)
 
     def _auc(self, learned: "pd.DataFrame", recent: "pd.DataFrame") -> float:
@@ -314,12 +318,13 @@ class _Category:
     limits: Mapping[str, float]
 
     def measure(self, values: "pd.Series[Any]") -> float:
-        recent = values.astype(object).value_counts(dropna=False).astype(float)
+        recent = values.astype(object).value_counts(dropna=False)
         known = self.counts.index.union(recent.index, sort=False)
-        return jensen_shannon(
-            self.counts.reindex(known, fill_value=0.0).to_numpy(dtype="float64"),
-            recent.reindex(known, fill_value=0.0).to_numpy(dtype="float64"),
+        first, second = (
+            counts.reindex(known, fill_value=0).to_numpy(dtype="float64")
+            for counts in (self.counts, recent)
         )
+        return jensen_shannon(first, second)
 
 
 def judge_drift(

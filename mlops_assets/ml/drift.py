@@ -163,6 +163,7 @@ class Reference:
     def compare(self, recent: "pd.DataFrame") -> list[Drift]:
         """How far each column has moved in the recent rows, by importance and excess."""
         found = []
+        recent = recent.reset_index(drop=True)
         repeats = self._repeats(recent)
         for name, number in self._numbers.items():
             values = recent[name].to_numpy(dtype=float)

@@ -254,7 +254,11 @@ class Reference:
         for at in picked:
             inside, _ = self.windows[at]
             scores.append(self._auc(self.rows[~inside], self.rows[inside]))
-        return min(0.5 + usual_limit(self.rule, np.array(scores) - 0.5), 0.99)
+        # with few rows chance alone does more: the deviation of a rank statistic (Mann and
+        # Whitney, 1947) for as many rows of either kind as a window has
+        size = min(self.rule.auc_rows, min(int(inside.sum()) for inside, _ in self.windows))
+        chance = self.rule.width * ((2 * size + 1) / (12 * size**2)) ** 0.5
+        return min(0.5 + max(usual_limit(self.rule, np.array(scores) - 0.5), chance), 0.99)
 
     def _auc(self, learned: "pd.DataFrame", recent: "pd.DataFrame") -> float:
         """Folds keep a series whole: its own level, such as a constant price, is not learnt."""

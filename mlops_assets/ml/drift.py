@@ -1,5 +1,6 @@
 """How far recent rows have moved from those that a version learned from, and how far is too far."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -257,7 +258,7 @@ class Reference:
         # with few rows chance alone does more: the deviation of a rank statistic (Mann and
         # Whitney, 1947) for as many rows of either kind as a window has
         size = min(self.rule.auc_rows, min(int(inside.sum()) for inside, _ in self.windows))
-        chance = self.rule.width * ((2 * size + 1) / (12 * size**2)) ** 0.5
+        chance = self.rule.width * math.sqrt((2 * size + 1) / (12 * size**2))
         return min(0.5 + max(usual_limit(self.rule, np.array(scores) - 0.5), chance), 0.99)
 
     def _auc(self, learned: "pd.DataFrame", recent: "pd.DataFrame") -> float:

@@ -261,8 +261,12 @@ def test_who_was_champion_never_becomes_stale_but_the_newest_forecast_does(
     materialize(instance, "champion", days(3, 4))
     assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "champion", days(5, 5))
-    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [("forecast", "05", "05")]
-    materialize(instance, "forecast", days(5, 5))
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
+        ("forecast", "05", "05"),
+        ("drift", "05", "05"),
+    ]
+    for key in ("forecast", "drift"):
+        materialize(instance, key, days(5, 5))
     assert stale_days(instance, PROJECT, partitions, models) == []
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 from mlops_assets.alerting import make_alert_sensor, make_alerts_asset
 from mlops_assets.assets.champion import make_champion
 from mlops_assets.assets.datasets import make_dataset_assets
+from mlops_assets.assets.drift import make_drift
 from mlops_assets.assets.models import make_model_assets
 from mlops_assets.assets.registry import make_model_registry
 from mlops_assets.assets.serving import make_forecast
@@ -50,6 +51,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             *make_validation_assets(project, partitions),
             make_champion(project, partitions),
             make_forecast(project, partitions),
+            make_drift(project, partitions),
             make_alerts_asset(project),
         ],
         jobs=[*jobs, *make_management_jobs(base, project.models, storage, make_definitions)],

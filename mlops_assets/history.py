@@ -28,7 +28,7 @@ Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 def steps(project: Project, partitions: Partitions) -> list[Step]:
     """Title, job, assets and partitions of each layer, in the order in which they are built."""
     observations, features, *later = make_layers(project)
-    titles = ["validation", "leaderboard", "champion", "forecast"]
+    titles = ["validation", "leaderboard", "champion", "forecast", "drift"]
     trained = [dg.AssetKey(["models", model.name]) for model in project.models]
     daily, monthly = partitions.daily, partitions.monthly
     return [

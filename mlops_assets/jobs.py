@@ -37,7 +37,7 @@ def failure_reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 def make_jobs(project: Project) -> list[Job]:
     """Evaluation of a day, retraining of one model and of all for a month."""
     daily = dg.AssetSelection.assets("observations", "features") | dg.AssetSelection.groups(
-        "validation", "serving"
+        "validation", "serving", "monitoring"
     )
     trained = [["models", model.name] for model in project.models]
     training_set = dg.AssetSelection.assets("training_set")
@@ -47,7 +47,7 @@ def make_jobs(project: Project) -> list[Job]:
             selection=daily,
             description=(
                 "A day: its observations and features, every model's metrics, the ranking, the "
-                "champion and its forecasts for the day after."
+                "champion, its forecasts for the day after, and how far its inputs have drifted."
             ),
         ),
         dg.define_asset_job(

@@ -209,6 +209,28 @@ class ControlSettings(Settings):
         return self
 
 
+class DriftSettings(Settings):
+    window_days: Annotated[int, Field(ge=7, le=56, multiple_of=7)] = 7
+    """The days up to today that are compared with the training window; whole weeks."""
+    min_days: Annotated[int, Field(ge=2, le=56)] = 6
+    """The fewest of them with rows; with fewer, a day is not judged."""
+    width: Annotated[float, Field(ge=1, le=100)] = 4.0
+    """How many robust standard deviations above its median a distance may lie, by windows of
+    training."""
+    margin: Annotated[float, Field(ge=1, le=100)] = 1.5
+    """By how much, as a factor, a distance may exceed the largest one of training."""
+    min_importance: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """The share of all importance that an input needs for its drift to be an alarm."""
+
+    @pydantic.model_validator(mode="after")
+    def _window_holds_the_days(self) -> Self:
+        if self.min_days > self.window_days:
+            raise ValueError(
+                f"a window of {self.window_days} days never holds min_days of {self.min_days}"
+            )
+        return self
+
+
 class ReactionSettings(Settings):
     days: Annotated[int, Field(ge=1, le=60)] = 5
     """How many of the last days are looked at."""
@@ -280,6 +302,7 @@ class Project(Settings):
     champion: ChampionSettings = ChampionSettings()
     control: ControlSettings = ControlSettings()
     reactions: ReactionSettings = ReactionSettings()
+    drift: DriftSettings = DriftSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""

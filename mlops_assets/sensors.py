@@ -59,9 +59,9 @@ class Layer:
 
 def make_layers(project: Project) -> list[Layer]:
     """The daily assets in the order in which they are computed."""
-    observations, features, leaderboard, champion, forecast = (
+    observations, features, leaderboard, champion, forecast, drift = (
         dg.AssetKey(name)
-        for name in ("observations", "features", "leaderboard", "champion", "forecast")
+        for name in ("observations", "features", "leaderboard", "champion", "forecast", "drift")
     )
     validation = [dg.AssetKey(["validation", model.name]) for model in project.models]
     return [
@@ -75,6 +75,13 @@ def make_layers(project: Project) -> list[Layer]:
         Layer(
             [forecast],
             {champion: 0, observations: project.longest_lag},
+            needs_model=True,
+            newest_only=True,
+        ),
+        # an alarm of a day that is over would come too late to act on
+        Layer(
+            [drift],
+            {champion: 0, features: project.drift.window_days - 1},
             needs_model=True,
             newest_only=True,
         ),

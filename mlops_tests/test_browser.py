@@ -26,7 +26,7 @@ from mlops_tests.browsing import (
 from mlops_tests.small import MODELS, small_environment
 
 NEW_ALPHA = 3.5
-GROUPS = ("datasets", "models", "validation", "serving")
+GROUPS = ("datasets", "models", "validation", "serving", "monitoring")
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1)})
 NOON = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 MODELS = [model.name for model in PROJECT.models]
 SCORES = [f"validation/{name}" for name in MODELS]
-DAILY = ["observations", "features", *SCORES, "leaderboard", "champion", "forecast"]
+DAILY = ["observations", "features", *SCORES, "leaderboard", "champion", "forecast", "drift"]
 
 
 @pytest.fixture
@@ -261,8 +261,12 @@ def test_who_was_champion_never_becomes_stale_but_the_newest_forecast_does(
     materialize(instance, "champion", days(3, 4))
     assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "champion", days(5, 5))
-    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [("forecast", "05", "05")]
-    materialize(instance, "forecast", days(5, 5))
+    assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
+        ("forecast", "05", "05"),
+        ("drift", "05", "05"),
+    ]
+    for key in ("forecast", "drift"):
+        materialize(instance, key, days(5, 5))
     assert stale_days(instance, PROJECT, partitions, models) == []
 
 

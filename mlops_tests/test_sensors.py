@@ -35,6 +35,7 @@ DAILY = [
     "leaderboard",
     "champion",
     "forecast",
+    "drift",
 ]
 MODELS = ["models/seasonal_naive", "models/linear"]
 
@@ -145,7 +146,9 @@ def test_it_settles(tmp_path: Path, happened: list[tuple[str, str]]) -> None:
     for key in DAILY:
         assert set(log.newest[key]) == set(RECENT), key
     for day in RECENT:
-        observed, made, *scores, ranked, decided, issued = (log.newest[key][day] for key in DAILY)
+        observed, made, *scores, ranked, decided, issued, _ = (
+            log.newest[key][day] for key in DAILY
+        )
         assert observed < made < min(scores), day
         assert max(scores) < ranked, day
         # a forecast for a day that is over stays as it was issued

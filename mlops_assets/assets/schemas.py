@@ -97,6 +97,24 @@ def forecast_schema(project: Project) -> dg.TableSchema:
     )
 
 
+def drift_schema() -> dg.TableSchema:
+    """The columns of the stored drift of a day, a row per column of the features."""
+    return _schema(
+        {
+            "date": ("datetime", "the last of the recent days"),
+            "model": ("string", "the champion"),
+            "version": ("string", "its version in service, which the rows are compared with"),
+            "column": ("string", "an input, or the forecast"),
+            "kind": ("string", "what moved most: numbers, categories, missing or repeated values"),
+            "distance": ("float", "from the rows that the version learned from"),
+            "threshold": ("float", "above which it has drifted, by windows of the same length"),
+            "importance": ("float", "share of the loss that hangs on the column"),
+            "drifted": ("bool", "whether the distance is above the threshold"),
+            "rank": ("int", "place by importance times distance over threshold"),
+        }
+    )
+
+
 def _schema(described: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[

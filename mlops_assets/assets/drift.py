@@ -1,0 +1,269 @@
+"""Drift: how far inputs and forecasts have moved from what the version in service learned from."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.assets.checks import check_results, check_specs
+from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.forecasting import forecast_rows
+from mlops_assets.assets.freshness import daily_freshness
+from mlops_assets.assets.reporting import (
+    COMMON,
+    DATA_ERRORS,
+    Metadata,
+    PartitionError,
+    markdown_table,
+    number,
+    report,
+)
+from mlops_assets.assets.schemas import drift_schema
+from mlops_assets.assets.validation import without_warm_up
+from mlops_assets.ml.drift import CHECKS, FORECAST, Drift, DriftRule, Reference, judge_drift
+from mlops_assets.ml.verdicts import Verdict
+from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.project import Project
+from mlops_assets.resources.champions import CHAMPION
+from mlops_assets.resources.checks import CheckStore, Outcomes
+from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "monitoring"
+DATASET = "drift"
+SHOWN_COLUMNS = 10
+
+
+def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+    """The asset `drift`."""
+    recent = dg.TimeWindowPartitionMapping(
+        start_offset=1 - project.drift.window_days, allow_nonexistent_upstream_partitions=True
+    )
+
+    @dg.asset(
+        group_name=GROUP,
+        owners=[project.owner],
+        kinds={"pandas", "scikitlearn"},
+        partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
+        deps=["champion", dg.AssetDep("features", partition_mapping=recent)],
+        check_specs=check_specs([DATASET], CHECKS, partitions.daily, blocking=False),
+        **COMMON,
+        metadata={"dagster/column_schema": drift_schema()},
+    )
+    def drift(
+        context: dg.AssetExecutionContext,
+        datasets: dg.ResourceParam[DatasetStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> Iterator[Any]:
+        """How far inputs and forecasts moved from what the champion's version learned from."""
+        keys = list(context.partition_keys)
+        outcomes, served = without_warm_up(partitions, keys)
+        found: dict[str, Outcomes] = {key: _not_judged("warm-up") for key in outcomes}
+        watch = Watch(project, served, datasets, models) if served else None
+        checks = CheckStore(datasets)
+        for key in served:
+            assert watch is not None
+            try:
+                outcomes[key], found[key] = watch.day(key)
+            except DATA_ERRORS as error:
+                outcomes[key] = error
+                continue
+            checks.write(DATASET, key, found[key])
+        results = check_results(context, found, blocking=False) if found else ()
+        yield from report(context, outcomes, results)
+
+    return drift  # type: ignore[no-any-return]
+
+
+class Watch:
+    """Compares days with what the version in service on each learned from.
+
+    What is usual for a version is learnt once; it does not depend on the days.
+    """
+
+    def __init__(
+        self, project: Project, keys: list[str], datasets: DatasetStore, models: ModelStore
+    ) -> None:
+        self.project, self.datasets, self.models = project, datasets, models
+        settings = project.drift
+        self.rule = DriftRule(
+            window_days=settings.window_days,
+            min_days=settings.min_days,
+            width=settings.width,
+            margin=settings.margin,
+            min_importance=settings.min_importance,
+        )
+        self.damaged: dict[str, StorageError] = {}
+        start, end = window(keys)
+        rows = datasets.read("features", days_between(self._first(start), end), self.damaged)
+        self.features = by_day(rows, project.columns.date) if len(rows) else {}
+        decided = datasets.read(CHAMPION, keys, self.damaged)
+        self.champions = (
+            dict(zip(decided["date"].dt.strftime("%Y-%m-%d"), decided["champion"], strict=True))
+            if len(decided)
+            else {}
+        )
+        self.fit_to_serve: dict[str, list[ModelCard]] = {}
+        self.references: dict[str, Reference] = {}
+        self.recent: dict[str, dict[str, pd.DataFrame]] = {}
+
+    def _first(self, day: dt.date) -> dt.date:
+        return day - dt.timedelta(days=self.rule.window_days - 1)
+
+    def _days(self, key: str) -> list[str]:
+        """The days that are recent on a day, itself the last."""
+        return days_between(self._first(day_of(key)), day_of(key) + dt.timedelta(days=1))
+
+    def day(self, key: str) -> tuple[Metadata, Outcomes]:
+        """What a day comes to, stored, and what its checks find.
+
+        PartitionError or StorageError when it cannot be compared.
+        """
+        import pandas as pd
+
+        if key not in self.features:
+            raise self._missing("features", key)
+        if key not in self.champions:
+            raise self._missing(CHAMPION, key)
+        card = self._card(key)
+        if card is None:
+            return self._unjudged(key, f"no version of {self.champions[key]} is in service")
+        days = [day for day in self._days(key) if day in self.features]
+        if len(days) < self.rule.min_days:
+            return self._unjudged(
+                key, f"{len(days)} of the last days have rows, fewer than {self.rule.min_days}"
+            )
+        reference = self._reference(card)
+        if not reference.measured:
+            return self._unjudged(key, f"{card.version} learned from too few days that are stored")
+        recent = pd.concat([self.recent[card.version][day] for day in days], ignore_index=True)
+        drifts, auc = reference.compare(recent), reference.auc(recent)
+        frame = _frame(key, card, drifts)
+        self.datasets.write(DATASET, key, frame)
+        metadata = {
+            **drift_metadata(card, drifts, auc, reference.auc_limit),
+            **stored(self.datasets, DATASET, key, frame),
+        }
+        return metadata, judge_drift(self.rule, drifts, auc, reference.auc_limit)
+
+    def _missing(self, dataset: str, key: str) -> Exception:
+        return self.damaged.get(key) or PartitionError(
+            f"{dataset} of {key} is missing; materialize {dataset} for it first"
+        )
+
+    def _unjudged(self, key: str, why: str) -> tuple[Metadata, Outcomes]:
+        self.datasets.delete(DATASET, key)
+        return {"status": f"not judged: {why}", "dagster/row_count": 0}, _not_judged(why)
+
+    def _card(self, key: str) -> ModelCard | None:
+        model = self.champions[key]
+        if model not in self.fit_to_serve:
+            self.fit_to_serve[model] = self.models.fit_to_serve(model)
+        return serving(self.fit_to_serve[model], day_of(key))
+
+    def _reference(self, card: ModelCard) -> Reference:
+        if card.version not in self.references:
+            end = card.trained_through + dt.timedelta(days=1)
+            # a damaged day is one day less of four months; its own asset reports it
+            rows = self.datasets.read("features", days_between(card.trained_from, end), {})
+            if rows.empty:
+                raise PartitionError(
+                    f"features of {card.trained_from} to {card.trained_through}, from which "
+                    f"{card.version} learned, are missing; materialize features for them"
+                )
+            columns = self.project.columns
+            # a date moves on by itself: what is read off it always drifts
+            calendar = {feature.value for feature in self.project.features.calendar}
+            categorical = [name for name in card.inputs if name in columns.categorical]
+            left_out = {*calendar, *categorical}
+            self.references[card.version] = Reference(
+                self.rule,
+                self._forecast(card, rows),
+                date=columns.date,
+                series=columns.series,
+                numeric=[*(name for name in card.inputs if name not in left_out), FORECAST],
+                categorical=categorical,
+                importance=card.importance,
+            )
+        return self.references[card.version]
+
+    def _forecast(self, card: ModelCard, rows: "pd.DataFrame") -> "pd.DataFrame":
+        """Rows that a version learned from with its forecasts, those of all its days being kept.
+
+        One call for all of them, since loading a version takes longer than asking it. A forecast
+        that is not finite counts as missing.
+        """
+        import numpy as np
+        import pandas as pd
+
+        date = self.project.columns.date
+        asked: dict[str, None] = {}
+        for key, model in self.champions.items():
+            if model == card.model and self._card(key) == card:
+                asked |= dict.fromkeys(self._days(key))
+        recent = [self.features[day] for day in asked if day in self.features]
+        every = pd.concat([rows, *recent], ignore_index=True)
+        values, _ = forecast_rows(card, every, date, self.models)
+        every[FORECAST] = np.where(np.isfinite(values), values, np.nan)
+        self.recent[card.version] = by_day(every.iloc[len(rows) :], date)
+        return every.iloc[: len(rows)]
+
+
+def drift_metadata(card: ModelCard, drifts: list[Drift], auc: float, auc_limit: float) -> Metadata:
+    """The figures of a day that plot, and its columns that moved most."""
+    [forecast] = [drift for drift in drifts if drift.column == FORECAST]
+    return {
+        "drifted_columns": sum(drift.drifted for drift in drifts),
+        "largest_ratio": number(max(drift.ratio for drift in drifts)),
+        "forecasts_distance": number(forecast.distance),
+        "auc": number(auc),
+        "auc_limit": number(auc_limit),
+        "model": card.model,
+        "version": card.version,
+        "columns": markdown_table(
+            ["column", "what moved", "distance", "usual up to", "importance", ""],
+            [
+                [
+                    drift.column,
+                    drift.kind,
+                    f"{drift.distance:.3f}",
+                    f"{drift.threshold:.3f}",
+                    f"{drift.importance:.1%}",
+                    "drifted" if drift.drifted else "",
+                ]
+                for drift in drifts[:SHOWN_COLUMNS]
+            ],
+        ),
+    }
+
+
+def _frame(key: str, card: ModelCard, drifts: list[Drift]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "date": pd.Timestamp(key),
+                "model": card.model,
+                "version": card.version,
+                "column": drift.column,
+                "kind": drift.kind,
+                "distance": drift.distance,
+                "threshold": drift.threshold,
+                "importance": drift.importance,
+                "drifted": drift.drifted,
+                "rank": rank,
+            }
+            for rank, drift in enumerate(drifts, 1)
+        ]
+    )
+
+
+def _not_judged(why: str) -> dict[str, Verdict]:
+    return dict.fromkeys(CHECKS, Verdict(True, f"not judged: {why}"))

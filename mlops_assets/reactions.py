@@ -1,14 +1,15 @@
-"""Reactions: a model in service that stays worse is trained again at once, and says why."""
+"""Reactions: a model that stays worse, or whose inputs stay changed, is trained again at once."""
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from mlops_assets.jobs import Job, retrain_job_name
 from mlops_assets.ml.control import LEVEL, persistent
+from mlops_assets.ml.drift import FORECASTS, INPUTS
 from mlops_assets.ml.evaluation import compare_with_previous
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import days_between, month_of
@@ -24,12 +25,13 @@ REACTION_TAG = "mlops_assets/reaction"  # the model that was trained again
 REASON_TAG = "mlops_assets/reason"
 THROUGH_TAG = "mlops_assets/through"
 REMEMBERED_RUNS = 10  # the cool-down has doubled often enough by then
+DRIFT, WEIGHTY = "drift", (INPUTS, FORECASTS)  # what the metric depends on
 ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """A model in service that failed its checks on most of the last days."""
+    """A model in service that failed its checks on most of the last days, and how."""
 
     model: str
     why: str
@@ -53,6 +55,14 @@ def make_reaction_sensors(
 
         return requests
 
+    def described(model: str, names: Collection[str]) -> str:
+        return (
+            f"Trains {model} again, through yesterday, when {' or '.join(names)} failed on "
+            f"{rule.failures} of the last {rule.days} days and yesterday; at most once in "
+            f"{rule.cool_down_days} days, and half as often after each time that it brought "
+            "nothing. A paused model is left alone."
+        )
+
     return [
         make_sensor(
             "performance_sensor",
@@ -60,47 +70,90 @@ def make_reaction_sensors(
             react(degraded_models),
             seconds=300,
             nothing="No model in service has become worse for days.",
-            description=(
-                f"Trains a model again, through yesterday, when {' or '.join(LEVEL)} failed on "
-                f"{rule.failures} of the last {rule.days} days and yesterday; at most once in "
-                f"{rule.cool_down_days} days, and half as often after each time that it brought "
-                "nothing. A paused model is left alone."
-            ),
-        )
+            description=described("a model", LEVEL),
+        ),
+        make_sensor(
+            "drift_sensor",
+            jobs,
+            react(drifted_models),
+            seconds=300,
+            nothing="Nothing that the champion depends on has drifted for days.",
+            description=described("the champion", WEIGHTY),
+        ),
     ]
 
 
 def degraded_models(
     project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
 ) -> list[Degradation]:
-    """The models whose version in service became worse and stayed so through yesterday.
-
-    Only the days of that version count: a newer one is first given its chance.
-    """
-    days = days_between(today - dt.timedelta(days=project.reactions.days), today)
-    checks = CheckStore(datasets)
+    """The models whose version in service became worse and stayed so through yesterday."""
     found = []
     for model in project.models:
         asset = f"validation/{model.name}"
-        try:
-            card = models.in_service(model.name, today)
-        except StorageError:
-            continue  # the evaluation of the day has said so
-        forecasts = datasets.read(asset, days, {})
-        if card is None or forecasts.empty:
-            continue
-        served = forecasts.loc[forecasts["version"] == card.version, "date"].unique()
-        rows = checks.read([asset], days, {})
-        rows = rows[rows["check"].isin(LEVEL) & rows["date"].isin(served)]
-        failing = rows[~rows["passed"].astype(bool)]
-        dates = {f"{date:%Y-%m-%d}" for date in failing["date"]}
-        if not persistent([day in dates for day in days], needed=project.reactions.failures):
-            continue
-        newest = failing[failing["date"] == failing["date"].max()]
-        reasons = "; ".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records"))
-        why = f"failed on {len(dates)} of the last {len(days)} days: {reasons}"
-        found.append(Degradation(model.name, why))
+        days = _days_of_version_in_service(project, datasets, models, model.name, asset, today)
+        why = _stayed_bad(project, datasets, asset, LEVEL, days, today)
+        if why is not None:
+            found.append(Degradation(model.name, why))
     return found
+
+
+def drifted_models(
+    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+) -> list[Degradation]:
+    """The champion whose inputs or forecasts drifted and stayed so through yesterday."""
+    newest = datasets.read(DRIFT, [str(today - ONE_DAY)], {})
+    if newest.empty:
+        return []
+    name = str(newest["model"].iloc[0])
+    days = _days_of_version_in_service(project, datasets, models, name, DRIFT, today)
+    why = _stayed_bad(project, datasets, DRIFT, WEIGHTY, days, today)
+    return [] if why is None else [Degradation(name, why)]
+
+
+def _days_of_version_in_service(
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    name: str,
+    dataset: str,
+    today: dt.date,
+) -> set[str]:
+    """Of the last days, those whose rows in a dataset are of the version that serves today.
+
+    Days of an older one do not count against it: it is first given its chance.
+    """
+    try:
+        card = models.in_service(name, today)
+    except StorageError:
+        return set()  # the evaluation of the day has said so
+    rows = datasets.read(dataset, _last_days(project, today), {})
+    if card is None or rows.empty:
+        return set()
+    return set(rows.loc[rows["version"] == card.version, "date"].dt.strftime("%Y-%m-%d"))
+
+
+def _stayed_bad(
+    project: Project,
+    datasets: DatasetStore,
+    asset: str,
+    names: Collection[str],
+    served: Collection[str],
+    today: dt.date,
+) -> str | None:
+    """Why an asset counts as failing these checks persistently; None where it does not."""
+    days = _last_days(project, today)
+    rows = CheckStore(datasets).read([asset], days, {})
+    failing = rows[rows["check"].isin(names) & ~rows["passed"].astype(bool)]
+    dates = {f"{date:%Y-%m-%d}" for date in failing["date"]} & set(served)
+    if not persistent([day in dates for day in days], needed=project.reactions.failures):
+        return None
+    newest = failing[failing["date"] == failing["date"].max()]
+    reasons = "; ".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records"))
+    return f"failed on {len(dates)} of the last {len(days)} days: {reasons}"
+
+
+def _last_days(project: Project, today: dt.date) -> list[str]:
+    return days_between(today - dt.timedelta(days=project.reactions.days), today)
 
 
 def trainings(

@@ -194,7 +194,8 @@ def test_newer_observations_make_stale_what_was_made_from_them(
     materialize(instance, "features", days(25, 31))
     materialize(instance, "forecast", days(31, 31))
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
-        ("+".join(SCORES), "25", "31")
+        ("+".join(SCORES), "25", "31"),
+        ("drift", "31", "31"),
     ]
 
 

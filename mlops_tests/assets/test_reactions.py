@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.definitions import make_definitions
 from mlops_assets.ml.control import persistent
+from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.partitions import run_tags
 from mlops_assets.reactions import (
     REACTION_TAG,
@@ -16,8 +17,10 @@ from mlops_assets.reactions import (
     Degradation,
     cooled_down,
     degraded_models,
+    drifted_models,
     trainings,
 )
+from mlops_assets.resources.checks import CheckStore
 from mlops_assets.resources.switches import retraining_schedule_name
 from mlops_tests.assets.lab import QUIET, Lab, keys, make_rows
 
@@ -68,6 +71,25 @@ def test_days_of_an_older_version_do_not_count(shifted: Lab) -> None:
         shifted.datasets.write("validation/linear", day, rows.assign(version="older"))
     found = degraded_models(shifted.project, shifted.datasets, shifted.models, TODAY)
     assert "linear" not in {degradation.model for degradation in found}
+
+
+def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
+    [*_, card] = lab.models.cards("linear")
+    days = keys("2026-03-27", "2026-03-31")
+    found = {"inputs": Verdict(False, "unit_price has tripled"), "multivariate": Verdict(False, "")}
+    for day in days:
+        row = {"date": pd.Timestamp(day), "model": "linear", "version": card.version}
+        lab.datasets.write("drift", day, pd.DataFrame([row]))
+        CheckStore(lab.datasets).write("drift", day, found)
+
+    def drifted() -> list[Degradation]:
+        return drifted_models(lab.project, lab.datasets, lab.models, TODAY)
+
+    why = "failed on 5 of the last 5 days: inputs: unit_price has tripled"
+    assert drifted() == [Degradation("linear", why)]
+    only = {"inputs": Verdict(True, ""), "multivariate": Verdict(False, "")}
+    CheckStore(lab.datasets).write("drift", days[-1], only)
+    assert not drifted(), "what the metric does not depend on warns alone"
 
 
 def asked(lab: Lab) -> list[dg.RunRequest]:

@@ -10,6 +10,7 @@ from mlops_assets.assets.checks import check_results, check_specs
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.freshness import daily_freshness
+from mlops_assets.assets.monitoring import monitoring_html
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -28,6 +29,7 @@ from mlops_assets.project import Project
 from mlops_assets.resources.champions import CHAMPION
 from mlops_assets.resources.checks import CheckStore, Outcomes
 from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.pages import MONITORING_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 
@@ -54,12 +56,16 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
         deps=["champion", dg.AssetDep("features", partition_mapping=recent)],
         check_specs=check_specs([DATASET], CHECKS, partitions.daily, blocking=False),
         **COMMON,
-        metadata={"dagster/column_schema": drift_schema()},
+        metadata={
+            "page": dg.MetadataValue.url(page_url(MONITORING_PAGE)),
+            "dagster/column_schema": drift_schema(),
+        },
     )
     def drift(
         context: dg.AssetExecutionContext,
         datasets: dg.ResourceParam[DatasetStore],
         models: dg.ResourceParam[ModelStore],
+        pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         """How far inputs and forecasts moved from what the champion's version learned from."""
         keys = list(context.partition_keys)
@@ -75,6 +81,9 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
                 outcomes[key] = error
                 continue
             checks.write(DATASET, key, found[key])
+        newest = max([*datasets.keys(DATASET), *keys])
+        if newest in keys:
+            pages.write(MONITORING_PAGE, monitoring_html(project, datasets, newest))
         results = check_results(context, found, blocking=False) if found else ()
         yield from report(context, outcomes, results)
 

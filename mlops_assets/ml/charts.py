@@ -2,31 +2,36 @@
 
 import base64
 import html
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from string import Template
-from typing import Any
 
 import pandas as pd
 
+from mlops_assets.ml.page import (
+    DASHES,
+    EDGE,
+    GRID,
+    INK,
+    PALETTE,
+    UNKNOWN,
+    Json,
+    base_layout,
+    day_labels,
+    make_page,
+    page_section,
+    plain_label,
+    short_numbers,
+)
+
 BLOCKS = "▁▂▃▄▅▆▇█"
 CONSTANT, MISSING = "▄", "·"
-UNKNOWN = "unknown"
 MEAN_DAYS = 7
 SHORT_DAYS = 14  # up to here a line is drawn with markers: one day alone has no line
 MOST_SLICES = 40
 LEAST_GAIN = -0.3  # where the axis of the intervals ends
-SIGNIFICANT_DIGITS = 7
 
-# Okabe and Ito's palette for all kinds of colour vision, without its yellow, which white swallows.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-DASHES = ("solid", "dash", "dot", "dashdot")
+
 PATTERNS = dict(zip(DASHES, ("", "/", "x", "."), strict=True))  # the same for bars
-INK, MUTED, EDGE, GRID = "#231f1b", "#6b655e", "#d5d1cc", "#eeecea"
-FONT = "Geist, Inter, system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', sans-serif"
-
-Json = dict[str, Any]
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -127,7 +132,7 @@ def leaderboard_page(
 
     figures: dict[str, Json | None] = {"daily": _daily_figure(daily, names, models, lines)}
     sections = [
-        _section(
+        page_section(
             "daily",
             "Day by day",
             f"Thin lines are single days, bold lines the mean of the last {MEAN_DAYS}; "
@@ -139,7 +144,7 @@ def leaderboard_page(
     if slice_name is not None:
         figures["slices"] = _slices_figure(slices, names, models, lines)
         sections.append(
-            _section(
+            page_section(
                 "slices",
                 f"By {slice_name}",
                 _slices_sentence(slices, models, slice_name),
@@ -149,7 +154,7 @@ def leaderboard_page(
         )
     figures["totals"] = _totals_figure(totals, models, lines, target)
     sections.append(
-        _section(
+        page_section(
             "totals",
             "Forecast against actual",
             f"The sum of {target} over all rows of a day, as it was and as the best model "
@@ -159,7 +164,7 @@ def leaderboard_page(
     )
     figures["gains"] = _daily_figure(gains, ["gain"], models, lines)
     sections.append(
-        _section(
+        page_section(
             "gains",
             "Was retraining worth it?",
             f"{primary} of the version before, which goes on in shadow, less that of the version "
@@ -167,17 +172,13 @@ def leaderboard_page(
             figures["gains"],
         )
     )
-    shown = {name: figure for name, figure in figures.items() if figure is not None}
-    return PAGE.substitute(
-        title=html.escape(title),
-        through=html.escape(_through([daily, totals])),
-        ranking=_ranking(models, lines, primary),
-        sections="\n".join(sections),
-        figures=_script_json(shown),
-        descriptions=_script_json(dict(metrics)),
-        font=FONT,
-        ink=INK,
-        muted=MUTED,
+    return make_page(
+        sections,
+        figures,
+        title=title,
+        through=_through([daily, totals]),
+        header=_ranking(models, lines, primary),
+        descriptions=metrics,
     )
 
 
@@ -209,25 +210,6 @@ def _model_lines(models: Sequence[str]) -> dict[str, Json]:
     }
 
 
-def _numbers(values: pd.Series) -> list[float | None]:
-    """Numbers as short as the eye needs, and None where JSON has no number."""
-    numbers = pd.to_numeric(values, errors="coerce").astype(float)
-    return [
-        float(f"{number:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(number) else None
-        for number in numbers
-    ]
-
-
-def _label(value: object) -> str:
-    """Plotly reads labels as a kind of HTML."""
-    return html.escape(str(value), quote=False)
-
-
-def _day_labels(values: Iterable[Any]) -> list[str]:
-    days = pd.DatetimeIndex(pd.to_datetime(pd.Series(list(values), dtype=object)))
-    return [UNKNOWN if pd.isna(day) else day.strftime("%Y-%m-%d") for day in days]
-
-
 def _by_model(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The rows of each model that has any, by day, with a row for each day in between."""
     frame = frame.assign(date=pd.to_datetime(frame["date"]))
@@ -250,8 +232,8 @@ def _daily_figure(
     for model, rows in frames.items():
         shared = {
             "type": "scatter",
-            "x": _day_labels(rows.index),
-            "name": _label(model),
+            "x": day_labels(rows.index),
+            "name": plain_label(model),
             "legendgroup": model,
             "customdata": _versions(rows),
             "hoverlabel": {"bordercolor": lines[model]["color"]},
@@ -277,11 +259,11 @@ def _daily_figure(
         for rows in frames.values():
             single = pd.to_numeric(rows[metric], errors="coerce")
             mean = single.rolling(MEAN_DAYS, min_periods=1).mean().where(single.notna())
-            values += [_numbers(single), _numbers(mean)]
+            values += [short_numbers(single), short_numbers(mean)]
             texts += [_texts(mean), _texts(single)]
         return {"y": values, "text": texts}, {"yaxis.title.text": metric, "yaxis.autorange": True}
 
-    layout = _layout(height=440, hovermode="closest")
+    layout = base_layout(height=440, hovermode="closest")
     layout["xaxis"] |= _day_axis(daily)
     layout["shapes"] = [
         {
@@ -326,8 +308,10 @@ def _day_axis(frame: pd.DataFrame) -> Json:
 
 def _versions(rows: pd.DataFrame) -> list[list[str]]:
     """Version and last day of training of each row, as hover text."""
-    versions = [_label(UNKNOWN if pd.isna(version) else version) for version in rows["version"]]
-    return [list(pair) for pair in zip(versions, _day_labels(rows["trained_through"]), strict=True)]
+    versions = [
+        plain_label(UNKNOWN if pd.isna(version) else version) for version in rows["version"]
+    ]
+    return [list(pair) for pair in zip(versions, day_labels(rows["trained_through"]), strict=True)]
 
 
 def _version_changes(frames: Iterable[pd.DataFrame]) -> list[str]:
@@ -336,14 +320,14 @@ def _version_changes(frames: Iterable[pd.DataFrame]) -> list[str]:
     for rows in frames:
         versions = rows["version"].dropna().astype(str)
         changed = versions.ne(versions.shift()) & versions.shift().notna()
-        days.update(_day_labels(versions.index[changed.to_numpy()]))
+        days.update(day_labels(versions.index[changed.to_numpy()]))
     return sorted(days)
 
 
 def _slice_order(slices: pd.DataFrame, model: str, metric: str) -> list[str]:
     """All slices, the one with the model's largest value first, those it has no value for last."""
     own = slices[slices["model"] == model]
-    values = dict(zip(own["slice"].astype(str), _numbers(own[metric]), strict=True))
+    values = dict(zip(own["slice"].astype(str), short_numbers(own[metric]), strict=True))
 
     def key(name: str) -> tuple[bool, float, str]:
         value = values.get(name)
@@ -377,13 +361,13 @@ def _slices_figure(
         {
             "type": "bar",
             "orientation": "h",
-            "name": _label(model),
-            "y": [_label(name) for name in rows["slice"]],
+            "name": plain_label(model),
+            "y": [plain_label(name) for name in rows["slice"]],
             "marker": {
                 "color": lines[model]["color"],
                 "pattern": {"shape": PATTERNS[lines[model]["dash"]]},
             },
-            "customdata": _numbers(rows["rows"]),
+            "customdata": short_numbers(rows["rows"]),
             "hovertemplate": "<b>%{fullData.name}</b>, %{y}: %{x:,.4~r} over "
             "%{customdata:,} rows<extra></extra>",
         }
@@ -392,14 +376,14 @@ def _slices_figure(
 
     def choice(metric: str) -> tuple[Json, Json]:
         order = [name for name in _slice_order(slices, best, metric) if name in kept]
-        return {"x": [_numbers(rows[metric]) for rows in frames.values()]}, {
+        return {"x": [short_numbers(rows[metric]) for rows in frames.values()]}, {
             "xaxis.title.text": metric,
             "xaxis.autorange": True,
-            "yaxis.categoryarray": [_label(name) for name in order],
+            "yaxis.categoryarray": [plain_label(name) for name in order],
         }
 
     height = 130 + len(kept) * (16 + 9 * len(frames))
-    layout = _layout(height=height, hovermode="closest")
+    layout = base_layout(height=height, hovermode="closest")
     layout |= {"bargap": 0.24, "bargroupgap": 0.0}
     layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
     return _with_choice({"data": traces, "layout": layout}, {m: choice(m) for m in metrics})
@@ -420,8 +404,8 @@ def _totals_figure(
             "type": "scatter",
             "mode": mode,
             "name": "actual",
-            "x": _day_labels(actual.index),
-            "y": _numbers(actual),
+            "x": day_labels(actual.index),
+            "y": short_numbers(actual),
             "line": {"color": INK, "width": 2},
             "hovertemplate": hover,
         }
@@ -430,16 +414,16 @@ def _totals_figure(
         {
             "type": "scatter",
             "mode": mode,
-            "name": _label(model),
-            "x": _day_labels(rows.index),
-            "y": _numbers(rows["forecast"]),
+            "name": plain_label(model),
+            "x": day_labels(rows.index),
+            "y": short_numbers(rows["forecast"]),
             "line": {**lines[model], "width": 2},
             "visible": True if model == best else "legendonly",
             "hovertemplate": hover,
         }
         for model, rows in frames.items()
     ]
-    layout = _layout(height=420, hovermode="x unified")
+    layout = base_layout(height=420, hovermode="x unified")
     layout["xaxis"] |= _day_axis(totals)
     layout["xaxis"]["rangeselector"] = {
         "buttons": [
@@ -453,34 +437,8 @@ def _totals_figure(
         "borderwidth": 1,
         "y": 1.03,
     }
-    layout["yaxis"]["title"]["text"] = _label(target)
+    layout["yaxis"]["title"]["text"] = plain_label(target)
     return {"data": traces, "layout": layout}
-
-
-def _layout(*, height: int, hovermode: str) -> Json:
-    axis = {
-        "gridcolor": GRID,
-        "zerolinecolor": "#b5afa8",
-        "automargin": True,
-        "ticklabelstandoff": 6,
-    }
-    return {
-        "height": height,
-        "hovermode": hovermode,
-        "paper_bgcolor": "#fff",
-        "plot_bgcolor": "#fff",
-        "font": {"family": FONT, "size": 13, "color": INK},
-        "margin": {"l": 56, "r": 16, "t": 48, "b": 48},
-        "hoverlabel": {
-            "bgcolor": "#fff",
-            "bordercolor": EDGE,
-            "font": {"family": FONT, "size": 12, "color": INK},
-        },
-        "showlegend": True,
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
-        "xaxis": {**axis, "title": {"text": ""}},
-        "yaxis": {**axis, "title": {"text": ""}},
-    }
 
 
 def _with_choice(figure: Json, choices: Mapping[str, tuple[Json, Json]]) -> Json:
@@ -499,7 +457,7 @@ def _with_choice(figure: Json, choices: Mapping[str, tuple[Json, Json]]) -> Json
             place = place[parent]
         place[last] = value
     buttons = [
-        {"label": _label(metric), "name": metric, "method": "update", "args": list(choice)}
+        {"label": plain_label(metric), "name": metric, "method": "update", "args": list(choice)}
         for metric, choice in choices.items()
     ]
     menu = {
@@ -531,98 +489,3 @@ def _ranking(models: Sequence[str], lines: Mapping[str, Json], primary: str) -> 
         for model in models
     )
     return f"<span>Best first by {html.escape(primary)}</span><ol>{items}</ol>"
-
-
-def _section(
-    name: str, heading: str, sentence: str, figure: Json | None, description: str | None = None
-) -> str:
-    """A heading, a sentence and the place of a figure, or that there is none."""
-    if figure is None:
-        body = '<p class="none">nothing to show yet</p>'
-    else:
-        note = "" if description is None else f'<p class="note">{html.escape(description)}</p>'
-        body = f'{note}<div class="figure" id="{name}"></div>'
-    return f"<section><h2>{html.escape(heading)}</h2><p>{html.escape(sentence)}</p>{body}</section>"
-
-
-def _script_json(value: object) -> str:
-    """JSON that cannot end the script element it is written into."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-PAGE = Template("""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title, $through</title>
-<link rel="icon" href="data:,">
-<style>
-html { overflow-y: scroll; }
-body { margin: 0; background: #faf9f7; color: $ink; font: 15px/1.5 $font; }
-main { max-width: 1200px; margin: 0 auto; padding: 28px 24px 40px; }
-h1 { margin: 0; font-size: 26px; line-height: 1.25; letter-spacing: -0.01em; }
-h2 { margin: 0; font-size: 18px; }
-p { margin: 2px 0 0; color: $muted; }
-section { background: #fff; border: 1px solid #e6e3df; border-radius: 12px;
-  padding: 20px 24px 12px; margin-top: 20px; }
-.figure { margin-top: 12px; overflow: hidden; }
-.note { margin-top: 10px; color: $ink; font-size: 14px; }
-.none { padding: 32px 0; text-align: center; }
-.ranking { display: flex; flex-wrap: wrap; gap: 6px 12px; align-items: center; margin-top: 14px;
-  color: $muted; }
-.ranking ol { display: flex; flex-wrap: wrap; gap: 6px; margin: 0; padding: 0; list-style: none;
-  counter-reset: rank; }
-.ranking li { display: flex; align-items: center; gap: 7px; padding: 1px 11px; background: #fff;
-  border: 1px solid #e6e3df; border-radius: 99px; color: $ink; font-size: 14px; }
-.ranking li::before { counter-increment: rank; content: counter(rank); color: $muted; }
-.ranking i { width: 10px; height: 10px; border-radius: 50%; }
-footer { margin-top: 16px; color: $muted; font-size: 13px; }
-@media (max-width: 700px) {
-  main { padding: 16px 10px 24px; }
-  section { padding: 16px 12px 8px; }
-}
-</style>
-</head>
-<body>
-<main>
-<header><h1>$title</h1><p>$through</p><div class="ranking">$ranking</div></header>
-$sections
-<footer>Drag over a figure to zoom and double-click to return; click a name to hide or show a
-model, double-click it to see it alone.</footer>
-</main>
-<script src="plotly.min.js"></script>
-<script>
-const figures = $figures;
-const descriptions = $descriptions;
-const config = {responsive: true, displayModeBar: false};
-const above = {'legend.x': 1, 'legend.xanchor': 'right', 'legend.y': 1,
-  'legend.yref': 'paper', 'legend.yanchor': 'bottom'};
-const below = {'legend.x': 0, 'legend.xanchor': 'left', 'legend.y': 0,
-  'legend.yref': 'container', 'legend.yanchor': 'bottom'};
-function placeLegend(div) {
-  const narrow = div.clientWidth < 900;
-  if (div.dataset.narrow === String(narrow)) return;
-  div.dataset.narrow = narrow;
-  Plotly.relayout(div, narrow ? below : above);
-}
-for (const [name, figure] of Object.entries(figures)) {
-  const div = document.getElementById(name);
-  if (!window.Plotly) {
-    div.textContent = 'This figure needs the file plotly.min.js beside the page.';
-    continue;
-  }
-  Plotly.newPlot(div, figure.data, figure.layout, config).then(() => {
-    placeLegend(div);
-    window.addEventListener('resize', () => placeLegend(div));
-    div.on('plotly_buttonclicked', event => {
-      div.previousElementSibling.textContent = descriptions[event.button.name];
-    });
-  });
-}
-</script>
-</body>
-</html>
-""")

@@ -181,6 +181,28 @@ def judge_days(
     return verdicts
 
 
+def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
+    """The metric of each slice pooled over the week up to each day; columns slice, date, value.
+
+    `facts` are as from `daily_facts`; days that do not have a week of rows are left out.
+    """
+    import pandas as pd
+
+    calendar = pd.date_range(facts["date"].min(), facts["date"].max())
+    parts = [
+        pd.DataFrame(
+            {
+                "slice": f"{value} ({column})",
+                "date": calendar,
+                "value": _Daily(metric, rows.set_index("date"), calendar).weekly_loss,
+            }
+        )
+        for (column, value), rows in facts[facts["slice"] != ALL_ROWS].groupby(["slice", "value"])
+    ]
+    every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"value": []})
+    return every.dropna(subset=["value"])
+
+
 def persistent(failed: Sequence[bool], *, needed: int) -> bool:
     """Whether the newest of the days, the last one, failed and at least `needed` of them did."""
     return bool(failed) and failed[-1] and sum(failed) >= needed

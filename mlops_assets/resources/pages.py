@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from mlops_assets.resources.storage import Storage
 
-LEADERBOARD_PAGE = "leaderboard.html"
+LEADERBOARD_PAGE, MONITORING_PAGE = "leaderboard.html", "monitoring.html"
 LIBRARY = "plotly.min.js"
 RELEASE = "pages/plotly.txt"
 

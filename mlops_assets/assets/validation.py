@@ -111,8 +111,9 @@ def make_validation_asset(
         outcomes |= evaluated
         for gain in gains_in_service(project, model.name, served, datasets, models):
             context.log_event(gain)
-        # a range of days without any version says so once
-        found = verdicts or {context.partition_keys[0]: not_judged(project, model.name)}
+        # every day says something: the web UI calls a check skipped as long as one does not
+        unjudged = not_judged(project, model.name)
+        found = {key: verdicts.get(key, unjudged) for key in context.partition_keys}
         yield from report(context, outcomes, check_results(context, found, blocking=False))
 
     return evaluated  # type: ignore[no-any-return]

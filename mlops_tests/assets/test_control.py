@@ -60,6 +60,10 @@ def test_a_range_is_judged_as_its_days_one_by_one(lab: Lab) -> None:
 
 
 def test_a_day_without_a_version_is_not_judged_and_leaves_nothing(lab: Lab) -> None:
-    assert lab.run("validation/linear", "2026-01-30").success
+    result = lab.run("validation/linear", "2026-01-30", "2026-01-31")
+    assert result.success
+    assert evaluations(lab, result) == dict.fromkeys(
+        keys("2026-01-30", "2026-01-31"), dict.fromkeys(CHECKS, True)
+    )
     assert lab.datasets.keys("checks/validation/linear") == []
     assert lab.datasets.keys(facts_dataset("linear")) == []

@@ -32,6 +32,8 @@ def write_small_project(folder: Path) -> Path:
     settings["features"] |= {"lags": [1, 7], "rolling_means": [7]}
     last_month = add_months(dt.date.today(), -1)
     settings["first_day"] = add_months(last_month, -1) - dt.timedelta(days=7)
+    # what is trained in a test is trained by it, whatever the sample holds on the day it runs
+    settings["reactions"] = {"days": 60, "failures": 60}
     settings["training"] |= {"window_months": 1, "holdout_days": 7}
     settings["models"] = [model for model in settings["models"] if model["name"] in MODELS]
     file = folder / "project.yaml"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from mlops_assets.ml.control import CHECKS as CONTROL_CHECKS
 from mlops_assets.ml.families import FAMILIES
 from mlops_assets.partitions import day_of, days_between, month_of
-from mlops_assets.resources.pages import LEADERBOARD_PAGE
+from mlops_assets.resources.pages import LEADERBOARD_PAGE, MONITORING_PAGE
 from mlops_assets.resources.versions import ModelCard
 from mlops_tests.browsing import (
     COLOURED_PIXELS,
@@ -113,6 +114,37 @@ def test_the_leaderboard_page_of_the_metadata_is_filled(served: Served, browser:
     assert [model for model in MODELS if model not in browser.text()] == []
 
 
+def test_every_check_of_a_model_says_how_its_days_did(served: Served, browser: Browser) -> None:
+    browser.open(f"{served.url}/assets/validation/linear?view=checks")
+    wait_for(
+        lambda: all(name in browser.text() for name in CONTROL_CHECKS),
+        PAGE_SECONDS,
+        f"all of {list(CONTROL_CHECKS)}",
+    )
+    shown = wait_for(
+        lambda: "Latest execution" in (text := browser.text()) and text,
+        PAGE_SECONDS,
+        "the newest outcome of a check",
+    )
+    assert "Skipped" not in shown
+    wait_for(lambda: all(browser.run(COLOURED_PIXELS)), PAGE_SECONDS, "lines in the plots")
+
+
+def test_the_monitoring_page_of_the_metadata_is_filled(served: Served, browser: Browser) -> None:
+    browser.open(f"{served.url}/assets/drift?view=overview")
+    page = f"{served.pages_url}/{MONITORING_PAGE}"
+    browser.act(f"//a[@href='{page}']", lambda link: browser.open(link.get_attribute("href")))
+    wait_for(
+        lambda: browser.run("return document.querySelectorAll('.hm image').length"),
+        PAGE_SECONDS,
+        "the checks by day",
+    )
+    lines = browser.run("return [...document.querySelectorAll('#checks .ytick')].length")
+    assert lines >= len(CONTROL_CHECKS) * len(MODELS)
+    assert browser.run("return document.querySelectorAll('#drift .bars .point').length")
+    assert browser.run("return document.querySelectorAll('#slices .scatterlayer .trace').length")
+
+
 def test_the_days_of_a_retrained_month_are_evaluated_again(
     served: Served, retrained: ModelCard
 ) -> None:
@@ -138,7 +170,10 @@ def test_no_sensor_fails(served: Served) -> None:
       } } } } }"""
     sensors = served.ask(query)["sensorsOrError"]["results"]
     states = {sensor["name"]: sensor["sensorState"] for sensor in sensors}
-    assert set(states) == {"catch_up_sensor", "refresh_sensor", "registry_sensor"}
+    assert set(states) == {
+        *("catch_up_sensor", "refresh_sensor", "registry_sensor"),
+        *("performance_sensor", "drift_sensor", "alert_sensor"),
+    }
     for state in states.values():
         assert state["status"] == "RUNNING"
         assert state["ticks"]

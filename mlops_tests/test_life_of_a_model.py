@@ -133,11 +133,12 @@ def materialize(
     return str(finish(served, known)["status"])
 
 
-def page(served: Served, browser: Browser, asset: str, *texts: str) -> None:
-    """Open the page of an asset, again until it shows all of the texts."""
+def page(served: Served, browser: Browser, asset: str, *texts: str, day: str = "") -> None:
+    """Open the page of an asset, or of a day of it, again until it shows all of the texts."""
+    view = f"partitions&partition={day}" if day else "overview"
 
     def shows() -> bool:
-        browser.open(f"{served.url}/assets/{asset}?view=overview")
+        browser.open(f"{served.url}/assets/{asset}?view={view}")
         try:
             wait_for(lambda: all(text in browser.text() for text in texts), 8, "texts")
         except TimeoutError:
@@ -189,7 +190,8 @@ def test_the_life_of_a_model(served: Served, browser: Browser, folder: Path) -> 
 
     # by now the registry and the leaderboard say that it is paused
     page(served, browser, "model_registry", "champion, paused")
-    page(served, browser, "leaderboard", f"{NAME}, paused, newest version")
+    # the overview shows what was made last, which may be an older day; the newest one says it
+    page(served, browser, "leaderboard", f"{NAME}, paused, newest version", day=day)
 
     # rolled back: the version before it serves, and the forecast is issued again
     config = {"version": version, "evaluate_past": True, "reason": "odd on Sundays"}

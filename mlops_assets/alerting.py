@@ -24,7 +24,7 @@ from mlops_assets.resources.champions import CHAMPION
 from mlops_assets.resources.checks import CheckStore
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.notifier import Notifier, messages
-from mlops_assets.resources.storage import Storage, StorageError
+from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
 from mlops_assets.resources.web import web_url
 from mlops_assets.sensors import make_layers
@@ -193,8 +193,7 @@ def failed_checks(project: Project, datasets: DatasetStore, now: dt.datetime) ->
     """The recent days whose observations a severe check has refused."""
     end = now.date()
     recent = days_between(end - dt.timedelta(days=project.schedule.catch_up_days), end)
-    damaged: dict[str, StorageError] = {}
-    found = CheckStore(datasets).read(["observations"], recent, damaged)
+    found = CheckStore(datasets).read(["observations"], recent, {})
     reasons: dict[str, list[str]] = {}
     for row in found.to_dict("records"):
         if row["severe"] and not row["passed"]:
@@ -334,9 +333,8 @@ def champion_changes(
     """The changes of the champion that were decided of late, by key."""
     end = now.date()
     recent = days_between(end - dt.timedelta(days=project.schedule.catch_up_days), end)
-    damaged: dict[str, StorageError] = {}
     changes = {}
-    for row in datasets.read(CHAMPION, recent, damaged).to_dict("records"):
+    for row in datasets.read(CHAMPION, recent, {}).to_dict("records"):
         if row["next_champion"] == row["champion"]:
             continue
         change = Problem(

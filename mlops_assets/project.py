@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mlops_assets.ml.families import FAMILIES, Inputs, get_family, parse_hyperparameters
-from mlops_assets.ml.metrics import METRICS, make_metrics
+from mlops_assets.ml.metrics import METRICS, Metric, make_metrics
 
 PROJECT_FILE = Path(__file__).with_name("project.yaml")
 SCHEMA_FILE = Path(__file__).with_name("project.schema.json")
@@ -161,7 +161,20 @@ class AcceptanceSettings(Settings):
     in service, on the same rows of the holdout."""
 
 
-class ChampionSettings(Settings):
+class WindowSettings(Settings):
+    window_days: int
+    min_days: int
+
+    @pydantic.model_validator(mode="after")
+    def _window_holds_the_days(self) -> Self:
+        if self.min_days > self.window_days:
+            raise ValueError(
+                f"a window of {self.window_days} days never holds min_days of {self.min_days}"
+            )
+        return self
+
+
+class ChampionSettings(WindowSettings):
     initial: Identifier | None = None
     """The first champion; the yardstick where none is named."""
     window_days: Annotated[int, Field(ge=7, le=366)] = 28
@@ -177,16 +190,8 @@ class ChampionSettings(Settings):
     coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     """The share of the actuals that the intervals of the forecasts are to hold."""
 
-    @pydantic.model_validator(mode="after")
-    def _window_holds_the_days(self) -> Self:
-        if self.min_days > self.window_days:
-            raise ValueError(
-                f"a window of {self.window_days} days never holds min_days of {self.min_days}"
-            )
-        return self
 
-
-class ControlSettings(Settings):
+class ControlSettings(WindowSettings):
     window_days: Annotated[int, Field(ge=28, le=366)] = 56
     """How many days of its own a model is judged by."""
     min_days: Annotated[int, Field(ge=14, le=366)] = 21
@@ -200,16 +205,8 @@ class ControlSettings(Settings):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     """Of the statement that a model is worse than the yardstick."""
 
-    @pydantic.model_validator(mode="after")
-    def _window_holds_the_days(self) -> Self:
-        if self.min_days > self.window_days:
-            raise ValueError(
-                f"a window of {self.window_days} days never holds min_days of {self.min_days}"
-            )
-        return self
 
-
-class DriftSettings(Settings):
+class DriftSettings(WindowSettings):
     window_days: Annotated[int, Field(ge=7, le=56, multiple_of=7)] = 7
     """The days up to today that are compared with the training window; whole weeks."""
     min_days: Annotated[int, Field(ge=2, le=56)] = 6
@@ -221,14 +218,6 @@ class DriftSettings(Settings):
     """By how much, as a factor, a distance may exceed the largest one of training."""
     min_importance: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """The share of all importance that an input needs for its drift to be an alarm."""
-
-    @pydantic.model_validator(mode="after")
-    def _window_holds_the_days(self) -> Self:
-        if self.min_days > self.window_days:
-            raise ValueError(
-                f"a window of {self.window_days} days never holds min_days of {self.min_days}"
-            )
-        return self
 
 
 class ReactionSettings(Settings):
@@ -400,6 +389,11 @@ class Project(Settings):
                 return model
         known = ", ".join(model.name for model in self.models)
         raise ValueError(f"{name!r} is no model; the models are: {known}")
+
+    @property
+    def primary_metric(self) -> Metric:
+        """The metric that ranks the models."""
+        return make_metrics(self.evaluation.metrics)[self.evaluation.primary]
 
     @property
     def first_champion(self) -> str:

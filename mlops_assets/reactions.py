@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlops_assets.assets.validation import compared_in_service
 from mlops_assets.jobs import Job, retrain_job_name
 from mlops_assets.ml.control import LEVEL, persistent
 from mlops_assets.ml.drift import FORECASTS, INPUTS
-from mlops_assets.ml.evaluation import compare_with_previous
-from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import days_between, month_of
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.checks import CheckStore
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.switches import paused_models
-from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+from mlops_assets.resources.versions import ModelStore
 from mlops_assets.sensors import make_sensor
 
 REACTION_TAG = "mlops_assets/reaction"  # the model that was trained again
@@ -227,13 +226,5 @@ def brought_nothing(
     card = trained[-1]
     if card not in fit:
         return True
-    rows = datasets.read(f"validation/{name}", _days_served(card, fit, project.today()), {})
-    rows = rows[rows["version"] == card.version] if len(rows) else rows
-    metric = make_metrics(project.evaluation.metrics)[project.evaluation.primary]
-    compared = compare_with_previous(metric, rows, ["version"])
+    _, compared = compared_in_service(project, card, project.today() - ONE_DAY, datasets)
     return not compared.empty and bool(compared["gain"].iloc[0] <= 0)
-
-
-def _days_served(card: ModelCard, fit: list[ModelCard], today: dt.date) -> list[str]:
-    days = days_between(card.trained_through + ONE_DAY, today)
-    return [day for day in days if serving(fit, dt.date.fromisoformat(day)) == card]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
 from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
-from mlops_assets.ml.metrics import make_metrics, score
+from mlops_assets.ml.metrics import score
 from mlops_assets.ml.training import Fit, forecast
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.versions import ModelStore
@@ -97,7 +97,7 @@ def _no_worse(
     twins = (card.holdout_from, card.trained_through) == (holdout_from, last)
     if twins and card.holdout_rows == len(holdout) and primary in card.holdout:
         # both learned from the holdout in the end; their twins did not
-        metric = make_metrics(project.evaluation.metrics)[primary]
+        metric = project.primary_metric
         limit = abs(card.holdout[primary]) if metric.direction == "zero" else card.holdout[primary]
         loss = _loss(project, _numbers(holdout[target]), fit.forecasts)
     elif 2 * rows[date].nunique() >= holdout[date].nunique():
@@ -121,9 +121,8 @@ def _no_worse(
 
 def _loss(project: Project, actual: "FloatArray", forecasts: "FloatArray") -> float:
     """The primary metric as a number that is better when lower."""
-    name = project.evaluation.primary
-    metric = make_metrics(project.evaluation.metrics)[name]
-    value = score({name: metric}, actual, forecasts)[name]
+    metric = project.primary_metric
+    value = score({metric.name: metric}, actual, forecasts)[metric.name]
     return abs(value) if metric.direction == "zero" else value
 
 

@@ -20,7 +20,7 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
 from mlops_assets.ml.champion import Evidence, Rule, compare, paired_losses
-from mlops_assets.ml.metrics import Metric, make_metrics
+from mlops_assets.ml.metrics import Metric
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.champions import CHAMPION, Record, newest_record
@@ -212,8 +212,7 @@ class Judge:
             confidence=rule.confidence,
             block_days=rule.block_days,
         )
-        primary = project.evaluation.primary
-        self.metric: Metric = make_metrics(project.evaluation.metrics)[primary]
+        self.metric: Metric = project.primary_metric
         self._losses: dict[tuple[str, str], pd.DataFrame] = {}
 
     def live(self, before: Record | None) -> str:

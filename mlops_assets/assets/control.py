@@ -12,7 +12,6 @@ from mlops_assets.ml.control import (
     daily_facts,
     judge_days,
 )
-from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.partitions import day_of, days_between
 from mlops_assets.project import Project
@@ -42,7 +41,7 @@ def control_days(
     """
     import pandas as pd
 
-    metric = make_metrics(project.evaluation.metrics)[project.evaluation.primary]
+    metric = project.primary_metric
     first = forecasts["date"].min().date()
     radius_days = project.champion.window_days
     before = datasets.read(f"validation/{name}", _days_before(first, radius_days), {})

@@ -22,7 +22,7 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
-from mlops_assets.ml.drift import CHECKS, FORECAST, Drift, DriftRule, Reference, judge_drift
+from mlops_assets.ml.drift import CHECKS, FORECAST, Drift, Reference, judge_drift
 from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
@@ -100,14 +100,7 @@ class Watch:
         self, project: Project, keys: list[str], datasets: DatasetStore, models: ModelStore
     ) -> None:
         self.project, self.datasets, self.models = project, datasets, models
-        settings = project.drift
-        self.rule = DriftRule(
-            window_days=settings.window_days,
-            min_days=settings.min_days,
-            width=settings.width,
-            margin=settings.margin,
-            min_importance=settings.min_importance,
-        )
+        self.settings = project.drift
         self.damaged: dict[str, StorageError] = {}
         start, end = window(keys)
         rows = datasets.read("features", days_between(self._first(start), end), self.damaged)
@@ -123,7 +116,7 @@ class Watch:
         self.recent: dict[str, dict[str, pd.DataFrame]] = {}
 
     def _first(self, day: dt.date) -> dt.date:
-        return day - dt.timedelta(days=self.rule.window_days - 1)
+        return day - dt.timedelta(days=self.settings.window_days - 1)
 
     def _days(self, key: str) -> list[str]:
         """The days that are recent on a day, itself the last."""
@@ -144,9 +137,9 @@ class Watch:
         if card is None:
             return self._unjudged(key, f"no version of {self.champions[key]} is in service")
         days = [day for day in self._days(key) if day in self.features]
-        if len(days) < self.rule.min_days:
+        if len(days) < self.settings.min_days:
             return self._unjudged(
-                key, f"{len(days)} of the last days have rows, fewer than {self.rule.min_days}"
+                key, f"{len(days)} of the last days have rows, fewer than {self.settings.min_days}"
             )
         reference = self._reference(card)
         if not reference.measured:
@@ -159,7 +152,7 @@ class Watch:
             **drift_metadata(card, drifts, auc, reference.auc_limit),
             **stored(self.datasets, DATASET, key, frame),
         }
-        return metadata, judge_drift(self.rule, drifts, auc, reference.auc_limit)
+        return metadata, judge_drift(self.settings, drifts, auc, reference.auc_limit)
 
     def _missing(self, dataset: str, key: str) -> Exception:
         return self.damaged.get(key) or PartitionError(
@@ -192,7 +185,7 @@ class Watch:
             categorical = [name for name in card.inputs if name in columns.categorical]
             left_out = {*calendar, *categorical}
             self.references[card.version] = Reference(
-                self.rule,
+                self.settings,
                 self._forecast(card, rows),
                 date=columns.date,
                 series=columns.series,

@@ -3,7 +3,6 @@
 import datetime as dt
 
 from mlops_assets.assets.control import facts_dataset
-from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore
@@ -24,7 +23,7 @@ def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> st
     assets = ["observations", "drift", *(f"validation/{name}" for name in names)]
     drift = datasets.read("drift", [newest], {})
     model = project.first_champion if drift.empty else str(drift["model"].iloc[0])
-    metric = make_metrics(project.evaluation.metrics)[project.evaluation.primary]
+    metric = project.primary_metric
     facts = datasets.read(facts_dataset(model), days, {})
     return monitoring_page(
         CheckStore(datasets).read(assets, days, {}),

@@ -277,25 +277,16 @@ def gains_in_service(
 
     Over all days that it served up to the last of them, on the same rows.
     """
-    from mlops_assets.ml.evaluation import compare_with_previous
-
     try:
         cards = models.fit_to_serve(name)
     except StorageError:
         return  # the evaluation of the days has said so
     primary = project.evaluation.primary
-    metric = make_metrics(project.evaluation.metrics)[primary]
     last_day = {card.version: day_of(key) for key in keys if (card := serving(cards, day_of(key)))}
     for card in cards:
         if card.version not in last_day:
             continue
-        days = days_between(
-            card.trained_through + dt.timedelta(days=1),
-            last_day[card.version] + dt.timedelta(days=1),
-        )
-        rows = datasets.read(f"validation/{name}", days, {})
-        rows = rows[rows["version"] == card.version] if len(rows) else rows
-        compared = compare_with_previous(metric, rows, ["version"])
+        rows, compared = compared_in_service(project, card, last_day[card.version], datasets)
         if compared.empty:
             continue
         yield dg.AssetObservation(
@@ -310,6 +301,22 @@ def gains_in_service(
                 "previous_version": str(rows["previous_version"].iloc[0]),
             },
         )
+
+
+def compared_in_service(
+    project: Project, card: ModelCard, last: dt.date, datasets: DatasetStore
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """The stored forecasts of a version through a day, and its gain over the version before it.
+
+    The gain is as from `compare_with_previous`, empty where there is nothing to compare.
+    """
+    from mlops_assets.ml.evaluation import compare_with_previous
+
+    one_day = dt.timedelta(days=1)
+    days = days_between(card.trained_through + one_day, last + one_day)
+    rows = datasets.read(f"validation/{card.model}", days, {})
+    rows = rows[rows["version"] == card.version] if len(rows) else rows
+    return rows, compare_with_previous(project.primary_metric, rows, ["version"])
 
 
 def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | PartitionError:

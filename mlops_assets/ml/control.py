@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_assets.ml.intervals import conformal_radii
 from mlops_assets.ml.metrics import DENOMINATOR, NUMERATOR, ROWS, Metric, term_sums
-from mlops_assets.ml.quality import MAD_TO_DEVIATION, SAME_WEEKDAYS, usual_middle
+from mlops_assets.ml.robust import robust_deviation, usual_middle
 from mlops_assets.ml.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_assets.ml.metrics import FloatArray
+    from mlops_assets.ml.robust import IntArray
     from mlops_assets.project import ControlSettings
+
+    BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 WEEK = 7
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
 ALL_ROWS = ""  # the slice that holds every row
-LIMITS, YARDSTICK, BIAS, COVERAGE, SLICES = (
-    *("control_limits", "yardstick", "bias"),
-    *("coverage", "slices"),
-)
+LIMITS, YARDSTICK, BIAS = "control_limits", "yardstick", "bias"
+COVERAGE, SLICES = "coverage", "slices"
 LEVEL = (LIMITS, BIAS)  # the checks that say that a model has become worse
 
 # Each check by name, with what it asks of a day.
@@ -86,7 +87,6 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
     rows = forecasts.assign(
         error=forecasts["forecast"] - forecasts["actual"],
         size=forecasts["actual"].abs(),
-        standard_error=0.0,
     )
     parts = []
     for column in [ALL_ROWS, *slices]:
@@ -159,10 +159,7 @@ def judge_days(
 
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
-    parts = {
-        f"{value} ({column})": _Daily(metric, rows.set_index("date"), calendar)
-        for (column, value), rows in facts[facts["slice"] != ALL_ROWS].groupby(["slice", "value"])
-    }
+    parts = _slice_days(metric, facts, calendar)
     verdicts: dict[str, dict[str, Verdict]] = {}
     for day in days:
         now = calendar.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0]
@@ -190,17 +187,22 @@ def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
 
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     parts = [
-        pd.DataFrame(
-            {
-                "slice": f"{value} ({column})",
-                "date": calendar,
-                "value": _Daily(metric, rows.set_index("date"), calendar).weekly_loss,
-            }
-        )
-        for (column, value), rows in facts[facts["slice"] != ALL_ROWS].groupby(["slice", "value"])
+        pd.DataFrame({"slice": name, "date": calendar, "value": daily.weekly_loss})
+        for name, daily in _slice_days(metric, facts, calendar).items()
     ]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"value": []})
     return every.dropna(subset=["value"])
+
+
+def _slice_days(
+    metric: Metric, facts: "pd.DataFrame", calendar: "pd.DatetimeIndex"
+) -> dict[str, "_Daily"]:
+    """The days of each slice by its name."""
+    slices = facts[facts["slice"] != ALL_ROWS]
+    return {
+        f"{value} ({column})": _Daily(metric, rows.set_index("date"), calendar)
+        for (column, value), rows in slices.groupby(["slice", "value"])
+    }
 
 
 def persistent(failed: Sequence[bool], *, needed: int) -> bool:
@@ -216,39 +218,28 @@ class _Daily:
         self.frame = facts.reindex(calendar)
         self.weekdays = calendar.dayofweek.to_numpy()
         self.rows = self._column(ROWS)
-        self.loss = self._loss(1)
-        self.weekly_loss = self._loss(WEEK)
         self.standard_error = self.frame["standard_error"].to_numpy(dtype=float)
+        whole_week = _rolling_sum(self.rows > 0, WEEK) >= FEWEST_OF_WEEK
+        self.loss = self._loss(1, self.rows > 0)
+        self.weekly_loss = self._loss(WEEK, whole_week)
         self.bias = _ratio(self._rolled("error", WEEK), self._rolled("actual", WEEK))
-        self.bias[self._days_of_week() < FEWEST_OF_WEEK] = math.nan
+        self.bias[~whole_week] = math.nan
         self.coverage = _ratio(self._column("covered"), self._column("intervals"))
 
     def _column(self, name: str) -> "FloatArray":
         return self.frame[name].fillna(0.0).to_numpy(dtype=float)
 
     def _rolled(self, name: str, days: int) -> "FloatArray":
+        return _rolling_sum(self._column(name), days)
+
+    def _loss(self, days: int, enough: "BoolArray") -> "FloatArray":
+        """The loss pooled over so many days up to each day, missing where there are not enough."""
         import numpy as np
 
-        padded = np.concatenate([np.zeros(days - 1), self._column(name)])
-        return np.lib.stride_tricks.sliding_window_view(padded, days).sum(axis=1)  # type: ignore[no-any-return]
-
-    def _days_of_week(self) -> "FloatArray":
-        import numpy as np
-
-        padded = np.concatenate([np.zeros(WEEK - 1), self.rows > 0])
-        return np.lib.stride_tricks.sliding_window_view(padded, WEEK).sum(axis=1)  # type: ignore[no-any-return]
-
-    def _loss(self, days: int) -> "FloatArray":
-        """The loss pooled over so many days up to each day, missing without enough rows."""
-        import numpy as np
-
-        numerator, denominator = self._rolled("numerator", days), self._rolled("denominator", days)
-        rows = self._rolled(ROWS, days)
+        sums = {name: self._rolled(name, days) for name in ("numerator", "denominator", ROWS)}
         with np.errstate(divide="ignore", invalid="ignore"):
-            loss = self.metric.loss(self.metric.finish(numerator, denominator, rows)).copy()
-        enough = self.rows > 0 if days == 1 else self._days_of_week() >= FEWEST_OF_WEEK
-        loss[~enough | (rows == 0)] = math.nan
-        return loss
+            values = self.metric.finish(sums["numerator"], sums["denominator"], sums[ROWS])
+        return np.where(enough, self.metric.loss(values), math.nan)
 
     def against_yardstick(self, now: int) -> tuple[float, float, int]:
         """The loss less that of the yardstick over a week, its standard error, and the days.
@@ -277,6 +268,15 @@ class _Daily:
         return float(difference(totals)[0]), error, days
 
 
+def _rolling_sum(values: "FloatArray | BoolArray", days: int) -> "FloatArray":
+    """The sum over so many days up to each day, those before the first counting as zero."""
+    import numpy as np
+
+    padded = np.concatenate([np.zeros(days - 1), values])
+    sums: FloatArray = np.lib.stride_tricks.sliding_window_view(padded, days).sum(axis=1)
+    return sums
+
+
 def _ratio(numerator: "FloatArray", denominator: "FloatArray") -> "FloatArray":
     """Their quotient, missing where the denominator is zero."""
     import numpy as np
@@ -289,7 +289,7 @@ class _Past(NamedTuple):
     """Values of the days before, with their weekdays."""
 
     values: "FloatArray"
-    weekdays: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
+    weekdays: "IntArray"
 
 
 def _past(
@@ -320,10 +320,8 @@ def _limits(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     # ratios of losses are alike on good and bad weekdays, so the spread is that of logarithms
     if (past.values <= 0).any():
         return Verdict(True, "not judged: a day before it has no loss", value=value)
-    middle, deviation = usual_middle(
-        np.log(past.values), past.weekdays, int(daily.weekdays[now]), SAME_WEEKDAYS
-    )
-    high = math.exp(middle + max(settings.width * deviation, math.log1p(settings.least_width)))
+    usual = usual_middle(np.log(past.values), past.weekdays, int(daily.weekdays[now]))
+    high = _highest_loss(settings, *usual, settings.width)
     error = float(daily.standard_error[now])
     sure = f" (standard error over its rows {error:.2g})" if math.isfinite(error) else ""
     said = f"{name} is {value:.4g}{sure}, usual on that weekday is up to {high:.4g}"
@@ -353,15 +351,24 @@ def _against_yardstick(settings: "ControlSettings", daily: _Daily, now: int) -> 
     return Verdict(False, why, value=value, high=high)
 
 
-def _bias(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
-    import numpy as np
+def _highest_loss(
+    settings: "ControlSettings", middle: float, deviation: float, width: float
+) -> float:
+    """The largest usual loss, by the middle and deviation of the logarithms of losses."""
+    return math.exp(middle + max(width * deviation, math.log1p(settings.least_width)))
 
+
+def _largest_bias(settings: "ControlSettings", past: _Past, width: float) -> float:
+    """The largest usual bias on either side of zero."""
+    return max(width * robust_deviation(past.values), settings.least_bias)
+
+
+def _bias(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     value = float(daily.bias[now])
     past = _past(settings, daily, daily.bias, now - WEEK + 1)
     if past is None or not math.isfinite(value):
         return _not_judged(settings, value)
-    usual = MAD_TO_DEVIATION * float(np.median(abs(past.values)))
-    high = max(settings.width * usual, settings.least_bias)
+    high = _largest_bias(settings, past, settings.width)
     side = "above" if value > 0 else "below"
     said = (
         f"over {WEEK} days the forecasts are {abs(value):.1%} {side} the actuals, usual {high:.1%}"
@@ -377,9 +384,7 @@ def _coverage(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     past = _past(settings, daily, daily.coverage, now)
     if past is None or not math.isfinite(value):
         return _not_judged(settings, value)
-    middle, deviation = usual_middle(
-        past.values, past.weekdays, int(daily.weekdays[now]), SAME_WEEKDAYS
-    )
+    middle, deviation = usual_middle(past.values, past.weekdays, int(daily.weekdays[now]))
     low = middle - max(settings.width * deviation, settings.least_width * middle)
     said = f"the intervals hold {value:.1%} of the actuals, usual on that weekday is {low:.1%}"
     if value >= low:
@@ -417,16 +422,14 @@ def _slice_shares(
         if past is not None and math.isfinite(value) and (past.values > 0).all():
             logs = np.log(past.values)
             middle = float(np.median(logs))
-            deviation = MAD_TO_DEVIATION * float(np.median(abs(logs - middle)))
-            high = math.exp(middle + max(width * deviation, math.log1p(settings.least_width)))
+            high = _highest_loss(settings, middle, robust_deviation(logs - middle), width)
             metric = daily.metric.name
             said = f"{metric} of {name} is {value:.4g} over {WEEK} days, usual is up to {high:.4g}"
             yield value / high, said, name
         bias = float(daily.bias[now])
         past = _past(settings, daily, daily.bias, now - WEEK + 1)
         if past is not None and math.isfinite(bias):
-            usual = MAD_TO_DEVIATION * float(np.median(abs(past.values)))
-            high = max(width * usual, settings.least_bias)
+            high = _largest_bias(settings, past, width)
             side = "above" if bias > 0 else "below"
             said = (
                 f"forecasts of {name} are {abs(bias):.1%} {side} the actuals over {WEEK} days, "

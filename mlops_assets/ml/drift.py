@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.ml.robust import robust_deviation
 from mlops_assets.ml.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_assets.ml.metrics import FloatArray
+    from mlops_assets.project import DriftSettings
 
 INPUTS, FORECASTS, MULTIVARIATE = "inputs", "forecasts", "multivariate"
 
@@ -26,30 +28,11 @@ FORECAST = "(forecast)"  # its column; no source names one so
 NUMBERS, CATEGORIES, MISSING, REPEATED = "numbers", "categories", "missing", "repeated"
 QUANTILES = 200
 IQR_TO_DEVIATION = 1.349  # of a normal distribution
-MAD_TO_DEVIATION = 1.4826
 LEAST = 0.02  # a distance below it is never drift, however steady the training window was
 NAMED = 3
 FOLDS = 3
-
-
-@dataclass(frozen=True)
-class DriftRule:
-    """When a distance is too large."""
-
-    window_days: int = 7
-    """How many days count as recent: whole weeks, so that every weekday is there alike."""
-    min_days: int = 6
-    """The fewest of them with rows."""
-    width: float = 4.0
-    """Robust standard deviations above the median of the training window that are usual."""
-    margin: float = 1.5
-    """By how much the largest distance inside the training window may be exceeded, as a factor."""
-    min_importance: float = 0.01
-    """The share of all importance that a column needs for its drift to be an alarm."""
-    auc_windows: int = 10
-    """From so many windows of training the classifier's usual score is learnt."""
-    auc_rows: int = 800
-    """So many rows of either kind it sees at most."""
+AUC_WINDOWS = 10  # of training, from which the classifier's usual score is learnt
+AUC_ROWS = 800  # of either kind that it sees at most
 
 
 @dataclass(frozen=True)
@@ -106,17 +89,17 @@ def jensen_shannon(first: "np.ndarray[Any, Any]", second: "np.ndarray[Any, Any]"
     return float(np.sqrt(max(sum(terms) / 2, 0.0)))
 
 
-def usual_limit(rule: DriftRule, distances: "FloatArray") -> float:
+def usual_limit(settings: "DriftSettings", distances: "FloatArray") -> float:
     """What a distance may come to, by those of windows inside the training window.
 
-    `rule.margin` times the largest, or the median and `rule.width` robust standard deviations
+    `margin` times the largest, or the median and `width` robust standard deviations
     (Hampel, The influence curve and its role in robust estimation, 1974), whichever is more.
     """
     import numpy as np
 
     middle = np.median(distances)
-    deviation = MAD_TO_DEVIATION * np.median(abs(distances - middle))
-    return float(max(rule.margin * distances.max(), middle + rule.width * deviation, LEAST))
+    deviation = robust_deviation(distances - middle)
+    return float(max(settings.margin * distances.max(), middle + settings.width * deviation, LEAST))
 
 
 class Reference:
@@ -128,7 +111,7 @@ class Reference:
 
     def __init__(
         self,
-        rule: DriftRule,
+        settings: "DriftSettings",
         rows: "pd.DataFrame",
         *,
         date: str,
@@ -139,7 +122,7 @@ class Reference:
     ) -> None:
         import pandas as pd
 
-        self.rule, self.date, self.series = rule, date, list(series)
+        self.settings, self.date, self.series = settings, date, list(series)
         self.numeric, self.categorical = list(numeric), list(categorical)
         total = sum(max(value, 0.0) for value in importance.values()) or 1.0
         self.importance = {name: max(value, 0.0) / total for name, value in importance.items()}
@@ -149,8 +132,8 @@ class Reference:
         last = int(ordinal.max())
         self.windows = [
             (inside, inside & (ordinal > start))
-            for start in range(last - rule.window_days + 2)
-            if (inside := (ordinal >= start) & (ordinal < start + rule.window_days)).any()
+            for start in range(last - settings.window_days + 2)
+            if (inside := (ordinal >= start) & (ordinal < start + settings.window_days)).any()
             and not inside.all()
         ]
         self.measured = bool(self.windows)
@@ -193,7 +176,7 @@ class Reference:
         import numpy as np
 
         return {
-            kind: usual_limit(self.rule, np.array([found[kind] for found in distances]))
+            kind: usual_limit(self.settings, np.array([found[kind] for found in distances]))
             for kind in distances[0]
         }
 
@@ -249,7 +232,7 @@ class Reference:
     def _usual_auc(self) -> float:
         import numpy as np
 
-        count = min(self.rule.auc_windows, len(self.windows))
+        count = min(AUC_WINDOWS, len(self.windows))
         picked = np.linspace(0, len(self.windows) - 1, count).round().astype(int)
         scores = []
         for at in picked:
@@ -257,9 +240,9 @@ class Reference:
             scores.append(self._auc(self.rows[~inside], self.rows[inside]))
         # with few rows chance alone does more: the deviation of a rank statistic (Mann and
         # Whitney, 1947) for as many rows of either kind as a window has
-        size = min(self.rule.auc_rows, min(int(inside.sum()) for inside, _ in self.windows))
-        chance = self.rule.width * math.sqrt((2 * size + 1) / (12 * size**2))
-        return min(0.5 + max(usual_limit(self.rule, np.array(scores) - 0.5), chance), 0.99)
+        size = min(AUC_ROWS, min(int(inside.sum()) for inside, _ in self.windows))
+        chance = self.settings.width * math.sqrt((2 * size + 1) / (12 * size**2))
+        return min(0.5 + max(usual_limit(self.settings, np.array(scores) - 0.5), chance), 0.99)
 
     def _auc(self, learned: "pd.DataFrame", recent: "pd.DataFrame") -> float:
         """Folds keep a series whole: its own level, such as a constant price, is not learnt."""
@@ -269,7 +252,7 @@ class Reference:
         from sklearn.tree import DecisionTreeClassifier
 
         columns = [name for name in self.numeric if name != FORECAST]
-        size = min(self.rule.auc_rows, len(learned), len(recent))
+        size = min(AUC_ROWS, len(learned), len(recent))
         if not columns or size < 2 * FOLDS:
             return 0.5
         rows = pd.concat(
@@ -334,7 +317,7 @@ class _Category:
 
 
 def judge_drift(
-    rule: DriftRule, drifts: Sequence[Drift], auc: float, auc_limit: float
+    settings: "DriftSettings", drifts: Sequence[Drift], auc: float, auc_limit: float
 ) -> dict[str, Verdict]:
     """The verdict of every check, by name.
 
@@ -342,7 +325,7 @@ def judge_drift(
     drift does not change the forecasts, and with many such columns one always drifts.
     """
     inputs = [drift for drift in drifts if drift.column != FORECAST]
-    weighty = [drift for drift in inputs if drift.importance > rule.min_importance]
+    weighty = [drift for drift in inputs if drift.importance > settings.min_importance]
     forecasts = [drift for drift in drifts if drift.column == FORECAST]
     told = auc > auc_limit
     names = ", ".join(_named(drift) for drift in inputs[:NAMED])

@@ -6,7 +6,6 @@ import pandas as pd
 
 from mlops_assets.ml.page import (
     DASHES,
-    GRID,
     INK,
     MUTED,
     PALETTE,
@@ -212,5 +211,4 @@ def _slices_figure(slices: pd.DataFrame, metric: str) -> Json | None:
     layout = base_layout(height=460, hovermode="closest")
     layout["xaxis"] |= {"type": "date", "showgrid": False}
     layout["yaxis"]["title"]["text"] = plain_label(metric)
-    layout["yaxis"]["gridcolor"] = GRID
     return {"data": traces, "layout": layout}

@@ -5,20 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_assets.ml.robust import usual_middle
 from mlops_assets.ml.verdicts import Verdict
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-
-    from mlops_assets.ml.metrics import FloatArray
-
-    IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 SCHEMA, FRESHNESS = "schema", "source_freshness"
 NAMED = 5  # so many names in a sentence
-MAD_TO_DEVIATION = 1.4826  # of a normal distribution
-SAME_WEEKDAYS = 3  # the fewest that speak for a weekday
 
 # Each check by name, with what it asks of a day.
 CHECKS = {
@@ -142,32 +136,9 @@ def usual_range(
         np.array(list(values.values())),
         np.array([known.weekday() for known in values]),
         day.weekday(),
-        SAME_WEEKDAYS,
     )
     half = max(rule.width * deviation, rule.least_width * abs(middle))
     return middle - half, middle + half
-
-
-def usual_middle(
-    values: "FloatArray", weekdays: "IntArray", weekday: int, enough: int
-) -> tuple[float, float]:
-    """The median of a weekday and the robust standard deviation of all days, of shape (days,).
-
-    The median of all days where the weekday has fewer than `enough`; the deviation is the median
-    absolute one of each day from its weekday's median, as of a normal distribution (Hampel, The
-    influence curve and its role in robust estimation, 1974).
-    """
-    import numpy as np
-
-    middles = np.array(
-        [
-            np.median(values[weekdays == known]) if (weekdays == known).any() else np.nan
-            for known in range(7)
-        ]
-    )
-    own = (weekdays == weekday).sum() >= enough
-    middle = float(middles[weekday] if own else np.median(values))
-    return middle, MAD_TO_DEVIATION * float(np.median(abs(values - middles[weekdays])))
 
 
 def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:

@@ -10,7 +10,6 @@ from mlops_assets.ml.drift import (
     CHECKS,
     FORECAST,
     Drift,
-    DriftRule,
     Reference,
     jensen_shannon,
     judge_drift,
@@ -18,8 +17,9 @@ from mlops_assets.ml.drift import (
     usual_limit,
     wasserstein,
 )
+from mlops_assets.project import DriftSettings
 
-RULE = DriftRule()
+RULE = DriftSettings()
 
 
 def test_distances_agree_with_scipy() -> None:

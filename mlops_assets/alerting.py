@@ -65,7 +65,10 @@ def make_alerts_asset(project: Project) -> dg.AssetSpec:
     """The external asset `alerts`."""
     return dg.AssetSpec(
         ALERTS,
-        description="What went wrong, changed or recovered of late, newest first.",
+        description=(
+            "What went wrong, changed or recovered of late, newest first; never materialized as "
+            "long as there was nothing to tell."
+        ),
         group_name=GROUP,
         owners=[project.owner],
         kinds={"json"},

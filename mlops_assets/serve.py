@@ -16,7 +16,7 @@ import uvicorn
 
 from mlops_assets.pages import make_app
 from mlops_assets.project import storage_root
-from mlops_assets.resources.pages import PageStore
+from mlops_assets.resources.pages import MONITORING_PAGE, PageStore
 from mlops_assets.resources.storage import make_storage
 
 WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, terminate)
     try:
         if wait_until_up(url, web):
-            print(f"\nWeb UI: {url}\nLeaderboard page: {pages_url}\nCtrl+C stops.", flush=True)
+            print(f"\nWeb UI: {url}\nLeaderboard page: {pages_url}", flush=True)
+            print(f"Monitoring page: {pages_url}/{MONITORING_PAGE}\nCtrl+C stops.", flush=True)
         return web.wait()
     except KeyboardInterrupt:
         # Ctrl+C reaches the web UI by itself

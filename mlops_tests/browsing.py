@@ -31,6 +31,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 
 from selenium.common.exceptions import (  # noqa: E402 (selenium may be missing)
     ElementClickInterceptedException,
+    ElementNotInteractableException,
     StaleElementReferenceException,
 )
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -45,7 +46,12 @@ CHROMIUM_OPTIONS = [
 PAGE_SECONDS = 60
 RUN_SECONDS = 180
 STOP_SECONDS = 30
-REPLACED = [StaleElementReferenceException, ElementClickInterceptedException]
+# of an element that is just being replaced, covered or faded in
+PASSING = [
+    StaleElementReferenceException,
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+]
 
 # Pixels with a colour, as the lines have one and the axes and the grid are grey.
 COLOURED_PIXELS = """
@@ -184,7 +190,7 @@ class Browser:
         self.driver.get(url)
 
     def act(self, xpath: str, action: Callable[[Any], Any]) -> None:
-        """Do something with the last shown element of an XPath; again if it is replaced then."""
+        """Do something with the last shown element of an XPath; again if it cannot be used just then."""
 
         def attempt(driver: Any) -> bool:
             shown = [
@@ -194,7 +200,7 @@ class Browser:
                 action(shown[-1])
             return bool(shown)
 
-        WebDriverWait(self.driver, PAGE_SECONDS, ignored_exceptions=REPLACED).until(
+        WebDriverWait(self.driver, PAGE_SECONDS, ignored_exceptions=PASSING).until(
             attempt, f"not shown: {xpath}"
         )
 

@@ -10,6 +10,7 @@ import dagster as dg
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.assets.reporting import markdown_table
 from mlops_assets.jobs import EVALUATE_JOB, HISTORY_TAG
+from mlops_assets.keys import asset_key, asset_page
 from mlops_assets.partitions import (
     PARTITION,
     RANGE_END,
@@ -64,7 +65,7 @@ class Problem:
 def make_alerts_asset(project: Project) -> dg.AssetSpec:
     """The external asset `alerts`."""
     return dg.AssetSpec(
-        ALERTS,
+        asset_key(project, ALERTS),
         description=(
             "What went wrong, changed or recovered of late, newest first; never materialized as "
             "long as there was nothing to tell."
@@ -80,6 +81,7 @@ def make_alert_sensor(
 ) -> dg.SensorDefinition:
     """The sensor that tells problems, champion changes and recoveries, once each."""
     alerts, notifier = Alerts(storage), Notifier(storage)
+    key = asset_key(project, ALERTS)
 
     @dg.sensor(
         name="alert_sensor",
@@ -107,7 +109,7 @@ def make_alert_sensor(
         sent = notifier.deliver(known, now, context.log.warning)
         if len(known) == len(before) and not sent:
             return dg.SkipReason("Nothing new to tell.")
-        shown = summary(alerts, notifier, known, sent, now)
+        shown = summary(key, alerts, notifier, known, sent, now)
         return dg.SensorResult(asset_events=[shown])
 
     return alert_sensor
@@ -150,7 +152,12 @@ def tell(
 
 
 def summary(
-    alerts: Alerts, notifier: Notifier, known: dict[str, Alert], sent: int, now: dt.datetime
+    key: dg.AssetKey,
+    alerts: Alerts,
+    notifier: Notifier,
+    known: dict[str, Alert],
+    sent: int,
+    now: dt.datetime,
 ) -> dg.AssetMaterialization:
     """The newest alerts as the page of `alerts` shows them."""
     still = alerts.open()
@@ -164,7 +171,7 @@ def summary(
         for alert in list(known.values())[: -SHOWN - 1 : -1]
     ]
     return dg.AssetMaterialization(
-        ALERTS,
+        key,
         metadata={
             "newest": markdown_table(["when", "what", "state", "link"], rows),
             "open": len(still),
@@ -209,7 +216,7 @@ def failed_checks(project: Project, datasets: DatasetStore, now: dt.datetime) ->
             f"check_failed:observations:{day}",
             f"observations of {day} are refused",
             "\n".join(why) + "\nCorrect the source and run the day again.",
-            f"assets/observations?view=checks&partition={day}",
+            f"{asset_page(project, 'observations')}?view=checks&partition={day}",
         )
         for day, why in reasons.items()
     }
@@ -261,7 +268,7 @@ def planned(run: dg.DagsterRun, project: Project) -> Work:
         selected = {key for layer in make_layers(project) for key in layer.keys}
     if not selected:
         names = [model.name for model in project.models if f"_{model.name}_job" in run.job_name]
-        selected = {dg.AssetKey(["models", name]) for name in names}
+        selected = {asset_key(project, "models", name) for name in names}
     partitions = _partitions_of(run)
     return {(key, partition) for key in selected for partition in partitions}
 
@@ -316,7 +323,7 @@ def missed_evaluation(
         return []
     if EVALUATION_SCHEDULE in paused_schedules(instance):
         return []
-    if str(yesterday) in instance.get_materialized_partitions(dg.AssetKey("leaderboard")):
+    if str(yesterday) in instance.get_materialized_partitions(asset_key(project, "leaderboard")):
         return []
     return [
         Problem(
@@ -345,7 +352,7 @@ def champion_changes(
             f"champion_changed:{row['next_since']}:{row['next_champion']}",
             f"{row['next_champion']} is champion from {row['next_since']}, after {row['champion']}",
             str(row["next_why"]),
-            f"assets/champion?partition={row['date']:%Y-%m-%d}",
+            f"{asset_page(project, CHAMPION)}?partition={row['date']:%Y-%m-%d}",
         )
         changes[change.key] = change
     return changes

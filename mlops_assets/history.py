@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from mlops_assets.definitions import defs
 from mlops_assets.jobs import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
+from mlops_assets.keys import asset_key
 from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.project import Project, load_project, storage_root
 from mlops_assets.resources.registry import Registry
@@ -29,12 +30,12 @@ def steps(project: Project, partitions: Partitions) -> list[Step]:
     """Title, job, assets and partitions of each layer, in the order in which they are built."""
     observations, features, *later = make_layers(project)
     titles = ["validation", "leaderboard", "champion", "forecast", "drift"]
-    trained = [dg.AssetKey(["models", model.name]) for model in project.models]
+    trained = [asset_key(project, "models", model.name) for model in project.models]
     daily, monthly = partitions.daily, partitions.monthly
     return [
         ("observations", EVALUATE_JOB, observations.keys, daily),
         ("features", EVALUATE_JOB, features.keys, daily),
-        ("training sets", RETRAIN_ALL_JOB, [dg.AssetKey("training_set")], monthly),
+        ("training sets", RETRAIN_ALL_JOB, [asset_key(project, "training_set")], monthly),
         ("models", RETRAIN_ALL_JOB, trained, monthly),
         *(
             (title, EVALUATE_JOB, layer.keys, daily)

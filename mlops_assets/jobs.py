@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.keys import asset_key
 from mlops_assets.project import Project
 
 EVALUATE_JOB = "evaluate_job"
@@ -36,11 +37,11 @@ def failure_reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 def make_jobs(project: Project) -> list[Job]:
     """Evaluation of a day, retraining of one model and of all for a month."""
-    daily = dg.AssetSelection.assets("observations", "features") | dg.AssetSelection.groups(
-        "validation", "serving", "monitoring"
-    )
-    trained = [["models", model.name] for model in project.models]
-    training_set = dg.AssetSelection.assets("training_set")
+    daily = dg.AssetSelection.assets(
+        asset_key(project, "observations"), asset_key(project, "features")
+    ) | dg.AssetSelection.groups("validation", "serving", "monitoring")
+    trained = [asset_key(project, "models", model.name) for model in project.models]
+    training_set = dg.AssetSelection.assets(asset_key(project, "training_set"))
     return [
         dg.define_asset_job(
             EVALUATE_JOB,
@@ -57,15 +58,15 @@ def make_jobs(project: Project) -> list[Job]:
         ),
         dg.define_asset_job(
             REGISTRY_JOB,
-            selection=dg.AssetSelection.assets("model_registry"),
+            selection=dg.AssetSelection.assets(asset_key(project, "model_registry")),
             description="The table of all models and versions, and of what was decided.",
         ),
         *(
             dg.define_asset_job(
                 retrain_job_name(model.name),
-                selection=training_set | dg.AssetSelection.assets(["models", model.name]),
+                selection=training_set | dg.AssetSelection.assets(key),
                 description=f"A month: its training set and a new version of {model.name}.",
             )
-            for model in project.models
+            for model, key in zip(project.models, trained, strict=True)
         ),
     ]

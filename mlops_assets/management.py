@@ -20,6 +20,7 @@ from mlops_assets.jobs import (
     failure_reasons,
     retrain_job_name,
 )
+from mlops_assets.keys import OF_MODELS, asset_key, asset_page
 from mlops_assets.ml.families import FAMILIES, default_name, parse_hyperparameters
 from mlops_assets.partitions import (
     LONG,
@@ -46,7 +47,6 @@ FIRST_FAMILY = "hist_gradient_boosting"
 DECISION_TAG = "mlops_assets/decision"  # of which the instance lets one run at a time
 ASKED_BY_TAG = "mlops_assets/asked_by"
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-REGISTRY = dg.AssetKey("model_registry")
 
 MakeDefinitions = Callable[[Project, Storage], dg.Definitions]
 Keys = Sequence[dg.AssetKey]
@@ -130,16 +130,17 @@ class Manager:
             if accepted
             else "not in service, since no version of it was accepted"
         )
+        page = web_url(asset_page(self.base, "models", name))
         self.context.add_output_metadata(
             {
-                "model": dg.MetadataValue.asset(dg.AssetKey(["models", name])),
-                "page": dg.MetadataValue.url(web_url(f"assets/models/{name}")),
-                "days": dg.MetadataValue.url(web_url(f"assets/validation/{name}")),
+                "model": dg.MetadataValue.asset(asset_key(self.base, "models", name)),
+                "page": dg.MetadataValue.url(page),
+                "days": dg.MetadataValue.url(web_url(asset_page(self.base, "validation", name))),
                 "settings": dg.MetadataValue.md(f"```yaml\n{_as_yaml(model)}```"),
                 "definitions": shown,
             }
         )
-        return f"{name} is created and {state}: {web_url(f'assets/models/{name}')} ({shown})"
+        return f"{name} is created and {state}: {page} ({shown})"
 
     def _refuse_taken(self, project: Project, name: str) -> None:
         for model in project.models:
@@ -171,13 +172,13 @@ class Manager:
         missing = set(months) - set(self.datasets.keys("training_set"))
         definitions = self.make_definitions(self.base, self.storage)
         for key, wanted in (
-            (dg.AssetKey("training_set"), missing),
-            (dg.AssetKey(["models", name]), set(months)),
+            (asset_key(self.base, "training_set"), missing),
+            (asset_key(self.base, "models", name), set(months)),
         ):
             for start, end in ranges({key: wanted}, self.partitions.monthly):
                 self._run(definitions, retrain_job_name(name), [key], start, end)
         days = days_between(first, today)
-        self._evaluate(definitions, [dg.AssetKey(["validation", name])], days)
+        self._evaluate(definitions, [asset_key(self.base, "validation", name)], days)
         self._leaderboards(definitions, days)
         self._refresh_registry(definitions)
 
@@ -243,7 +244,7 @@ class Manager:
         if delete_stored:
             self.models.delete(name)
             forget(name, self.datasets)
-            assets = [dg.AssetKey(["models", name]), dg.AssetKey(["validation", name])]
+            assets = [asset_key(self.base, kind, name) for kind in OF_MODELS]
             known = [key for key in assets if self.context.instance.has_asset_key(key)]
             if known:
                 self.context.instance.wipe_assets(known)
@@ -304,11 +305,12 @@ class Manager:
         if days:
             yardstick = card.model == self.base.evaluation.yardstick
             names = [model.name for model in self.project.models] if yardstick else [card.model]
-            self._evaluate(definitions, [dg.AssetKey(["validation", name]) for name in names], days)
+            scores = [asset_key(self.base, "validation", name) for name in names]
+            self._evaluate(definitions, scores, days)
             last = day_of(days[-1]) + dt.timedelta(days=LONG)
             self._leaderboards(definitions, days_between(day_of(days[0]), last))
         if card.model == self.champion and (newest := self.datasets.keys(CHAMPION)[-1:]):
-            keys = [dg.AssetKey("champion"), dg.AssetKey("forecast")]
+            keys = [asset_key(self.base, "champion"), asset_key(self.base, "forecast")]
             self._run(definitions, EVALUATE_JOB, keys, newest[0], newest[0])
         self._refresh_registry(definitions)
         done = "retired" if action == Action.RETIRE else "restored"
@@ -323,7 +325,7 @@ class Manager:
         dataset = f"validation/{card.model}"
         first = card.trained_through
         done = self.context.instance.get_materialized_partitions(
-            dg.AssetKey(["validation", card.model])
+            asset_key(self.base, "validation", card.model)
         )
         days = sorted(key for key in {*self.datasets.keys(dataset), *done} if day_of(key) > first)
         frame = self.datasets.read(dataset, days, {})
@@ -363,12 +365,12 @@ class Manager:
     def _leaderboards(self, definitions: dg.Definitions, days: Iterable[str]) -> None:
         """Rank again the days that are ranked already."""
         there = set(self.datasets.keys("leaderboard"))
-        wanted = {dg.AssetKey("leaderboard"): {day for day in days if day in there}}
+        wanted = {asset_key(self.base, "leaderboard"): {day for day in days if day in there}}
         for (first, last), assets in ranges(wanted, self.partitions.daily).items():
             self._run(definitions, EVALUATE_JOB, assets, first, last)
 
     def _refresh_registry(self, definitions: dg.Definitions) -> None:
-        self._run(definitions, REGISTRY_JOB, [REGISTRY])
+        self._run(definitions, REGISTRY_JOB, [asset_key(self.base, "model_registry")])
 
     def _run(
         self,

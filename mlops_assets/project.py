@@ -22,6 +22,7 @@ SCHEMA_FILE = Path(__file__).with_name("project.schema.json")
 DEFAULT_ROOT = Path(__file__).parents[1] / "storage"
 REPLAY_DAYS = 364  # 52 weeks: a replayed day keeps its weekday
 LONGEST_MONTH = 31
+NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -296,6 +297,7 @@ class Project(Settings):
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""
     folder: Path = Field(default=Path(), exclude=True, repr=False)
+    prefix: str = Field(default="", exclude=True, repr=False)
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -491,8 +493,8 @@ def load_project(path: str | Path | None = None) -> Project:
         raise ProjectError(f"{file} is no valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise ProjectError(f"{file}: expected a mapping of settings, found {values!r}")
-    if "folder" in values:
-        raise ProjectError(f"{file}, folder: unknown setting")
+    if foreign := [name for name in NOT_SETTINGS if name in values]:
+        raise ProjectError(f"{file}, {foreign[0]}: unknown setting")
     try:
         project = Project.model_validate({**values, "folder": file.parent})
     except pydantic.ValidationError as error:
@@ -528,7 +530,7 @@ def _allowed_keys(location: tuple[Any, ...]) -> str:
             found = list(_settings_in(field.annotation))
             if found:
                 settings = found[0]
-    return f"; allowed here: {', '.join(k for k in settings.model_fields if k != 'folder')}"
+    return f"; allowed here: {', '.join(k for k in settings.model_fields if k not in NOT_SETTINGS)}"
 
 
 def _settings_in(annotation: Any) -> Iterable[type[Settings]]:
@@ -564,7 +566,8 @@ def storage_root() -> str:
 def json_schema() -> str:
     """The JSON schema of the settings, for editors."""
     schema = Project.model_json_schema()
-    schema["properties"].pop("folder")
+    for name in NOT_SETTINGS:
+        schema["properties"].pop(name)
     model = schema["$defs"]["ModelSettings"]
     model["properties"]["family"]["enum"] = list(FAMILIES)
     model["allOf"] = []

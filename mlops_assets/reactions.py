@@ -9,6 +9,7 @@ import dagster as dg
 
 from mlops_assets.assets.validation import compared_in_service
 from mlops_assets.jobs import Job, retrain_job_name
+from mlops_assets.keys import asset_key, op_name
 from mlops_assets.ml.control import LEVEL, persistent
 from mlops_assets.ml.drift import FORECASTS, INPUTS
 from mlops_assets.partitions import days_between, month_of
@@ -172,8 +173,10 @@ def trainings(
             run_key=f"reaction:{found.model}:{through}",
             job_name=retrain_job_name(found.model),
             partition_key=month_of(now.date()),
-            asset_selection=[dg.AssetKey(["models", found.model])],
-            run_config={"ops": {f"models__{found.model}": {"config": {"through": through}}}},
+            asset_selection=[asset_key(project, "models", found.model)],
+            run_config={
+                "ops": {op_name(project, "models", found.model): {"config": {"through": through}}}
+            },
             tags={REACTION_TAG: found.model, THROUGH_TAG: through, REASON_TAG: found.why},
         )
         for found in degradations

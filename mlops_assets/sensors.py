@@ -10,6 +10,7 @@ import dagster as dg
 from mlops_assets.assets.registry import STATE, registry_state
 from mlops_assets.assets.validation import NOBODY, PAUSED, paused_names
 from mlops_assets.jobs import EVALUATE_JOB, REGISTRY_JOB, Job, retrain_job_name
+from mlops_assets.keys import asset_key, own_parts
 from mlops_assets.partitions import (
     LONG,
     RANGE_END,
@@ -60,10 +61,10 @@ class Layer:
 def make_layers(project: Project) -> list[Layer]:
     """The daily assets in the order in which they are computed."""
     observations, features, leaderboard, champion, forecast, drift = (
-        dg.AssetKey(name)
+        asset_key(project, name)
         for name in ("observations", "features", "leaderboard", "champion", "forecast", "drift")
     )
-    validation = [dg.AssetKey(["validation", model.name]) for model in project.models]
+    validation = [asset_key(project, "validation", model.name) for model in project.models]
     return [
         Layer([observations], {}),
         Layer([features], {observations: project.longest_lag}),
@@ -201,7 +202,7 @@ def missing_months(
     for model in project.models:
         if retraining_schedule_name(model.name) in paused:
             continue
-        key = dg.AssetKey(["models", model.name])
+        key = asset_key(project, "models", model.name)
         done = instance.get_materialized_partitions(key)
         requests += [
             dg.RunRequest(
@@ -281,15 +282,16 @@ def _trainings(
 
     With each the number of the newest training of each month.
     """
-    if key.path[0] != "validation":
+    kind, *names = own_parts(project, key)
+    if kind != "validation":
         return []
     found = []
-    for name in {key.path[-1], project.evaluation.yardstick}:
+    for name in {*names, project.evaluation.yardstick}:
         try:
             cards = models.fit_to_serve(name)
         except StorageError:
             continue  # a damaged card is reported by the evaluation of the days that need it
-        found.append((cards, _latest(instance, dg.AssetKey(["models", name]))))
+        found.append((cards, _latest(instance, asset_key(project, "models", name))))
     return found
 
 
@@ -304,7 +306,7 @@ def stale_registry(
 ) -> list[dg.RunRequest]:
     """Runs for the registry and the newest leaderboard when what they show has changed."""
     state = registry_state(instance, project, models)
-    key = dg.AssetKey("model_registry")
+    key = asset_key(project, "model_registry")
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
     before = str(made.metadata[STATE].value) if made and STATE in made.metadata else ""
@@ -319,7 +321,7 @@ def _stale_leaderboard(
     instance: dg.DagsterInstance, project: Project, partitions: Partitions
 ) -> list[dg.RunRequest]:
     """A run for the newest leaderboard when it names other models as paused than there are."""
-    key = dg.AssetKey("leaderboard")
+    key = asset_key(project, "leaderboard")
     days = instance.get_materialized_partitions(key)
     if not days:
         return []

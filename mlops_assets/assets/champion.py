@@ -19,6 +19,7 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.champion import Evidence, Rule, compare, paired_losses
 from mlops_assets.ml.metrics import Metric
 from mlops_assets.partitions import Partitions, day_of, days_between
@@ -61,15 +62,18 @@ def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
     )
 
     @dg.asset(
+        key=asset_key(project, CHAMPION),
         group_name=GROUP,
         owners=[project.owner],
         kinds={"pandas"},
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
         deps=[
-            "leaderboard",
+            asset_key(project, "leaderboard"),
             *(
-                dg.AssetDep(["validation", model.name], partition_mapping=trailing)
+                dg.AssetDep(
+                    asset_key(project, "validation", model.name), partition_mapping=trailing
+                )
                 for model in project.models
             ),
         ],

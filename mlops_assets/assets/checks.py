@@ -9,7 +9,7 @@ from mlops_assets.resources.checks import Outcome, Outcomes
 
 
 def check_specs(
-    key: list[str],
+    key: dg.AssetKey,
     checks: Mapping[str, str],
     partitions: dg.PartitionsDefinition[str],
     *,

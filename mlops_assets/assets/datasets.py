@@ -18,6 +18,7 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.schemas import features_schema, observations_schema
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.quality import CHECKS
 from mlops_assets.partitions import Partitions, add_months, day_of, days_between
 from mlops_assets.project import Project
@@ -53,12 +54,16 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         **COMMON,
     }
     date = project.columns.date
+    observations_key, features_key = (
+        asset_key(project, name) for name in ("observations", "features")
+    )
 
     @dg.asset(
+        key=observations_key,
         **shared,
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
-        check_specs=check_specs(["observations"], CHECKS, partitions.daily, blocking=False),
+        check_specs=check_specs(observations_key, CHECKS, partitions.daily, blocking=False),
         metadata={"dagster/column_schema": observations_schema(project)},
     )
     def observations(
@@ -99,13 +104,14 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         yield from report(context, outcomes, results)
 
     @dg.asset(
+        key=features_key,
         **shared,
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
         metadata={"dagster/column_schema": features_schema(project)},
         deps=[
             dg.AssetDep(
-                observations,
+                observations_key,
                 partition_mapping=dg.TimeWindowPartitionMapping(
                     start_offset=-project.longest_lag,
                     allow_nonexistent_upstream_partitions=True,
@@ -147,13 +153,14 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         yield from report(context, outcomes)
 
     @dg.asset(
+        key=asset_key(project, "training_set"),
         **shared,
         partitions_def=partitions.monthly,
         freshness_policy=training_freshness(project, [model.cadence for model in project.models]),
         metadata={"dagster/column_schema": features_schema(project)},
         deps=[
             dg.AssetDep(
-                features,
+                features_key,
                 partition_mapping=dg.TimeWindowPartitionMapping(
                     start_offset=-project.training.window_months, end_offset=-1
                 ),

@@ -22,6 +22,7 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.drift import CHECKS, FORECAST, Drift, Reference, judge_drift
 from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.partitions import Partitions, day_of, days_between
@@ -47,14 +48,20 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
         start_offset=1 - project.drift.window_days, allow_nonexistent_upstream_partitions=True
     )
 
+    key = asset_key(project, DATASET)
+
     @dg.asset(
+        key=key,
         group_name=GROUP,
         owners=[project.owner],
         kinds={"pandas", "scikitlearn"},
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
-        deps=["champion", dg.AssetDep("features", partition_mapping=recent)],
-        check_specs=check_specs([DATASET], CHECKS, partitions.daily, blocking=False),
+        deps=[
+            asset_key(project, "champion"),
+            dg.AssetDep(asset_key(project, "features"), partition_mapping=recent),
+        ],
+        check_specs=check_specs(key, CHECKS, partitions.daily, blocking=False),
         **COMMON,
         metadata={
             "page": dg.MetadataValue.url(page_url(MONITORING_PAGE)),

@@ -25,6 +25,7 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.acceptance import CHECKS
 from mlops_assets.ml.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.metrics import make_metrics
@@ -50,9 +51,11 @@ def make_model_asset(
     """The asset `models/NAME`."""
     family = FAMILIES[model.family]
     config_type = training_config(model)
+    key = asset_key(project, "models", model.name)
+    training_set = asset_key(project, "training_set")
 
     @dg.asset(
-        key=["models", model.name],
+        key=key,
         description=(
             f"Fitted pipeline of `{model.name}` in service during the month, trained only on rows "
             f"before it. Family `{family.name}`: {family.description}"
@@ -63,8 +66,8 @@ def make_model_asset(
         code_version=version("mlops_assets"),
         partitions_def=partitions.monthly,
         freshness_policy=training_freshness(project, [model.cadence]),
-        deps=["training_set"],
-        check_specs=check_specs(["models", model.name], CHECKS, partitions.monthly, blocking=True),
+        deps=[training_set],
+        check_specs=check_specs(key, CHECKS, partitions.monthly, blocking=True),
         **COMMON,
     )
     def trained(
@@ -88,7 +91,7 @@ def make_model_asset(
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:
-                outcomes[month] = card_metadata(card, models, datasets)
+                outcomes[month] = card_metadata(card, training_set, models, datasets)
                 found[month] = card.checks
         results = check_results(context, found, blocking=True) if found else ()
         yield from report(context, outcomes, results)
@@ -259,7 +262,9 @@ def train(
     )
 
 
-def card_metadata(card: ModelCard, models: ModelStore, datasets: DatasetStore) -> Metadata:
+def card_metadata(
+    card: ModelCard, training_set: dg.AssetKey, models: ModelStore, datasets: DatasetStore
+) -> Metadata:
     """A card as metadata: numbers plot, the rest reads."""
     shown = list(card.importance.items())[:SHOWN_INPUTS]
     return {
@@ -282,7 +287,7 @@ def card_metadata(card: ModelCard, models: ModelStore, datasets: DatasetStore) -
             ["feature", "error added when shuffled"],
             [[name, f"{value:.4g}"] for name, value in shown],
         ),
-        "training_set": dg.MetadataValue.asset(dg.AssetKey("training_set")),
+        "training_set": dg.MetadataValue.asset(training_set),
         "training_set_sha256": card.training_set_sha256,
         "training_set_path": dg.MetadataValue.path(datasets.url("training_set", card.month)),
         "code_version": card.code_version,

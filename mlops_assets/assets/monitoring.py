@@ -3,6 +3,7 @@
 import datetime as dt
 
 from mlops_assets.assets.control import facts_dataset
+from mlops_assets.keys import asset_page
 from mlops_assets.partitions import day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore
@@ -32,5 +33,5 @@ def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> st
         title=f"{project.name}: monitoring",
         metric=metric.name,
         model=model,
-        pages={asset: web_url(f"assets/{asset}") for asset in assets},
+        pages={asset: web_url(asset_page(project, *asset.split("/"))) for asset in assets},
     )

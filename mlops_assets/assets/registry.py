@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
+from mlops_assets.keys import asset_key, asset_page
 from mlops_assets.ml.families import FAMILIES
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import LONG
@@ -36,10 +37,11 @@ def make_model_registry(project: Project, left_out: Mapping[str, str]) -> dg.Ass
     """The asset `model_registry`; `left_out` says which stored settings could not be used."""
 
     @dg.asset(
+        key=asset_key(project, DATASET),
         group_name=GROUP,
         owners=[project.owner],
         kinds={"pandas", "parquet"},
-        deps=[dg.AssetKey(["models", model.name]) for model in project.models],
+        deps=[asset_key(project, "models", model.name) for model in project.models],
         retry_policy=RETRY_POLICY,
     )
     def model_registry(
@@ -67,8 +69,8 @@ def make_model_registry(project: Project, left_out: Mapping[str, str]) -> dg.Ass
 def registry_state(instance: dg.DagsterInstance, project: Project, models: ModelStore) -> str:
     """What the registry is made from, as text: another one means that it is out of date."""
     keys = [
-        *(dg.AssetKey(["models", model.name]) for model in project.models),
-        *(dg.AssetKey(name) for name in ("leaderboard", "champion")),
+        *(asset_key(project, "models", model.name) for model in project.models),
+        *(asset_key(project, name) for name in ("leaderboard", "champion")),
     ]
     entries = (record.asset_entry for record in instance.get_asset_records(keys))
     newest = max((entry.last_materialization_storage_id or 0 for entry in entries), default=0)
@@ -164,8 +166,8 @@ def registry_metadata(
     front = serving.set_index("model").reindex(models["model"])
     state = front["state"].fillna(models.set_index("model")["state"])
     links = [
-        f"- [{name}]({web_url(f'assets/models/{name}')}): "
-        f"[its days]({web_url(f'assets/validation/{name}')}), "
+        f"- [{name}]({web_url(asset_page(project, 'models', name))}): "
+        f"[its days]({web_url(asset_page(project, 'validation', name))}), "
         f"[retraining]({web_url(f'locations/{LOCATION}/schedules/retrain_{name}_schedule')})"
         for name in models["model"]
     ]

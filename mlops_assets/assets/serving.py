@@ -21,6 +21,7 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import forecast_schema
 from mlops_assets.assets.validation import without_warm_up
+from mlops_assets.keys import asset_key
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.champions import CHAMPION
@@ -44,12 +45,16 @@ def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
     )
 
     @dg.asset(
+        key=asset_key(project, DATASET),
         group_name=GROUP,
         owners=[project.owner],
         kinds={"pandas", "parquet", "csv"},
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
-        deps=["champion", dg.AssetDep("observations", partition_mapping=lags)],
+        deps=[
+            asset_key(project, "champion"),
+            dg.AssetDep(asset_key(project, "observations"), partition_mapping=lags),
+        ],
         **COMMON,
         metadata={"dagster/column_schema": forecast_schema(project)},
     )

@@ -22,6 +22,7 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.schemas import GAIN, forecasts_schema, leaderboard_schema
+from mlops_assets.keys import asset_key
 from mlops_assets.ml.metrics import Metric, make_metrics
 from mlops_assets.partitions import (
     LONG,
@@ -70,9 +71,10 @@ def make_validation_asset(
     yardstick = project.evaluation.yardstick
     month_of_day = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
     versions = dict.fromkeys([model.name, yardstick])
+    key = asset_key(project, "validation", model.name)
 
     @dg.asset(
-        key=["validation", model.name],
+        key=key,
         description=(
             f"Metrics of the version of `{model.name}` in service on the day, which learned only "
             f"from earlier days, their difference to `{yardstick}`, and the gain over the version "
@@ -84,14 +86,17 @@ def make_validation_asset(
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
         check_specs=check_specs(
-            ["validation", model.name],
+            key,
             checks_of(project, model.name),
             partitions.daily,
             blocking=False,
         ),
         deps=[
-            "features",
-            *(dg.AssetDep(["models", name], partition_mapping=month_of_day) for name in versions),
+            asset_key(project, "features"),
+            *(
+                dg.AssetDep(asset_key(project, "models", name), partition_mapping=month_of_day)
+                for name in versions
+            ),
         ],
         **COMMON,
         metadata={
@@ -290,7 +295,7 @@ def gains_in_service(
         if compared.empty:
             continue
         yield dg.AssetObservation(
-            dg.AssetKey(["models", name]),
+            asset_key(project, "models", name),
             partition=card.month,
             description=f"{primary} of the version before, less its own, on the days it served",
             metadata={
@@ -367,12 +372,16 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
     )
 
     @dg.asset(
+        key=asset_key(project, "leaderboard"),
         group_name=GROUP,
         owners=[project.owner],
         kinds={"pandas", "plotly"},
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
-        deps=[dg.AssetDep(["validation", name], partition_mapping=trailing) for name in names],
+        deps=[
+            dg.AssetDep(asset_key(project, "validation", name), partition_mapping=trailing)
+            for name in names
+        ],
         **COMMON,
         metadata={
             "page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE)),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
 from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
-from mlops_assets.ml.metrics import score
+from mlops_assets.ml.metrics import Metric, score
 from mlops_assets.ml.training import Fit, forecast
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.versions import ModelStore
@@ -72,7 +72,7 @@ def _beats_yardstick(
     return within(
         _loss(project, _numbers(holdout[target]), fit.forecasts),
         limit,
-        f"the {project.evaluation.primary} of {yardstick.name} on the holdout",
+        f"the {project.primary_metric.loss_name} of {yardstick.name} on the holdout",
     )
 
 
@@ -86,7 +86,7 @@ def _no_worse(
 ) -> CheckOutcome:
     """Against the version in service, on rows that neither it nor the new version's twin saw."""
     date, target = project.columns.date, project.columns.target
-    primary = project.evaluation.primary
+    primary, loss_name = project.evaluation.primary, project.primary_metric.loss_name
     tolerance = project.acceptance.tolerance
     last = holdout[date].max().date()
     card = models.in_service(model.name, last + dt.timedelta(days=1))
@@ -97,8 +97,7 @@ def _no_worse(
     twins = (card.holdout_from, card.trained_through) == (holdout_from, last)
     if twins and card.holdout_rows == len(holdout) and primary in card.holdout:
         # both learned from the holdout in the end; their twins did not
-        metric = project.primary_metric
-        limit = abs(card.holdout[primary]) if metric.direction == "zero" else card.holdout[primary]
+        limit = _as_loss(project.primary_metric, card.holdout[primary])
         loss = _loss(project, _numbers(holdout[target]), fit.forecasts)
     elif 2 * rows[date].nunique() >= holdout[date].nunique():
         try:
@@ -114,7 +113,7 @@ def _no_worse(
     return within(
         loss,
         limit * (1 + tolerance),
-        f"{tolerance:.0%} more than the {primary} of {card.version} on the same "
+        f"{tolerance:.0%} more than the {loss_name} of {card.version} on the same "
         f"{len(holdout) if twins else len(rows)} rows",
     )
 
@@ -122,8 +121,13 @@ def _no_worse(
 def _loss(project: Project, actual: "FloatArray", forecasts: "FloatArray") -> float:
     """The primary metric as a number that is better when lower."""
     metric = project.primary_metric
-    value = score({metric.name: metric}, actual, forecasts)[metric.name]
-    return abs(value) if metric.direction == "zero" else value
+    return _as_loss(metric, score({metric.name: metric}, actual, forecasts)[metric.name])
+
+
+def _as_loss(metric: Metric, value: float) -> float:
+    import numpy as np
+
+    return float(metric.loss(np.array([value]))[0])
 
 
 def _numbers(values: "pd.Series[float]") -> "FloatArray":

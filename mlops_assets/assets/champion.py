@@ -275,8 +275,8 @@ class Judge:
         if evidence and evidence[0].wins:
             best_evidence = evidence[0]
             return best_evidence.challenger, (
-                f"{self.metric.name} lower than that of {live} by {best_evidence.gain:.1%} over "
-                f"{best_evidence.days} days, {best_evidence.why}"
+                f"{self.metric.loss_name} lower than that of {live} by "
+                f"{best_evidence.gain:.1%} over {best_evidence.days} days, {best_evidence.why}"
             )
         return live, ""
 

@@ -31,7 +31,7 @@ def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> st
         drift,
         weekly_slices(metric, facts) if len(facts) else facts,
         title=f"{project.name}: monitoring",
-        metric=metric.name,
+        metric=metric.loss_name,
         model=model,
         pages={asset: web_url(asset_page(project, *asset.split("/"))) for asset in assets},
     )

@@ -60,7 +60,8 @@ def paired_losses(
     """Daily losses of two models on the rows that both forecast.
 
     `forecasts` has the columns date, row, model, actual and forecast. Indexed by date, with the
-    columns champion, challenger and rows; a day without common rows is left out.
+    columns champion, challenger and rows; a day without common rows, or on which the metric is not
+    defined, is left out.
     """
     import pandas as pd
 
@@ -74,7 +75,7 @@ def paired_losses(
         rows = both[["date", "actual"]].assign(forecast=both[column])
         scores = finish_sums(metrics, term_sums(metrics, rows, ["date"]))
         losses[side] = pd.Series(metric.loss(scores[metric.name].to_numpy()), scores.index)
-    return pd.DataFrame({**losses, ROWS: scores[ROWS].astype(int)})
+    return pd.DataFrame({**losses, ROWS: scores[ROWS].astype(int)}).dropna()
 
 
 def compare(rule: Rule, challenger: str, losses: "pd.DataFrame", challengers: int = 1) -> Evidence:

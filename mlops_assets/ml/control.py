@@ -7,7 +7,18 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_assets.ml.intervals import conformal_radii
-from mlops_assets.ml.metrics import DENOMINATOR, NUMERATOR, ROWS, Metric, term_sums
+from mlops_assets.ml.metrics import (
+    DENOMINATOR,
+    NUMERATOR,
+    ROWS,
+    Metric,
+    as_array,
+    as_column,
+    finish_sums,
+    rolling_sum,
+    term_of,
+    term_sums,
+)
 from mlops_assets.ml.robust import robust_deviation, usual_middle
 from mlops_assets.ml.verdicts import Verdict
 
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 WEEK = 7
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
 ALL_ROWS = ""  # the slice that holds every row
+JACKKNIFE_PARTS = 20
 LIMITS, YARDSTICK, BIAS = "control_limits", "yardstick", "bias"
 COVERAGE, SLICES = "coverage", "slices"
 LEVEL = (LIMITS, BIAS)  # the checks that say that a model has become worse
@@ -77,16 +89,19 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
 
     `forecasts` has the columns date, actual, forecast, yardstick (its forecast, or NaN), covered
     (1, 0 or NaN) and those of `slices`. Columns: date, slice (the name of the column, or
-    ALL_ROWS), value, rows, numerator and denominator of the metric, the same of the yardstick on
-    the rows that both forecast, error (forecast less actual), actual (absolute), covered and
-    intervals; and standard_error, that of the metric over the rows.
+    ALL_ROWS), value, the name of the metric, rows, numerator and denominator of the metric, an
+    array each where they are several sums, the same of the yardstick on the rows that both
+    forecast, error (forecast less actual), actual (absolute), covered and intervals; and, of all
+    rows, standard_error, that of the metric. Probabilities of several classes have no error.
     """
+    import numpy as np
     import pandas as pd
 
     both = forecasts[forecasts["yardstick"].notna()]
+    values, actual = as_array(forecasts["forecast"]), forecasts["actual"].to_numpy(dtype=float)
     rows = forecasts.assign(
-        error=forecasts["forecast"] - forecasts["actual"],
-        size=forecasts["actual"].abs(),
+        error=values - actual if values.ndim == 1 else 0.0,
+        size=np.abs(actual) if values.ndim == 1 else 0.0,
     )
     parts = []
     for column in [ALL_ROWS, *slices]:
@@ -100,17 +115,21 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
             actual=groups["size"].sum(),
             covered=groups["covered"].sum(),
             intervals=groups["covered"].count().astype(float),
-            standard_error=standard_errors(metric, forecasts, by),
+            standard_error=math.nan if column else standard_errors(metric, forecasts, by),
         )
         facts = facts.join(shared.add_prefix("shared_")).join(theirs.add_prefix("yardstick_"))
         facts = facts.rename_axis(index={column: "value"}).reset_index()
         parts.append(facts.assign(slice=column) if column else facts.assign(slice=column, value=""))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).assign(metric=metric.name)
 
 
 def _sums(metric: Metric, rows: "pd.DataFrame", by: Sequence[str]) -> "pd.DataFrame":
-    names = {metric.name + NUMERATOR: "numerator", metric.name + DENOMINATOR: "denominator"}
-    return term_sums({metric.name: metric}, rows, by).rename(columns=names)
+    import pandas as pd
+
+    sums = term_sums({metric.name: metric}, rows, by)
+    terms = {"numerator": metric.name + NUMERATOR, "denominator": metric.name + DENOMINATOR}
+    columns = {column: as_column(term_of(sums, term)) for column, term in terms.items()}
+    return pd.DataFrame({**columns, ROWS: sums[ROWS]}, index=sums.index)
 
 
 def standard_errors(
@@ -119,24 +138,21 @@ def standard_errors(
     """The standard error of a metric over the rows of each group, missing for a single row.
 
     The jackknife: the metric without each row in turn (Efron and Stein, The jackknife estimate of
-    variance, 1981). It holds where the rows err independently of each other.
+    variance, 1981), or, of a metric whose sums are histograms, without each of 20 random parts of
+    the rows. It holds where the rows err independently of each other.
     """
     import numpy as np
-    import pandas as pd
 
-    numerator, denominator = metric.terms(
-        forecasts["actual"].to_numpy(dtype=float), forecasts["forecast"].to_numpy(dtype=float)
-    )
-    frame = forecasts[list(by)].assign(num=numerator, den=denominator, rows=1.0)
-    sums = frame.groupby(list(by), dropna=False)[["num", "den", "rows"]].transform("sum")
+    order = np.random.default_rng(0).permutation(len(forecasts))
+    rows = forecasts.iloc[order] if metric.binned else forecasts
+    part = rows.groupby(list(by), dropna=False).cumcount()
+    rows = rows.assign(part=part % JACKKNIFE_PARTS if metric.binned else part)
+    sums = term_sums({metric.name: metric}, rows, [*by, "part"])
+    totals = sums.groupby(level=list(by), dropna=False).transform("sum")
     with np.errstate(divide="ignore", invalid="ignore"):
-        without = metric.finish(
-            sums["num"].to_numpy() - numerator,
-            sums["den"].to_numpy() - denominator,
-            sums["rows"].to_numpy() - 1,
-        )
-    frame["without"] = pd.Series(without, index=frame.index).replace([np.inf, -np.inf], np.nan)
-    groups = frame.groupby(list(by), sort=True, dropna=False)["without"]
+        without = finish_sums({metric.name: metric}, totals - sums)[metric.name]
+    finite = without.replace([np.inf, -np.inf], np.nan)
+    groups = finite.groupby(level=list(by), sort=True, dropna=False)
     count = groups.size()
     variance: pd.Series[float] = (count - 1) * groups.var(ddof=0)
     return variance.pow(0.5).where(count > 1)
@@ -157,6 +173,7 @@ def judge_days(
     """
     import pandas as pd
 
+    facts = _of_metric(metric, facts)
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
     parts = _slice_days(metric, facts, calendar)
@@ -179,12 +196,13 @@ def judge_days(
 
 
 def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
-    """The metric of each slice pooled over the week up to each day; columns slice, date, value.
+    """The loss of each slice pooled over the week up to each day; columns slice, date, value.
 
     `facts` are as from `daily_facts`; days that do not have a week of rows are left out.
     """
     import pandas as pd
 
+    facts = _of_metric(metric, facts)
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     parts = [
         pd.DataFrame({"slice": name, "date": calendar, "value": daily.weekly_loss})
@@ -192,6 +210,13 @@ def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
     ]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"value": []})
     return every.dropna(subset=["value"])
+
+
+def _of_metric(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
+    """Facts without those stored when another metric was the primary one."""
+    if "metric" not in facts:
+        return facts
+    return facts[facts["metric"].isna() | (facts["metric"] == metric.name)]
 
 
 def _slice_days(
@@ -219,7 +244,7 @@ class _Daily:
         self.weekdays = calendar.dayofweek.to_numpy()
         self.rows = self._column(ROWS)
         self.standard_error = self.frame["standard_error"].to_numpy(dtype=float)
-        whole_week = _rolling_sum(self.rows > 0, WEEK) >= FEWEST_OF_WEEK
+        whole_week = rolling_sum((self.rows > 0).astype(float), WEEK) >= FEWEST_OF_WEEK
         self.loss = self._loss(1, self.rows > 0)
         self.weekly_loss = self._loss(WEEK, whole_week)
         self.bias = _ratio(self._rolled("error", WEEK), self._rolled("actual", WEEK))
@@ -227,10 +252,20 @@ class _Daily:
         self.coverage = _ratio(self._column("covered"), self._column("intervals"))
 
     def _column(self, name: str) -> "FloatArray":
-        return self.frame[name].fillna(0.0).to_numpy(dtype=float)
+        """The sums of each day, zero on days without rows, of shape (days,) or (days, n)."""
+        import numpy as np
+
+        column = self.frame[name]
+        if column.dtype != object:
+            return column.fillna(0.0).to_numpy(dtype=float)
+        known = column.notna().to_numpy()
+        values = as_array(column[known])
+        sums = np.zeros((len(column), values.shape[1]))
+        sums[known] = values
+        return sums
 
     def _rolled(self, name: str, days: int) -> "FloatArray":
-        return _rolling_sum(self._column(name), days)
+        return rolling_sum(self._column(name), days)
 
     def _loss(self, days: int, enough: "BoolArray") -> "FloatArray":
         """The loss pooled over so many days up to each day, missing where there are not enough."""
@@ -251,30 +286,22 @@ class _Daily:
         week = slice(max(now - WEEK + 1, 0), now + 1)
         names = [f"shared_{ROWS}", "shared_numerator", "shared_denominator"]
         names += ["yardstick_numerator", "yardstick_denominator"]
-        sums = np.stack([self._column(name)[week] for name in names])
-        sums = sums[:, sums[0] > 0]
-        days = sums.shape[1]
+        sums = [self._column(name)[week] for name in names]
+        shared = sums[0] > 0
+        sums = [values[shared] for values in sums]
+        days = int(shared.sum())
         if days < FEWEST_OF_WEEK:
             return math.nan, math.nan, days
 
-        def difference(totals: "FloatArray") -> "FloatArray":
+        def difference(totals: "list[FloatArray]") -> "FloatArray":
             rows, *terms = totals
             ours = self.metric.loss(self.metric.finish(terms[0], terms[1], rows))
             return ours - self.metric.loss(self.metric.finish(terms[2], terms[3], rows))
 
-        totals = sums.sum(axis=1, keepdims=True)
-        without = difference(totals - sums)
+        totals = [values.sum(axis=0, keepdims=True) for values in sums]
+        without = difference([total - part for total, part in zip(totals, sums, strict=True)])
         error = math.sqrt((days - 1) * float(np.var(without)))
         return float(difference(totals)[0]), error, days
-
-
-def _rolling_sum(values: "FloatArray | BoolArray", days: int) -> "FloatArray":
-    """The sum over so many days up to each day, those before the first counting as zero."""
-    import numpy as np
-
-    padded = np.concatenate([np.zeros(days - 1), values])
-    sums: FloatArray = np.lib.stride_tricks.sliding_window_view(padded, days).sum(axis=1)
-    return sums
 
 
 def _ratio(numerator: "FloatArray", denominator: "FloatArray") -> "FloatArray":
@@ -306,16 +333,16 @@ def _past(
 
 
 def _not_judged(settings: "ControlSettings", value: float = math.nan) -> Verdict:
-    why = f"not judged: fewer than {settings.min_days} days before it to judge by"
+    why = f"not judged: it has no value, or fewer than {settings.min_days} days before it have one"
     return Verdict(True, why, value=value if math.isfinite(value) else None)
 
 
 def _limits(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     import numpy as np
 
-    name, value = daily.metric.name, float(daily.loss[now])
+    name, value = daily.metric.loss_name, float(daily.loss[now])
     past = _past(settings, daily, daily.loss, now)
-    if past is None:
+    if past is None or not math.isfinite(value):
         return _not_judged(settings, value)
     # ratios of losses are alike on good and bad weekdays, so the spread is that of logarithms
     if (past.values <= 0).any():
@@ -338,10 +365,10 @@ def _against_yardstick(settings: "ControlSettings", daily: _Daily, now: int) -> 
     from scipy.stats import t
 
     value, error, days = daily.against_yardstick(now)
-    if not math.isfinite(value):
+    if not math.isfinite(value) or not math.isfinite(error):
         return Verdict(True, f"not judged: {days} of the last {WEEK} days are common to both")
     high = float(t.ppf(settings.confidence, days - 1)) * error
-    name = daily.metric.name
+    name = daily.metric.loss_name
     said = (
         f"{name} less the yardstick's is {value:.4g} over {days} days, chance explains {high:.4g}"
     )
@@ -423,7 +450,7 @@ def _slice_shares(
             logs = np.log(past.values)
             middle = float(np.median(logs))
             high = _highest_loss(settings, middle, robust_deviation(logs - middle), width)
-            metric = daily.metric.name
+            metric = daily.metric.loss_name
             said = f"{metric} of {name} is {value:.4g} over {WEEK} days, usual is up to {high:.4g}"
             yield value / high, said, name
         bias = float(daily.bias[now])

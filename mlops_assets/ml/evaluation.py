@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_assets.ml.metrics import Metric, finish_sums, term_sums
+from mlops_assets.ml.metrics import Metric, finish_sums, rolling_sum, term_sums
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,20 +85,16 @@ def trailing_scores(
     model and date, with a column per metric, `rows`, and `days`: how many days of the window
     have forecasts.
     """
+    import numpy as np
     import pandas as pd
 
     sums = term_sums(metrics, forecasts, ["model", "date"])
-    sums = sums.assign(days=1)
+    sums = sums.assign(days=1.0)
     calendar = pd.date_range(forecasts["date"].min(), forecasts["date"].max())
     models = sums.index.get_level_values("model").unique()
     grid = pd.MultiIndex.from_product([models, calendar], names=["model", "date"])
-    rolled = (
-        sums.reindex(grid, fill_value=0)
-        .groupby(level="model")
-        .rolling(days, min_periods=1)
-        .sum()
-        .droplevel(0)
-    )
-    rolled = rolled.loc[sums.index]
+    by_model = sums.reindex(grid, fill_value=0.0).to_numpy().reshape(len(models), len(calendar), -1)
+    windows = np.concatenate([rolling_sum(values, days) for values in by_model])
+    rolled = pd.DataFrame(windows, grid, sums.columns).loc[sums.index]
     scores = finish_sums(metrics, rolled.drop(columns="days"))
     return scores.assign(days=rolled["days"].astype(int))

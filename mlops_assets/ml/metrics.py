@@ -1,17 +1,44 @@
-"""Metrics of forecasts. Each is a ratio of sums, so that rows, days, slices and windows pool."""
+"""Metrics of forecasts. Each is a function of sums, so that rows, days, slices and windows pool."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     FloatArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    IntArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    Term: TypeAlias = "FloatArray | Histogram"
 
 NUMERATOR, DENOMINATOR, ROWS = "__num", "__den", "rows"
+Task = Literal["regression", "classification"]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A term whose sums are those of the cells of a histogram.
+
+    `cells`, each from 0 to below `size`, and `weights` are of the same shape, (rows,) or (rows, n)
+    where a row adds to n cells. Its sums are of shape (groups, size), and no larger thing is made.
+    """
+
+    cells: "IntArray"
+    size: int
+    weights: "FloatArray"
+
+    def sums(self, group: "IntArray", groups: int) -> "FloatArray":
+        """The sums of each group; `group` is that of each row, from 0 to below `groups`."""
+        import numpy as np
+
+        cells = group.reshape(-1, *[1] * (self.cells.ndim - 1)) * self.size + self.cells
+        flat = np.bincount(
+            cells.ravel(), weights=self.weights.ravel(), minlength=groups * self.size
+        )
+        sums: FloatArray = flat.astype(float).reshape(groups, self.size)
+        return sums
 
 
 class Metric(ABC):
@@ -19,26 +46,43 @@ class Metric(ABC):
 
     name: ClassVar[str]
     description: ClassVar[str]
-    direction: ClassVar[Literal["lower", "zero"]] = "lower"
-    """Whether lower values or values closer to zero are better."""
+    tasks: ClassVar[tuple[Task, ...]] = ("regression",)
+    """What kinds of target it is for."""
+    direction: ClassVar[Literal["lower", "zero", "higher"]] = "lower"
+    """Whether lower values, values closer to zero or higher ones, up to 1, are better."""
     non_negative: ClassVar[bool] = False
     """Whether it is defined for targets of at least 0 only."""
+    binned: ClassVar[bool] = False
+    """Whether its terms are histograms."""
 
     @abstractmethod
-    def terms(
-        self, actual: "FloatArray", forecast: "FloatArray"
-    ) -> tuple["FloatArray", "FloatArray"]:
-        """What each row adds to the numerator and to the denominator, both of shape (rows,)."""
+    def terms(self, actual: "FloatArray", forecast: "FloatArray") -> tuple["Term", "Term"]:
+        """What each row adds to two sums, by default the numerator and denominator of a ratio.
+
+        `actual` is of shape (rows,), `forecast` as well; of a target with more than two classes it
+        holds a probability each, of shape (rows, classes). A term is of shape (rows,), of shape
+        (rows, n) for n sums, or a histogram.
+        """
 
     def finish(
         self, numerator: "FloatArray", denominator: "FloatArray", rows: "FloatArray"
     ) -> "FloatArray":
-        """The metric of each group from its sums, all of shape (groups,)."""
+        """The metric of each group, of shape (groups,), from its sums, NaN where it has none.
+
+        Sums are of shape (groups,), or (groups, n) where the term has n of them.
+        """
         return numerator / denominator
 
     def loss(self, values: "FloatArray") -> "FloatArray":
-        """What ranks: the value, or its distance from zero."""
+        """What ranks, better when lower: the value, its distance from zero, or 1 less the value."""
+        if self.direction == "higher":
+            return 1.0 - values
         return abs(values) if self.direction == "zero" else values
+
+    @property
+    def loss_name(self) -> str:
+        """What to call the loss."""
+        return f"1 - {self.name}" if self.direction == "higher" else self.name
 
 
 METRICS: dict[str, type[Metric]] = {}
@@ -208,25 +252,28 @@ def _require_finite(**columns: "FloatArray") -> None:
 def score(
     metrics: Mapping[str, Metric], actual: "FloatArray", forecast: "FloatArray"
 ) -> dict[str, float]:
-    """Each metric of forecasts against actuals, both of shape (rows,) in units of the target.
+    """Each metric of forecasts against actuals, as `Metric.terms` takes them.
 
     Rows are paired by position. ValueError when they are empty, differ in shape or are not finite.
     """
     import numpy as np
 
     actual, forecast = np.asarray(actual, dtype=float), np.asarray(forecast, dtype=float)
-    if actual.shape != forecast.shape or not actual.size:
+    if actual.shape != forecast.shape[:1] or not actual.size:
         raise ValueError(
             f"need as many forecasts as actuals and at least one, "
             f"not shapes {forecast.shape} and {actual.shape}"
         )
     _require_finite(actual=actual, forecast=forecast)
     rows = np.array([float(actual.size)])
+    one_group = np.zeros(actual.size, dtype=np.int64)
     scores = {}
     for name, metric in metrics.items():
-        numerator, denominator = metric.terms(actual, forecast)
-        value = metric.finish(np.array([numerator.sum()]), np.array([denominator.sum()]), rows)
-        scores[name] = float(value[0])
+        numerator, denominator = (
+            term.sums(one_group, 1) if isinstance(term, Histogram) else term.sum(0, keepdims=True)
+            for term in metric.terms(actual, forecast)
+        )
+        scores[name] = float(metric.finish(numerator, denominator, rows)[0])
     return scores
 
 
@@ -235,24 +282,51 @@ def term_sums(
 ) -> "pd.DataFrame":
     """Sums of the terms of each group of rows of a frame with columns `actual` and `forecast`.
 
-    Indexed by group, with two columns per metric, `<metric>__num` and `<metric>__den`, and `rows`.
-    Rows without a value in a column of `by` are a group too, so the sums of all groups are those
-    of all rows. Sums may be added up further. ValueError when an actual or forecast is not finite.
+    Indexed by group, with two columns per metric, `<metric>__num` and `<metric>__den`, and `rows`;
+    a term with several sums has a column for each, `<metric>__num_0` and so on. Rows without a
+    value in a column of `by` are a group too, so the sums of all groups are those of all rows. Sums
+    may be added up further. ValueError when an actual or forecast is not finite.
     """
     import numpy as np
     import pandas as pd
 
     actual = frame["actual"].to_numpy(dtype=float)
-    forecast = frame["forecast"].to_numpy(dtype=float)
+    forecast = as_array(frame["forecast"])
     _require_finite(actual=actual, forecast=forecast)
-    terms: dict[str, FloatArray] = {}
+    columns: dict[str, FloatArray] = {}
+    histograms: dict[str, Histogram] = {}
     for name, metric in metrics.items():
-        terms[name + NUMERATOR], terms[name + DENOMINATOR] = metric.terms(actual, forecast)
-    terms[ROWS] = np.ones_like(actual)
-    groups = [frame[column].to_numpy() for column in by]
-    keys = groups if len(groups) > 1 else groups[0]
-    sums = pd.DataFrame(terms).groupby(keys, sort=True, dropna=False).sum()
+        for side, term in zip(
+            (NUMERATOR, DENOMINATOR), metric.terms(actual, forecast), strict=True
+        ):
+            if isinstance(term, Histogram):
+                histograms[name + side] = term
+            elif term.ndim == 1:
+                columns[name + side] = term
+            else:
+                columns |= {f"{name}{side}_{n}": part for n, part in enumerate(term.T)}
+    columns[ROWS] = np.ones_like(actual)
+    keys = [frame[column].to_numpy() for column in by]
+    groups = pd.DataFrame(columns).groupby(
+        keys if len(keys) > 1 else keys[0], sort=True, dropna=False
+    )
+    sums = groups.sum()
+    if histograms:
+        group = groups.ngroup().to_numpy().astype(np.int64)
+        wide = [
+            pd.DataFrame(histogram.sums(group, len(sums)), index=sums.index).add_prefix(f"{name}_")
+            for name, histogram in histograms.items()
+        ]
+        sums = pd.concat([*wide, sums], axis=1)
     return sums.rename_axis(list(by) if len(by) > 1 else by[0])
+
+
+def term_of(sums: "pd.DataFrame", name: str) -> "FloatArray":
+    """The sums of a term such as `mae__num`, of shape (groups,) or, of several, (groups, n)."""
+    if name in sums:
+        return sums[name].to_numpy(dtype=float)
+    parts = [column for column in sums if str(column).startswith(f"{name}_")]
+    return sums[parts].to_numpy(dtype=float)
 
 
 def finish_sums(metrics: Mapping[str, Metric], sums: "pd.DataFrame") -> "pd.DataFrame":
@@ -262,10 +336,39 @@ def finish_sums(metrics: Mapping[str, Metric], sums: "pd.DataFrame") -> "pd.Data
     rows = sums[ROWS].to_numpy(dtype=float)
     values = {
         name: metric.finish(
-            sums[name + NUMERATOR].to_numpy(dtype=float),
-            sums[name + DENOMINATOR].to_numpy(dtype=float),
-            rows,
+            term_of(sums, name + NUMERATOR), term_of(sums, name + DENOMINATOR), rows
         )
         for name, metric in metrics.items()
     }
     return pd.DataFrame({**values, ROWS: rows}, index=sums.index)
+
+
+def as_array(column: "pd.Series[Any]") -> "FloatArray":
+    """Numbers of shape (rows,), or probabilities of shape (rows, classes), as frames hold them.
+
+    Where rows are of before a class was added, its probability is 0.
+    """
+    import numpy as np
+
+    if column.dtype != object:
+        return column.to_numpy(dtype=float)
+    rows = list(column)
+    known = {len(row) for row in rows}
+    if len(known) > 1:
+        rows = [np.pad(row, (0, max(known) - len(row))) for row in rows]
+    return np.array(rows, dtype=float).reshape(len(rows), max(known, default=0))
+
+
+def as_column(values: "FloatArray") -> "list[FloatArray] | FloatArray":
+    """What a frame is to hold of numbers or probabilities: an array in each row of the latter."""
+    return values if values.ndim == 1 else list(values)
+
+
+def rolling_sum(values: "FloatArray", days: int) -> "FloatArray":
+    """The sum over so many days up to each day, the first axis; those before count as zero."""
+    import numpy as np
+
+    padded = np.concatenate([np.zeros((days - 1, *values.shape[1:])), values])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=0)
+    sums: FloatArray = windows.sum(axis=-1)
+    return sums

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+from mlops_assets.ml.registries import Registry
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -41,12 +43,12 @@ class Metric(ABC):
         return abs(values) if self.direction == "zero" else values
 
 
-METRICS: dict[str, type[Metric]] = {}
+METRICS: Registry[type[Metric]] = Registry("metric")
 
 
 def register(metric: type[Metric]) -> type[Metric]:
     """Make a metric known under its name."""
-    METRICS[metric.name] = metric
+    METRICS.add(metric, metric)
     return metric
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlops_assets.ml.registries import Registry, parse_options
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -55,25 +57,32 @@ class Family(ABC):
     name: ClassVar[str]
     description: ClassVar[str]
     hyperparameters: ClassVar[type[Hyperparameters]]
+    trusted_types: ClassVar[tuple[str, ...]] = ()
+    """Types that its fitted pipeline holds beyond those trusted already, such as
+    `module.Class`. Loading a version restores them: read that none runs code when restored."""
 
     @abstractmethod
     def build(self, hyperparameters: Any, inputs: Inputs, seed: int = 0) -> "Pipeline": ...
 
 
-FAMILIES: dict[str, Family] = {}
+FAMILIES: Registry[Family] = Registry("family")
 
 
 def register(family: type[Family]) -> type[Family]:
     """Make a family known under its name."""
-    FAMILIES[family.name] = family()
+    FAMILIES.add(family, family())
     return family
 
 
 def get_family(name: str) -> Family:
     """The family of that name. ValueError that lists the known ones."""
-    if name not in FAMILIES:
-        raise ValueError(f"{name!r} is no known family; choose one of: {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+    return FAMILIES.find(name)
+
+
+def trusted_types() -> list[str]:
+    """What a stored pipeline of the known families may hold."""
+    declared = (name for family in FAMILIES.values() for name in family.trusted_types)
+    return list(dict.fromkeys([*TRUSTED_TYPES, *declared]))
 
 
 def parse_hyperparameters(family: str, values: Mapping[str, object]) -> Hyperparameters:
@@ -81,18 +90,7 @@ def parse_hyperparameters(family: str, values: Mapping[str, object]) -> Hyperpar
 
     ValueError that names the family, the field, the value and what is allowed.
     """
-    fields = get_family(family).hyperparameters
-    try:
-        return fields.model_validate(values)
-    except ValidationError as error:
-        known = ", ".join(fields.model_fields) or "none"
-        mistakes = [
-            f"unknown hyperparameter {detail['loc'][0]!r}; {family} takes: {known}"
-            if detail["type"] == "extra_forbidden"
-            else f"{detail['loc'][0]} = {detail['input']!r}: {detail['msg']}"
-            for detail in error.errors()
-        ]
-        raise ValueError(f"hyperparameters of {family}: {'; '.join(mistakes)}") from error
+    return parse_options(get_family(family).hyperparameters, values, family, "hyperparameter")
 
 
 SHORT_NAMES = {

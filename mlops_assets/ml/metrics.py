@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from mlops_assets.ml.registries import Registry
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -85,12 +87,12 @@ class Metric(ABC):
         return f"1 - {self.name}" if self.direction == "higher" else self.name
 
 
-METRICS: dict[str, type[Metric]] = {}
+METRICS: Registry[type[Metric]] = Registry("metric")
 
 
 def register(metric: type[Metric]) -> type[Metric]:
     """Make a metric known under its name."""
-    METRICS[metric.name] = metric
+    METRICS.add(metric, metric)
     return metric
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops_assets.ml.acceptance import CheckOutcome
-from mlops_assets.ml.families import TRUSTED_TYPES
+from mlops_assets.ml.families import trusted_types
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.decisions import Decisions
 from mlops_assets.resources.storage import Storage, StorageError
@@ -171,9 +171,13 @@ class ModelStore:
                 f"move its folder away and train again: {remedy}"
             )
         try:
-            pipeline: Pipeline = loads(data, trusted=list(TRUSTED_TYPES))
+            pipeline: Pipeline = loads(data, trusted=trusted_types())
         except UntrustedTypesFoundException as error:
-            raise StorageError(f"{where} holds types that are not trusted: {error}") from error
+            raise StorageError(
+                f"{where} holds types that are not trusted: {error}; where a plugin brings the "
+                f"family {card.family}, read the settings that name it first (load_project), and "
+                "have the family declare them as its trusted_types"
+            ) from error
         return pipeline
 
 

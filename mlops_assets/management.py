@@ -197,9 +197,11 @@ class Manager:
                 )
             values = card.hyperparameters
         try:
-            after = parse_hyperparameters(model.family, values).model_dump(mode="json")
+            changed_to = parse_hyperparameters(model.family, values)
+            FAMILIES[model.family].check(changed_to, self.project.inputs)
         except ValueError as error:
             raise RefusedError(str(error)) from error
+        after = changed_to.model_dump(mode="json")
         before = parse_hyperparameters(model.family, model.hyperparameters).model_dump(mode="json")
         if before == after:
             raise RefusedError(f"{name} has these hyperparameters already: {after}")

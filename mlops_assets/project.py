@@ -15,6 +15,7 @@ import pydantic
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from mlops_assets.ml.evaluation import RESERVED_COLUMNS
 from mlops_assets.ml.families import FAMILIES, Inputs, get_family, parse_hyperparameters
 from mlops_assets.ml.metrics import METRICS, Metric, make_metrics
 
@@ -49,6 +50,27 @@ class Cadence(StrEnum):
     MONTHLY = "monthly"
     QUARTERLY = "quarterly"
     MANUAL = "manual"
+
+
+class Statistic(StrEnum):
+    """What the rows of days come to."""
+
+    MEAN = "mean"
+    SUM = "sum"
+    COUNT = "count"
+    MIN = "min"
+    MAX = "max"
+
+
+class Reduction(StrEnum):
+    """What the rows of a day come to, one by one column."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    MEDIAN = "median"
+    MIN = "min"
+    MAX = "max"
+    MOST_COMMON = "most_common"
 
 
 CRON_MONTHS = {Cadence.MONTHLY: "*", Cadence.QUARTERLY: "1,4,7,10"}
@@ -203,6 +225,29 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as categories."""
 
 
+class AggregateSettings(Settings):
+    """Makes one row per day and key out of many, such as days out of hours."""
+
+    by: Columns | None = None
+    """Columns that tell rows of a day apart; those of the series where they are not named."""
+    target: Literal[Reduction.SUM, Reduction.MEAN, Reduction.MEDIAN, Reduction.MIN, Reduction.MAX]
+    """What the targets of a day come to. `sum` is missing where one of them is."""
+    inputs: dict[str, Reduction] = {}
+    """What each input that is not in `by` comes to; `most_common` is for text."""
+    min_rows: Annotated[int, Field(ge=1)] = 1
+    """The fewest rows of a day and key; a day with fewer is refused. 23 for days of hours."""
+    max_rows: Annotated[int, Field(ge=1)] | None = None
+    """The most rows of a day and key; a day with more is refused. 25 for days of hours."""
+
+    @pydantic.model_validator(mode="after")
+    def _some_count_fits(self) -> Self:
+        if self.max_rows is not None and self.min_rows > self.max_rows:
+            raise ValueError(
+                f"no day has at least {self.min_rows} and at most {self.max_rows} rows"
+            )
+        return self
+
+
 class Constraint(Settings):
     min: float | None = None
     """The smallest value allowed."""
@@ -220,6 +265,38 @@ class Constraint(Settings):
         return self
 
 
+class LaggedAggregate(Settings):
+    """What the rows of the days before come to, whichever rows the day itself has."""
+
+    by: Columns = []
+    """Series or categorical columns whose values are taken each by itself; none for all rows."""
+    of: Column | None = None
+    """The target or a numeric column; the target where none is named."""
+    statistic: Statistic = Statistic.MEAN
+    """What the values come to. `count` and `sum` are 0 on a day without rows of the key."""
+    lags: Annotated[list[Days], AfterValidator(_distinct)] = []
+    """Of the day so many days ago."""
+    windows: Annotated[list[Days], AfterValidator(_distinct)] = []
+    """Of all rows together of so many days, up to the day before."""
+
+    @pydantic.model_validator(mode="after")
+    def _some_days(self) -> Self:
+        if not self.lags and not self.windows:
+            raise ValueError("name lags, windows or both, such as lags: [1, 7]")
+        return self
+
+    @property
+    def reach(self) -> int:
+        """How many days before a day it looks back on."""
+        return max([*self.lags, *self.windows])
+
+    def columns(self, target: str) -> dict[str, tuple[str, int]]:
+        """The names of its features, each with `lag` or `last` and the days."""
+        stem = "_".join([self.of or target, self.statistic, *(["by", *self.by] if self.by else [])])
+        days = [("lag", days) for days in self.lags] + [("last", days) for days in self.windows]
+        return {f"{stem}_{kind}_{count}": (kind, count) for kind, count in days}
+
+
 class FeatureSettings(Settings):
     lags: Annotated[list[Days], AfterValidator(_distinct)] = []
     """The target of the same series so many days ago."""
@@ -227,6 +304,8 @@ class FeatureSettings(Settings):
     """The mean target of the same series over so many days, up to the day before."""
     calendar: Annotated[list[CalendarFeature], AfterValidator(_distinct)] = []
     """Numbers read off the date."""
+    lagged_aggregates: list[LaggedAggregate] = []
+    """Sums, means and the like of the rows of the days before, by chosen columns."""
 
 
 class TrainingSettings(Settings):
@@ -379,6 +458,8 @@ class Project(Settings):
     source: Annotated[SourceSettings, Field(discriminator="kind")]
     """Where rows come from."""
     columns: ColumnSettings
+    aggregate: AggregateSettings | None = None
+    """How many rows of the source become one row per day and key; left out, rows stay as read."""
     constraints: dict[str, Constraint] = {}
     """What the values of a column must be; a day that breaks them is not stored."""
     features: FeatureSettings
@@ -411,6 +492,7 @@ class Project(Settings):
         )
         declared = self.column_names
         _refuse(_missing(self.constraints, declared), "constraints", _not_in(declared))
+        self._constraints_apply()
         known = [*columns.series, *columns.categorical]
         _refuse(_missing(self.evaluation.slices, known), "evaluation.slices", _not_in(known))
         names = [model.name for model in self.models]
@@ -452,14 +534,16 @@ class Project(Settings):
         if not columns.series and (self.features.lags or self.features.rolling_means):
             raise ValueError(
                 "at features: lags and rolling_means follow a series; "
-                "name columns.series or leave them empty"
+                "name columns.series, or use lagged_aggregates in their place"
             )
+        self._aggregates_apply(known)
+        self._names_are_free()
         for model in self.models:
-            if model.family == "seasonal_naive" and self.inputs.seasonal is None:
-                raise ValueError(
-                    f"at models: {model.name!r} repeats the target of a week ago; "
-                    "add 7 to features.lags"
-                )
+            hyperparameters = parse_hyperparameters(model.family, model.hyperparameters)
+            try:
+                get_family(model.family).check(hyperparameters, self.inputs)
+            except ValueError as error:
+                raise ValueError(f"at models: {model.name!r} {error}") from error
         if self.training.holdout_days >= 28 * self.training.window_months:
             raise ValueError(
                 f"at training.holdout_days: {self.training.holdout_days} days leave nothing of "
@@ -475,6 +559,73 @@ class Project(Settings):
                 f"a loop of {REPLAY_DAYS} days would be learned from twice; shorten either"
             )
         return self
+
+    def _constraints_apply(self) -> None:
+        """ValueError for a constraint that nothing would ever compare with its column."""
+        numbers = self.number_columns
+        for name, constraint in self.constraints.items():
+            bounds = [key for key in ("min", "max") if getattr(constraint, key) is not None]
+            if bounds and name not in numbers:
+                raise ValueError(
+                    f"at constraints.{name}: {' and '.join(bounds)} bound numbers, and {name!r} is "
+                    f"none; use allowed, or bound one of: {', '.join(numbers)}"
+                )
+            if constraint.allowed is not None and name in [*numbers, self.columns.date]:
+                raise ValueError(
+                    f"at constraints.{name}: allowed lists texts, and {name!r} is none; "
+                    "use min and max"
+                )
+
+    def _aggregates_apply(self, keys: list[str]) -> None:
+        """ValueError for columns that cannot be aggregated, or not by those that are named."""
+        columns = self.columns
+        for n, lagged in enumerate(self.features.lagged_aggregates):
+            place = f"features.lagged_aggregates.{n}"
+            _refuse(_missing(lagged.by, keys), f"{place}.by", _not_in(keys))
+            values = [] if lagged.of is None else [lagged.of]
+            numbers = self.number_columns
+            _refuse(_missing(values, numbers), f"{place}.of", _not_in(numbers))
+        if self.aggregate is None:
+            return
+        by = self.aggregate_by
+        _refuse(_missing(by, keys), "aggregate.by", _not_in(keys))
+        _refuse(
+            _missing(columns.series, by), "aggregate.by", "is part of the series and must be in it"
+        )
+        rest = [name for name in [*columns.numeric, *columns.categorical] if name not in by]
+        reduced = self.aggregate.inputs
+        _refuse(_missing(reduced, rest), "aggregate.inputs", _not_in(rest))
+        _refuse(_missing(rest, reduced), "aggregate.inputs", "missing: say what they come to")
+        for name, reduction in reduced.items():
+            if (reduction == Reduction.MOST_COMMON) != (name in columns.categorical):
+                raise ValueError(
+                    f"at aggregate.inputs.{name}: {reduction.value} does not suit it; text comes "
+                    "to most_common, numbers to sum, mean, median, min or max"
+                )
+
+    def _names_are_free(self) -> None:
+        """ValueError for columns named like those that are stored beside them."""
+        columns = self.columns
+        # without series, rows of forecasts are told apart by their inputs
+        inputs = [] if columns.series else [*columns.numeric, *columns.categorical]
+        stored = dict.fromkeys([*columns.series, *self.evaluation.slices, *inputs])
+        _refuse(
+            [name for name in stored if name in RESERVED_COLUMNS],
+            "columns",
+            "stored beside forecasts under that name already; rename it in the source. "
+            f"Names taken: {', '.join(RESERVED_COLUMNS)}",
+        )
+        computed = [*self.inputs.numeric[: len(self.inputs.numeric) - len(columns.numeric)]]
+        _refuse(
+            sorted({name for name in computed if computed.count(name) > 1}),
+            "features.lagged_aggregates",
+            "are named more than once",
+        )
+        _refuse(
+            [name for name in self.column_names if name in computed],
+            "columns",
+            "named like a computed feature; rename it in the source",
+        )
 
     def with_models(self, models: Iterable[ModelSettings]) -> Self:
         """The same problem with other models. ValueError when they do not fit it."""
@@ -512,7 +663,8 @@ class Project(Settings):
     @property
     def longest_lag(self) -> int:
         """How many days before a day its features reach back."""
-        return max([*self.features.lags, *self.features.rolling_means], default=0)
+        reaches = [lagged.reach for lagged in self.features.lagged_aggregates]
+        return max([*self.features.lags, *self.features.rolling_means, *reaches], default=0)
 
     @property
     def lag_columns(self) -> dict[str, int]:
@@ -523,6 +675,28 @@ class Project(Settings):
         return {f"{self.columns.target}_mean_{days}": days for days in self.features.rolling_means}
 
     @property
+    def aggregate_columns(self) -> dict[str, LaggedAggregate]:
+        """The lagged aggregates by the names of their features."""
+        return {
+            name: lagged
+            for lagged in self.features.lagged_aggregates
+            for name in lagged.columns(self.columns.target)
+        }
+
+    @property
+    def aggregate_by(self) -> list[str]:
+        """The columns that tell rows of a day apart once they are aggregated."""
+        by = None if self.aggregate is None else self.aggregate.by
+        return self.columns.series if by is None else by
+
+    @property
+    def row_columns(self) -> list[str]:
+        """The columns that say which row a forecast is of: the series, else all inputs; slices."""
+        c = self.columns
+        told_by = c.series or [*c.numeric, *c.categorical]
+        return list(dict.fromkeys([*told_by, *self.evaluation.slices]))
+
+    @property
     def inputs(self) -> Inputs:
         """The columns that models read."""
         seasonal = f"{self.columns.target}_lag_7"
@@ -530,11 +704,17 @@ class Project(Settings):
             numeric=(
                 *self.lag_columns,
                 *self.rolling_columns,
+                *(
+                    name
+                    for lagged in self.features.lagged_aggregates
+                    for name in lagged.columns(self.columns.target)
+                ),
                 *(feature.value for feature in self.features.calendar),
                 *self.columns.numeric,
             ),
             categorical=tuple(self.columns.categorical),
             seasonal=seasonal if seasonal in self.lag_columns else None,
+            non_negative=self.non_negative,
         )
 
     @property
@@ -592,6 +772,8 @@ def load_project(path: str | Path | None = None) -> Project:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-31
         raise ProjectError(f"{file} is no valid YAML: {error}") from error
+    if repeated := list(_repeated_keys(node)):
+        raise ProjectError("\n".join([f"{file} has {len(repeated)} mistake(s):", *repeated]))
     if not isinstance(values, dict):
         raise ProjectError(f"{file}: expected a mapping of settings, found {values!r}")
     if foreign := [name for name in NOT_SETTINGS if name in values]:
@@ -630,6 +812,29 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
         message = f"{message}, not {value!r}"
     path = ".".join(str(part) for part in location if part != "str")
     return f"  line {line}, {path}: {message}"
+
+
+def _repeated_keys(
+    node: yaml.Node | None, path: str = "", above: tuple[yaml.Node, ...] = ()
+) -> Iterable[str]:
+    """What to say of each key that its mapping has already; YAML would keep the last silently."""
+    if node is None or node in above:  # an alias of what it is part of
+        return
+    above = (*above, node)
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if str(key.value) in lines and isinstance(key, yaml.ScalarNode):
+                yield (
+                    f"  line {line}, {path}{key.value}: named already on line "
+                    f"{lines[str(key.value)]}; keep one of the two"
+                )
+            lines[str(key.value)] = line
+            yield from _repeated_keys(value, f"{path}{key.value}.", above)
+    elif isinstance(node, yaml.SequenceNode):
+        for position, value in enumerate(node.value):
+            yield from _repeated_keys(value, f"{path}{position}.", above)
 
 
 def _allowed_keys(location: tuple[Any, ...]) -> str:

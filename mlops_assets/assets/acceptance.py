@@ -35,7 +35,11 @@ def accept(
     target = project.columns.target
     with threadpool_limits(project.training.threads):
         checks = {
-            "sound_forecasts": sound_forecasts(fit.forecasts, _numbers(holdout[target])),
+            "sound_forecasts": sound_forecasts(
+                fit.forecasts,
+                _numbers(holdout[target]),
+                may_be_constant=FAMILIES[model.family].may_be_constant,
+            ),
             "reproducible": reproducible(pipeline, learning, inputs, target),
         }
         if fit.holdout:

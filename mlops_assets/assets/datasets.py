@@ -19,7 +19,7 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.quality import CHECKS
+from mlops_assets.ml.quality import checks_of
 from mlops_assets.partitions import Partitions, add_months, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore, Outcomes
@@ -63,7 +63,12 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         **shared,
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
-        check_specs=check_specs(observations_key, CHECKS, partitions.daily, blocking=False),
+        check_specs=check_specs(
+            observations_key,
+            checks_of(series=bool(project.columns.series)),
+            partitions.daily,
+            blocking=False,
+        ),
         metadata={"dagster/column_schema": observations_schema(project)},
     )
     def observations(
@@ -122,7 +127,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
     def features(
         context: dg.AssetExecutionContext, datasets: dg.ResourceParam[DatasetStore]
     ) -> Iterator[Any]:
-        """Model inputs of the day: lags, rolling means, calendar and passed-through columns."""
+        """Model inputs of the day: its columns, the calendar, and what earlier days came to."""
         from mlops_assets.ml.features import make_features
 
         keys = list(context.partition_keys)

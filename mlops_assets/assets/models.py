@@ -80,6 +80,7 @@ def make_model_asset(
         values = config.hyperparameters.model_dump(mode="json")  # type: ignore[attr-defined]
         try:
             hyperparameters = parse_hyperparameters(model.family, values)
+            family.check(hyperparameters, project.inputs)
             through = parse_through(config.through, project.today(), months)  # type: ignore[attr-defined]
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error

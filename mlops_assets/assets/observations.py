@@ -14,6 +14,7 @@ from dagster_pandas.constraints import (
     NonNullableColumnConstraint,
 )
 
+from mlops_assets.ml.aggregation import aggregated
 from mlops_assets.project import Constraint, Project
 
 
@@ -56,7 +57,10 @@ class OneRowPerSeries(DataFrameConstraint):
 
 
 def make_observations_type(project: Project) -> dg.DagsterType:
-    """The type of a day's observations: columns, types, ranges, one day, one row per series."""
+    """The type of a day's observations: columns, types, ranges, one day, one row per series.
+
+    Plain rows may be alike: two events of a day can have the same inputs and target.
+    """
     columns, series = project.columns, project.columns.series
     observations_type: dg.DagsterType = create_dagster_pandas_dataframe_type(
         "Observations",
@@ -92,9 +96,10 @@ def validated(
 ) -> pd.DataFrame:
     """The rows of a day with the types of the settings; ValueError when they break them.
 
-    Numbers become float64, the other columns strings; the rows keep their order.
+    Numbers become float64, the other columns strings; the rows keep their order, unless the
+    settings aggregate them.
     """
-    frame = typed(project, rows)
+    frame = prepared(project, rows)
     check = observations_type.type_check(None, frame)  # type: ignore[arg-type]
     if not check.success:
         raise ValueError(
@@ -102,6 +107,11 @@ def validated(
             "and run the day again"
         )
     return frame
+
+
+def prepared(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the source as observations have them: typed, and one per day and key if so set."""
+    return aggregated(project, typed(project, rows))
 
 
 def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:

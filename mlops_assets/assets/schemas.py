@@ -6,7 +6,7 @@ import dagster as dg
 
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import TRAILING_DAYS
-from mlops_assets.project import Constraint, Project
+from mlops_assets.project import Constraint, LaggedAggregate, Project
 
 
 def observations_schema(project: Project) -> dg.TableSchema:
@@ -26,6 +26,10 @@ def features_schema(project: Project) -> dg.TableSchema:
         for name, days in project.rolling_columns.items()
     }
     computed |= {
+        name: _aggregate_text(lagged.columns(target)[name], lagged, target)
+        for name, lagged in project.aggregate_columns.items()
+    }
+    computed |= {
         feature.value: f"{feature.value.replace('_', ' ')} of the date"
         for feature in project.features.calendar
     }
@@ -38,6 +42,13 @@ def features_schema(project: Project) -> dg.TableSchema:
             ),
         ]
     )
+
+
+def _aggregate_text(days: tuple[str, int], lagged: LaggedAggregate, target: str) -> str:
+    kind, count = days
+    when = f"{count} day(s) before" if kind == "lag" else f"over the {count} days before"
+    by = f" of the same {', '.join(lagged.by)}" if lagged.by else " of all rows"
+    return f"{lagged.statistic.value} of {lagged.of or target}{by}, {when}"
 
 
 def forecasts_schema(project: Project) -> dg.TableSchema:
@@ -81,10 +92,13 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
 def forecast_schema(project: Project) -> dg.TableSchema:
     """The columns of the stored forecasts of the champion."""
     target, coverage = project.columns.target, project.champion.coverage
-    kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
+    numbers = project.number_columns
     return _schema(
         {
-            **dict.fromkeys(kept, ("string", "of the row")),
+            **{
+                name: ("float" if name in numbers else "string", "of the row")
+                for name in project.row_columns
+            },
             "date": ("datetime", "the day forecast, the one after the partition"),
             "forecast": ("float", f"{target} forecast for the row"),
             "lower": ("float", f"lower end of the interval that is to hold {coverage:.0%}"),

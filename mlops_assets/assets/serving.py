@@ -124,7 +124,10 @@ def issue(
     for key in champions:
         if key not in outcomes:
             outcomes[key] = {
-                "status": f"no rows of {day_of(key) + ONE_DAY} are known in advance",
+                "status": (
+                    f"no rows of {day_of(key) + ONE_DAY} are known in advance; once the source has "
+                    "them, with or without their target, run the day again"
+                ),
                 "dagster/row_count": 0,
             }
     return {key: outcomes[key] for key in keys}
@@ -173,14 +176,14 @@ def _inputs(
     """The features of the day after each key, by key, with the column `inputs_from`."""
     import pandas as pd
 
-    from mlops_assets.assets.observations import typed
+    from mlops_assets.assets.observations import prepared
     from mlops_assets.ml.features import make_features, rows_to_come
 
     date, target = project.columns.date, project.columns.target
     days = [day_of(key) + ONE_DAY for key in keys]
     planned = source.read(days[0], days[-1] + ONE_DAY)
     # the target of a day to come is unknown, even where the source has it already
-    planned = typed(project, planned.assign(**{target: float("nan")}))
+    planned = prepared(project, planned.assign(**{target: float("nan")}))
     rows = rows_to_come(project, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
     features = make_features(project, observations, days[0], days[-1] + ONE_DAY, rows)
@@ -206,7 +209,7 @@ def _forecasts(
     for key in rows:
         keys_of[champions[key].version].append(key)
     date = project.columns.date
-    kept = list(dict.fromkeys([*project.columns.series, *project.evaluation.slices]))
+    kept = project.row_columns
     made: dict[str, pd.DataFrame] = {}
     for keys in keys_of.values():
         card = champions[keys[0]]
@@ -316,12 +319,17 @@ class _History:
         if issued is None or actual is None:
             return 0, 0
         target, series = self.project.columns.target, self.project.columns.series
-        issued = issued[issued["upper"].notna()]
-        if series:
-            both = issued.merge(actual[[*series, target]], on=series)
-        elif len(issued) == len(actual):
-            both = issued.assign(**{target: actual[target].to_numpy()})
-        else:
-            return 0, 0
-        inside = both[target].between(both["lower"], both["upper"])
+        on = [name for name in self.project.row_columns if name in issued]
+        if not series:
+            issued, actual, on = _nth(issued, on), _nth(actual, on), [*on, "nth"]
+        actual = actual[[*on, target]].rename(columns={target: "actual"})
+        both = issued[issued["upper"].notna()].merge(actual, on=on)
+        inside = both["actual"].between(both["lower"], both["upper"])
         return int(inside.sum()), len(both)
+
+
+def _nth(rows: "pd.DataFrame", alike: list[str]) -> "pd.DataFrame":
+    """Plain rows with the column `nth`: which of the rows that have the same inputs each one is."""
+    if not alike:
+        return rows.assign(nth=range(len(rows)))
+    return rows.assign(nth=rows.groupby(alike, dropna=False).cumcount())

@@ -49,7 +49,7 @@ class Inspector:
         first: dt.date,
     ) -> None:
         self.project, self.observations_type = project, observations_type
-        self.rule = QualityRule()
+        self.rule = QualityRule(series=bool(project.columns.series))
         past = days_between(first - dt.timedelta(days=self.rule.window_days), first)
         known = datasets.read("observations", past, {})
         days = by_day(known, project.columns.date) if len(known) else {}

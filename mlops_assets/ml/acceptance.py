@@ -60,10 +60,13 @@ def within(loss: float, limit: float, limit_of: str) -> CheckOutcome:
     )
 
 
-def sound_forecasts(forecasts: "FloatArray", actual: "FloatArray") -> CheckOutcome:
+def sound_forecasts(
+    forecasts: "FloatArray", actual: "FloatArray", *, may_be_constant: bool = False
+) -> CheckOutcome:
     """Whether forecasts of the holdout, of shape (rows,), are finite and say more than one value.
 
-    Actuals that are all the same may be forecast by one value.
+    Actuals that are all the same may be forecast by one value, and so may any by a kind of model
+    that says one value by intent.
     """
     import numpy as np
 
@@ -71,7 +74,7 @@ def sound_forecasts(forecasts: "FloatArray", actual: "FloatArray") -> CheckOutco
     if infinite:
         why = f"{infinite} of {len(forecasts)} forecasts are not finite"
         return CheckOutcome(passed=False, why=why)
-    if np.ptp(forecasts) == 0 and np.ptp(actual) > 0:
+    if not may_be_constant and np.ptp(forecasts) == 0 and np.ptp(actual) > 0:
         why = f"all {len(forecasts)} forecasts are {forecasts[0]:.4g}"
         return CheckOutcome(passed=False, why=why)
     return CheckOutcome(

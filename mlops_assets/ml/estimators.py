@@ -60,3 +60,33 @@ class SeasonalNaiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
             validate_data(self, X, reset=False, ensure_all_finite="allow-nan"), dtype=float
         )[:, 0]
         return np.where(np.isnan(season), self.mean_, season)
+
+
+class HistoricalMeanRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """The mean target of the rows with the same keys; of all rows where none had these keys."""
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+        """Learn the mean of `y`, shape (rows,), of each combination of keys `X`, (rows, keys)."""
+        target = np.asarray(y, dtype=float)
+        self.n_features_in_ = X.shape[1]
+        self.mean_ = float(target.mean())
+        keys = pd.DataFrame(X, dtype=float)
+        names = list(keys.columns)
+        if names:
+            means = keys.assign(mean=target).groupby(names, dropna=False)["mean"].mean()
+            table = means.reset_index()
+        else:
+            table = pd.DataFrame({"mean": []})
+        self.keys_ = table[names].to_numpy(dtype=float)
+        self.means_ = table["mean"].to_numpy(dtype=float)
+        return self
+
+    def predict(self, X: Any) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":  # noqa: N803
+        """One forecast per row of keys `X`, shape (rows,)."""
+        check_is_fitted(self)
+        keys = pd.DataFrame(X, dtype=float)
+        names = list(keys.columns)
+        if not names:
+            return np.full(len(keys), self.mean_)
+        known = pd.DataFrame(self.keys_, columns=names).assign(mean=self.means_)
+        return keys.merge(known, on=names, how="left")["mean"].fillna(self.mean_).to_numpy()

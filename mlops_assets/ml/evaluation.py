@@ -14,6 +14,12 @@ FORECAST_COLUMNS = (
     *("date", "row", "actual", "forecast", "version", "trained_through"),
     *("previous_version", "previous_forecast"),
 )
+# Names that columns of a project's own cannot have, where they are stored beside these
+RESERVED_COLUMNS = (
+    *FORECAST_COLUMNS,
+    *("model", "lower", "upper", "inputs_from", "residual", "radius", "nth"),
+    *("yardstick", "covered", "error", "size", "rows", "num", "den", "without"),
+)
 
 
 @dataclass(frozen=True)

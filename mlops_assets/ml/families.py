@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TRUSTED_TYPES = (
     "functools.partial",
     "mlops_assets.ml.estimators.EmptyAsZero",
+    "mlops_assets.ml.estimators.HistoricalMeanRegressor",
     "mlops_assets.ml.estimators.MissingAsNone",
     "mlops_assets.ml.estimators.SeasonalNaiveRegressor",
     "numpy.dtype",
@@ -39,6 +40,8 @@ class Inputs:
     categorical: tuple[str, ...]
     seasonal: str | None
     """The numeric column that holds the target one season ago, where there is one."""
+    non_negative: bool = True
+    """Whether the target is never below zero."""
 
 
 class Hyperparameters(BaseModel):
@@ -60,6 +63,11 @@ class Family(ABC):
     trusted_types: ClassVar[tuple[str, ...]] = ()
     """Types that its fitted pipeline holds beyond those trusted already, such as
     `module.Class`. Loading a version restores them: read that none runs code when restored."""
+    may_be_constant: ClassVar[bool] = False
+    """Whether one forecast for all rows is sound."""
+
+    def check(self, hyperparameters: Any, inputs: Inputs) -> None:  # noqa: B027 - most refuse none
+        """ValueError when such a model cannot be built for these inputs; light, unlike `build`."""
 
     @abstractmethod
     def build(self, hyperparameters: Any, inputs: Inputs, seed: int = 0) -> "Pipeline": ...
@@ -173,6 +181,14 @@ def _tree_pipeline(estimator: Any, inputs: Inputs, seed: int) -> "Pipeline":
     )
 
 
+def _need_non_negative(inputs: Inputs, what: str) -> None:
+    if not inputs.non_negative:
+        raise ValueError(
+            f"{what}, which needs a target of at least 0; choose another, or set min to 0 in the "
+            "constraints of the target where it is never below"
+        )
+
+
 class NoHyperparameters(Hyperparameters):
     """Nothing to choose."""
 
@@ -183,16 +199,70 @@ class SeasonalNaive(Family):
     description = "Repeats the target of a week ago: the yardstick that a model has to beat."
     hyperparameters = NoHyperparameters
 
+    def check(self, hyperparameters: NoHyperparameters, inputs: Inputs) -> None:
+        if inputs.seasonal is None:
+            raise ValueError(
+                "repeats the target of a week ago; add 7 to features.lags, or take historical_mean"
+            )
+
     def build(
         self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
     ) -> "Pipeline":
         from mlops_assets.ml.estimators import SeasonalNaiveRegressor
 
-        if inputs.seasonal is None:
-            raise ValueError("seasonal_naive repeats the target of a week ago; add 7 to the lags")
+        self.check(hyperparameters, inputs)
+        assert inputs.seasonal is not None
         season = Inputs(numeric=(inputs.seasonal,), categorical=(), seasonal=inputs.seasonal)
         return _pipeline(
             SeasonalNaiveRegressor(), season, numeric="passthrough", categorical="passthrough"
+        )
+
+
+class HistoricalMeanHyperparameters(Hyperparameters):
+    by: list[str] = Field(
+        [],
+        max_length=8,
+        description=(
+            "Inputs whose values are taken each by itself, such as day_of_week; none for one mean."
+        ),
+    )
+
+
+@register
+class HistoricalMean(Family):
+    name = "historical_mean"
+    description = "The mean target of like rows: a yardstick where nothing repeats by the week."
+    hyperparameters = HistoricalMeanHyperparameters
+    may_be_constant = True
+
+    def check(self, hyperparameters: HistoricalMeanHyperparameters, inputs: Inputs) -> None:
+        known = [*inputs.numeric, *inputs.categorical]
+        unknown = [name for name in hyperparameters.by if name not in known]
+        if unknown:
+            raise ValueError(
+                f"takes means by {unknown[0]!r}, which is no input; the inputs are: "
+                f"{', '.join(known)}"
+            )
+
+    def build(
+        self, hyperparameters: HistoricalMeanHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> "Pipeline":
+        from sklearn.preprocessing import OrdinalEncoder
+
+        from mlops_assets.ml.estimators import HistoricalMeanRegressor
+
+        self.check(hyperparameters, inputs)
+        by = hyperparameters.by
+        keys = Inputs(
+            numeric=tuple(name for name in inputs.numeric if name in by),
+            categorical=tuple(name for name in inputs.categorical if name in by),
+            seasonal=None,
+        )
+        return _pipeline(
+            HistoricalMeanRegressor(),
+            keys,
+            numeric="passthrough",
+            categorical=OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
         )
 
 
@@ -250,6 +320,10 @@ class DecisionTreeFamily(Family):
     name = "decision_tree"
     description = "One regression tree."
     hyperparameters = DecisionTreeHyperparameters
+
+    def check(self, hyperparameters: DecisionTreeHyperparameters, inputs: Inputs) -> None:
+        if hyperparameters.criterion == TreeCriterion.POISSON:
+            _need_non_negative(inputs, "splits by the criterion poisson")
 
     def build(
         self, hyperparameters: DecisionTreeHyperparameters, inputs: Inputs, seed: int = 0
@@ -347,6 +421,10 @@ class HistGradientBoostingFamily(Family):
     name = "hist_gradient_boosting"
     description = "Boosted trees on binned inputs: fast, with missing values and native categories."
     hyperparameters = HistGradientBoostingHyperparameters
+
+    def check(self, hyperparameters: HistGradientBoostingHyperparameters, inputs: Inputs) -> None:
+        if hyperparameters.loss == HistLoss.POISSON:
+            _need_non_negative(inputs, "minimises the loss poisson")
 
     def build(
         self, hyperparameters: HistGradientBoostingHyperparameters, inputs: Inputs, seed: int = 0

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mlops_assets.ml.aggregates import lagged_aggregates
 from mlops_assets.project import CalendarFeature, Project
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ def make_features(
 
     Where `rows` of these days are given, one row for each of them instead.
 
-    `observations` also holds the `project.longest_lag` days before `start`. Lags and rolling means
-    of a day use only rows of earlier days; where such a row is missing they are NaN. The columns
-    are those of the settings, then lags, rolling means and calendar.
+    `observations` also holds the `project.longest_lag` days before `start`. Lags, rolling means and
+    lagged aggregates of a day use only rows of earlier days; where these are missing they are NaN.
+    The columns are those of the settings, then lags, rolling means, aggregates and calendar.
     """
     import pandas as pd
 
@@ -33,11 +34,12 @@ def make_features(
         rows = observations[(days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))]
     rows = rows[project.column_names].reset_index(drop=True)
     history = _history(project, observations, rows, start, end)
+    aggregates = lagged_aggregates(project, observations, rows, start, end)
     calendar = {
         feature.value: calendar_feature(rows[date], feature)
         for feature in project.features.calendar
     }
-    return rows.assign(**history, **calendar)
+    return rows.assign(**history, **aggregates, **calendar)
 
 
 def rows_to_come(
@@ -78,12 +80,11 @@ def _history(
     """Lags and rolling means of the target, aligned with `rows`."""
     import pandas as pd
 
-    if not project.longest_lag:
+    reach = max([*project.features.lags, *project.features.rolling_means], default=0)
+    if not reach:
         return {}
     date, target, series = project.columns.date, project.columns.target, project.columns.series
-    days = pd.date_range(
-        pd.Timestamp(start) - pd.Timedelta(days=project.longest_lag), end, inclusive="left"
-    )
+    days = pd.date_range(pd.Timestamp(start) - pd.Timedelta(days=reach), end, inclusive="left")
     # days x series, so that a lag is a shift and no row can meet another series
     wide = observations.pivot(index=date, columns=series, values=target).astype(float)
     wide = wide.reindex(days)

@@ -11,7 +11,7 @@ from mlops_assets.ml.verdicts import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA, FRESHNESS = "schema", "source_freshness"
+SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
 NAMED = 5  # so many names in a sentence
 
 # Each check by name, with what it asks of a day.
@@ -19,9 +19,9 @@ CHECKS = {
     SCHEMA: "Columns, types and constraints are those of the settings. Severe.",
     FRESHNESS: "The source has rows of the day, and of the day before it. Severe without rows.",
     "row_count": "As many rows as usual on that weekday. Severe below half of the fewest of late.",
-    "series_count": "As many series as usual. Severe below half of the fewest of late.",
+    SERIES_COUNT: "As many series as usual. Severe below half of the fewest of late.",
     "missing_values": "No input lacks more of its values than it did of late.",
-    "duplicates": "No row is there twice.",
+    "duplicates": "No row is there twice; of plain rows, no more of them than of late.",
     "new_categories": "Every category was seen of late.",
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
     "target_range": "The mean target of a row is as usual on that weekday.",
@@ -32,6 +32,8 @@ CHECKS = {
 class QualityRule:
     """How a day is judged by the days before it."""
 
+    series: bool = True
+    """Whether rows are of series, each of which has one row a day."""
     window_days: int = 56
     """How many days are looked back on."""
     min_days: int = 14
@@ -41,7 +43,8 @@ class QualityRule:
     least_width: float = 0.1
     """Its least half-width, as a share of the middle."""
     more_missing: float = 0.05
-    """By how much, as a share of the rows, missing values may exceed the most of late."""
+    """By how much, as a share of the rows, missing values may exceed the most of late; and so may
+    rows that are there twice where they are of no series."""
     nearly_all: float = 0.9
     """The share of days on which a category was there that is said to have vanished."""
 
@@ -60,6 +63,11 @@ class DayFacts:
     categories: Mapping[str, frozenset[str]]
 
 
+def checks_of(*, series: bool) -> dict[str, str]:
+    """The checks of a day with what they ask; plain rows have no series to count."""
+    return {name: asks for name, asks in CHECKS.items() if series or name != SERIES_COUNT}
+
+
 def day_facts(
     rows: "pd.DataFrame",
     *,
@@ -71,7 +79,7 @@ def day_facts(
     """The facts of the rows of one day, of which there is at least one."""
     return DayFacts(
         rows=len(rows),
-        series=frozenset(rows[list(series)].itertuples(index=False, name=None)),
+        series=frozenset(rows[list(series)].itertuples(index=False, name=None) if series else ()),
         missing={name: float(rows[name].isna().mean()) for name in inputs},
         duplicates=int(rows.duplicated().sum()),
         target=float(rows[target].mean()),
@@ -88,29 +96,34 @@ def judge_day(
     """
     first = day - dt.timedelta(days=rule.window_days)
     history = {known: before[known] for known in before if first <= known < day}
+    asked = checks_of(series=rule.series)
     verdicts = {
         SCHEMA: Verdict(True, "columns, types and constraints are those of the settings"),
         FRESHNESS: _freshness(day, before),
-        "duplicates": _at_most(facts.duplicates, 0, "rows that are there twice or more"),
     }
+    if rule.series:
+        verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
     if len(history) < rule.min_days:
         why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
-        return {name: verdicts.get(name, Verdict(True, why)) for name in CHECKS}
+        return {name: verdicts.get(name, Verdict(True, why)) for name in asked}
 
     def usual(measure: Callable[[DayFacts], float]) -> tuple[float, float]:
         return usual_range(rule, day, {known: measure(then) for known, then in history.items()})
 
-    lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
-    verdicts |= {
-        "row_count": _count(
-            facts.rows, usual(_rows), min(map(_rows, history.values())), "rows", ""
-        ),
-        "series_count": _count(
+    if rule.series:
+        lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
+        verdicts[SERIES_COUNT] = _count(
             len(facts.series),
             usual(_series),
             min(map(_series, history.values())),
             "series",
             f"; lost: {_named([' '.join(name) for name in lost])}" if lost else "",
+        )
+    else:
+        verdicts["duplicates"] = _repeated(rule, facts, list(history.values()))
+    verdicts |= {
+        "row_count": _count(
+            facts.rows, usual(_rows), min(map(_rows, history.values())), "rows", ""
         ),
         "missing_values": _missing(rule, facts, list(history.values())),
         "new_categories": _new(facts, list(history.values())),
@@ -119,7 +132,7 @@ def judge_day(
             facts.target, usual(lambda then: then.target), "the mean target of a row"
         ),
     }
-    return {name: verdicts[name] for name in CHECKS}
+    return {name: verdicts[name] for name in asked}
 
 
 def usual_range(
@@ -195,6 +208,19 @@ def _at_most(value: float, high: float, what: str) -> Verdict:
     passed = value <= high
     remedy = "" if passed else "; remove them at the source and run the day again"
     return Verdict(passed, f"{value:g} {what}{remedy}", value=float(value), high=high)
+
+
+def _repeated(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+    """Events can be alike, so that only more of them than usual are odd."""
+    share = facts.duplicates / facts.rows
+    limit = max(then.duplicates / then.rows for then in history) + rule.more_missing
+    passed = share <= limit
+    why = (
+        f"{share:.1%} of the rows repeat another in every column, "
+        f"{'within' if passed else 'above'} {limit:.1%}"
+    )
+    remedy = "" if passed else "; see whether the source holds the day twice, and run it again"
+    return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
 
 
 def _missing(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:

@@ -148,7 +148,7 @@ def test_seasonal_naive_repeats_the_season_and_fills_gaps_with_the_mean() -> Non
 
 
 def test_seasonal_naive_needs_a_season() -> None:
-    with pytest.raises(ValueError, match="add 7 to the lags"):
+    with pytest.raises(ValueError, match="add 7 to features"):
         build("seasonal_naive", Inputs(("price",), (), None))
 
 

@@ -1,0 +1,72 @@
+"""Many rows of a day become one per key, such as a day out of its hours."""
+
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.project import AggregateSettings, Project, Reduction
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def aggregated(project: Project, rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Rows of any number of days, one per day and key where the settings aggregate.
+
+    `rows` have the types of the settings and the columns in their order, and so has the result,
+    sorted by day and key. A day is the local one, however many hours it has. A `sum` is missing
+    where one of its values is; the other reductions use the values that are there. ValueError that
+    names the first day and key with fewer or more rows than the settings allow.
+    """
+    settings = project.aggregate
+    if settings is None or rows.empty:
+        return rows
+    keys = [project.columns.date, *project.aggregate_by]
+    group = rows.groupby(keys, sort=True, dropna=False).ngroup()
+    firsts = rows[~group.duplicated()]
+    firsts = firsts.set_axis(group[~group.duplicated()].to_numpy()).sort_index()
+    _check_counts(settings, group.value_counts().sort_index(), firsts[keys])
+    reductions = {project.columns.target: Reduction(settings.target), **settings.inputs}
+    reduced = {name: _reduced(rows[name], group, how) for name, how in reductions.items()}
+    return firsts.assign(**reduced)[project.column_names].reset_index(drop=True)
+
+
+def _reduced(
+    values: "pd.Series[Any]", group: "pd.Series[int]", reduction: Reduction
+) -> "pd.Series[Any]":
+    """What the values of each group come to, by its number."""
+    groups = values.groupby(group)
+    match reduction:
+        case Reduction.SUM:
+            return groups.sum().where(groups.count() == groups.size())
+        case Reduction.MOST_COMMON:
+            # sorted by value, so that the first in order wins among equally common ones
+            counts = values.groupby([group, values]).size()
+            counts = counts.sort_values(ascending=False, kind="stable")
+            numbers, texts = (counts.index.get_level_values(level) for level in (0, 1))
+            common: pd.Series[Any] = texts.to_series(index=numbers)
+            return common[~numbers.duplicated()]
+        case _:
+            reduced: pd.Series[Any] = groups.agg(reduction.value)
+            return reduced
+
+
+def _check_counts(
+    settings: AggregateSettings, counts: "pd.Series[int]", keys: "pd.DataFrame"
+) -> None:
+    """`keys` has the day and the key of each group of `counts`."""
+    most = settings.max_rows or int(counts.max())
+    odd = counts[(counts < settings.min_rows) | (counts > most)]
+    if odd.empty:
+        return
+    day, *key = keys.loc[odd.index[0]]
+    of_key = f" of {', '.join(map(str, key))}" if key else ""
+    less = odd.iloc[0] < settings.min_rows
+    bound = (
+        f"fewer than aggregate.min_rows of {settings.min_rows}"
+        if less
+        else f"more than aggregate.max_rows of {settings.max_rows}"
+    )
+    remedy = "once the source has the rest" if less else "once they are removed at the source"
+    raise ValueError(
+        f"{day:%Y-%m-%d} has {odd.iloc[0]} row(s){of_key}, {bound} ({len(odd)} such key(s)); "
+        f"run the day again {remedy}"
+    )

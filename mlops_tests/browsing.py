@@ -190,7 +190,7 @@ class Browser:
         self.driver.get(url)
 
     def act(self, xpath: str, action: Callable[[Any], Any]) -> None:
-        """Do something with the last shown element of an XPath; again if it cannot be used just then."""
+        """Do something with the last shown element of an XPath, once it can be used."""
 
         def attempt(driver: Any) -> bool:
             shown = [

@@ -1,7 +1,7 @@
 """A project of plain rows: flights, many a day, with a delay that may be below zero.
 
-Rows from 25 December 2025 to 31 March 2026, between 20 and 40 a day. Nothing here depends on the day
-on which the tests run.
+Rows from 25 December 2025 to 31 March 2026, between 20 and 40 a day. Nothing here depends on the
+day on which the tests run.
 """
 
 from typing import Any

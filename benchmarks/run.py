@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 INSTANCE = HERE.parent / "dagster.yaml"
 PACKAGE_LOAD = """
 import sys
-import mlops_assets.definitions
+from mlops_assets.definitions import defs
 heavy = sorted({"sklearn", "plotly", "pandas"} & set(sys.modules))
 sys.exit(f"loading the definitions imports {heavy}" if heavy else 0)
 """
@@ -141,7 +141,7 @@ class Bench:
         copy = Place(folder / "root", folder / "home")
         shutil.copytree(self.given.root, copy.root)
         shutil.copytree(self.given.home, copy.home)
-        copy.python("-c", "import mlops_assets.definitions")
+        copy.python("-c", "from mlops_assets.definitions import defs")
         yield copy
         shutil.rmtree(folder)
 

@@ -10,7 +10,7 @@ import dagster as dg
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.assets.reporting import markdown_table
 from mlops_assets.jobs import EVALUATE_JOB, HISTORY_TAG
-from mlops_assets.keys import asset_key, asset_page
+from mlops_assets.keys import asset_key, asset_page, own_parts
 from mlops_assets.partitions import (
     PARTITION,
     RANGE_END,
@@ -28,6 +28,7 @@ from mlops_assets.resources.notifier import Notifier, messages
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
 from mlops_assets.resources.web import web_url
+from mlops_assets.runs import is_own
 from mlops_assets.sensors import make_layers
 
 ALERTS = "alerts"
@@ -199,6 +200,11 @@ def find_problems(
     return {problem.key: problem for problem in [*refused.values(), *failed, *missed]}
 
 
+def _subject(project: Project, text: str) -> str:
+    """What an alert is about; of which project, where channels hear of several."""
+    return f"{project.prefix}: {text}" if project.prefix else text
+
+
 def failed_checks(project: Project, datasets: DatasetStore, now: dt.datetime) -> dict[str, Problem]:
     """The recent days whose observations a severe check has refused."""
     end = now.date()
@@ -214,7 +220,7 @@ def failed_checks(project: Project, datasets: DatasetStore, now: dt.datetime) ->
         day: Problem(
             Kind.CHECK_FAILED,
             f"check_failed:observations:{day}",
-            f"observations of {day} are refused",
+            _subject(project, f"observations of {day} are refused"),
             "\n".join(why) + "\nCorrect the source and run the day again.",
             f"{asset_page(project, 'observations')}?view=checks&partition={day}",
         )
@@ -235,10 +241,12 @@ def failed_runs(
     problems, partitions = [], set()
     for record in reversed(instance.get_run_records(failure, limit=MOST_RUNS)):
         run = record.dagster_run
+        if not is_own(run, project):
+            continue
         work = planned(run, project)
         wanted = {item for item in work if item[1] not in refused}
         left = set(_undone(instance, wanted, record.create_timestamp))
-        if not left if work else _succeeded_since(instance, record):
+        if not left if work else _succeeded_since(instance, project, record):
             continue
         earlier = told.setdefault(run.job_name, set())
         days = _partitions_of(run)
@@ -251,7 +259,7 @@ def failed_runs(
             Problem(
                 Kind.RUN_FAILED,
                 f"run_failed:{run.job_name}:{'-'.join(days[:1] + days[-1:])}",
-                f"{run.job_name}{of} failed",
+                _subject(project, f"{run.job_name}{of} failed"),
                 "Its page names the step and the reason; what is missing of the last days is tried "
                 "again by itself, anything else once it is run again.",
                 f"runs/{run.run_id}",
@@ -263,7 +271,7 @@ def failed_runs(
 
 def planned(run: dg.DagsterRun, project: Project) -> Work:
     """What a run was to make; nothing where it makes no assets that are known here."""
-    selected = set(run.asset_selection or ())
+    selected = {key for key in run.asset_selection or () if own_parts(project, key)}
     if not selected and run.job_name == EVALUATE_JOB:
         selected = {key for layer in make_layers(project) for key in layer.keys}
     if not selected:
@@ -299,14 +307,14 @@ def _undone(
         )
 
 
-def _succeeded_since(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+def _succeeded_since(instance: dg.DagsterInstance, project: Project, record: dg.RunRecord) -> bool:
     """Whether a run of the same job was started later and succeeded."""
     later = dg.RunsFilter(
         job_name=record.dagster_run.job_name,
         statuses=[dg.DagsterRunStatus.SUCCESS],
         created_after=record.create_timestamp,
     )
-    return bool(instance.get_runs(later, limit=1))
+    return any(is_own(run, project) for run in instance.get_runs(later, limit=MOST_RUNS))
 
 
 def missed_evaluation(
@@ -321,7 +329,7 @@ def missed_evaluation(
     due = min(project.schedule.evaluate_hour + EVALUATION_HOURS, 23)
     if now.hour < due or yesterday < partitions.first_month or str(yesterday) in explained:
         return []
-    if EVALUATION_SCHEDULE in paused_schedules(instance):
+    if EVALUATION_SCHEDULE in paused_schedules(instance, project):
         return []
     if str(yesterday) in instance.get_materialized_partitions(asset_key(project, "leaderboard")):
         return []
@@ -329,7 +337,7 @@ def missed_evaluation(
         Problem(
             Kind.EVALUATION_MISSED,
             f"evaluation_missed:{yesterday}",
-            f"{yesterday} is not evaluated",
+            _subject(project, f"{yesterday} is not evaluated"),
             f"It was due by {due}:00. See under Automation whether its schedule runs, and under "
             "Runs whether a run waits.",
             "automation",
@@ -350,7 +358,11 @@ def champion_changes(
         change = Problem(
             Kind.CHAMPION_CHANGED,
             f"champion_changed:{row['next_since']}:{row['next_champion']}",
-            f"{row['next_champion']} is champion from {row['next_since']}, after {row['champion']}",
+            _subject(
+                project,
+                f"{row['next_champion']} is champion from {row['next_since']}, "
+                f"after {row['champion']}",
+            ),
             str(row["next_why"]),
             f"{asset_page(project, CHAMPION)}?partition={row['date']:%Y-%m-%d}",
         )

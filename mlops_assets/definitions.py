@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from functools import cache
 
 import dagster as dg
 
@@ -16,16 +17,17 @@ from mlops_assets.assets.validation import make_validation_assets
 from mlops_assets.jobs import make_jobs
 from mlops_assets.management import make_management_jobs
 from mlops_assets.partitions import make_partitions
-from mlops_assets.project import Project, load_project, storage_root
+from mlops_assets.project import Project
 from mlops_assets.reactions import make_reaction_sensors
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import PageStore
 from mlops_assets.resources.registry import Registry
 from mlops_assets.resources.sources import check_columns, make_source
-from mlops_assets.resources.storage import Storage, make_storage
+from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.versions import ModelStore
 from mlops_assets.schedules import make_schedules
 from mlops_assets.sensors import make_sensors
+from mlops_assets.workspace import ATTRIBUTE, has_project, load_named, project_storage
 
 # Backfill policies and mappings to partitions before the first are beta, checks of a partition a
 # preview, and relied upon here.
@@ -71,4 +73,22 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     )
 
 
-defs = make_definitions(load_project(), make_storage(storage_root()))
+@cache
+def load_definitions(name: str = "") -> dg.Definitions:
+    """The definitions of a project of the workspace; without a name those of the one project."""
+    project = load_named(name)
+    return make_definitions(project, project_storage(project))
+
+
+# Dagster loads an attribute of this module, and only that project is then read: `defs`, which it
+# finds by itself, is the one project, any other name a project of the workspace.
+def __getattr__(name: str) -> dg.Definitions:
+    if name == ATTRIBUTE:
+        return load_definitions()
+    if has_project(name):
+        return load_definitions(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}, nor is it a project")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), ATTRIBUTE]

@@ -11,14 +11,16 @@ from typing import TextIO
 import dagster as dg
 from tqdm import tqdm
 
-from mlops_assets.definitions import defs
+from mlops_assets.assets.reporting import DATA_ERRORS
+from mlops_assets.definitions import load_definitions
 from mlops_assets.jobs import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
 from mlops_assets.keys import asset_key
 from mlops_assets.partitions import Partitions, make_partitions, range_tags, ranges
-from mlops_assets.project import Project, load_project, storage_root
+from mlops_assets.project import Project, ProjectError
 from mlops_assets.resources.registry import Registry
-from mlops_assets.resources.storage import make_storage
-from mlops_assets.sensors import UNFINISHED, make_layers
+from mlops_assets.runs import unfinished_runs
+from mlops_assets.sensors import make_layers
+from mlops_assets.workspace import load_named, project_names, project_storage
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
@@ -54,6 +56,8 @@ def build_history(
     """Materialize every missing partition up to yesterday; the reasons of those that failed."""
     terminal = terminal or sys.stderr
     failures: list[str] = []
+    if project.prefix:
+        print(f"{project.prefix}:", file=terminal)
     for title, job_name, keys, definition in steps(project, partitions):
         known = definition.get_partition_keys()
         missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
@@ -89,10 +93,9 @@ def _run(
     yield from failure_reasons(result)
 
 
-def end_unfinished_runs(instance: dg.DagsterInstance) -> None:
+def end_unfinished_runs(instance: dg.DagsterInstance, project: Project) -> None:
     """End the runs that an interrupted build left behind: sensors wait for unfinished runs."""
-    unfinished = dg.RunsFilter(statuses=UNFINISHED, tags={HISTORY_TAG: "true"})
-    for run in instance.get_runs(unfinished):
+    for run in unfinished_runs(instance, project, {HISTORY_TAG: "true"}):
         instance.report_run_canceled(run, message="The build of the history was interrupted.")
 
 
@@ -132,29 +135,48 @@ class Progress:
 
 
 def main() -> int:
-    """Build the history of the project in the settings; 1 when a partition failed."""
+    """Build the history of the projects of the workspace; 1 when a partition failed."""
     if not os.environ.get("DAGSTER_HOME"):
         print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
         return 2
-    storage = make_storage(storage_root())
-    project, _ = Registry(storage).apply(load_project())
-    partitions = make_partitions(project, storage)
+    try:
+        names = project_names()
+    except ProjectError as error:
+        print(error, file=sys.stderr)
+        return 2
+    failures: list[str] = []
     # Dagster captures standard output and error while a run lasts; progress goes past it.
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
     with dg.DagsterInstance.get() as instance, terminal:
-        end_unfinished_runs(instance)
-        # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
-        with ThreadPoolExecutor(1) as worker:
-            building = worker.submit(build_history, project, defs, partitions, instance, terminal)
+        for name in names:
             try:
-                failures = building.result()
-            except KeyboardInterrupt:
-                end_unfinished_runs(instance)
-                print("\nInterrupted; `make history` goes on from here.", file=terminal)
-                os._exit(130)
+                failures += build_project(name, instance, terminal)
+            except DATA_ERRORS as error:  # the others are built all the same
+                failures.append(str(error))
     for reason in failures:
         print(f"\n{reason}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> list[str]:
+    """Build the history of a project of the workspace; the reasons of what failed."""
+    base = load_named(name)
+    storage = project_storage(base)
+    project, _ = Registry(storage).apply(base)
+    partitions = make_partitions(project, storage)
+    definitions = load_definitions(name)
+    end_unfinished_runs(instance, project)
+    # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
+    with ThreadPoolExecutor(1) as worker:
+        building = worker.submit(
+            build_history, project, definitions, partitions, instance, terminal
+        )
+        try:
+            return building.result()
+        except KeyboardInterrupt:
+            end_unfinished_runs(instance, project)
+            print("\nInterrupted; `make history` goes on from here.", file=terminal)
+            os._exit(130)
 
 
 if __name__ == "__main__":

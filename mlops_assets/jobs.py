@@ -7,6 +7,7 @@ import dagster as dg
 
 from mlops_assets.keys import asset_key
 from mlops_assets.project import Project
+from mlops_assets.runs import project_tags
 
 EVALUATE_JOB = "evaluate_job"
 
@@ -41,11 +42,13 @@ def make_jobs(project: Project) -> list[Job]:
         asset_key(project, "observations"), asset_key(project, "features")
     ) | dg.AssetSelection.groups("validation", "serving", "monitoring")
     trained = [asset_key(project, "models", model.name) for model in project.models]
+    tags = project_tags(project)
     training_set = dg.AssetSelection.assets(asset_key(project, "training_set"))
     return [
         dg.define_asset_job(
             EVALUATE_JOB,
             selection=daily,
+            tags=tags,
             description=(
                 "A day: its observations and features, every model's metrics, the ranking, the "
                 "champion, its forecasts for the day after, and how far its inputs have drifted."
@@ -54,17 +57,20 @@ def make_jobs(project: Project) -> list[Job]:
         dg.define_asset_job(
             RETRAIN_ALL_JOB,
             selection=training_set | dg.AssetSelection.assets(*trained),
+            tags=tags,
             description="A month: its training set and a new version of every model.",
         ),
         dg.define_asset_job(
             REGISTRY_JOB,
             selection=dg.AssetSelection.assets(asset_key(project, "model_registry")),
+            tags=tags,
             description="The table of all models and versions, and of what was decided.",
         ),
         *(
             dg.define_asset_job(
                 retrain_job_name(model.name),
                 selection=training_set | dg.AssetSelection.assets(key),
+                tags=tags,
                 description=f"A month: its training set and a new version of {model.name}.",
             )
             for model, key in zip(project.models, trained, strict=True)

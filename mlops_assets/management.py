@@ -40,11 +40,13 @@ from mlops_assets.resources.registry import Registry
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
 from mlops_assets.resources.web import reload_definitions, web_url
+from mlops_assets.runs import project_tags
+from mlops_assets.workspace import location
 
 CREATE_JOB, UPDATE_JOB, DROP_JOB = "create_model_job", "update_model_job", "drop_model_job"
 RETIRE_JOB, RESTORE_JOB = "retire_version_job", "restore_version_job"
 FIRST_FAMILY = "hist_gradient_boosting"
-DECISION_TAG = "mlops_assets/decision"  # of which the instance lets one run at a time
+DECISION_TAG = "mlops_assets/decision"  # of which the instance lets one run at a time per value
 ASKED_BY_TAG = "mlops_assets/asked_by"
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
@@ -122,7 +124,7 @@ class Manager:
             raise
         settings = model.model_dump(mode="json", exclude={"name"})
         self._record(Action.CREATE, name, after=settings, **decided)
-        shown = reload_definitions()
+        shown = reload_definitions(location(self.base))
         self._train_and_evaluate(name, past_days)
         accepted = self.models.fit_to_serve(name)
         state = (
@@ -215,7 +217,7 @@ class Manager:
             after={key: after[key] for key in changed},
             **decided,
         )
-        shown = reload_definitions()
+        shown = reload_definitions(location(self.base))
         self._refresh_registry(self.make_definitions(self.base, self.storage))
         changes = ", ".join(f"{key} {before[key]} to {after[key]}" for key in changed)
         return f"{name} is trained from now on with {changes} ({shown})"
@@ -242,7 +244,7 @@ class Manager:
         self.registry.drop(name)
         stored = "deleted" if delete_stored else "kept"
         self._record(Action.DROP, name, after={"stored versions": stored}, **decided)
-        shown = reload_definitions()
+        shown = reload_definitions(location(self.base))
         if delete_stored:
             self.models.delete(name)
             forget(name, self.datasets)
@@ -430,7 +432,7 @@ def make_management_jobs(
         @dg.job(
             name=name,
             description=description,
-            tags={DECISION_TAG: "true"},
+            tags={DECISION_TAG: location(project), **project_tags(project)},
             executor_def=dg.in_process_executor,
         )
         def decision() -> None:

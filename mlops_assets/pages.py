@@ -1,12 +1,13 @@
 """A small web app that serves the HTML pages from where they are stored."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from html import escape
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
 
 HOME = "/leaderboard.html"
 PAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.]*\.(html|js)")
@@ -14,7 +15,25 @@ MEDIA_TYPES = {"html": "text/html", "js": "text/javascript"}
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 
-def make_app(read: Callable[[str], bytes]) -> Starlette:
+Read = Callable[[str], bytes]
+
+
+def make_site(projects: Mapping[str, Read]) -> Starlette:
+    """The app of the projects of a workspace: each under its name, which `/` lists.
+
+    The project without a name, where there is one, has its pages at the top.
+    """
+    alone = projects.get("")
+    links = "".join(f'<li><a href="{escape(name)}/">{escape(name)}</a></li>' for name in projects)
+
+    def home(_: Request) -> Response:
+        return HTMLResponse(f"<title>Projects</title><ul>{links}</ul>", headers=HEADERS)
+
+    named = [Mount(f"/{name}", make_app(read)) for name, read in projects.items() if name]
+    return Starlette(routes=[*named, Mount("/", make_app(alone)) if alone else Route("/", home)])
+
+
+def make_app(read: Read) -> Starlette:
     """The app that answers `/{name}` with the bytes that `read` returns for the name.
 
     Only plain names that end in .html or .js reach `read`. It raises FileNotFoundError for a
@@ -22,8 +41,8 @@ def make_app(read: Callable[[str], bytes]) -> Starlette:
     leaderboard.
     """
 
-    def home(_: Request) -> Response:
-        return RedirectResponse(HOME, headers=HEADERS)
+    def home(request: Request) -> Response:
+        return RedirectResponse(request.scope["root_path"] + HOME, headers=HEADERS)
 
     # Not async: Starlette then calls it in a thread, as `read` may wait for a disk or a network.
     def page(request: Request) -> Response:

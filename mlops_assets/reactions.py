@@ -66,6 +66,7 @@ def make_reaction_sensors(
     return [
         make_sensor(
             "performance_sensor",
+            project,
             jobs,
             react(degraded_models),
             seconds=300,
@@ -74,6 +75,7 @@ def make_reaction_sensors(
         ),
         make_sensor(
             "drift_sensor",
+            project,
             jobs,
             react(drifted_models),
             seconds=300,
@@ -177,12 +179,21 @@ def trainings(
             run_config={
                 "ops": {op_name(project, "models", found.model): {"config": {"through": through}}}
             },
-            tags={REACTION_TAG: found.model, THROUGH_TAG: through, REASON_TAG: found.why},
+            tags={
+                REACTION_TAG: _tag_value(project, found.model),
+                THROUGH_TAG: through,
+                REASON_TAG: found.why,
+            },
         )
         for found in degradations
         if found.model not in left_alone
         and now >= cooled_down(instance, project, datasets, models, found.model)
     ]
+
+
+def _tag_value(project: Project, name: str) -> str:
+    """A model as the tag of its reactions names it, unlike that of the same name elsewhere."""
+    return f"{project.prefix}/{name}" if project.prefix else name
 
 
 def cooled_down(
@@ -198,7 +209,9 @@ def cooled_down(
     was not accepted, or that is no better than the one before it on the days it served.
     """
     runs = instance.get_run_records(
-        dg.RunsFilter(tags={REACTION_TAG: name}), limit=REMEMBERED_RUNS, ascending=False
+        dg.RunsFilter(tags={REACTION_TAG: _tag_value(project, name)}),
+        limit=REMEMBERED_RUNS,
+        ascending=False,
     )
     if not runs:
         return dt.datetime.min.replace(tzinfo=dt.UTC)

@@ -30,14 +30,8 @@ from mlops_assets.resources.switches import (
     retraining_schedule_name,
 )
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+from mlops_assets.runs import unfinished_runs
 
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 TRY_AGAIN_HOURS = 6
 
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
@@ -104,6 +98,7 @@ def make_sensors(
     return [
         make_sensor(
             "catch_up_sensor",
+            project,
             jobs,
             find_missing,
             seconds=60,
@@ -117,6 +112,7 @@ def make_sensors(
         ),
         make_sensor(
             "refresh_sensor",
+            project,
             jobs,
             lambda instance: stale_days(instance, project, partitions, models),
             seconds=30,
@@ -129,6 +125,7 @@ def make_sensors(
         ),
         make_sensor(
             "registry_sensor",
+            project,
             jobs,
             lambda instance: stale_registry(instance, project, partitions, models),
             seconds=30,
@@ -140,6 +137,7 @@ def make_sensors(
 
 def make_sensor(
     name: str,
+    project: Project,
     jobs: Sequence[Job],
     find: Callable[[dg.DagsterInstance], list[dg.RunRequest]],
     *,
@@ -147,7 +145,7 @@ def make_sensor(
     nothing: str,
     description: str,
 ) -> dg.SensorDefinition:
-    """A sensor that requests what it finds, once no run is queued or under way.
+    """A sensor that requests what it finds, once no run of the project is queued or under way.
 
     So two runs never do the same work. `nothing` is what it says when it finds nothing.
     """
@@ -160,7 +158,7 @@ def make_sensor(
         description=description,
     )
     def sensor(context: dg.SensorEvaluationContext) -> Requests:
-        if context.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1):
+        if unfinished_runs(context.instance, project):
             yield dg.SkipReason("Waiting for a run that is queued or under way.")
             return
         requests = find(context.instance)
@@ -175,7 +173,7 @@ def missing_days(
     instance: dg.DagsterInstance, project: Project, partitions: Partitions, now: dt.datetime
 ) -> list[dg.RunRequest]:
     """A run per layer and gap of the recent days whose upstream layer is there."""
-    if EVALUATION_SCHEDULE in paused_schedules(instance):
+    if EVALUATION_SCHEDULE in paused_schedules(instance, project):
         return []
     # yesterday is missed only once its schedule has had its hour
     end = now.date() - dt.timedelta(days=now.hour <= project.schedule.evaluate_hour)
@@ -197,7 +195,7 @@ def missing_months(
     """A training for each month, newest first, that a model's cadence asked for of late."""
     last = (now - dt.timedelta(hours=project.schedule.retrain_hour + 1)).date()
     first = last - dt.timedelta(days=project.schedule.catch_up_days)
-    paused = paused_schedules(instance)
+    paused = paused_schedules(instance, project)
     requests = []
     for model in project.models:
         if retraining_schedule_name(model.name) in paused:

@@ -10,16 +10,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
+from collections.abc import Sequence
 
 import uvicorn
 
-from mlops_assets.pages import make_app
-from mlops_assets.project import storage_root
+from mlops_assets.pages import make_site
+from mlops_assets.project import ProjectError
 from mlops_assets.resources.pages import MONITORING_PAGE, PageStore
-from mlops_assets.resources.storage import make_storage
+from mlops_assets.workspace import VARIABLE, named_storage, project_names, workspace_file
 
-WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 START_SECONDS = 120
 STOP_SECONDS = 30
 DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
@@ -39,13 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return 1
+    try:
+        names = project_names()
+    except ProjectError as error:
+        print(error, file=sys.stderr)
+        return 1
     url = f"http://{options.host}:{options.port}"
     pages_url = f"http://{options.host}:{options.port + 1}"
-    start_pages(options.host, options.port + 1)
+    start_pages(options.host, options.port + 1, names)
     web = subprocess.Popen(
         [
             *(sys.executable, "-m", "dagster", "dev"),
-            *("--workspace", str(WORKSPACE), "--log-level", "warning"),
+            *("--workspace", str(workspace_file()), "--log-level", "warning"),
             *("--host", options.host, "--port", str(options.port)),
         ],
         # elsewhere, Dagster would warn of the dagster.yaml that is not the instance's own
@@ -54,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             **os.environ,
             "WEB_URL": url,
             "PAGES_URL": pages_url,
+            VARIABLE: str(workspace_file()),
             "PYTHONWARNINGS": DAGSTER_DEV_WARNING,
         },
     )
@@ -65,8 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, terminate)
     try:
         if wait_until_up(url, web):
-            print(f"\nWeb UI: {url}\nLeaderboard page: {pages_url}", flush=True)
-            print(f"Monitoring page: {pages_url}/{MONITORING_PAGE}\nCtrl+C stops.", flush=True)
+            print(f"\nWeb UI: {url}", flush=True)
+            for name in names:
+                of, home = (f" of {name}", f"{pages_url}/{name}") if name else ("", pages_url)
+                print(f"Leaderboard page{of}: {home}", flush=True)
+                print(f"Monitoring page{of}: {home}/{MONITORING_PAGE}", flush=True)
+            print("Ctrl+C stops.", flush=True)
         return web.wait()
     except KeyboardInterrupt:
         # Ctrl+C reaches the web UI by itself
@@ -88,9 +97,9 @@ def port_is_free(host: str, port: int) -> bool:
         return True
 
 
-def start_pages(host: str, port: int) -> None:
+def start_pages(host: str, port: int, names: Sequence[str]) -> None:
     """Serve the pages in a thread of this process."""
-    app = make_app(PageStore(make_storage(storage_root())).read)
+    app = make_site({name: PageStore(named_storage(name)).read for name in names})
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
     threading.Thread(target=server.run, daemon=True).start()
 

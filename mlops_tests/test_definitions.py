@@ -56,7 +56,10 @@ def test_definitions_are_built_in_one_place() -> None:
 
 
 def loaded_modules(environment: dict[str, str]) -> list[str]:
-    script = "import mlops_assets.definitions, sys, json; print(json.dumps(list(sys.modules)))"
+    script = (
+        "from mlops_assets.definitions import defs; "
+        "import sys, json; print(json.dumps(list(sys.modules)))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=os.environ | environment,

@@ -22,6 +22,21 @@ FIRST_DAY = add_months(dt.datetime.now(dt.UTC).date(), -1) - dt.timedelta(days=7
 YESTERDAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
 
 
+def make_rows() -> pd.DataFrame:
+    """One series with a weekly rhythm, through yesterday."""
+    days = pd.date_range(FIRST_DAY, YESTERDAY)
+    return pd.DataFrame(
+        {
+            "date": days,
+            "department": "bakery",
+            "category": "bread",
+            "units": 5.0 + days.dayofweek,
+            "unit_price": 1.0,
+            "promotion": 0.0,
+        }
+    )
+
+
 class Builder:
     """A small project on an instance in memory."""
 
@@ -32,20 +47,7 @@ class Builder:
         (folder / "project.yaml").write_text(yaml.safe_dump(settings))
         self.project: Project = load_project(folder / "project.yaml")
         self.storage: Storage = LocalStorage(str(folder / "storage"))
-        self.write(self.rows())
-
-    def rows(self) -> pd.DataFrame:
-        days = pd.date_range(FIRST_DAY, YESTERDAY)
-        return pd.DataFrame(
-            {
-                "date": days,
-                "department": "bakery",
-                "category": "bread",
-                "units": 5.0 + days.dayofweek,
-                "unit_price": 1.0,
-                "promotion": 0.0,
-            }
-        )
+        self.write(make_rows())
 
     def write(self, rows: pd.DataFrame) -> None:
         rows.to_parquet(self.folder / "rows.parquet", index=False)
@@ -69,7 +71,7 @@ def builder(tmp_path: Path) -> Iterator[Builder]:
 
 
 def test_a_bad_day_is_told_and_the_rest_is_built(builder: Builder) -> None:
-    rows = builder.rows()
+    rows = make_rows()
     bad = FIRST_DAY + dt.timedelta(days=9)
     broken = rows.copy()
     broken.loc[broken["date"] == pd.Timestamp(bad), "units"] = -1.0
@@ -125,7 +127,7 @@ def test_runs_that_were_left_behind_are_ended_and_no_others(builder: Builder) ->
 
     add("1", {history.HISTORY_TAG: "true"})
     add("2", {})
-    history.end_unfinished_runs(builder.instance)
+    history.end_unfinished_runs(builder.instance, builder.project)
     statuses = {run.run_id[0]: run.status for run in builder.instance.get_runs()}
     assert statuses == {"1": dg.DagsterRunStatus.CANCELED, "2": dg.DagsterRunStatus.STARTED}
 

@@ -161,7 +161,8 @@ def test_a_paused_schedule_is_left_alone(
 ) -> None:
     stopped = SimpleNamespace(value="STOPPED")
     paused = ["evaluation_schedule", *(f"retrain_{name}_schedule" for name in MODELS[1:])]
-    states = [SimpleNamespace(name=name, status=stopped) for name in paused]
+    here = SimpleNamespace(location_name="mlops_assets")
+    states = [SimpleNamespace(name=name, status=stopped, origin=here) for name in paused]
     monkeypatch.setattr(instance, "all_instigator_state", lambda: states)
     assert missing_days(instance, PROJECT, partitions, NOON) == []
     [request] = missing_months(instance, PROJECT, partitions, NOON)
@@ -301,7 +302,9 @@ def test_the_registry_is_made_anew_after_a_training_a_decision_or_a_pause(
     keys.add(decided.run_key)
     make_anew()
     stopped = SimpleNamespace(
-        name="retrain_linear_schedule", status=SimpleNamespace(value="STOPPED")
+        name="retrain_linear_schedule",
+        status=SimpleNamespace(value="STOPPED"),
+        origin=SimpleNamespace(location_name="mlops_assets"),
     )
     monkeypatch.setattr(instance, "all_instigator_state", lambda: [stopped])
     paused, ranked = asked()

@@ -23,7 +23,8 @@ from mlops_assets.project import PROJECT_FILE, Project, load_project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.versions import ModelStore
-from mlops_assets.sensors import UNFINISHED, stale_days
+from mlops_assets.runs import UNFINISHED
+from mlops_assets.sensors import stale_days
 
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

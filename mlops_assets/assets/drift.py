@@ -64,7 +64,7 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
         check_specs=check_specs(key, CHECKS, partitions.daily, blocking=False),
         **COMMON,
         metadata={
-            "page": dg.MetadataValue.url(page_url(MONITORING_PAGE)),
+            "page": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
             "dagster/column_schema": drift_schema(),
         },
     )

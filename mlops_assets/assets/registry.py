@@ -16,9 +16,10 @@ from mlops_assets.resources.champions import newest_record
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Decision, shown
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.switches import paused_models
+from mlops_assets.resources.switches import paused_models, retraining_schedule_name
 from mlops_assets.resources.versions import ModelCard, ModelStore, serving
-from mlops_assets.resources.web import LOCATION, web_url
+from mlops_assets.resources.web import web_url
+from mlops_assets.workspace import location
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,10 +166,11 @@ def registry_metadata(
     serving = table[table["state"].str.match("champion|challenger")]
     front = serving.set_index("model").reindex(models["model"])
     state = front["state"].fillna(models.set_index("model")["state"])
+    schedules = f"locations/{location(project)}/schedules"
     links = [
         f"- [{name}]({web_url(asset_page(project, 'models', name))}): "
         f"[its days]({web_url(asset_page(project, 'validation', name))}), "
-        f"[retraining]({web_url(f'locations/{LOCATION}/schedules/retrain_{name}_schedule')})"
+        f"[retraining]({web_url(f'{schedules}/{retraining_schedule_name(name)}')})"
         for name in models["model"]
     ]
     overview = front.assign(state=state, newest=models["version"].to_numpy()).reset_index()

@@ -384,7 +384,7 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         ],
         **COMMON,
         metadata={
-            "page": dg.MetadataValue.url(page_url(LEADERBOARD_PAGE)),
+            "page": dg.MetadataValue.url(page_url(project, LEADERBOARD_PAGE)),
             "dagster/column_schema": leaderboard_schema(project),
         },
     )

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mlops_assets.resources.storage import Storage, StorageError
+from mlops_assets.resources.storage import Storage, StorageError, materialize_command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +104,5 @@ class DatasetStore:
         except pa.ArrowException as error:
             raise StorageError(
                 f"{self.storage.url(path)} is damaged or no Parquet file ({error}); rebuild it: "
-                f"dagster asset materialize -m mlops_assets.definitions --select {dataset} "
-                f"--partition {key}"
+                f"{materialize_command(self.storage, dataset, key)}"
             ) from error

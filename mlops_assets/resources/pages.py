@@ -3,6 +3,7 @@
 import os
 from importlib.metadata import version
 
+from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 
 LEADERBOARD_PAGE, MONITORING_PAGE = "leaderboard.html", "monitoring.html"
@@ -10,9 +11,10 @@ LIBRARY = "plotly.min.js"
 RELEASE = "pages/plotly.txt"
 
 
-def page_url(name: str) -> str:
+def page_url(project: Project, name: str) -> str:
     """Where a browser finds a page: PAGES_URL, else the port that `make run` serves them on."""
-    return f"{os.environ.get('PAGES_URL', 'http://127.0.0.1:3001').rstrip('/')}/{name}"
+    url = os.environ.get("PAGES_URL", "http://127.0.0.1:3001").rstrip("/")
+    return "/".join([url, *filter(None, [project.prefix]), name])
 
 
 class PageStore:

@@ -23,6 +23,8 @@ class Storage(Protocol):
     """Files by relative path; a write is seen whole or not at all."""
 
     root: str
+    project: str
+    """The name of the project that it holds; empty unless that is one of several."""
 
     def read(self, path: str) -> bytes:
         """The bytes of a file. FileNotFoundError where there is none."""
@@ -56,7 +58,8 @@ def checked(path: str) -> str:
 class LocalStorage:
     """A folder on this machine."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, project: str = "") -> None:
+        self.project = project
         self.root = str(Path(root).expanduser().absolute())
 
     def _file(self, path: str) -> Path:
@@ -109,7 +112,8 @@ class LocalStorage:
 class RemoteStorage:
     """Any place that fsspec reaches, by URL."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, project: str = "") -> None:
+        self.project = project
         self.root = root.rstrip("/")
 
     @cached_property
@@ -161,6 +165,17 @@ class RemoteStorage:
         return f"{self.root}/{checked(path)}"
 
 
-def make_storage(root: str) -> Storage:
-    """The storage behind a folder or URL."""
-    return RemoteStorage(root) if "://" in root else LocalStorage(root)
+def make_storage(root: str, project: str = "") -> Storage:
+    """The storage behind a folder or URL; `project` is the name of one of several."""
+    return RemoteStorage(root, project) if "://" in root else LocalStorage(root, project)
+
+
+def materialize_command(storage: Storage, asset: str, partition: str) -> str:
+    """The command that makes a partition of an asset again."""
+    target, prefix = (
+        (f" -a {storage.project}", f"{storage.project}/") if storage.project else ("", "")
+    )
+    return (
+        f"dagster asset materialize -m mlops_assets.definitions{target} "
+        f"--select {prefix}{asset} --partition {partition}"
+    )

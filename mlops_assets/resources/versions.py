@@ -12,7 +12,7 @@ from mlops_assets.ml.acceptance import CheckOutcome
 from mlops_assets.ml.families import trusted_types
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.decisions import Decisions
-from mlops_assets.resources.storage import Storage, StorageError
+from mlops_assets.resources.storage import Storage, StorageError, materialize_command
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -116,7 +116,7 @@ class ModelStore:
             except ValidationError as error:
                 raise StorageError(
                     f"{self.storage.url(path)} is no model card ({error.error_count()} mistakes); "
-                    f"move its folder away and train again: {_retrain(model, version)}"
+                    f"move its folder away and train again: {self._retrain(model, version)}"
                 ) from error
         return self._cards[key]
 
@@ -160,7 +160,7 @@ class ModelStore:
         from skops.io.exceptions import UntrustedTypesFoundException
 
         path = self._path(card.model, card.version, "model.skops")
-        where, remedy = self.storage.url(path), _retrain(card.model, card.version)
+        where, remedy = self.storage.url(path), self._retrain(card.model, card.version)
         try:
             data = self.storage.read(path)
         except FileNotFoundError as error:
@@ -180,6 +180,9 @@ class ModelStore:
             ) from error
         return pipeline
 
+    def _retrain(self, model: str, version: str) -> str:
+        return materialize_command(self.storage, f"models/{model}", version[:10])
+
 
 def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
     """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day."""
@@ -191,10 +194,3 @@ def previous_version(cards: list[ModelCard], card: ModelCard) -> ModelCard | Non
     """Of cards in the order of `ModelStore.fit_to_serve`, the one before a card."""
     position = cards.index(card)
     return cards[position - 1] if position else None
-
-
-def _retrain(model: str, version: str) -> str:
-    return (
-        "dagster asset materialize -m mlops_assets.definitions "
-        f"--select models/{model} --partition {version[:10]}"
-    )

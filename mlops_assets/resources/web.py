@@ -3,7 +3,6 @@
 import os
 from urllib.parse import urlsplit
 
-LOCATION = "mlops_assets"
 RELOAD_SECONDS = 120
 
 
@@ -12,7 +11,7 @@ def web_url(path: str = "") -> str:
     return f"{os.environ.get('WEB_URL', 'http://127.0.0.1:3000').rstrip('/')}/{path}"
 
 
-def reload_definitions(location: str = LOCATION) -> str:
+def reload_definitions(location: str) -> str:
     """Have the running web UI load the definitions again; what came of it, in words.
 
     Without a web UI there is nothing to reload: it will load them when it starts.

@@ -156,7 +156,7 @@ def wait(lab: Lab) -> int | None:
 
 def test_a_paused_or_manual_model_is_left_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     name = retraining_schedule_name("linear")
-    monkeypatch.setattr("mlops_assets.resources.switches.paused_schedules", lambda _: {name})
+    monkeypatch.setattr("mlops_assets.resources.switches.paused_schedules", lambda *_: {name})
     assert not asked(lab)
     monkeypatch.undo()
     assert asked(lab)

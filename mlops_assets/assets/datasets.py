@@ -104,6 +104,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
                 outcomes[key] = {
                     **stored(datasets, "observations", key, frame),
                     f"total_{project.columns.target}": float(frame[project.columns.target].sum()),
+                    **({"source_rows": len(days[key])} if project.aggregate else {}),
                 }
         results = check_results(context, found, blocking=False) if found else ()
         yield from report(context, outcomes, results)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 GROUP = "validation"
 PAGE_DAYS = 180
 PAUSED, NOBODY = "paused", "none"
+NO_VALUE = "(missing)"  # the slice of the rows without a value
 
 
 def make_validation_assets(project: Project, partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -353,6 +354,7 @@ def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
 
 def _slice_table(slices: "pd.DataFrame", primary: str) -> dg.MarkdownMetadataValue:
     ranked = slices.sort_values("rows", ascending=False)
+    ranked["value"] = ranked["value"].astype(object).fillna(NO_VALUE)
     return markdown_table(
         [" or ".join(slices["slice"].unique()), "rows", primary],
         [
@@ -569,6 +571,7 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
     if slice_name is not None:
         sums = term_sums(metrics, recent, ["model", slice_name])
         slices = finish_sums(metrics, sums).rename_axis(["model", "slice"]).reset_index()
+        slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
     totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
     return leaderboard_page(
         boards[["date", "model", *metrics, "rows", "version", "trained_through"]],

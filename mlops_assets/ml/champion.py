@@ -65,10 +65,14 @@ def paired_losses(
     """
     import pandas as pd
 
-    columns = ["date", "row", "actual", "forecast"]
-    ours = forecasts.loc[forecasts["model"] == champion, columns]
-    theirs = forecasts.loc[forecasts["model"] == challenger, ["date", "row", "forecast"]]
-    both = ours.merge(theirs, on=["date", "row"], suffixes=("", "_challenger"))
+    # a day that came again in another order, or corrected, is not the same row for both until both
+    # were scored on it
+    same = ["date", "row", "actual"]
+    ours, theirs = (
+        forecasts.loc[forecasts["model"] == model, [*same, "forecast"]]
+        for model in (champion, challenger)
+    )
+    both = ours.merge(theirs, on=same, suffixes=("", "_challenger"))
     metrics = {metric.name: metric}
     losses = {}
     for side, column in (("champion", "forecast"), ("challenger", "forecast_challenger")):

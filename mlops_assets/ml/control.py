@@ -396,9 +396,10 @@ def _bias(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     if past is None or not math.isfinite(value):
         return _not_judged(settings, value)
     high = _largest_bias(settings, past, settings.width)
-    side = "above" if value > 0 else "below"
+    side = "high" if value > 0 else "low"
     said = (
-        f"over {WEEK} days the forecasts are {abs(value):.1%} {side} the actuals, usual {high:.1%}"
+        f"over {WEEK} days the forecasts are too {side} by {abs(value):.1%} of the size of the "
+        f"actuals, usual {high:.1%}"
     )
     if abs(value) <= high:
         return Verdict(True, said, value=value, low=-high, high=high)
@@ -457,9 +458,9 @@ def _slice_shares(
         past = _past(settings, daily, daily.bias, now - WEEK + 1)
         if past is not None and math.isfinite(bias):
             high = _largest_bias(settings, past, width)
-            side = "above" if bias > 0 else "below"
+            side = "high" if bias > 0 else "low"
             said = (
-                f"forecasts of {name} are {abs(bias):.1%} {side} the actuals over {WEEK} days, "
-                f"usual is up to {high:.1%}"
+                f"forecasts of {name} are too {side} by {abs(bias):.1%} of the size of the actuals "
+                f"over {WEEK} days, usual is up to {high:.1%}"
             )
             yield abs(bias) / high, said, name

@@ -203,7 +203,7 @@ class Reference:
         import numpy as np
         import pandas as pd
 
-        codes, known = pd.factorize(self.rows[name].astype(object), use_na_sentinel=False)
+        codes, known = pd.factorize(_texts(self.rows[name]), use_na_sentinel=False)
         counts = np.bincount(codes, minlength=len(known)).astype(float)
         distances = []
         for window, _ in self.windows:
@@ -245,7 +245,10 @@ class Reference:
         return min(0.5 + max(usual_limit(self.settings, np.array(scores) - 0.5), chance), 0.99)
 
     def _auc(self, learned: "pd.DataFrame", recent: "pd.DataFrame") -> float:
-        """Folds keep a series whole: its own level, such as a constant price, is not learnt."""
+        """Folds keep a series whole: its own level, such as a constant price, is not learnt.
+
+        Of plain rows they keep a day whole: what all its rows have in common is not learnt.
+        """
         import numpy as np
         import pandas as pd
         from sklearn.metrics import roc_auc_score
@@ -259,10 +262,7 @@ class Reference:
             [learned.sample(size, random_state=0), recent.sample(size, random_state=0)]
         )
         labels = np.repeat([0, 1], size)
-        if self.series:
-            groups = rows.groupby(self.series, dropna=False).ngroup().to_numpy()
-        else:
-            groups = np.arange(len(rows))
+        groups = rows.groupby(self.series or self.date, dropna=False).ngroup().to_numpy()
         folds = groups % min(FOLDS, len(np.unique(groups)))
         values = rows[columns].to_numpy(dtype="float32")
         scores = np.full(len(rows), 0.5)
@@ -307,7 +307,7 @@ class _Category:
     limits: Mapping[str, float]
 
     def measure(self, values: "pd.Series[Any]") -> float:
-        recent = values.astype(object).value_counts(dropna=False)
+        recent = _texts(values).value_counts(dropna=False)
         known = self.counts.index.union(recent.index, sort=False)
         first, second = (
             counts.reindex(known, fill_value=0).to_numpy(dtype="float64")
@@ -357,6 +357,11 @@ def _verdict(drifts: Sequence[Drift], fine: str) -> Verdict:
 
 def _named(drift: Drift) -> str:
     return f"{drift.column} ({drift.kind}: {drift.distance:.3g}, usual up to {drift.threshold:.3g})"
+
+
+def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Categories with one mark for a missing one, whatever the frame holds in its place."""
+    return values.astype(object).where(values.notna(), math.nan)
 
 
 def _quantiles(ordered: "FloatArray") -> "FloatArray":

@@ -188,8 +188,9 @@ def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:
 def _count(
     count: float, usual: tuple[float, float], fewest: float, what: str, lost: str
 ) -> Verdict:
-    found = _within(count, usual, f"the number of {what}", lost)
-    if not found.passed and count < fewest / 2:
+    low, high = usual
+    found = _within(count, (max(low, 0.0), high), f"the number of {what}", lost)
+    if count < fewest / 2:  # even where counts vary so much that it is within what is usual
         why = f"{count:g} {what}, less than half of the fewest of late, {fewest:g}{lost}"
         return Verdict(False, why, severe=True, value=count, low=found.low, high=found.high)
     return found

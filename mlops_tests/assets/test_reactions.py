@@ -61,7 +61,7 @@ def test_a_shift_that_stays_is_a_degradation_and_one_day_of_it_is_not(shifted: L
     assert not found(dt.date(2026, 4, 3)), "yesterday was not evaluated"
     why = found(TODAY)["linear"]
     assert why.startswith("failed on 3 of the last 5 days: ")
-    assert "bias: over 7 days the forecasts are 54.8% below the actuals" in why
+    assert "bias: over 7 days the forecasts are too low by 54.8% of the size of the actuals" in why
 
 
 def test_days_of_an_older_version_do_not_count(shifted: Lab) -> None:

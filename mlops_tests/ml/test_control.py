@@ -108,7 +108,7 @@ def test_a_shift_of_the_level_is_a_bias_within_a_week() -> None:
     verdict = last_day(forecasts)[BIAS]
     assert not verdict.passed
     assert verdict.value == pytest.approx(-0.2, abs=0.01), "a fifth of the actuals is missing"
-    assert "below the actuals" in verdict.why
+    assert "too low by 20.5% of the size of the actuals" in verdict.why
 
 
 def test_a_model_that_became_worse_than_the_yardstick_is_told() -> None:

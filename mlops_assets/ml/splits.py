@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlops_assets.ml.metrics import FloatArray
 
 SHORTEST_MONTH, LONGEST_MONTH = 28, 31
-MOST_GAP_MONTHS = 13  # what a gap may put off the first month by, and one more
+MONTHS_TRIED = 120  # for a first whole window
 
 
 @dataclass(frozen=True)
@@ -155,13 +155,13 @@ class TrainingWindow:
         """The first month of service with a whole window. ValueError when there is none."""
         fewest, _ = self.split.days(self.months)
         first = self.split.first_end(earliest, self.months)
-        for month in (add_months(first, n) for n in range(MOST_GAP_MONTHS)):
+        for month in (add_months(first, n) for n in range(MONTHS_TRIED)):
             window = self.of(month, earliest)
             inside = all(part.start >= earliest for part in self.judged(window))
             if inside and window.days >= fewest:
                 return month
         raise ValueError(
-            f"split {self.split.name} has no whole window for the {MOST_GAP_MONTHS} months from "
+            f"split {self.split.name} has no whole window for the {MONTHS_TRIED} months from "
             f"{first} on, where features begin on {earliest}; correct its first_end"
         )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlops_assets.ml.splits import add_months as add_months
+from mlops_assets.ml.splits import months_before as months_before
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 
@@ -23,6 +25,8 @@ class Partitions:
     """The days and months of a project."""
 
     first_day: dt.date
+    earliest: dt.date
+    """The first day of which every feature can be made."""
     first_month: dt.date
     daily: dg.DailyPartitionsDefinition
     monthly: dg.MonthlyPartitionsDefinition
@@ -31,12 +35,11 @@ class Partitions:
 def make_partitions(project: Project, storage: Storage) -> Partitions:
     """The partitions of a project whose history lies in `storage`."""
     first_day = project.first_day or _kept_first_day(project, storage)
-    first_month = add_months(
-        _next_month_start(first_day + dt.timedelta(days=project.longest_lag)),
-        project.training.window_months,
-    )
+    earliest = first_day + dt.timedelta(days=project.longest_lag)
+    first_month = project.training_window.first_month(earliest)
     return Partitions(
         first_day=first_day,
+        earliest=earliest,
         first_month=first_month,
         daily=dg.DailyPartitionsDefinition(
             start_date=first_day.isoformat(), timezone=project.time_zone
@@ -55,7 +58,7 @@ def _kept_first_day(project: Project, storage: Storage) -> dt.date:
         pass
     first_month = add_months(project.today(), 1 - HISTORY_MONTHS)
     first_day = add_months(first_month, -project.training.window_months) - dt.timedelta(
-        days=project.longest_lag
+        days=project.longest_lag + project.training.gap_days
     )
     storage.write(FIRST_DAY_FILE, f"{first_day}\n".encode())
     return first_day
@@ -74,23 +77,6 @@ def days_between(start: dt.date, end: dt.date) -> list[str]:
 def month_of(day: dt.date) -> str:
     """The key of the month that holds a day."""
     return day.replace(day=1).isoformat()
-
-
-def add_months(day: dt.date, months: int) -> dt.date:
-    """The first of the month so many months later."""
-    count = day.year * 12 + day.month - 1 + months
-    return dt.date(count // 12, count % 12 + 1, 1)
-
-
-def months_before(day: dt.date, months: int) -> dt.date:
-    """The same day so many months earlier, or the last one of that month where it is shorter."""
-    first = add_months(day, -months)
-    last = add_months(first, 1) - dt.timedelta(days=1)
-    return first.replace(day=min(day.day, last.day))
-
-
-def _next_month_start(day: dt.date) -> dt.date:
-    return day if day.day == 1 else add_months(day, 1)
 
 
 def ranges(

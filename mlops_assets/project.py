@@ -6,7 +6,7 @@ import json
 import os
 import re
 import zoneinfo
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,12 +18,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mlops_assets.ml.evaluation import RESERVED_COLUMNS
 from mlops_assets.ml.families import FAMILIES, Inputs, get_family, parse_hyperparameters
 from mlops_assets.ml.metrics import METRICS, Metric, make_metrics
+from mlops_assets.ml.own_features import FEATURES, Feature
+from mlops_assets.ml.registries import choose
+from mlops_assets.ml.splits import SPLITS, AgeWeights, Fixed, TrainingWindow
+from mlops_assets.plugin_loader import PluginError, use_plugins
 
 PROJECT_FILE = Path(__file__).with_name("project.yaml")
 SCHEMA_FILE = Path(__file__).with_name("project.schema.json")
 DEFAULT_ROOT = Path(__file__).parents[1] / "storage"
 REPLAY_DAYS = 364  # 52 weeks: a replayed day keeps its weekday
-LONGEST_MONTH = 31
 NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -306,11 +309,21 @@ class FeatureSettings(Settings):
     """Numbers read off the date."""
     lagged_aggregates: list[LaggedAggregate] = []
     """Sums, means and the like of the rows of the days before, by chosen columns."""
+    own: list[str | dict[str, dict[str, Any]]] = []
+    """Names of registered features, a plugin's among them, each with options where it has any."""
 
 
 class TrainingSettings(Settings):
     window_months: Annotated[int, Field(ge=1, le=120)]
-    """How many whole months before the month of service a model learns from."""
+    """How many whole months before the month of service a model learns from; the fewest, where
+    the window expands."""
+    split: str | dict[str, dict[str, Any]] = "trailing"
+    """Which days a model learns from: `trailing` months, `expanding` from the first day on, the
+    same days for ever (`fixed`), or a split of a plugin; with options where it has any."""
+    gap_days: Annotated[int, Field(ge=0, le=366)] = 0
+    """Days left out between the last one to learn from and the month of service."""
+    half_life_days: Annotated[float, Field(gt=0, le=36600)] | None = None
+    """The age at which a row counts half; none: every row counts alike."""
     holdout_days: Annotated[int, Field(ge=1, le=366)] = 14
     """The last days of the window, on which a version is judged before it is fitted on all."""
     min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -452,6 +465,9 @@ class Project(Settings):
     """Who answers for the assets: `team:name` or an e-mail address."""
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     """The zone in which a day begins and ends."""
+    plugins: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(_distinct)] = []
+    """Modules that register families, metrics, features or splits: files beside this one, entry
+    points of the group mlops_assets.plugins, or modules that can be imported."""
     first_day: dt.date | None = None
     """The first daily partition. A replayed source may leave it out: then the history begins
     early enough for six monthly trainings when the storage is first used, and stays there."""
@@ -495,6 +511,12 @@ class Project(Settings):
         self._constraints_apply()
         known = [*columns.series, *columns.categorical]
         _refuse(_missing(self.evaluation.slices, known), "evaluation.slices", _not_in(known))
+        _at("features.own", lambda: self.own_features)
+        _refuse(
+            sorted({name for name in self.own_columns if self._taken(name)}),
+            "features.own",
+            "is the name of another column too; rename one of them",
+        )
         names = [model.name for model in self.models]
         _refuse(
             sorted({name for name in names if names.count(name) > 1}),
@@ -544,17 +566,29 @@ class Project(Settings):
                 get_family(model.family).check(hyperparameters, self.inputs)
             except ValueError as error:
                 raise ValueError(f"at models: {model.name!r} {error}") from error
-        if self.training.holdout_days >= 28 * self.training.window_months:
+        _at("training.split", lambda: self.training_window)
+        fewest, most = self.training_window.split.days(self.training.window_months)
+        if self.training.holdout_days >= fewest:
             raise ValueError(
                 f"at training.holdout_days: {self.training.holdout_days} days leave nothing of "
-                f"a window of {self.training.window_months} months to learn from"
+                f"a window of {self._window_in_words} to learn from"
             )
         if self.source.kind != "replay" and self.first_day is None:
             raise ValueError("at first_day: missing; name the first day of the source to use")
-        reach = self.training.window_months * LONGEST_MONTH + self.longest_lag
+        if self.first_day is not None:
+            earliest = self.first_day + dt.timedelta(days=self.longest_lag)
+            _at("training.split", lambda: self.training_window.first_month(earliest))
+        elif isinstance(self.training_window.split, Fixed):
+            raise ValueError("at first_day: missing; fixed dates to learn from need it")
+        if self.source.kind == "replay" and most is None:
+            raise ValueError(
+                f"at training.split: a recording replayed in a loop of {REPLAY_DAYS} days would be "
+                f"learned from twice by {self.training_window.split.name}; choose trailing"
+            )
+        reach = (most or 0) + self.longest_lag + self.training.gap_days
         if self.source.kind == "replay" and reach >= REPLAY_DAYS:
             raise ValueError(
-                f"at training.window_months: {self.training.window_months} months and the longest "
+                f"at training.window_months: {self._window_in_words} and the longest "
                 f"lag of {self.longest_lag} days reach back {reach} days; a recording replayed in "
                 f"a loop of {REPLAY_DAYS} days would be learned from twice; shorten either"
             )
@@ -663,8 +697,9 @@ class Project(Settings):
     @property
     def longest_lag(self) -> int:
         """How many days before a day its features reach back."""
-        reaches = [lagged.reach for lagged in self.features.lagged_aggregates]
-        return max([*self.features.lags, *self.features.rolling_means, *reaches], default=0)
+        lagged = (one.reach for one in self.features.lagged_aggregates)
+        own = (feature.reach for feature in self.own_features)
+        return max([*self.features.lags, *self.features.rolling_means, *lagged, *own], default=0)
 
     @property
     def lag_columns(self) -> dict[str, int]:
@@ -697,6 +732,45 @@ class Project(Settings):
         return list(dict.fromkeys([*told_by, *self.evaluation.slices]))
 
     @property
+    def own_features(self) -> list[Feature]:
+        """The registered features that the settings name, with their options."""
+        return [choose(FEATURES, choice) for choice in self.features.own]
+
+    @property
+    def own_columns(self) -> list[str]:
+        return [name for feature in self.own_features for name in feature.columns]
+
+    def _own_columns_of(self, kind: str) -> list[str]:
+        return [name for one in self.own_features if one.kind == kind for name in one.columns]
+
+    def _taken(self, name: str) -> bool:
+        """Whether a column of a feature of one's own has a name that another column has."""
+        calendar = [feature.value for feature in self.features.calendar]
+        computed = [*self.lag_columns, *self.rolling_columns, *self.aggregate_columns, *calendar]
+        others = [*self.column_names, *computed]
+        return name in others or self.own_columns.count(name) > 1
+
+    @property
+    def _window_in_words(self) -> str:
+        split = self.training_window.split
+        months = f"{self.training.window_months} months"
+        return "its fixed dates" if isinstance(split, Fixed) else months
+
+    @property
+    def training_window(self) -> TrainingWindow:
+        """Which days a model learns from."""
+        training = self.training
+        return TrainingWindow(
+            choose(SPLITS, training.split), training.window_months, training.gap_days
+        )
+
+    @property
+    def weights(self) -> AgeWeights | None:
+        """How much each row counts; None where all count alike."""
+        half_life = self.training.half_life_days
+        return None if half_life is None else AgeWeights(self.columns.date, half_life)
+
+    @property
     def inputs(self) -> Inputs:
         """The columns that models read."""
         seasonal = f"{self.columns.target}_lag_7"
@@ -710,9 +784,10 @@ class Project(Settings):
                     for name in lagged.columns(self.columns.target)
                 ),
                 *(feature.value for feature in self.features.calendar),
+                *self._own_columns_of("numeric"),
                 *self.columns.numeric,
             ),
-            categorical=tuple(self.columns.categorical),
+            categorical=(*self.columns.categorical, *self._own_columns_of("categorical")),
             seasonal=seasonal if seasonal in self.lag_columns else None,
             non_negative=self.non_negative,
         )
@@ -752,6 +827,14 @@ def _refuse(names: list[str], place: str, reason: str) -> None:
         raise ValueError(f"at {place}: {', '.join(map(repr, names))} {reason}")
 
 
+def _at(place: str, look: Callable[[], object]) -> None:
+    """Look at what the settings of a place mean; ValueError that names the place."""
+    try:
+        look()
+    except ValueError as error:
+        raise ValueError(f"at {place}: {error}") from error
+
+
 def load_project(path: str | Path | None = None) -> Project:
     """Read and validate the settings.
 
@@ -779,11 +862,24 @@ def load_project(path: str | Path | None = None) -> Project:
     if foreign := [name for name in NOT_SETTINGS if name in values]:
         raise ProjectError(f"{file}, {foreign[0]}: unknown setting")
     try:
+        use_plugins(file.parent, _plugins_named(values))
+    except PluginError as error:
+        line = _line(node, ("plugins", error.position))
+        raise ProjectError(f"{file}, line {line}, plugins: {error}") from error
+    try:
         project = Project.model_validate({**values, "folder": file.parent})
     except pydantic.ValidationError as error:
         lines = [_explain(detail, node) for detail in error.errors()]
         raise ProjectError("\n".join([f"{file} has {len(lines)} mistake(s):", *lines])) from error
     return project
+
+
+def _plugins_named(values: Mapping[str, Any]) -> list[str]:
+    """The plugins of settings that are not validated yet; what is wrong is left to validation."""
+    named = values.get("plugins") or []
+    named = named if isinstance(named, list) else []
+    names = [name for name in named if isinstance(name, str) and name]
+    return list(dict.fromkeys(names)) if len(names) == len(named) else []
 
 
 def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:

@@ -7,7 +7,7 @@ from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
 from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.metrics import Metric, score
-from mlops_assets.ml.training import Fit, forecast
+from mlops_assets.ml.training import Fit, fit_rows, forecast
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.versions import ModelStore
 
@@ -70,8 +70,8 @@ def _beats_yardstick(
     built = FAMILIES[yardstick.family].build(
         parse_hyperparameters(yardstick.family, yardstick.hyperparameters), project.inputs
     )
-    built.fit(learning[inputs], learning[target])
-    values = forecast(built, holdout[inputs], non_negative=project.non_negative)
+    fitted = fit_rows(built, learning, inputs, target, project.weights)
+    values = forecast(fitted, holdout[inputs], non_negative=project.non_negative)
     limit = _loss(project, _numbers(holdout[target]), values)
     return within(
         _loss(project, _numbers(holdout[target]), fit.forecasts),

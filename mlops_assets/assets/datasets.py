@@ -20,7 +20,8 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.quality import checks_of
-from mlops_assets.partitions import Partitions, add_months, day_of, days_between
+from mlops_assets.ml.splits import Window
+from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore, Outcomes
 from mlops_assets.resources.datasets import DatasetStore
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUP = "datasets"
+MONTHS_OF_ANY_HISTORY = 1200
 
 
 class ObservationsConfig(dg.Config):
@@ -130,20 +132,27 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
     ) -> Iterator[Any]:
         """Model inputs of the day: its columns, the calendar, and what earlier days came to."""
         from mlops_assets.ml.features import make_features
+        from mlops_assets.ml.own_features import FeatureError
 
         keys = list(context.partition_keys)
         start, end = window(keys)
         reach = max(start - dt.timedelta(days=project.longest_lag), partitions.first_day)
         damaged: dict[str, StorageError] = {}
         known = datasets.read("observations", days_between(reach, end), damaged)
-        days = by_day(make_features(project, known, start, end), date) if len(known) else {}
+        broken: dict[str, FeatureError] = {}
+        made = make_features(project, known, start, end, broken=broken) if len(known) else known
+        days = by_day(made, date) if len(made) else {}
         stored_days = set(by_day(known, date)) if len(known) else set()
         outcomes: dict[str, Metadata | Exception] = {}
         for key in keys:
             frame = days.get(key)
             if frame is None:
-                outcomes[key] = damaged.get(key) or PartitionError(
-                    f"observations of {key} are missing; materialize observations for it first"
+                outcomes[key] = (
+                    damaged.get(key)
+                    or broken.get(key)
+                    or PartitionError(
+                        f"observations of {key} are missing; materialize observations for it first"
+                    )
                 )
                 continue
             datasets.write("features", key, frame)
@@ -168,7 +177,9 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
             dg.AssetDep(
                 features_key,
                 partition_mapping=dg.TimeWindowPartitionMapping(
-                    start_offset=-project.training.window_months, end_offset=-1
+                    # what lies before the first day is left out by Dagster
+                    start_offset=-(project.training_window.reach_months or MONTHS_OF_ANY_HISTORY),
+                    end_offset=-1,
                 ),
             )
         ],
@@ -179,16 +190,16 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         """The window of features that the month's models learn from."""
         outcomes: dict[str, Metadata | Exception] = {}
         for key in context.partition_keys:
-            end = day_of(key)
-            start = add_months(end, -project.training.window_months)
             try:
-                frame, missing = read_window(project, datasets, start, end)
+                learned = project.training_window.of(day_of(key), partitions.earliest)
+                frame, missing = read_window(project, datasets, learned)
             except DATA_ERRORS as error:
                 outcomes[key] = error
                 continue
             datasets.write("training_set", key, frame)
             outcomes[key] = {
                 **stored(datasets, "training_set", key, frame),
+                "window": f"{project.training_window}: {learned}",
                 "days": int(frame[date].nunique()),
                 "missing_days": missing,
                 "trained_from": f"{frame[date].min():%Y-%m-%d}",
@@ -201,24 +212,26 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
 
 
 def read_window(
-    project: Project, datasets: DatasetStore, start: dt.date, end: dt.date
+    project: Project, datasets: DatasetStore, window: Window
 ) -> tuple["pd.DataFrame", int]:
-    """The features of the days [start, end) to learn from, and how many of these days lack.
+    """The features of the days of a window to learn from, and how many of these days lack.
 
     PartitionError when more lack than training.min_coverage allows.
     """
-    asked = days_between(start, end)
+    asked = days_between(window.start, window.end)
     frame = datasets.read("features", asked)
     found = set(by_day(frame, project.columns.date)) if len(frame) else set()
-    missing = [day for day in asked if day not in found]
-    if len(found) < project.training.min_coverage * len(asked):
-        raise PartitionError(
-            f"features hold {len(found)} of the {len(asked)} days from {start} to "
-            f"{asked[-1]}, fewer than training.min_coverage of "
-            f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
-            "materialize features for the missing days"
-        )
-    return frame, len(missing)
+    for part in project.training_window.judged(window):
+        days = days_between(part.start, part.end)
+        missing = [day for day in days if day not in found]
+        if len(days) - len(missing) < project.training.min_coverage * len(days):
+            raise PartitionError(
+                f"features hold {len(days) - len(missing)} of the {len(days)} days from "
+                f"{part.start} to {days[-1]}, fewer than training.min_coverage of "
+                f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
+                "materialize features for the missing days"
+            )
+    return frame, len(asked) - len(found)
 
 
 def window(keys: list[str]) -> tuple[dt.date, dt.date]:

@@ -189,7 +189,7 @@ class Watch:
             columns = self.project.columns
             # a date moves on by itself: what is read off it always drifts
             calendar = {feature.value for feature in self.project.features.calendar}
-            categorical = [name for name in card.inputs if name in columns.categorical]
+            categorical = [name for name in card.inputs if name in self.project.inputs.categorical]
             left_out = {*calendar, *categorical}
             self.references[card.version] = Reference(
                 self.settings,

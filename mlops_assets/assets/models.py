@@ -30,7 +30,7 @@ from mlops_assets.ml.acceptance import CHECKS
 from mlops_assets.ml.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.ml.splits import HoldoutSplit
-from mlops_assets.partitions import Partitions, day_of, months_before
+from mlops_assets.partitions import Partitions, day_of
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.checks import Outcomes
 from mlops_assets.resources.datasets import DatasetStore
@@ -88,7 +88,16 @@ def make_model_asset(
         found: dict[str, Outcomes] = {}
         for month in months:
             try:
-                card = train(project, model, hyperparameters, month, through, datasets, models)
+                card = train(
+                    project,
+                    model,
+                    hyperparameters,
+                    month,
+                    through,
+                    partitions.earliest,
+                    datasets,
+                    models,
+                )
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:
@@ -188,28 +197,30 @@ def train(
     hyperparameters: Hyperparameters,
     month: str,
     through: dt.date | None,
+    earliest: dt.date,
     datasets: DatasetStore,
     models: ModelStore,
 ) -> ModelCard:
     """Train a new version, judge it and store it.
 
     It learns from the month's training set, or from the window of features that ends with the day
-    `through`.
+    `through`. `earliest` is the first day of which every feature can be made.
     """
-    from mlops_assets.ml.training import fit
+    from mlops_assets.ml.training import fit, weights_in_words
 
     date, target = project.columns.date, project.columns.target
     if through is None:
-        end = day_of(month)
+        learned = project.training_window.of(day_of(month), earliest)
         rows = datasets.read("training_set", [month])
         if rows.empty:
             raise PartitionError(
                 f"the training set of {month} is missing; materialize training_set for it first"
             )
     else:
+        # whoever names the last day means it: no gap, and no whole window is waited for
         end = through + dt.timedelta(days=1)
-        start = months_before(end, project.training.window_months)
-        rows, _ = read_window(project, datasets, start, end)
+        learned = project.training_window.of(end, earliest, gap=False)
+        rows, _ = read_window(project, datasets, learned)
     inputs = project.inputs
     columns = [*inputs.numeric, *dict.fromkeys(inputs.categorical)]
     if absent := [name for name in columns if name not in rows.columns]:
@@ -218,7 +229,7 @@ def train(
             "materialize features of its days, then training_set"
         )
     split = HoldoutSplit(project.training.holdout_days)
-    learning, holdout = split.split(rows, date, end)
+    learning, holdout = split.split(rows, date, learned.end)
     pipeline = FAMILIES[model.family].build(hyperparameters, inputs)
     result = fit(
         pipeline,
@@ -229,6 +240,7 @@ def train(
         non_negative=project.non_negative,
         metrics=make_metrics(project.evaluation.metrics),
         threads=project.training.threads,
+        weights=project.weights,
     )
     return models.add(
         result.pipeline,
@@ -244,8 +256,10 @@ def train(
         non_negative=project.non_negative,
         training_set_sha256=frame_hash(rows),
         code_version=code_version(),
+        window=str(project.training_window),
+        weights=weights_in_words(pipeline, project.weights, model.family),
         fit_seconds=result.fit_seconds,
-        holdout_from=split.first_day(end),
+        holdout_from=split.first_day(learned.end),
         holdout_rows=len(holdout),
         holdout=result.holdout,
         importance=result.importance,
@@ -255,7 +269,7 @@ def train(
             pipeline,
             learning,
             holdout,
-            split.first_day(end),
+            split.first_day(learned.end),
             result,
             columns,
             models,
@@ -276,6 +290,8 @@ def card_metadata(
         "days": card.days,
         "trained_from": str(card.trained_from),
         "trained_through": str(card.trained_through),
+        **({"window": card.window} if card.window else {}),
+        **({"weights": card.weights} if card.weights else {}),
         "fit_seconds": number(card.fit_seconds),
         "size_bytes": card.size,
         "sha256": card.sha256,

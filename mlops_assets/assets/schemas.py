@@ -40,6 +40,16 @@ def features_schema(project: Project) -> dg.TableSchema:
                 dg.TableColumn(name, "float", description=text, constraints=NULLABLE)
                 for name, text in computed.items()
             ),
+            *(
+                dg.TableColumn(
+                    name,
+                    "float" if feature.kind == "numeric" else "string",
+                    description=feature.description,
+                    constraints=NULLABLE,
+                )
+                for feature in project.own_features
+                for name in feature.columns
+            ),
         ]
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_assets.ml.aggregates import lagged_aggregates
+from mlops_assets.ml.own_features import FeatureError, add_own_features
 from mlops_assets.project import CalendarFeature, Project
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def make_features(
     start: dt.date,
     end: dt.date,
     rows: "pd.DataFrame | None" = None,
+    broken: dict[str, FeatureError] | None = None,
 ) -> "pd.DataFrame":
     """The features of the days [start, end), one row per observation of these days.
 
@@ -24,7 +26,9 @@ def make_features(
 
     `observations` also holds the `project.longest_lag` days before `start`. Lags, rolling means and
     lagged aggregates of a day use only rows of earlier days; where these are missing they are NaN.
-    The columns are those of the settings, then lags, rolling means, aggregates and calendar.
+    The columns are those of the settings, then lags, rolling means, aggregates, calendar and
+    features of one's own. A day for which one of the latter fails is left out and named in
+    `broken`, where that is given.
     """
     import pandas as pd
 
@@ -39,7 +43,13 @@ def make_features(
         feature.value: calendar_feature(rows[date], feature)
         for feature in project.features.calendar
     }
-    return rows.assign(**history, **aggregates, **calendar)
+    return add_own_features(
+        project.own_features,
+        project.columns,
+        observations,
+        rows.assign(**history, **aggregates, **calendar),
+        broken,
+    )
 
 
 def rows_to_come(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_assets.ml.metrics import Metric, score
+from mlops_assets.ml.splits import AgeWeights
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,7 @@ def fit(
     non_negative: bool,
     metrics: Mapping[str, Metric],
     threads: int = 1,
+    weights: AgeWeights | None = None,
 ) -> Fit:
     """Fit on `learning`, score and weigh the inputs on `holdout`, then fit again on both.
 
@@ -49,12 +51,11 @@ def fit(
     """
     import numpy as np
     import pandas as pd
-    from sklearn.base import clone
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(threads):
         started = time.perf_counter()
-        judged = clone(pipeline).fit(learning[inputs], learning[target])
+        judged = fit_rows(pipeline, learning, inputs, target, weights)
         seconds = time.perf_counter() - started
         forecasts = forecast(judged, holdout[inputs], non_negative=non_negative)
         scores: dict[str, float] = {}
@@ -64,9 +65,42 @@ def fit(
             importance = input_importance(judged, holdout[inputs], holdout[target])
         window = pd.concat([learning, holdout])
         started = time.perf_counter()
-        final = clone(pipeline).fit(window[inputs], window[target])
+        final = fit_rows(pipeline, window, inputs, target, weights)
         seconds += time.perf_counter() - started
     return Fit(final, forecasts, scores, importance, seconds)
+
+
+def fit_rows(
+    pipeline: "Pipeline",
+    rows: "pd.DataFrame",
+    inputs: list[str],
+    target: str,
+    weights: AgeWeights | None,
+) -> "Pipeline":
+    """A copy of a pipeline, fitted on rows; by weights where its estimator takes them."""
+    from sklearn.base import clone
+
+    given = {}
+    if weights is not None and takes_weights(pipeline):
+        given = {f"{pipeline.steps[-1][0]}__sample_weight": weights(rows)}
+    fitted: Pipeline = clone(pipeline).fit(rows[inputs], rows[target], **given)
+    return fitted
+
+
+def takes_weights(pipeline: "Pipeline") -> bool:
+    """Whether the last step of a pipeline can count rows unequally."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    return bool(has_fit_parameter(pipeline.steps[-1][1], "sample_weight"))
+
+
+def weights_in_words(pipeline: "Pipeline", weights: AgeWeights | None, family: str) -> str:
+    """What a version says of the weights of its rows; nothing where none were asked for."""
+    if weights is None:
+        return ""
+    if not takes_weights(pipeline):
+        return f"{family} takes no weights: every row counts alike"
+    return f"half for each {weights.half_life_days:g} days of age"
 
 
 def forecast(pipeline: "Pipeline", inputs: "pd.DataFrame", *, non_negative: bool) -> "FloatArray":

@@ -40,6 +40,10 @@ class ModelCard(BaseModel):
     non_negative: bool
     training_set_sha256: str
     code_version: str
+    window: str = ""
+    """How the days to learn from were chosen."""
+    weights: str = ""
+    """How rows were weighted by their age, where the settings ask for it."""
     fit_seconds: float
     holdout_from: dt.date
     holdout_rows: int

@@ -1,0 +1,85 @@
+"""`python -m mlops_assets.check [TARGET]`: whether what plugins register keeps its contracts.
+
+TARGET is a settings file, whose plugins are checked, or a plugin module, by name or by file.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlops_assets.plugin_loader import PluginError, plugins_in_use, use_plugins
+from mlops_assets.project import PROJECT_FILE, Project, ProjectError, load_project
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An entry of a plugin that is to keep the contract of its kind."""
+
+    kind: str
+    name: str
+    place: str
+    project: Project | None = None
+    """The settings that name it, where there are any; their options are tried too."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    def problems(self) -> list[str]:
+        """What is wrong with it, in words."""
+        from mlops_assets.contracts import feature_problems, problems_of, split_problems
+
+        found = [*problems_of(self.kind, self.name)]
+        if self.project and self.kind == "feature":
+            for feature in self.project.own_features:
+                if feature.name == self.name and feature.model_fields_set:
+                    found += [f"as the settings use it, {p}" for p in feature_problems(feature)]
+        split = self.project.training_window.split if self.project else None
+        if split and self.kind == "split" and split.name == self.name and split.model_fields_set:
+            found += [f"as the settings use it, {problem}" for problem in split_problems(split)]
+        return found
+
+
+def contracts(target: str = "") -> Iterator[Contract]:
+    """What there is to check of a target. ProjectError or PluginError when it cannot be loaded."""
+    file = Path(target or os.environ.get("MLOPS_PROJECT") or PROJECT_FILE)
+    project = None
+    if file.suffix in {".yaml", ".yml"}:
+        project = load_project(file)
+    elif file.suffix == ".py":
+        use_plugins(file.resolve().parent, [file.stem])
+    else:
+        use_plugins(Path.cwd(), [target])
+    for plugin in plugins_in_use():
+        for entry in plugin.entries:
+            yield Contract(entry.registry.noun, entry.name, str(entry.place), project)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print every entry with its problems; 1 where there is one."""
+    parser = argparse.ArgumentParser(prog="python -m mlops_assets.check", description=__doc__)
+    parser.add_argument("target", nargs="?", default="", help="by default the settings in use")
+    target = parser.parse_args(arguments).target
+    try:
+        found = list(contracts(target))
+    except (PluginError, ProjectError) as error:
+        print(error)
+        return 1
+    if not found:
+        print("The settings name no plugins: there is nothing to check.")
+    broken = 0
+    for contract in found:
+        problems = contract.problems()
+        broken += bool(problems)
+        print(f"{contract}: {'keeps its contract' if not problems else contract.place}")
+        for problem in problems:
+            print(f"  - {problem}")
+    if broken:
+        print(f"{broken} of {len(found)} do not keep their contract.")
+    return bool(broken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

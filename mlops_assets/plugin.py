@@ -1,0 +1,33 @@
+"""Everything that a plugin needs: a decorator and a base class for each kind of entry.
+
+A plugin is a module that `plugins:` in `project.yaml` names. See docs/extend.md.
+"""
+
+from mlops_assets.ml.families import Family, Hyperparameters, Inputs
+from mlops_assets.ml.families import _linear_pipeline as linear_pipeline
+from mlops_assets.ml.families import _pipeline as input_pipeline
+from mlops_assets.ml.families import _tree_pipeline as tree_pipeline
+from mlops_assets.ml.families import register as family
+from mlops_assets.ml.metrics import Metric
+from mlops_assets.ml.metrics import register as metric
+from mlops_assets.ml.own_features import Feature
+from mlops_assets.ml.own_features import register as feature
+from mlops_assets.ml.splits import Split, Window
+from mlops_assets.ml.splits import register as split
+
+__all__ = [
+    "Family",
+    "Feature",
+    "Hyperparameters",
+    "Inputs",
+    "Metric",
+    "Split",
+    "Window",
+    "family",
+    "feature",
+    "input_pipeline",
+    "linear_pipeline",
+    "metric",
+    "split",
+    "tree_pipeline",
+]

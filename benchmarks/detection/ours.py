@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,9 @@ from mlops_assets.ml.drift import (
 )
 from mlops_assets.ml.features import make_features
 from mlops_assets.ml.quality import DayFacts, QualityRule, day_facts, judge_day
+from mlops_assets.ml.verdicts import Verdict
+
+Verdicts = dict[str, Verdict]
 
 UNTOUCHED = "nothing"
 DATA, PERFORMANCE, DRIFT = "data", "performance", "drift"
@@ -50,21 +54,21 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Case:
-    """The days of a stretch as they were seen: observed, with features and forecasts."""
+    """The days of a stretch as they were seen: facts of the observed rows, and their features.
+
+    The features hold the forecasts as well; those of refused days are missing.
+    """
 
     change: str
     first: dt.date
-    observed: pd.DataFrame
+    facts: dict[dt.date, DayFacts]
     features: pd.DataFrame
-    refused: list[dt.date]
 
 
 class Follower:
     """Follows one stretch, untouched and with changes planted."""
 
-    def __init__(
-        self, world: World, versions: Mapping[dt.date, Version], stretch: Stretch
-    ) -> None:
+    def __init__(self, world: World, versions: Mapping[dt.date, Version], stretch: Stretch) -> None:
         self.world, self.project, self.stretch = world, world.project, stretch
         self.columns = self.project.columns
         self.version = versions[stretch.start]
@@ -93,9 +97,7 @@ class Follower:
             ignore_index=True,
         )
 
-    def with_forecasts(
-        self, rows: pd.DataFrame, version: Version | None = None
-    ) -> pd.DataFrame:
+    def with_forecasts(self, rows: pd.DataFrame, version: Version | None = None) -> pd.DataFrame:
         """Features with the forecasts of a version, that of the stretch if none is named."""
         if rows.empty:
             return rows.assign(**{FORECAST: np.nan})
@@ -112,29 +114,30 @@ class Follower:
         for number, change in enumerate(CHANGES if planted else ()):
             yield self.case(change, number)
 
-    @property
+    @cached_property
     def untouched(self) -> Case:
         stretch, world = self.stretch, self.world
         features = world.between(world.features, stretch.start, stretch.end)
-        rows = world.between(world.observations, self._back(stretch.start), stretch.end)
-        return Case(UNTOUCHED, stretch.start, rows, self.with_forecasts(features), [])
+        rows = world.between(world.observations, stretch.start, stretch.end)
+        return Case(UNTOUCHED, stretch.start, self._facts(rows), self.with_forecasts(features))
 
     def case(self, change: Change, number: int) -> Case:
         """A planted change, which goes up in every other stretch."""
         stretch, world = self.stretch, self.world
-        random = np.random.default_rng([stretch.seed, number])
-        rows = world.between(world.observations, self._back(stretch.planted), stretch.end)
-        sign = 1 if stretch.seed % 2 else -1
+        random = np.random.default_rng([stretch.number, number])
+        back = stretch.planted - dt.timedelta(days=self.project.longest_lag)
+        rows = world.between(world.observations, back, stretch.horizon)
+        sign = 1 if stretch.number % 2 else -1
         rows = change.plant(rows, pd.Timestamp(stretch.planted), random, sign)
-        facts = self._facts(rows)
+        facts = self._facts(world.between(rows, stretch.planted, stretch.horizon))
         refused = [
-            day
+            pd.Timestamp(day)
             for day, verdicts in self._soundness(facts, stretch.planted)
             if any(verdict.severe for verdict in verdicts.values())
         ]
-        kept = rows[~rows[self.columns.date].isin([pd.Timestamp(day) for day in refused])]
-        fresh = make_features(self.project, kept, stretch.planted, stretch.end)
-        return Case(change.name, stretch.planted, rows, self.with_forecasts(fresh), refused)
+        kept = rows[~rows[self.columns.date].isin(refused)]
+        fresh = make_features(self.project, kept, stretch.planted, stretch.horizon)
+        return Case(change.name, stretch.planted, facts, self.with_forecasts(fresh))
 
     def judge(self, case: Case) -> Iterator[Alarm]:
         """The alarms from the first day of the case on."""
@@ -143,7 +146,7 @@ class Follower:
             return Alarm(side, self.stretch.start, case.change, day, family, check)
 
         for family, found in (
-            (DATA, self._soundness(self._facts(case.observed), case.first)),
+            (DATA, self._soundness(case.facts, case.first)),
             (PERFORMANCE, self._control(case)),
             (DRIFT, self._drift(case)),
         ):
@@ -159,11 +162,6 @@ class Follower:
                 for column in self._beyond_fixed(rows):
                     yield alarm(side, day, DRIFT, column)
 
-    def _back(self, day: dt.date) -> dt.date:
-        """The first day that the checks of a day look at."""
-        reach = max(self.rule.window_days, self.project.longest_lag) + 1
-        return day - dt.timedelta(days=reach)
-
     def _facts(self, rows: pd.DataFrame) -> dict[dt.date, DayFacts]:
         columns = self.columns
         return {
@@ -177,41 +175,67 @@ class Follower:
             for day, frame in rows.groupby(columns.date)
         }
 
+    @cached_property
+    def _known_facts(self) -> dict[dt.date, DayFacts]:
+        """Of the untouched days, and of those before them."""
+        first = self.stretch.start - dt.timedelta(days=self.rule.window_days + 1)
+        world = self.world
+        return self._facts(world.between(world.observations, first, self.stretch.end))
+
     def _soundness(
         self, facts: Mapping[dt.date, DayFacts], first: dt.date
-    ) -> Iterator[tuple[dt.date, dict]]:
+    ) -> Iterator[tuple[dt.date, Verdicts]]:
         """The checks of observations; a refused day is no day before those after it."""
-        before = {day: known for day, known in facts.items() if day < first}
-        for day in sorted(set(facts) - set(before)):
+        before = {day: known for day, known in self._known_facts.items() if day < first}
+        for day in sorted(facts):
             verdicts = judge_day(self.rule, day, facts[day], before)
             yield day, verdicts
             if not any(verdict.severe for verdict in verdicts.values()):
                 before[day] = facts[day]
 
-    def _control(self, case: Case) -> Iterator[tuple[dt.date, dict]]:
-        """The checks of the model, whose days before the case are those of the untouched."""
-        project, columns = self.project, self.columns
-        untouched = self.untouched.features
-        earlier = untouched[untouched[columns.date] < pd.Timestamp(case.first)]
-        every = pd.concat([self.history, earlier, case.features], ignore_index=True)
-        forecasts = pd.DataFrame(
+    def _forecasts(self, features: pd.DataFrame) -> pd.DataFrame:
+        columns = self.columns
+        return pd.DataFrame(
             {
-                **{name: every[name] for name in columns.series},
-                "date": every[columns.date],
-                "actual": every[columns.target],
-                "forecast": every[FORECAST],
-                "yardstick": self.world.forecast(self.yardstick, every),
+                **{name: features[name] for name in columns.series},
+                "date": features[columns.date],
+                "actual": features[columns.target],
+                "forecast": features[FORECAST],
+                "yardstick": self.world.forecast(self.yardstick, features),
             }
         )
-        forecasts["covered"] = covered_rows(
+
+    def _model_facts(self, forecasts: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+        project = self.project
+        first = forecasts["date"].min() - pd.Timedelta(days=project.champion.window_days)
+        covered = covered_rows(
             forecasts,
-            forecasts.iloc[:0],
-            columns.series,
+            before[before["date"] >= first],
+            self.columns.series,
             coverage=project.champion.coverage,
             window_days=project.champion.window_days,
         )
-        facts = daily_facts(project.primary_metric, forecasts, project.evaluation.slices)
-        days = [day.date() for day in sorted(case.features[columns.date].unique())]
+        rows = forecasts.assign(covered=covered)
+        return daily_facts(project.primary_metric, rows, project.evaluation.slices)
+
+    @cached_property
+    def _known_forecasts(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Of the untouched days and those before them, and what they come to."""
+        every = pd.concat([self.history, self.untouched.features], ignore_index=True)
+        forecasts = self._forecasts(every)
+        return forecasts, self._model_facts(forecasts, forecasts.iloc[:0])
+
+    def _control(self, case: Case) -> Iterator[tuple[dt.date, Verdicts]]:
+        """The checks of the model, whose days before the case are those of the untouched."""
+        project, first = self.project, pd.Timestamp(case.first)
+        forecasts, known = self._known_forecasts
+        if case is self.untouched:
+            facts = known
+        else:
+            before = forecasts[forecasts["date"] < first]
+            fresh = self._model_facts(self._forecasts(case.features), before)
+            facts = pd.concat([known[known["date"] < first], fresh], ignore_index=True)
+        days = [day.date() for day in sorted(case.features[self.columns.date].unique())]
         verdicts = judge_days(
             project.control, project.primary_metric, facts, days, against_yardstick=True
         )
@@ -228,18 +252,24 @@ class Follower:
             first = day - pd.Timedelta(days=days - 1)
             yield day.date(), every[(every[date] >= first) & (every[date] <= day)]
 
-    def _drift(self, case: Case) -> Iterator[tuple[dt.date, dict]]:
+    def _drift(self, case: Case) -> Iterator[tuple[dt.date, Verdicts]]:
         settings, date = self.project.drift, self.columns.date
         for day, rows in self._recent(case, settings.window_days):
             if rows[date].nunique() >= settings.min_days:
                 drifts, auc = self.reference.compare(rows), self.reference.auc(rows)
                 yield day, judge_drift(settings, drifts, auc, self.reference.auc_limit)
 
+    @cached_property
+    def _sorted(self) -> dict[str, tuple[np.ndarray, float]]:
+        """The numbers learned from, and their spread."""
+        values = {name: np.sort(_present(self.learned[name])) for name in self.numeric}
+        return {name: (numbers, robust_spread(numbers)) for name, numbers in values.items()}
+
     def _beyond_fixed(self, rows: pd.DataFrame) -> Iterator[str]:
         """The columns whose distance is above the fixed threshold."""
-        for name in self.numeric:
-            learned, recent = (np.sort(_present(frame[name])) for frame in (self.learned, rows))
-            if wasserstein(learned, recent, robust_spread(learned)) > FIXED_THRESHOLD:
+        for name, (learned, spread) in self._sorted.items():
+            recent = np.sort(_present(rows[name]))
+            if wasserstein(learned, recent, spread) > FIXED_THRESHOLD:
                 yield name
         for name in self.categorical:
             counts = [frame[name].value_counts() for frame in (self.learned, rows)]

@@ -29,9 +29,7 @@ def level(share: float, department: str | None = None) -> Plant:
     Each unit sells once more, or not at all, with that probability: counts stay counts.
     """
 
-    def plant(
-        rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int
-    ) -> pd.DataFrame:
+    def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         shares = np.where(rows[DATE] >= first, share, 0.0)
         if department is not None:
             shares = np.where(rows[DEPARTMENT] == department, shares, 0.0)
@@ -43,9 +41,7 @@ def level(share: float, department: str | None = None) -> Plant:
 def trend(per_day: float) -> Plant:
     """Demand that moves away by a share per day, added up."""
 
-    def plant(
-        rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int
-    ) -> pd.DataFrame:
+    def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         days = (rows[DATE] - first).dt.days.to_numpy() + 1
         return _shifted(rows, np.clip(per_day * days, 0.0, 1.0), random, sign)
 
@@ -55,9 +51,7 @@ def trend(per_day: float) -> Plant:
 def frozen(column: str) -> Plant:
     """Each series keeps the value that it had on the day before."""
 
-    def plant(
-        rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int
-    ) -> pd.DataFrame:
+    def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         before = rows[rows[DATE] == first - pd.Timedelta(days=1)]
         last = rows[SERIES].merge(before[[*SERIES, column]], on=SERIES, how="left")[column]
         since = rows[DATE] >= first
@@ -69,9 +63,7 @@ def frozen(column: str) -> Plant:
 def rescaled(column: str, factor: float) -> Plant:
     """A column in other units."""
 
-    def plant(
-        rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int
-    ) -> pd.DataFrame:
+    def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         since = rows[DATE] >= first
         return rows.assign(**{column: rows[column].mask(since, rows[column] * factor)})
 
@@ -81,9 +73,7 @@ def rescaled(column: str, factor: float) -> Plant:
 def renamed(column: str, old: str, new: str) -> Plant:
     """A category under another name."""
 
-    def plant(
-        rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int
-    ) -> pd.DataFrame:
+    def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         since = (rows[DATE] >= first) & (rows[column] == old)
         return rows.assign(**{column: rows[column].mask(since, new)})
 
@@ -93,9 +83,7 @@ def renamed(column: str, old: str, new: str) -> Plant:
 def halved() -> Plant:
     """Half of the rows of each day, drawn anew every day, are lost."""
 
-    def plant(
-        rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int
-    ) -> pd.DataFrame:
+    def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         order = pd.Series(random.random(len(rows)), index=rows.index)
         rank = order.groupby(rows[DATE]).rank(method="first", pct=True)
         return rows[(rows[DATE] < first) | (rank <= 0.5)].reset_index(drop=True)
@@ -108,9 +96,7 @@ def stopped(column: str) -> Plant:
     return rescaled(column, 0.0)
 
 
-def _shifted(
-    rows: pd.DataFrame, shares: np.ndarray, random: Random, sign: int
-) -> pd.DataFrame:
+def _shifted(rows: pd.DataFrame, shares: np.ndarray, random: Random, sign: int) -> pd.DataFrame:
     units = rows[UNITS].to_numpy()
     moved = random.binomial(units.astype("int64"), shares)
     return rows.assign(**{UNITS: (units + sign * moved).astype(units.dtype)})

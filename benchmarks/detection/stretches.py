@@ -23,18 +23,29 @@ RECORDED_FROM = dt.date(2017, 1, 1)
 FIRST_START = RECORDED_FROM + dt.timedelta(days=240)  # with all that is learned from before it
 CADENCE = 28  # days from one version to the next
 VERSIONS_BEFORE = 3  # whose days the limits of a model are learnt from
-FOLLOWED, PLANTED_AFTER = 42, 21  # days
+STEP = 14  # days from one stretch to the next
+FOLLOWED, HORIZON = 42, 18  # days of a stretch, and of a planted change in it
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """42 days after a training; where a change is planted, it begins after 21 of them."""
+    """42 days after a training, by its number in the year."""
 
-    start: dt.date
+    number: int
+
+    @property
+    def start(self) -> dt.date:
+        return FIRST_START + dt.timedelta(days=STEP * self.number)
 
     @property
     def planted(self) -> dt.date:
-        return self.start + dt.timedelta(days=PLANTED_AFTER)
+        """The first day of a change, on each weekday in turn, with 18 to 24 days before it."""
+        return self.start + dt.timedelta(days=HORIZON + self.number % 7)
+
+    @property
+    def horizon(self) -> dt.date:
+        """The end of the days in which a change is looked for."""
+        return self.planted + dt.timedelta(days=HORIZON)
 
     @property
     def end(self) -> dt.date:
@@ -48,15 +59,11 @@ class Stretch:
             for before in range(VERSIONS_BEFORE, -1, -1)
         ]
 
-    @property
-    def seed(self) -> int:
-        return self.start.toordinal()
 
-
-def spread(count: int, offset: int = 0) -> list[Stretch]:
-    """So many stretches that begin evenly over the year, the first so many days late."""
-    steps = np.arange(count) * REPLAY_DAYS // count + offset
-    return [Stretch(FIRST_START + dt.timedelta(days=int(step))) for step in steps]
+# One begins every two weeks of the year. Defaults were tuned on some, the others are reported.
+YEAR = [Stretch(number) for number in range(REPLAY_DAYS // STEP)]
+TUNED_ON = YEAR[2:23:4]
+REPORTED = [stretch for stretch in YEAR if stretch not in TUNED_ON]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,155 @@
+"""How soon planted changes are noticed, and how often nothing is: this project and others.
+
+Prints the Markdown tables of benchmarks/README.md.
+"""
+
+import argparse
+import datetime as dt
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.detection.ours import UNTOUCHED, Follower
+from benchmarks.detection.plant import CHANGES
+from benchmarks.detection.stretches import (
+    REPORTED,
+    TUNED_ON,
+    Stretch,
+    Version,
+    World,
+    versions_needed,
+)
+from benchmarks.detection.tables import tables
+from mlops_assets.ml.drift import FORECAST
+from mlops_assets.project import load_project
+
+HERE = Path(__file__).resolve().parent
+OTHERS = ("nannyml", "evidently")
+
+
+@cache
+def world() -> World:
+    """One for each process."""
+    return World(load_project())
+
+
+def train(start: dt.date) -> tuple[dt.date, Version]:
+    return start, world().train(start)
+
+
+def follow(stretch: Stretch, versions: dict[dt.date, Version], planted: bool, folder: Path) -> None:
+    """Write the alarms of this project, and the rows that the others are given."""
+    needed = {start: versions[start] for start in stretch.version_starts}
+    follower = Follower(world(), needed, stretch)
+    place = folder / str(stretch.start)
+    place.mkdir()
+    columns = [world().project.columns.date, world().project.columns.target]
+    columns += [*follower.numeric, *follower.categorical]
+
+    def give(name: str, rows: pd.DataFrame) -> None:
+        rows[columns].rename(columns={FORECAST: "forecast"}).to_parquet(place / f"{name}.parquet")
+
+    give("learned", follower.learned)
+    give("history", follower.history)
+    alarms = []
+    for case in follower.cases(planted):
+        alarms += follower.judge(case)
+        give(f"case {case.change}", case.features)
+    pd.DataFrame(alarms).to_parquet(place / "alarms this project.parquet")
+
+
+def environment(name: str, cache_folder: Path) -> Path:
+    """The Python of an environment of their own, made when it is not there yet."""
+    place = cache_folder / name
+    python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
+    done = place / "installed"
+    wanted = (HERE / f"{name}.txt").read_text()
+    if not done.exists() or done.read_text() != wanted:
+        venv.create(place, clear=True, with_pip=True)
+        install = [python, "-m", "pip", "install", "--quiet", "-r", HERE / f"{name}.txt"]
+        subprocess.run(install, check=True)
+        done.write_text(wanted)
+    return python
+
+
+def judge_by(name: str, folder: Path, cache_folder: Path) -> None:
+    """Have another library judge the rows of all stretches."""
+    outside = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [environment(name, cache_folder), HERE / "others.py", name, folder]
+    subprocess.run(command, check=True, env=outside)
+
+
+def said(what: str, started: float) -> None:
+    print(f"{time.perf_counter() - started:6.0f} s {what}", file=sys.stderr, flush=True)
+
+
+def measure(
+    stretches: Sequence[Stretch],
+    planted: Sequence[Stretch],
+    others: Sequence[str],
+    folder: Path,
+    cache_folder: Path,
+    workers: int,
+) -> pd.DataFrame:
+    """All alarms; changes are planted into some of the stretches as well."""
+    started = time.perf_counter()
+    with ProcessPoolExecutor(workers) as pool:
+        versions = dict(pool.map(train, versions_needed(stretches)))
+        said(f"{len(versions)} versions trained", started)
+        jobs = [
+            pool.submit(follow, stretch, versions, stretch in planted, folder)
+            for stretch in stretches
+        ]
+        for job in jobs:
+            job.result()
+    said("this project has judged", started)
+    for name in others:
+        judge_by(name, folder, cache_folder)
+        said(f"{name} has judged", started)
+    return pd.concat(
+        [pd.read_parquet(file) for file in sorted(folder.glob("*/alarms *.parquet"))],
+        ignore_index=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--tuning", action="store_true", help="the stretches that the defaults were tuned on"
+    )
+    parser.add_argument(
+        "--every", type=int, default=2, help="changes are planted into every so-manieth (default 2)"
+    )
+    parser.add_argument("--without", nargs="*", default=[], choices=OTHERS, metavar="NAME")
+    parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    parser.add_argument("--alarms", type=Path, help="also write all alarms to this Parquet file")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "mlops_assets_detection",
+        help="where the environments of the others are kept",
+    )
+    args = parser.parse_args()
+    if args.every < 1:
+        parser.error(f"--every {args.every} is less than 1")
+    stretches = TUNED_ON if args.tuning else REPORTED
+    planted = stretches[:: args.every]
+    others = [name for name in OTHERS if name not in args.without]
+    with tempfile.TemporaryDirectory() as folder:
+        alarms = measure(stretches, args.planted, others, Path(folder), args.cache, args.workers)
+    if args.alarms:
+        alarms.to_parquet(args.alarms)
+    print(tables(alarms, stretches, planted, [UNTOUCHED, *(change.name for change in CHANGES)]))
+
+
+if __name__ == "__main__":
+    main()

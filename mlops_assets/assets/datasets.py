@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -194,18 +194,27 @@ def read_window(
 
     PartitionError when more lack than training.min_coverage allows.
     """
-    asked = days_between(start, end)
-    frame = datasets.read("features", asked)
+    frame = datasets.read("features", days_between(start, end))
     found = set(by_day(frame, project.columns.date)) if len(frame) else set()
-    missing = [day for day in asked if day not in found]
-    if len(found) < project.training.min_coverage * len(asked):
+    return frame, missing_days(project, found, start, end)
+
+
+def missing_days(project: Project, known: Collection[str], start: dt.date, end: dt.date) -> int:
+    """How many of the days [start, end) to learn from are not among the known keys.
+
+    PartitionError when more lack than training.min_coverage allows.
+    """
+    asked = days_between(start, end)
+    missing = [day for day in asked if day not in known]
+    found = len(asked) - len(missing)
+    if found < project.training.min_coverage * len(asked):
         raise PartitionError(
-            f"features hold {len(found)} of the {len(asked)} days from {start} to "
+            f"features hold {found} of the {len(asked)} days from {start} to "
             f"{asked[-1]}, fewer than training.min_coverage of "
             f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
             "materialize features for the missing days"
         )
-    return frame, len(missing)
+    return len(missing)
 
 
 def window(keys: list[str]) -> tuple[dt.date, dt.date]:

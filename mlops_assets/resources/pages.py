@@ -6,6 +6,7 @@ from importlib.metadata import version
 from mlops_assets.resources.storage import Storage
 
 LEADERBOARD_PAGE, MONITORING_PAGE = "leaderboard.html", "monitoring.html"
+POLICIES_PAGE = "policies.html"
 LIBRARY = "plotly.min.js"
 RELEASE = "pages/plotly.txt"
 

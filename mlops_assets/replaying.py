@@ -17,7 +17,14 @@ from mlops_assets.assets.models import explained
 from mlops_assets.assets.reporting import DATA_ERRORS, markdown_table
 from mlops_assets.jobs import Job
 from mlops_assets.ml.families import parse_hyperparameters
-from mlops_assets.ml.policies import CADENCES, TRIGGERS, Course, Policy, replay, table
+from mlops_assets.ml.policies import (
+    CADENCES,
+    TRIGGERS,
+    Course,
+    Policy,
+    format_figure,
+    replay,
+)
 from mlops_assets.ml.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.partitions import day_of, days_between, months_before
 from mlops_assets.project import (
@@ -390,23 +397,17 @@ def replay_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[
 
 
 def policies_table(project: Project, courses: Sequence[Course]) -> dg.MarkdownMetadataValue:
-    """The table of `ml.policies.table` for the web UI."""
+    """The policies side by side, for the web UI."""
     metric = project.primary_metric.name
     rows = [course.summary(metric) for course in courses]
     shown = [name for name in rows[0] if name != "problem" or any(row["problem"] for row in rows)]
     return markdown_table(
         shown,
         [
-            [_cell(row[name]).replace("|", "\\|").replace("\n", " ") for name in shown]
+            [format_figure(row[name]).replace("|", "\\|").replace("\n", " ") for name in shown]
             for row in rows
         ],
     )
-
-
-def _cell(value: float | int | str | None) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}" if value < 10 else f"{value:.0f}"
-    return "" if value is None else str(value)
 
 
 def policies_html(project: Project, plan: Plan, courses: Sequence[Course]) -> str:
@@ -436,7 +437,7 @@ def store(
         "metric": metric,
         "first_day": str(plan.first),
         "last_day": str(plan.last),
-        "table": table(courses, metric).to_dict("records"),
+        "table": [course.summary(metric) for course in courses],
         "policies": [
             {
                 **asdict(course.policy),

@@ -6,7 +6,7 @@ the live system does. It only ever learns from rows of days before those that it
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ FIRST, SCHEDULED = "first", "schedule"
 SERVES, REFUSED, FAILED = "serves", "refused", "failed"
 NEVER, WEEKLY = "never", "weekly"
 EVERY = re.compile(r"(\d{1,4}) days")
+Row = dict[str, float | str | None]
 CADENCES = (NEVER, WEEKLY, Cadence.MONTHLY.value, Cadence.QUARTERLY.value)
 
 # What the columns of the table mean, for whoever reads it.
@@ -151,10 +152,9 @@ class Course:
     def retrainings(self) -> list[Training]:
         return [training for training in self.trainings if training.why != FIRST]
 
-    def summary(self, metric: str) -> dict[str, float | int | str | None]:
-        """The row of the table; see MEANINGS."""
-        row: dict[str, float | int | str | None] = {"policy": self.policy.name}
-        figures = {
+    def summary(self, metric: str) -> Row:
+        """The row of the table, see MEANINGS; without figures where there is a problem."""
+        figures: Row = {
             f"mean {metric}": None if self.problem else float(self.days["value"].mean()),
             "retrainings": len(self.retrainings),
             "alarms": len(self.alarms),
@@ -163,8 +163,11 @@ class Course:
             "days degraded": sum(alarm.degraded_days for alarm in self.alarms),
             "fit seconds": sum(training.fit_seconds for training in self.retrainings),
         }
-        row |= dict.fromkeys(figures) if self.problem else figures
-        return {**row, "problem": self.problem}
+        return {
+            "policy": self.policy.name,
+            **(dict.fromkeys(figures) if self.problem else figures),
+            "problem": self.problem,
+        }
 
 
 def replay(workshop: Workshop, policy: Policy, first: dt.date, last: dt.date) -> Course:
@@ -405,8 +408,10 @@ class _Walk:
         )
 
 
-def table(courses: Sequence[Course], metric: str) -> "pd.DataFrame":
-    """One row per policy, in the order given; see MEANINGS."""
-    import pandas as pd
-
-    return pd.DataFrame([course.summary(metric) for course in courses])
+def format_figure(value: float | str | None) -> str:
+    """A figure of the table as it is read: four digits, and no decimals from 10 on."""
+    if value is None:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) < 10 else f"{value:.0f}"

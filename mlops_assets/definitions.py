@@ -19,6 +19,7 @@ from mlops_assets.management import make_management_jobs
 from mlops_assets.partitions import make_partitions
 from mlops_assets.project import Project
 from mlops_assets.reactions import make_reaction_sensors
+from mlops_assets.replaying import make_replay_job
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.pages import PageStore
 from mlops_assets.resources.registry import Registry
@@ -56,7 +57,11 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             make_drift(project, partitions),
             make_alerts_asset(project),
         ],
-        jobs=[*jobs, *make_management_jobs(base, project.models, storage, make_definitions)],
+        jobs=[
+            *jobs,
+            *make_management_jobs(base, project.models, storage, make_definitions),
+            make_replay_job(project),
+        ],
         schedules=make_schedules(project),
         sensors=[
             *make_sensors(project, partitions, jobs, models),

@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 HOME = "/leaderboard.html"
 PAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.]*\.(html|js)")
 MEDIA_TYPES = {"html": "text/html", "js": "text/javascript"}
+BUILT_BY = {"monitoring.html": "materialize drift", "policies.html": "launch replay_policy_job"}
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 
@@ -52,7 +53,7 @@ def make_app(read: Read) -> Starlette:
         try:
             content = read(name.group())
         except FileNotFoundError:
-            hint = "not built yet: materialize leaderboard\n"
+            hint = f"not built yet: {BUILT_BY.get(name.group(), 'materialize leaderboard')}\n"
             return PlainTextResponse(hint, status_code=404, headers=HEADERS)
         return Response(content, media_type=MEDIA_TYPES[name.group(1)], headers=HEADERS)
 

@@ -10,8 +10,8 @@ import dagster as dg
 from mlops_assets.assets.validation import compared_in_service
 from mlops_assets.jobs import Job, retrain_job_name
 from mlops_assets.keys import asset_key, op_name
-from mlops_assets.ml.control import LEVEL, persistent
-from mlops_assets.ml.drift import FORECASTS, INPUTS
+from mlops_assets.ml.control import LEVEL, cool_down_days, persistent
+from mlops_assets.ml.drift import WEIGHTY
 from mlops_assets.partitions import days_between, month_of
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.checks import CheckStore
@@ -25,7 +25,7 @@ REACTION_TAG = "mlops_assets/reaction"  # the model that was trained again
 REASON_TAG = "mlops_assets/reason"
 THROUGH_TAG = "mlops_assets/through"
 REMEMBERED_RUNS = 10  # the cool-down has doubled often enough by then
-DRIFT, WEIGHTY = "drift", (INPUTS, FORECASTS)  # what the metric depends on
+DRIFT = "drift"
 ONE_DAY = dt.timedelta(days=1)
 
 
@@ -215,13 +215,9 @@ def cooled_down(
     )
     if not runs:
         return dt.datetime.min.replace(tzinfo=dt.UTC)
-    fruitless = 0
-    for record in runs:
-        through = dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG])
-        if not brought_nothing(project, datasets, models, name, through):
-            break
-        fruitless += 1
-    days = project.reactions.cool_down_days * 2**fruitless
+    through = (dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG]) for record in runs)
+    fruitless = (brought_nothing(project, datasets, models, name, last) for last in through)
+    days = cool_down_days(project.reactions, fruitless)
     return runs[0].create_timestamp.astimezone(dt.UTC) + dt.timedelta(days=days)
 
 

@@ -1,15 +1,14 @@
 """Acceptance checks of a new version, on the month that it was trained under."""
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
 from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.metrics import Metric, score
-from mlops_assets.ml.training import Fit, fit_rows, forecast
+from mlops_assets.ml.training import Fit, FittedWindow, fit_rows, forecast
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.versions import ModelStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,20 +17,43 @@ if TYPE_CHECKING:
     from mlops_assets.ml.metrics import FloatArray
 
 
+class Version(Protocol):
+    """What is asked of the version in service, as a ModelCard says it."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def inputs(self) -> list[str]: ...
+    @property
+    def non_negative(self) -> bool: ...
+    @property
+    def trained_through(self) -> dt.date: ...
+    @property
+    def holdout_from(self) -> dt.date: ...
+    @property
+    def holdout_rows(self) -> int: ...
+    @property
+    def holdout(self) -> dict[str, float]: ...
+
+
+class Service(Protocol):
+    """Where the version in service on a day is found, as in a ModelStore."""
+
+    def in_service(self, model: str, day: dt.date) -> Version | None: ...
+    def load(self, card: Any) -> "Pipeline": ...
+
+
 def accept(
     project: Project,
     model: ModelSettings,
-    pipeline: "Pipeline",
-    learning: "pd.DataFrame",
-    holdout: "pd.DataFrame",
-    holdout_from: dt.date,
-    fit: Fit,
+    window: FittedWindow,
     inputs: list[str],
-    models: ModelStore,
+    models: Service,
 ) -> dict[str, CheckOutcome]:
-    """Every acceptance check of a version that is not stored yet. `pipeline` is unfitted."""
+    """Every acceptance check of a version that is not stored yet, fitted on a window."""
     from threadpoolctl import threadpool_limits
 
+    learning, holdout, fit = window.learning, window.holdout, window.fit
     target = project.columns.target
     with threadpool_limits(project.training.threads):
         checks = {
@@ -40,14 +62,14 @@ def accept(
                 _numbers(holdout[target]),
                 may_be_constant=FAMILIES[model.family].may_be_constant,
             ),
-            "reproducible": reproducible(pipeline, learning, inputs, target),
+            "reproducible": reproducible(window.pipeline, learning, inputs, target),
         }
         if fit.holdout:
             checks["beats_yardstick"] = _beats_yardstick(
                 project, model, learning, holdout, fit, inputs
             )
             checks["no_worse_than_in_service"] = _no_worse(
-                project, model, holdout, holdout_from, fit, models
+                project, model, holdout, window.holdout_from, fit, models
             )
         else:
             unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
@@ -86,7 +108,7 @@ def _no_worse(
     holdout: "pd.DataFrame",
     holdout_from: dt.date,
     fit: Fit,
-    models: ModelStore,
+    models: Service,
 ) -> CheckOutcome:
     """Against the version in service, on rows that neither it nor the new version's twin saw."""
     date, target = project.columns.date, project.columns.target

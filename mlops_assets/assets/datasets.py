@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -218,12 +218,19 @@ def read_window(
 
     PartitionError when more lack than training.min_coverage allows.
     """
-    asked = days_between(window.start, window.end)
-    frame = datasets.read("features", asked)
+    frame = datasets.read("features", days_between(window.start, window.end))
     found = set(by_day(frame, project.columns.date)) if len(frame) else set()
+    return frame, missing_days(project, found, window)
+
+
+def missing_days(project: Project, known: Collection[str], window: Window) -> int:
+    """How many of the days of a window to learn from are not among the known keys.
+
+    PartitionError when more lack than training.min_coverage allows.
+    """
     for part in project.training_window.judged(window):
         days = days_between(part.start, part.end)
-        missing = [day for day in days if day not in found]
+        missing = [day for day in days if day not in known]
         if len(days) - len(missing) < project.training.min_coverage * len(days):
             raise PartitionError(
                 f"features hold {len(days) - len(missing)} of the {len(days)} days from "
@@ -231,7 +238,7 @@ def read_window(
                 f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
                 "materialize features for the missing days"
             )
-    return frame, len(asked) - len(found)
+    return sum(day not in known for day in days_between(window.start, window.end))
 
 
 def window(keys: list[str]) -> tuple[dt.date, dt.date]:

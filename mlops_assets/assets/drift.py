@@ -23,7 +23,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.drift import CHECKS, FORECAST, Drift, Reference, judge_drift
+from mlops_assets.ml.drift import CHECKS, FORECAST, Drift, Reference, judge_drift, reference_of
 from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
@@ -186,19 +186,12 @@ class Watch:
                     f"features of {card.trained_from} to {card.trained_through}, from which "
                     f"{card.version} learned, are missing; materialize features for them"
                 )
-            columns = self.project.columns
-            # a date moves on by itself: what is read off it always drifts
-            calendar = {feature.value for feature in self.project.features.calendar}
-            categorical = [name for name in card.inputs if name in self.project.inputs.categorical]
-            left_out = {*calendar, *categorical}
-            self.references[card.version] = Reference(
+            self.references[card.version] = reference_of(
+                self.project,
                 self.settings,
                 self._forecast(card, rows),
-                date=columns.date,
-                series=columns.series,
-                numeric=[*(name for name in card.inputs if name not in left_out), FORECAST],
-                categorical=categorical,
-                importance=card.importance,
+                card.inputs,
+                card.importance,
             )
         return self.references[card.version]
 

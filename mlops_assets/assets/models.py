@@ -28,8 +28,6 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.acceptance import CHECKS
 from mlops_assets.ml.families import FAMILIES, Hyperparameters, parse_hyperparameters
-from mlops_assets.ml.metrics import make_metrics
-from mlops_assets.ml.splits import HoldoutSplit
 from mlops_assets.partitions import Partitions, day_of
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.checks import Outcomes
@@ -146,7 +144,7 @@ def hyperparameters_form(family: str, defaults: Mapping[str, Any]) -> type[dg.Co
             default = annotation(default.value)
         fields[name] = (
             annotation,
-            pydantic.Field(default=default, description=_explained(field)),
+            pydantic.Field(default=default, description=explained(field)),
         )
     form: type[dg.Config] = pydantic.create_model(
         f"{known.__name__}Config", __base__=dg.Config, **fields
@@ -176,7 +174,7 @@ def _named_by_value(choices: type[Enum]) -> Any:
     return make(choices.__name__, {member.value: member.value for member in choices})
 
 
-def _explained(field: pydantic.fields.FieldInfo) -> str:
+def explained(field: pydantic.fields.FieldInfo) -> str:
     """What a launchpad says of a field: its description, then its bounds or choices."""
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     found = [
@@ -206,9 +204,9 @@ def train(
     It learns from the month's training set, or from the window of features that ends with the day
     `through`. `earliest` is the first day of which every feature can be made.
     """
-    from mlops_assets.ml.training import fit, weights_in_words
+    from mlops_assets.ml.training import fit_window, input_columns, weights_in_words
 
-    date, target = project.columns.date, project.columns.target
+    date = project.columns.date
     if through is None:
         learned = project.training_window.of(day_of(month), earliest)
         rows = datasets.read("training_set", [month])
@@ -221,27 +219,14 @@ def train(
         end = through + dt.timedelta(days=1)
         learned = project.training_window.of(end, earliest, gap=False)
         rows, _ = read_window(project, datasets, learned)
-    inputs = project.inputs
-    columns = [*inputs.numeric, *dict.fromkeys(inputs.categorical)]
+    columns = input_columns(project)
     if absent := [name for name in columns if name not in rows.columns]:
         raise PartitionError(
             f"the training set of {month} lacks {', '.join(absent)}, which the settings name; "
             "materialize features of its days, then training_set"
         )
-    split = HoldoutSplit(project.training.holdout_days)
-    learning, holdout = split.split(rows, date, learned.end)
-    pipeline = FAMILIES[model.family].build(hyperparameters, inputs)
-    result = fit(
-        pipeline,
-        learning,
-        holdout,
-        inputs=columns,
-        target=target,
-        non_negative=project.non_negative,
-        metrics=make_metrics(project.evaluation.metrics),
-        threads=project.training.threads,
-        weights=project.weights,
-    )
+    window = fit_window(project, model.family, hyperparameters, rows, learned.end)
+    result = window.fit
     return models.add(
         result.pipeline,
         model=model.name,
@@ -257,23 +242,13 @@ def train(
         training_set_sha256=frame_hash(rows),
         code_version=code_version(),
         window=str(project.training_window),
-        weights=weights_in_words(pipeline, project.weights, model.family),
+        weights=weights_in_words(window.pipeline, project.weights, model.family),
         fit_seconds=result.fit_seconds,
-        holdout_from=split.first_day(learned.end),
-        holdout_rows=len(holdout),
+        holdout_from=window.holdout_from,
+        holdout_rows=len(window.holdout),
         holdout=result.holdout,
         importance=result.importance,
-        checks=accept(
-            project,
-            model,
-            pipeline,
-            learning,
-            holdout,
-            split.first_day(learned.end),
-            result,
-            columns,
-            models,
-        ),
+        checks=accept(project, model, window, columns, models),
     )
 
 

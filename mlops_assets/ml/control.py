@@ -2,7 +2,8 @@
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from mlops_assets.ml.metrics import FloatArray
     from mlops_assets.ml.robust import IntArray
-    from mlops_assets.project import ControlSettings
+    from mlops_assets.project import ControlSettings, ReactionSettings
 
     BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
@@ -233,6 +234,16 @@ def _slice_days(
 def persistent(failed: Sequence[bool], *, needed: int) -> bool:
     """Whether the newest of the days, the last one, failed and at least `needed` of them did."""
     return bool(failed) and failed[-1] and sum(failed) >= needed
+
+
+def cool_down_days(settings: "ReactionSettings", fruitless: Iterable[bool]) -> int:
+    """The days from the newest training off the cadence on which there is no other one.
+
+    `fruitless` says of these trainings, the newest first, whether each brought nothing; the days
+    double with each until the first that brought something.
+    """
+    doublings = sum(1 for _ in takewhile(bool, fruitless))
+    return settings.cool_down_days << doublings
 
 
 class _Daily:

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.ml.robust import robust_deviation
@@ -13,9 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_assets.ml.metrics import FloatArray
-    from mlops_assets.project import DriftSettings
+    from mlops_assets.project import DriftSettings, Project
 
 INPUTS, FORECASTS, MULTIVARIATE = "inputs", "forecasts", "multivariate"
+WEIGHTY = (INPUTS, FORECASTS)  # the checks of what the metric depends on
 
 # Each check by name, with what it asks of the days up to one.
 CHECKS = {
@@ -140,22 +143,52 @@ class Reference:
         if not self.measured:
             return
         self._learned_repeats = self._repeats(self.rows)
+        self._usual: dict[str, list[dict[str, float]]] = {}
         self._numbers = {name: self._number(name) for name in self.numeric}
         self._categories = {name: self._category(name) for name in self.categorical}
-        self.auc_limit = self._usual_auc()
+        self._limits = self._usual_limits()
+
+    def judged_by(self, settings: "DriftSettings") -> "Reference":
+        """The same rows, their limits by other settings for windows as long; costs next to nothing.
+
+        ValueError when the windows are not as long.
+        """
+        if settings.window_days != self.settings.window_days:
+            raise ValueError(f"windows of {self.settings.window_days} days were compared")
+        other = copy(self)
+        other.settings = settings
+        other.__dict__.pop("auc_limit", None)
+        if other.measured:
+            other._limits = other._usual_limits()
+        return other
 
     def compare(self, recent: "pd.DataFrame") -> list[Drift]:
         """How far each column has moved in the recent rows, by importance and excess."""
-        found = []
+        return self.judge(self.measure(recent))
+
+    def measure(self, recent: "pd.DataFrame") -> dict[str, dict[str, float]]:
+        """The distances of each column by what moved, whatever the limits are."""
         recent = recent.reset_index(drop=True)
         repeats = self._repeats(recent)
-        for name, number in self._numbers.items():
-            values = recent[name].to_numpy(dtype=float)
-            found.append(self._worst(name, number.measure(values, repeats[name]), number.limits))
-        for name, category in self._categories.items():
-            distance = {CATEGORIES: category.measure(recent[name])}
-            found.append(self._worst(name, distance, category.limits))
+        numbers = {
+            name: number.measure(recent[name].to_numpy(dtype=float), repeats[name])
+            for name, number in self._numbers.items()
+        }
+        categories = {
+            name: {CATEGORIES: category.measure(recent[name])}
+            for name, category in self._categories.items()
+        }
+        return numbers | categories
+
+    def judge(self, distances: Mapping[str, Mapping[str, float]]) -> list[Drift]:
+        """Distances beside their limits, by importance and excess."""
+        found = [self._worst(name, of, self._limits[name]) for name, of in distances.items()]
         return sorted(found, key=lambda drift: (-drift.importance * drift.ratio, -drift.ratio))
+
+    @cached_property
+    def auc_limit(self) -> float:
+        """The largest usual score of the classifier, learnt when it is first asked for."""
+        return self._usual_auc()
 
     def auc(self, recent: "pd.DataFrame") -> float:
         """How well a classifier tells the recent rows from those learned from.
@@ -172,12 +205,15 @@ class Reference:
         importance = self.importance.get(name, 0.0)
         return Drift(name, kind, distances[kind], limits[kind], importance)
 
-    def _limits(self, distances: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    def _usual_limits(self) -> dict[str, dict[str, float]]:
         import numpy as np
 
         return {
-            kind: usual_limit(self.settings, np.array([found[kind] for found in distances]))
-            for kind in distances[0]
+            name: {
+                kind: usual_limit(self.settings, np.array([found[kind] for found in distances]))
+                for kind in distances[0]
+            }
+            for name, distances in self._usual.items()
         }
 
     def _number(self, name: str) -> "_Number":
@@ -193,11 +229,11 @@ class Reference:
         for window, later in self.windows:
             outside = ~window
             rest = whole[outside[order]]
-            without = _Number(_present(rest), _missing(rest), _share(repeats[outside]), spread, {})
+            without = _Number(_present(rest), _missing(rest), _share(repeats[outside]), spread)
             # as in recent rows, of which the first day has none before it
             distances.append(without.measure(values[window], repeats[later]))
-        limits = self._limits(distances)
-        return _Number(_present(whole), _missing(whole), _share(repeats), spread, limits)
+        self._usual[name] = distances
+        return _Number(_present(whole), _missing(whole), _share(repeats), spread)
 
     def _category(self, name: str) -> "_Category":
         import numpy as np
@@ -209,7 +245,8 @@ class Reference:
         for window, _ in self.windows:
             inside = np.bincount(codes[window], minlength=len(known)).astype(float)
             distances.append({CATEGORIES: jensen_shannon(counts - inside, inside)})
-        return _Category(pd.Series(counts, index=known), self._limits(distances))
+        self._usual[name] = distances
+        return _Category(pd.Series(counts, index=known))
 
     def _repeats(self, rows: "pd.DataFrame") -> dict[str, "FloatArray"]:
         """Of each row 1 where a number is that of the series' row before, missing at the first.
@@ -278,15 +315,38 @@ class Reference:
         return max(float(roc_auc_score(labels, scores)), 0.5)
 
 
+def reference_of(
+    project: "Project",
+    settings: "DriftSettings",
+    rows: "pd.DataFrame",
+    inputs: Sequence[str],
+    importance: Mapping[str, float],
+) -> Reference:
+    """What a version with these inputs learned from: `rows`, with its forecasts as FORECAST."""
+    columns = project.columns
+    # a date moves on by itself: what is read off it always drifts
+    calendar = {feature.value for feature in project.features.calendar}
+    categorical = [name for name in inputs if name in project.inputs.categorical]
+    left_out = {*calendar, *categorical}
+    return Reference(
+        settings,
+        rows,
+        date=columns.date,
+        series=columns.series,
+        numeric=[*(name for name in inputs if name not in left_out), FORECAST],
+        categorical=categorical,
+        importance=importance,
+    )
+
+
 @dataclass(frozen=True)
 class _Number:
-    """A column of numbers: its sorted values, what is missing, what repeats, and the limits."""
+    """A column of numbers: its sorted values, what is missing and what repeats."""
 
     ordered: "FloatArray"
     missing: float
     repeated: float
     spread: float
-    limits: Mapping[str, float]
 
     def measure(self, values: "FloatArray", repeats: "FloatArray") -> dict[str, float]:
         import numpy as np
@@ -304,7 +364,6 @@ class _Category:
     """A column of categories: the counts of each, a missing one being one of them."""
 
     counts: "pd.Series[float]"
-    limits: Mapping[str, float]
 
     def measure(self, values: "pd.Series[Any]") -> float:
         recent = _texts(values).value_counts(dropna=False)

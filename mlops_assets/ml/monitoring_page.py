@@ -16,12 +16,12 @@ from mlops_assets.ml.page import (
     page_section,
     plain_label,
     short_numbers,
+    wrapped,
 )
 
 PASSED, WARNED, SEVERE = 0, 1, 2
 COLOURS = {PASSED: "#cfe3d8", WARNED: "#E69F00", SEVERE: "#B3261E"}
 ROW_HEIGHT = 20
-HOVER_WIDTH = 60  # letters in a line of hover text
 
 
 def monitoring_page(
@@ -81,7 +81,7 @@ def _checks_figure(checks: pd.DataFrame, pages: Mapping[str, str]) -> Json | Non
     states = checks.assign(
         line=checks["asset"] + ": " + checks["check"],
         state=(~passed).astype(int) + (~passed & checks["severe"].astype(bool)).astype(int),
-        said=checks["why"].where(~passed, "passed").map(_wrapped),
+        said=checks["why"].where(~passed, "passed").map(wrapped),
         date=pd.to_datetime(checks["date"]),
     )
     states = states.drop_duplicates(["line", "date"], keep="last")
@@ -130,16 +130,6 @@ def _checks_figure(checks: pd.DataFrame, pages: Mapping[str, str]) -> Json | Non
         ],
         "layout": layout,
     }
-
-
-def _wrapped(text: str) -> str:
-    """Hover text in short lines."""
-    lines = [""]
-    for word in plain_label(text).split():
-        if len(lines[-1]) + len(word) > HOVER_WIDTH:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(lines)
 
 
 def _drift_figure(drift: pd.DataFrame) -> Json | None:

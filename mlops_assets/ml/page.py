@@ -11,6 +11,7 @@ import pandas as pd
 
 UNKNOWN = "unknown"
 SIGNIFICANT_DIGITS = 7
+HOVER_WIDTH = 60  # letters in a line of hover text
 
 # Okabe and Ito's palette for all kinds of colour vision, without its yellow, which white swallows.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
@@ -57,6 +58,16 @@ def short_numbers(values: pd.Series) -> list[float | None]:
 def plain_label(value: object) -> str:
     """Plotly reads labels as a kind of HTML."""
     return html.escape(str(value), quote=False)
+
+
+def wrapped(text: str) -> str:
+    """Hover text in short lines."""
+    lines = [""]
+    for word in plain_label(text).split():
+        if len(lines[-1]) + len(word) > HOVER_WIDTH:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "<br>".join(lines)
 
 
 def day_labels(values: Iterable[Any]) -> list[str]:
@@ -136,6 +147,16 @@ section { background: #fff; border: 1px solid #e6e3df; border-radius: 12px;
   border: 1px solid #e6e3df; border-radius: 99px; color: $ink; font-size: 14px; }
 .ranking li::before { counter-increment: rank; content: counter(rank); color: $muted; }
 .ranking i { width: 10px; height: 10px; border-radius: 50%; }
+.wide { overflow-x: auto; margin-top: 12px; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; }
+th, td { padding: 6px 10px; text-align: right; border-bottom: 1px solid #eeecea;
+  font-variant-numeric: tabular-nums; }
+th { color: $muted; font-weight: 500; white-space: nowrap; }
+th:first-child, td:first-child, td.words { text-align: left; }
+td:first-child { white-space: nowrap; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 18px; margin: 12px 0 8px; }
+dt { font-weight: 500; }
+dd { margin: 0; color: $muted; }
 footer { margin-top: 16px; color: $muted; font-size: 13px; }
 @media (max-width: 700px) {
   main { padding: 16px 10px 24px; }
@@ -149,7 +170,7 @@ footer { margin-top: 16px; color: $muted; font-size: 13px; }
 $sections
 <footer>Drag over a figure to zoom and double-click to return; click a name to hide or show a
 line, double-click it to see it alone. Pages: <a href="leaderboard.html">leaderboard</a>,
-<a href="monitoring.html">monitoring</a>.</footer>
+<a href="monitoring.html">monitoring</a>, <a href="policies.html">policies</a>.</footer>
 </main>
 <script src="plotly.min.js"></script>
 <script>

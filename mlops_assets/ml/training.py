@@ -1,18 +1,21 @@
 """Fit a pipeline, judge it on a holdout, and forecast with it."""
 
+import datetime as dt
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops_assets.ml.metrics import Metric, score
-from mlops_assets.ml.splits import AgeWeights
+from mlops_assets.ml.families import FAMILIES, Hyperparameters
+from mlops_assets.ml.metrics import Metric, make_metrics, score
+from mlops_assets.ml.splits import AgeWeights, HoldoutSplit
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
     from mlops_assets.ml.metrics import FloatArray
+    from mlops_assets.project import Project
 
 IMPORTANCE_ROWS = 1000
 IMPORTANCE_REPEATS = 2
@@ -31,6 +34,51 @@ class Fit:
     holdout: dict[str, float]
     importance: dict[str, float]
     fit_seconds: float
+
+
+@dataclass(frozen=True)
+class FittedWindow:
+    """A window of rows, split by time, and what was fitted on it; `pipeline` is unfitted."""
+
+    pipeline: "Pipeline"
+    learning: "pd.DataFrame"
+    holdout: "pd.DataFrame"
+    holdout_from: dt.date
+    fit: Fit
+
+
+def fit_window(
+    project: "Project",
+    family: str,
+    hyperparameters: Hyperparameters,
+    rows: "pd.DataFrame",
+    end: dt.date,
+) -> FittedWindow:
+    """Fit a family on rows of the days before `end`, the last of which judge it first.
+
+    ValueError when the holdout takes all rows or none.
+    """
+    inputs = input_columns(project)
+    split = HoldoutSplit(project.training.holdout_days)
+    learning, holdout = split.split(rows, project.columns.date, end)
+    pipeline = FAMILIES[family].build(hyperparameters, project.inputs)
+    fitted = fit(
+        pipeline,
+        learning,
+        holdout,
+        inputs=inputs,
+        target=project.columns.target,
+        non_negative=project.non_negative,
+        metrics=make_metrics(project.evaluation.metrics),
+        threads=project.training.threads,
+        weights=project.weights,
+    )
+    return FittedWindow(pipeline, learning, holdout, split.first_day(end), fitted)
+
+
+def input_columns(project: "Project") -> list[str]:
+    """The columns that a pipeline reads, each once."""
+    return [*project.inputs.numeric, *dict.fromkeys(project.inputs.categorical)]
 
 
 def fit(

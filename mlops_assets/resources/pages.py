@@ -7,6 +7,7 @@ from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 
 LEADERBOARD_PAGE, MONITORING_PAGE = "leaderboard.html", "monitoring.html"
+POLICIES_PAGE = "policies.html"
 LIBRARY = "plotly.min.js"
 RELEASE = "pages/plotly.txt"
 

@@ -65,6 +65,7 @@ def _names(file: Path, entries: list[Any]) -> Iterator[str]:
         if name == ATTRIBUTE:
             yield ""
             continue
+        _refuse_name(name)
         if settings.get("location_name") != name:
             raise ProjectError(
                 f"{file}: the location of the project {name!r} is called "
@@ -82,6 +83,14 @@ def _may_name(name: str) -> bool:
     return IDENTIFIER.fullmatch(name) is not None and name not in TAKEN
 
 
+def _refuse_name(name: str) -> None:
+    if not _may_name(name):
+        raise ProjectError(
+            f"{name!r} is no name for a project of several: use lower-case letters, digits and "
+            f"underscores, a letter first, and none of: {', '.join(TAKEN)}"
+        )
+
+
 def _settings_of(name: str) -> Path:
     return workspace_file().parent / name / SETTINGS
 
@@ -96,11 +105,7 @@ def load_named(name: str = "") -> Project:
     name = name or (chosen if IDENTIFIER.fullmatch(chosen) else "")
     if not name:
         return load_project()
-    if not _may_name(name):
-        raise ProjectError(
-            f"{name!r} is no name for a project of several: use lower-case letters, digits and "
-            f"underscores, a letter first, and none of: {', '.join(TAKEN)}"
-        )
+    _refuse_name(name)
     file = _settings_of(name)
     if not file.exists():
         raise ProjectError(

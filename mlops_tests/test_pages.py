@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
-from mlops_assets.pages import make_app
+from mlops_assets.pages import make_app, make_site
 
 FILES = {"leaderboard.html": b"<h1>hi</h1>", "plotly.min.js": b"var a"}
 
@@ -25,6 +26,10 @@ class Recorder:
 
 
 def request(read: Recorder, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    return answer(make_app(read), path, method)
+
+
+def answer(app: Starlette, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body that the app answers a request with, without a network."""
     sent: list[dict[str, Any]] = []
     scope = {
@@ -45,7 +50,7 @@ def request(read: Recorder, path: str, method: str = "GET") -> tuple[int, dict[s
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
-    asyncio.run(make_app(read)(scope, receive, send))
+    asyncio.run(app(scope, receive, send))
     headers = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
     return sent[0]["status"], headers, b"".join(part.get("body", b"") for part in sent[1:])
 
@@ -98,3 +103,27 @@ def test_nothing_can_be_written() -> None:
     read = Recorder()
     assert request(read, "/leaderboard.html", method="POST")[0] == 405
     assert read.names == []
+
+
+def test_projects_have_their_pages_under_their_names() -> None:
+    bakery, fish = Recorder(), Recorder()
+    site = make_site({"bakery": bakery, "fish": fish})
+    status, headers, body = answer(site, "/")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b'<a href="bakery/">bakery</a>' in body
+    assert b'<a href="fish/">fish</a>' in body
+    status, headers, _ = answer(site, "/fish/")
+    assert (status, headers["location"]) == (307, "/fish/leaderboard.html")
+    assert answer(site, "/fish/plotly.min.js")[2] == FILES["plotly.min.js"]
+    assert (bakery.names, fish.names) == ([], ["plotly.min.js"])
+    for path in ("/leaderboard.html", "/meat/leaderboard.html", "/fish/../leaderboard.html"):
+        assert answer(site, path)[0] == 404
+
+
+def test_the_one_project_keeps_its_pages_at_the_top() -> None:
+    one, fish = Recorder(), Recorder()
+    site = make_site({"": one, "fish": fish})
+    assert answer(site, "/")[1]["location"] == "/leaderboard.html"
+    assert answer(site, "/leaderboard.html")[2] == FILES["leaderboard.html"]
+    assert answer(site, "/fish/leaderboard.html")[0] == 200
+    assert (one.names, fish.names) == (["leaderboard.html"], ["leaderboard.html"])

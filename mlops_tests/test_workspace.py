@@ -69,6 +69,7 @@ def test_projects_are_named_in_order_and_other_code_is_passed_over(folder: Path)
         ([entry("fish"), entry("fish")], "names more than once: fish"),
         ([entry("fish", location_name="f")], "'fish' is called 'f'; add location_name: fish"),
         ([5], "is no workspace"),
+        ([entry("../fish")], "'../fish' is no name for a project of several"),
     ],
 )
 def test_a_wrong_workspace_is_refused(folder: Path, entries: Any, complaint: str) -> None:

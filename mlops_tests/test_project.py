@@ -73,6 +73,14 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("models", [], "models: List should have at least 1 item"),
         ("time_zone", "America", "time_zone: 'America' is no IANA time zone"),  # a folder of zones
         ("owner", "nobody", "owner: String should match pattern"),
+        ("constraints.department", {"min": 0}, "constraints.department: min bound numbers, and"),
+        ("constraints.date", {"max": 9}, "constraints.date: max bound numbers, and 'date' is none"),
+        ("constraints.promotion", {"allowed": ["a"]}, "promotion: allowed lists texts"),
+        ("columns.series", ["version"], "columns: 'version' stored beside forecasts under that"),
+        ("columns.series", ["department", "row"], "columns: 'row' stored beside forecasts"),
+        ("columns.series", ["units_lag_7"], "'units_lag_7' named like a computed feature"),
+        ("columns.series", ["week_of_year"], "'week_of_year' named like a computed feature"),
+        ("constraints", {"units": {"max": 9}}, "tweedie_deviance needs a target of at least 0"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, path: str, value: object, message: str) -> None:
@@ -95,6 +103,47 @@ def test_a_mistake_names_its_line_and_all_are_told_at_once(tmp_path: Path) -> No
     with pytest.raises(ProjectError, match=r"2 mistake\(s\)") as caught:
         load_project(file)
     assert f"line {line}, models.1.family" in str(caught.value)
+
+
+def test_a_key_that_is_there_twice_is_named_with_both_lines(tmp_path: Path) -> None:
+    text = PROJECT_FILE.read_text().replace("  holdout_days: 14\n", "  window_months: 3\n")
+    text = text.replace("{max_depth: 8,", "{max_depth: 8, max_depth: 9,") + "name: again\n"
+    file = tmp_path / "project.yaml"
+    file.write_text(text)
+    lines = text.splitlines()
+
+    def line(start: str) -> int:
+        return 1 + next(n for n, line in enumerate(lines) if line.strip().startswith(start))
+
+    with pytest.raises(ProjectError, match=r"3 mistake\(s\)") as caught:
+        load_project(file)
+    said = str(caught.value)
+    first = line("window_months: 4")
+    assert f"line {first + 1}, training.window_months: named already on line {first}" in said
+    assert f"line {len(lines)}, name: named already on line {line('name: retail')}" in said
+    assert f"models.2.hyperparameters.max_depth: named already on line {line('hyperp') + 3}" in said
+
+
+def test_plain_rows_keep_their_inputs_beside_forecasts(tmp_path: Path) -> None:
+    settings = yaml.safe_load(PROJECT_FILE.read_text())
+    settings["columns"] |= {"series": [], "numeric": ["unit_price", "covered"]}
+    settings["constraints"] = {"units": {"min": 0}}
+    settings["features"] = {}
+    settings["models"] = [{"name": "seasonal_naive", "family": "historical_mean"}]
+    file = tmp_path / "project.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(ProjectError, match=r"columns: 'covered' stored .* Names taken: date, row"):
+        load_project(file)
+
+
+def test_a_loss_that_needs_a_target_of_at_least_zero_is_refused_without(tmp_path: Path) -> None:
+    settings = yaml.safe_load(PROJECT_FILE.read_text())
+    settings["constraints"] = {}
+    settings["evaluation"]["metrics"] = ["mae", "wmape"]
+    file = tmp_path / "project.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(ProjectError, match=r"'hist_boosting' minimises the loss poisson, which"):
+        load_project(file)
 
 
 @pytest.mark.parametrize(

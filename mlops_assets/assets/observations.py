@@ -109,9 +109,12 @@ def validated(
     return frame
 
 
-def prepared(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the source as observations have them: typed, and one per day and key if so set."""
-    return aggregated(project, typed(project, rows))
+def prepared(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -> pd.DataFrame:
+    """Rows of the source as observations have them: typed, and one per day and key if so set.
+
+    Days `to_come` need not be whole: a key that is not yet is left out. ValueError otherwise.
+    """
+    return aggregated(project, typed(project, rows), to_come=to_come)
 
 
 def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:

@@ -183,7 +183,7 @@ def _inputs(
     days = [day_of(key) + ONE_DAY for key in keys]
     planned = source.read(days[0], days[-1] + ONE_DAY)
     # the target of a day to come is unknown, even where the source has it already
-    planned = prepared(project, planned.assign(**{target: float("nan")}))
+    planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
     rows = rows_to_come(project, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
     features = make_features(project, observations, days[0], days[-1] + ONE_DAY, rows)

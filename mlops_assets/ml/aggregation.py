@@ -8,13 +8,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def aggregated(project: Project, rows: "pd.DataFrame") -> "pd.DataFrame":
+def aggregated(project: Project, rows: "pd.DataFrame", *, to_come: bool = False) -> "pd.DataFrame":
     """Rows of any number of days, one per day and key where the settings aggregate.
 
     `rows` have the types of the settings and the columns in their order, and so has the result,
     sorted by day and key. A day is the local one, however many hours it has. A `sum` is missing
     where one of its values is; the other reductions use the values that are there. ValueError that
-    names the first day and key with fewer or more rows than the settings allow.
+    names the first day and key with fewer or more rows than the settings allow; of days `to_come`,
+    such a key is not known yet, and left out.
     """
     settings = project.aggregate
     if settings is None or rows.empty:
@@ -23,10 +24,15 @@ def aggregated(project: Project, rows: "pd.DataFrame") -> "pd.DataFrame":
     group = rows.groupby(keys, sort=True, dropna=False).ngroup()
     firsts = rows[~group.duplicated()]
     firsts = firsts.set_axis(group[~group.duplicated()].to_numpy()).sort_index()
-    _check_counts(settings, group.value_counts().sort_index(), firsts[keys])
+    counts = group.value_counts().sort_index()
+    most = settings.max_rows or int(counts.max())
+    odd = counts[(counts < settings.min_rows) | (counts > most)]
+    if len(odd) and not to_come:
+        raise _odd_count(settings, firsts[keys].loc[odd.index[0]].to_list(), odd)
     reductions = {project.columns.target: Reduction(settings.target), **settings.inputs}
     reduced = {name: _reduced(rows[name], group, how) for name, how in reductions.items()}
-    return firsts.assign(**reduced)[project.column_names].reset_index(drop=True)
+    whole = firsts.assign(**reduced).drop(index=odd.index)
+    return whole[project.column_names].reset_index(drop=True)
 
 
 def _reduced(
@@ -49,24 +55,20 @@ def _reduced(
             return reduced
 
 
-def _check_counts(
-    settings: AggregateSettings, counts: "pd.Series[int]", keys: "pd.DataFrame"
-) -> None:
-    """`keys` has the day and the key of each group of `counts`."""
-    most = settings.max_rows or int(counts.max())
-    odd = counts[(counts < settings.min_rows) | (counts > most)]
-    if odd.empty:
-        return
-    day, *key = keys.loc[odd.index[0]]
+def _odd_count(
+    settings: AggregateSettings, first: list[Any], counts: "pd.Series[int]"
+) -> ValueError:
+    """What to say of keys with too few or too many rows; `first` is the first day and key."""
+    day, *key = first
     of_key = f" of {', '.join(map(str, key))}" if key else ""
-    less = odd.iloc[0] < settings.min_rows
+    less = counts.iloc[0] < settings.min_rows
     bound = (
         f"fewer than aggregate.min_rows of {settings.min_rows}"
         if less
         else f"more than aggregate.max_rows of {settings.max_rows}"
     )
     remedy = "once the source has the rest" if less else "once they are removed at the source"
-    raise ValueError(
-        f"{day:%Y-%m-%d} has {odd.iloc[0]} row(s){of_key}, {bound} ({len(odd)} such key(s)); "
+    return ValueError(
+        f"{day:%Y-%m-%d} has {counts.iloc[0]} row(s){of_key}, {bound} ({len(counts)} such key(s)); "
         f"run the day again {remedy}"
     )

@@ -43,6 +43,13 @@ def test_one_forecast_is_enough_for_actuals_that_are_all_the_same() -> None:
     assert sound_forecasts(np.zeros(3), np.full(3, 4.0)).passed
 
 
+def test_one_forecast_is_enough_of_a_kind_of_model_that_says_one() -> None:
+    one, outcome = np.zeros(3), np.array([1.0, 2.0, 4.0])
+    assert not sound_forecasts(one, outcome).passed
+    assert sound_forecasts(one, outcome, may_be_constant=True).passed
+    assert not sound_forecasts(np.full(3, np.inf), outcome, may_be_constant=True).passed
+
+
 class Unseeded(RegressorMixin, BaseEstimator):
     """Forecasts noise that differs from fit to fit."""
 

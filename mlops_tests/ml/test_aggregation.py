@@ -81,6 +81,17 @@ def test_too_few_and_too_many_rows_are_refused() -> None:
     assert len(aggregated(make_project(min_rows=2, max_rows=2), hours(one, one))) == 1
 
 
+def test_a_key_to_come_that_is_not_whole_is_not_known_yet() -> None:
+    rows = hours(
+        ("2026-03-01", "a", None, 1.0, "sun"),
+        ("2026-03-01", "b", None, 1.0, "sun"),
+        ("2026-03-01", "b", None, 3.0, "sun"),
+    )
+    found = aggregated(make_project(min_rows=2), rows, to_come=True)
+    assert found[["station", "temperature"]].to_numpy().tolist() == [["b", 2.0]]
+    assert aggregated(make_project(min_rows=3), rows, to_come=True).empty
+
+
 def test_no_rows_stay_no_rows() -> None:
     assert aggregated(make_project(min_rows=23), hours()).empty
 

@@ -81,6 +81,14 @@ def test_losses_of_common_rows_by_hand() -> None:
     pd.testing.assert_frame_equal(FORECASTS, before)
 
 
+def test_a_row_that_one_of_two_saw_corrected_is_not_the_same_row() -> None:
+    forecasts = FORECASTS.copy()
+    first = forecasts.index[forecasts["model"] == "theirs"][0]
+    forecasts.loc[first, "actual"] += 1
+    rows = paired_losses(WMAPE, forecasts, "ours", "theirs")["rows"]
+    assert rows.sum() == paired_losses(WMAPE, FORECASTS, "ours", "theirs")["rows"].sum() - 1
+
+
 def test_losses_of_a_metric_around_zero_are_distances_from_it() -> None:
     losses = paired_losses(make_metrics(["bias"])["bias"], FORECASTS, "ours", "theirs")
     # Monday: ours is off by +2 and -2, theirs by -1 and 0; Wednesday: -2 and +3

@@ -77,6 +77,34 @@ def learn(rows: pd.DataFrame) -> Reference:
 LEARNED = learn(make_rows(60))
 
 
+def test_a_missing_category_is_one_whatever_marks_it() -> None:
+    rows = make_rows(40)
+    rows["kind"] = rows["kind"].where(rows["series"] != "3", None)
+    recent = make_rows(7, start="2026-02-10", seed=1)
+    recent["kind"] = recent["kind"].where(recent["series"] != "3", np.nan)
+    [kind] = [drift for drift in learn(rows).compare(recent) if drift.column == "kind"]
+    assert kind.distance == pytest.approx(0)
+
+
+def test_what_all_plain_rows_of_a_day_have_in_common_is_no_drift() -> None:
+    """A number of the day, such as a lagged total, tells days apart, not a changed world."""
+
+    def plain(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+        totals = np.random.default_rng(seed).normal(0, 1, rows["date"].nunique())
+        total = dict(zip(rows["date"].unique(), totals, strict=True))
+        return rows.assign(price=rows["date"].map(total))
+
+    learned = plain(make_rows(40), seed=1)
+    reference = Reference(
+        RULE, learned, date="date", series=[], numeric=["price"], categorical=[], importance={}
+    )
+    assert reference.auc_limit < 0.99, "by row, a tree knows every day again"
+    recent = plain(make_rows(7, start="2026-02-10"), seed=2)
+    assert reference.auc(recent) < reference.auc_limit
+    shifted = recent.assign(price=recent["price"] + 20)
+    assert reference.auc(shifted) > reference.auc_limit
+
+
 @pytest.fixture
 def recent() -> pd.DataFrame:
     return make_rows(7, "2026-03-02", seed=5)

@@ -152,6 +152,58 @@ def test_seasonal_naive_needs_a_season() -> None:
         build("seasonal_naive", Inputs(("price",), (), None))
 
 
+def test_the_historical_mean_by_hand() -> None:
+    learning = pd.DataFrame(
+        {
+            "weekday": np.array([0, 0, 0, 1, 1], dtype="int32"),
+            "carrier": ["a", "a", "b", None, None],
+        }
+    )
+    delays = pd.Series([1.0, 3.0, -8.0, 5.0, 9.0])
+    asked = pd.DataFrame(
+        {"weekday": [0.0, 0.0, 1.0, 1.0, 5.0], "carrier": ["a", "b", np.nan, "a", "c"]}
+    )
+    inputs = Inputs(("weekday",), ("carrier",), None)
+    both = build("historical_mean", inputs, by=["weekday", "carrier"]).fit(learning, delays)
+    # of all rows: 10 / 5; so much where nobody flew on that weekday
+    assert both.predict(asked).tolist() == [2, -8, 7, 2, 2]
+    weekday = build("historical_mean", inputs, by=["weekday"]).fit(learning, delays)
+    # Monday: -4 / 3
+    assert weekday.predict(asked).tolist() == pytest.approx([-4 / 3, -4 / 3, 7, 7, 2])
+    assert build("historical_mean", inputs).fit(learning, delays).predict(asked).tolist() == [2] * 5
+
+
+def test_the_historical_mean_by_texts_and_numbers_is_stored_whole() -> None:
+    learning, units, fresh = frame(300, seed=1), target(300), frame(30, seed=2)
+    pipeline = build("historical_mean", by=["weekday", "department", "price"]).fit(learning, units)
+    restored = loads(dumps(pipeline), trusted=list(TRUSTED_TYPES))
+    assert pipeline.predict(fresh).tobytes() == restored.predict(fresh).tobytes()
+    assert len(set(pipeline.predict(fresh))) > 1
+
+
+@pytest.mark.parametrize(
+    ("family", "values", "message"),
+    [
+        ("historical_mean", {"by": ["shop"]}, "'shop', which is no input; the inputs are: price"),
+        ("seasonal_naive", {}, "add 7 to features.lags"),
+        ("decision_tree", {"criterion": "poisson"}, "poisson, which needs a target of at least 0"),
+        ("hist_gradient_boosting", {"loss": "poisson"}, "poisson, which needs a target of at"),
+    ],
+)
+def test_what_does_not_fit_the_inputs_is_refused(
+    family: str, values: dict[str, object], message: str
+) -> None:
+    inputs = Inputs(("price",), ("carrier",), None, non_negative=False)
+    with pytest.raises(ValueError, match=message):
+        FAMILIES[family].check(parse_hyperparameters(family, values), inputs)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_takes_targets_below_zero_unless_told_otherwise(name: str) -> None:
+    fitted = build(name).fit(frame(300, seed=1), target(300) - 5)
+    assert fitted.predict(frame(30, seed=2)).min() < 0
+
+
 def test_seeds_differ() -> None:
     learning, units, fresh = frame(300, seed=1), target(300), frame(30, seed=2)
     first, second = (build("random_forest", seed=seed).fit(learning, units) for seed in (0, 1))

@@ -69,6 +69,31 @@ def test_the_facts_of_a_day_by_hand() -> None:
     )
 
 
+def test_plain_rows_have_no_series_and_may_be_alike() -> None:
+    rule = replace(RULE, series=False)
+    usual = facts(series=frozenset(), duplicates=10)
+    history = before(usual=usual)
+
+    def judged(day: DayFacts) -> dict[str, bool]:
+        verdicts = judge_day(rule, MONDAY, day, history)
+        assert set(verdicts) == set(CHECKS) - {"series_count"}
+        return {name: verdict.passed for name, verdict in verdicts.items() if not verdict.passed}
+
+    # a tenth of the rows repeat another; a twentieth more is still let pass
+    assert judged(replace(usual, duplicates=15)) == {}
+    assert judged(replace(usual, duplicates=16)) == {"duplicates": False}
+    early = judge_day(rule, MONDAY, replace(usual, duplicates=99), {})
+    assert early["duplicates"].why.startswith("not judged: 0 days before it have rows")
+    rows = pd.DataFrame({"delay": [1.0, 1.0], "carrier": ["a", "a"]})
+    found = day_facts(rows, target="delay", series=[], inputs=["carrier"], categorical=["carrier"])
+    assert (found.rows, found.series, found.duplicates) == (2, frozenset(), 1)
+
+
+def test_a_tenth_of_the_rows_is_never_usual_however_much_their_number_varies() -> None:
+    history = {MONDAY - dt.timedelta(days=n): facts(rows=10 + 90 * (n % 2)) for n in range(1, 29)}
+    assert failed(facts(rows=4), history) == {"row_count": True}
+
+
 def test_a_usual_day_passes() -> None:
     assert failed(facts()) == {}
 

@@ -328,8 +328,11 @@ def _parse_day(field: str, text: str) -> dt.date:
 
 
 def first_possible_day(project: Project, known: Sequence[str], months: int) -> dt.date | None:
-    """The first known day before which there is a window of so many months; None without one."""
-    oldest, found = day_of(known[0]), set(known)
+    """The first known day before which there is a window of so many months; None without one.
+
+    The days before the longest lag has its rows do not count, as for the first month of service.
+    """
+    oldest, found = day_of(known[0]) + project.longest_lag * ONE_DAY, set(known)
     for day in map(day_of, known):
         start = months_before(day, months)
         if start < oldest:

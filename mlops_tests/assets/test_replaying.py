@@ -1,7 +1,10 @@
 """The job replays policies as the live system would have served, and changes nothing of it."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,10 @@ import pandas as pd
 import pytest
 
 from mlops_assets.definitions import make_definitions
-from mlops_assets.replaying import DEFAULT_POLICIES, REPLAY_JOB, make_plan, replay_config
+from mlops_assets.ml.policies import MEANINGS
+from mlops_assets.replaying import DEFAULT_POLICIES, DIALS, REPLAY_JOB, make_plan, replay_config
 from mlops_tests.assets.lab import QUIET, Lab, reason
+from mlops_tests.small import REPOSITORY
 
 MONTHLY = {"name": "monthly"}
 NEVER = {"name": "never", "cadence": "never", "triggers": ["drift"], "failures": 2}
@@ -140,3 +145,42 @@ def test_the_launchpad_explains_every_field_and_starts_from_policies_to_compare(
     )
     plan = make_plan(lab.project, lab.datasets, replay_config(lab.project)().model_dump())
     assert [policy.name for policy in plan.policies] == [p["name"] for p in DEFAULT_POLICIES]
+
+
+def test_the_command_of_the_documentation_runs_as_written(lab: Lab) -> None:
+    text = (REPOSITORY / "docs" / "policies.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    (lab.folder / "home").mkdir()
+    for name in ("pyproject.toml", "workspace.yaml"):
+        shutil.copy(REPOSITORY / name, lab.folder)
+    environment = os.environ | {
+        "MLOPS_PROJECT": str(lab.folder / "project.yaml"),
+        "MLOPS_ROOT": lab.storage.root,
+        "DAGSTER_HOME": str(lab.folder / "home"),
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=lab.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    [folder] = lab.storage.names("policies")
+    stored = json.loads(lab.storage.read(f"policies/{folder}/policies.json"))
+    assert [row["problem"] for row in stored["table"]] == [""] * 4
+    assert len(stored["policies"][1]["trainings"]) == 1 + 5, "every 10 days of 59"
+    assert stored["policies"][3]["hyperparameters"] == {"alpha": 100.0}
+
+
+def test_every_field_and_column_is_documented() -> None:
+    text = (REPOSITORY / "docs" / "policies.md").read_text(encoding="utf-8")
+    for name in ("cadence", "triggers", "hyperparameters", *DIALS):
+        assert f"`{name}`" in text
+    for column in MEANINGS:
+        assert f"| {column} |" in text
+    links = re.findall(r"\]\(([^)#]+)[)#]", text)
+    assert all((REPOSITORY / "docs" / link).exists() for link in links)

@@ -354,7 +354,10 @@ def learned_days(project: Project, known: Collection[str]) -> Learned:
 
 
 def first_possible_day(project: Project, known: Sequence[str], months: int) -> dt.date | None:
-    """The first known day before which there is a window of so many months; None without one."""
+    """The first known day before which there is a window of so many months; None without one.
+
+    The days before the longest lag has its rows do not count, as for the first month of service.
+    """
     learned = learned_days(project, known)
     for day in map(day_of, known):
         try:

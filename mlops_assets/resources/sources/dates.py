@@ -52,7 +52,7 @@ def local_days(
         elif pa.types.is_timestamp(values.type):
             stamps = values.to_pandas()
             if stamps.dt.tz is not None:
-                stamps = stamps.dt.tz_convert(time_zone).dt.tz_localize(None)
+                stamps = stamps.dt.tz_convert(zoneinfo.ZoneInfo(time_zone)).dt.tz_localize(None)
             days = stamps.dt.normalize()
         elif pa.types.is_date(values.type):
             days = pc.cast(values, pa.timestamp("ms")).to_pandas()
@@ -119,7 +119,11 @@ def _days_of_text(
         offset = _minutes(parts["hours"], parts["minutes"])
         offset = offset.where(parts["sign"] != "-", -offset)
         utc = days + _minutes(parts["hour"], parts["minute"]) - offset
-        days = utc.dt.tz_localize("UTC").dt.tz_convert(time_zone).dt.tz_localize(None)
+        days = (
+            utc.dt.tz_localize("UTC")
+            .dt.tz_convert(zoneinfo.ZoneInfo(time_zone))
+            .dt.tz_localize(None)
+        )
         days = days.dt.normalize()
     return days.take(encoded.indices.to_numpy()).reset_index(drop=True)
 

@@ -1,11 +1,11 @@
 """Rows of CSV and Parquet files."""
 
+import calendar
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.partitions import add_months
 from mlops_assets.project import FileSettings, Project
 from mlops_assets.resources.sources.base import SourceError, register
 from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
@@ -110,9 +110,11 @@ class FileSource:
             if "year" in keys and self.date not in ("year", "month"):
                 year = int(keys["year"])
                 first = dt.date(year, int(keys.get("month", 1)), int(keys.get("day", 1)))
-                if "month" not in keys:
-                    return first, dt.date(year, 12, 31)
-                return first, first if "day" in keys else add_months(first, 1) - ONE_DAY
+                if "day" in keys:
+                    return first, first
+                last_month = first.month if "month" in keys else 12
+                length = calendar.monthrange(year, last_month)[1]
+                return first, dt.date(year, last_month, length)
             if self.date in keys:
                 day = dt.date.fromisoformat(keys[self.date][:10])
                 return day, day

@@ -37,7 +37,7 @@ CATEGORICAL = ("department", "store")
 SHAPES = {
     "numbers and categories": Inputs(NUMERIC, CATEGORICAL, "units_lag_7"),
     "no categories": Inputs(NUMERIC, (), "units_lag_7"),
-    "no numbers but the season": Inputs(("units_lag_7",), CATEGORICAL, "units_lag_7"),
+    "no numbers": Inputs((), CATEGORICAL, "units_lag_7"),
 }
 LEARNING, FRESH = 600, 60
 TOLERANCE = 1e-9
@@ -121,7 +121,8 @@ def _pipeline_problems(family: Family, hyperparameters: Any, inputs: Inputs) -> 
     again = family.build(hyperparameters, inputs, 0).fit(learning, target).predict(fresh)
     if _differ(forecasts, again):
         yield "two fits on the same rows forecast differently: pass `seed` on, use one thread"
-    columns = [name for name in fresh if name in {*inputs.numeric, *inputs.categorical}]
+    known = {*inputs.numeric, *inputs.categorical, inputs.seasonal}
+    columns = [name for name in fresh if name in known]
     if _differ(forecasts, fitted.predict(fresh[columns])):
         yield "forecasts depend on columns that are no inputs"
     if not (kept[0].equals(learning) and kept[1].equals(target) and kept[2].equals(fresh)):

@@ -23,7 +23,6 @@ class XGBoost(Family):
     hyperparameters = XGBoostHyperparameters
     # A booster is stored as the bytes of its trees, which XGBoost's own parser reads.
     trusted_types = (
-        "builtins.bytearray",
         "xgboost.core.Booster",
         "xgboost.sklearn.XGBRegressor",
     )

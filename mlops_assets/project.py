@@ -204,6 +204,8 @@ class ControlSettings(WindowSettings):
     """The bias over a week, as a share of the actuals, that is never an alarm."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     """Of the statement that a model is worse than the yardstick."""
+    min_completeness: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """The share of the usual rows of a day below which a high loss is put down to its rows."""
 
 
 class DriftSettings(WindowSettings):

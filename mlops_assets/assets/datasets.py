@@ -15,14 +15,17 @@ from mlops_assets.assets.reporting import (
     DATA_ERRORS,
     Metadata,
     PartitionError,
+    number,
     report,
 )
 from mlops_assets.assets.schemas import features_schema, observations_schema
+from mlops_assets.ml.completeness import label_completeness
 from mlops_assets.ml.quality import CHECKS
 from mlops_assets.partitions import Partitions, add_months, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore, Outcomes
 from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.ingested import Ingested, IngestedStore
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 
@@ -77,11 +80,14 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         inspector = Inspector(project, make_observations_type(project), datasets, start)
         outcomes: dict[str, Metadata | Exception] = {}
         found: dict[str, Outcomes] = {}
-        checks = CheckStore(datasets)
+        checks, ingested = CheckStore(datasets), IngestedStore(datasets)
         for key in keys:
             try:
                 frame, verdicts = inspector.inspect(key, days.get(key), accept=config.accept)
                 datasets.write("observations", key, frame)
+                expected = inspector.expected_rows(key)
+                known = label_completeness(len(frame), expected)
+                ingested.write(key, Ingested("", len(frame), expected, known))
             except UnsoundError as error:
                 outcomes[key] = error
                 checks.write("observations", key, error.verdicts)
@@ -94,6 +100,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
                 outcomes[key] = {
                     **stored(datasets, "observations", key, frame),
                     f"total_{project.columns.target}": float(frame[project.columns.target].sum()),
+                    **({} if known is None else {"label_completeness": number(known)}),
                 }
         results = check_results(context, found, blocking=False) if found else ()
         yield from report(context, outcomes, results)

@@ -2,21 +2,32 @@
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
-from mlops_assets.project import ProjectError, SourceSettings, load_project
-from mlops_assets.resources.sources import (
-    FileSource,
-    ReplaySource,
-    SourceError,
-    check_columns,
-    make_source,
-)
+from mlops_assets.project import PROJECT_FILE, Project, ProjectError, load_project
+from mlops_assets.resources.sources import Source, SourceError, check_columns, make_source
 from mlops_assets.resources.storage import LocalStorage
 
 COLUMNS = ["date", "units"]
+
+
+def problem(folder: Path, source: dict[str, Any], time_zone: str = "UTC") -> Project:
+    """A project of plain rows with a date and a target, whose source is this one."""
+    settings = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8")) | {
+        "source": source,
+        "first_day": dt.date(2026, 1, 1),
+        "time_zone": time_zone,
+        "columns": {"date": "date", "target": "units"},
+        "constraints": {"units": {"min": 0}},
+        "features": {"calendar": ["day_of_week"]},
+        "models": [{"name": "linear", "family": "ridge"}],
+    }
+    settings["evaluation"] |= {"yardstick": "linear", "slices": []}
+    return Project.model_validate({**settings, "folder": folder})
 
 
 def write(folder: Path, name: str, dates: list[str], ending: str = "csv") -> Path:
@@ -29,8 +40,9 @@ def write(folder: Path, name: str, dates: list[str], ending: str = "csv") -> Pat
     return file
 
 
-def source(pattern: Path, time_zone: str = "UTC") -> FileSource:
-    return FileSource(str(pattern), "date", COLUMNS, time_zone)
+def source(pattern: Path, time_zone: str = "UTC", kind: str = "file") -> Source:
+    settings = {"kind": kind, "path": str(pattern)}
+    return make_source(problem(pattern.parent, settings, time_zone))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -46,14 +58,15 @@ def test_a_window_is_half_open_and_files_of_a_glob_are_one_source(
 
 def test_times_with_a_zone_fall_on_the_local_day(tmp_path: Path) -> None:
     file = write(tmp_path, "a", ["2026-01-02T03:00:00Z", "2026-01-02T09:00:00Z"])
-    rows = source(file, "America/New_York").rows
+    rows = source(file, "America/New_York").read(dt.date(2026, 1, 1), dt.date(2026, 1, 3))
     assert rows["date"].dt.day.tolist() == [1, 2]
 
 
 def test_offsets_that_change_with_the_clocks(tmp_path: Path) -> None:
     # Paris changed from +01:00 to +02:00 on 29 March 2026; 23:30Z on the 29th is the 30th there
     times = ["2026-03-28T00:30:00+01:00", "2026-03-30T00:30:00+02:00", "2026-03-29T23:30:00Z"]
-    rows = source(write(tmp_path, "a", times), "Europe/Paris").rows
+    file = write(tmp_path, "a", times)
+    rows = source(file, "Europe/Paris").read(dt.date(2026, 3, 1), dt.date(2026, 4, 1))
     assert rows["date"].dt.day.tolist() == [28, 30, 30]
     assert str(rows["date"].dtype) == "datetime64[ns]"
 
@@ -79,10 +92,8 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path, content: str, message
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00 no table"])
 def test_a_source_without_a_header_stops_loading(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    project = load_project().model_copy(
-        update={"folder": tmp_path, "source": SourceSettings(kind="replay", path=name)}
-    )
-    with pytest.raises(ProjectError, match=rf"source\.path: cannot read the columns of .*{name}"):
+    project = problem(tmp_path, {"kind": "replay", "path": name})
+    with pytest.raises(ProjectError, match=rf"source: cannot read the columns of .*{name}"):
         check_columns(project, LocalStorage(str(tmp_path / "storage")))
 
 
@@ -94,7 +105,7 @@ def test_no_file_at_all(tmp_path: Path) -> None:
 def test_a_replay_keeps_the_weekday_and_returns_after_52_weeks(tmp_path: Path) -> None:
     # 365 recorded days from Sunday, 1 January 2017; the last one is never played
     days = [str(day.date()) for day in pd.date_range("2017-01-01", periods=365)]
-    replay = ReplaySource(source(write(tmp_path, "a", days)))
+    replay = source(write(tmp_path, "a", days), kind="replay")
     played = replay.read(dt.date(2016, 12, 25), dt.date(2019, 1, 10))
     assert len(played) == (dt.date(2019, 1, 10) - dt.date(2016, 12, 25)).days
     by_day = played.set_index("date")["units"]
@@ -108,7 +119,7 @@ def test_a_replay_keeps_the_weekday_and_returns_after_52_weeks(tmp_path: Path) -
 
 
 def test_a_recording_shorter_than_the_loop_is_refused(tmp_path: Path) -> None:
-    replay = ReplaySource(source(write(tmp_path, "a", ["2017-01-01", "2017-05-01"])))
+    replay = source(write(tmp_path, "a", ["2017-01-01", "2017-05-01"]), kind="replay")
     with pytest.raises(SourceError, match="a replay needs 364 days"):
         replay.read(dt.date(2026, 1, 1), dt.date(2026, 1, 2))
 

@@ -1,6 +1,6 @@
 """Where rows come from. Every source gives the rows of a half-open window of local days."""
 
-from mlops_assets.resources.sources import file, replay
+from mlops_assets.resources.sources import file, replay, sql
 from mlops_assets.resources.sources.base import (
     SOURCES,
     Source,
@@ -23,4 +23,5 @@ __all__ = [
     "make_source",
     "register",
     "replay",
+    "sql",
 ]

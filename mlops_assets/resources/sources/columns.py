@@ -4,7 +4,7 @@ import json
 import logging
 
 from mlops_assets.project import Project, ProjectError
-from mlops_assets.resources.sources.base import SourceError, UnreachableError, make_source
+from mlops_assets.resources.sources.base import Source, SourceError, UnreachableError, make_source
 from mlops_assets.resources.storage import Storage
 
 COLUMNS_FILE = "source_columns.json"
@@ -17,6 +17,15 @@ def check_columns(project: Project, storage: Storage) -> None:
     kept until the source changes, since reading a header costs more than all the rest of loading.
     """
     source = make_source(project, storage)
+    try:
+        _check(project, storage, source)
+    except UnreachableError as error:
+        logging.getLogger(__name__).warning("the columns are not checked: %s", error)
+    except SourceError as error:
+        raise ProjectError(f"source: {error}") from error
+
+
+def _check(project: Project, storage: Storage, source: Source) -> None:
     stamp = source.stamp()
     if stamp is None:
         return
@@ -24,19 +33,13 @@ def check_columns(project: Project, storage: Storage) -> None:
         kept = json.loads(storage.read(COLUMNS_FILE))
     except (FileNotFoundError, ValueError):
         kept = {}
-    known = kept.get("columns", []) if kept.get("stamp") == stamp else []
-    if not _missing(project, known):
+    if kept.get("stamp") == stamp and not _missing(project, kept["columns"]):
         return
-    try:
-        found = source.columns()
-    except UnreachableError as error:
-        logging.getLogger(__name__).warning("%s", error)
-        return
-    except SourceError as error:
-        raise ProjectError(f"source: {error}") from error
-    if _missing(project, found):
+    found = source.columns()
+    missing = _missing(project, found)
+    if missing:
         raise ProjectError(
-            f"columns: {source} has no column {', '.join(map(repr, _missing(project, found)))}; "
+            f"columns: {source} has no column {', '.join(map(repr, missing))}; "
             f"it has: {', '.join(found)}"
         )
     storage.write(COLUMNS_FILE, json.dumps({"stamp": stamp, "columns": found}).encode())

@@ -26,6 +26,9 @@ class ReplaySource:
         self.date = project.columns.date
         self.names = project.column_names
 
+    def __str__(self) -> str:
+        return str(self.recording)
+
     def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
         import pandas as pd
 

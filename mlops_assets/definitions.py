@@ -14,6 +14,7 @@ from mlops_assets.assets.registry import make_model_registry
 from mlops_assets.assets.serving import make_forecast
 from mlops_assets.assets.validation import make_validation_assets
 from mlops_assets.jobs import make_jobs
+from mlops_assets.late import make_late_data_sensor
 from mlops_assets.management import make_management_jobs
 from mlops_assets.partitions import make_partitions
 from mlops_assets.project import Project, load_project, storage_root
@@ -59,6 +60,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
         sensors=[
             *make_sensors(project, partitions, jobs, models),
             *make_reaction_sensors(project, jobs, storage),
+            make_late_data_sensor(project, partitions, jobs, storage),
             make_alert_sensor(project, partitions, storage),
         ],
         resources={

@@ -339,6 +339,8 @@ class ScheduleSettings(Settings):
     """The hour of the first of the month at which models are retrained."""
     catch_up_days: Annotated[int, Field(ge=1, le=366)] = 14
     """How many days back missed partitions are looked for and requested."""
+    late_days: Annotated[int, Field(ge=0, le=366)] = 14
+    """How many days back rows that changed at the source are looked for; 0: not at all."""
 
 
 class ModelSettings(Settings):
@@ -513,6 +515,12 @@ class Project(Settings):
     def longest_lag(self) -> int:
         """How many days before a day its features reach back."""
         return max([*self.features.lags, *self.features.rolling_means], default=0)
+
+    @property
+    def days_read(self) -> list[int]:
+        """How many days before its own the days lie whose rows the features of a day read."""
+        longest = max(self.features.rolling_means, default=0)
+        return sorted({0, *self.features.lags, *range(1, longest + 1)})
 
     @property
     def lag_columns(self) -> dict[str, int]:

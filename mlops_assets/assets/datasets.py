@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -76,20 +77,25 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
 
         keys = list(context.partition_keys)
         start, end = window(keys)
+        fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
         days = by_day(source.read(start, end), date)
         inspector = Inspector(project, make_observations_type(project), datasets, start)
         outcomes: dict[str, Metadata | Exception] = {}
         found: dict[str, Outcomes] = {}
         checks, ingested = CheckStore(datasets), IngestedStore(datasets)
+        before = ingested.read(keys)
         for key in keys:
             try:
                 frame, verdicts = inspector.inspect(key, days.get(key), accept=config.accept)
                 datasets.write("observations", key, frame)
                 expected = inspector.expected_rows(key)
                 known = label_completeness(len(frame), expected)
-                ingested.write(key, Ingested("", len(frame), expected, known))
+                text = fingerprints.get(key, "")
+                ingested.write(key, Ingested(text, len(frame), expected, known))
             except UnsoundError as error:
                 outcomes[key] = error
+                facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
+                ingested.write(key, facts)
                 checks.write("observations", key, error.verdicts)
                 yield from evaluations(context.asset_key, key, error.verdicts, blocking=False)
             except DATA_ERRORS as error:

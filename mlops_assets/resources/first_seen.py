@@ -44,14 +44,14 @@ class FirstSeenStore:
         """What is kept, by key; `damaged` is as in `DatasetStore.read`."""
         frame = self.datasets.read(self.dataset(model), list(keys), damaged)
         return {
-            f"{line.date:%Y-%m-%d}": FirstSight(
-                line.metric,
-                float(line.value),
-                line.version,
-                int(line.rows),
-                None if math.isnan(line.completeness) else float(line.completeness),
+            f"{line['date']:%Y-%m-%d}": FirstSight(
+                line["metric"],
+                float(line["value"]),
+                line["version"],
+                int(line["rows"]),
+                None if math.isnan(line["completeness"]) else float(line["completeness"]),
             )
-            for line in frame.itertuples()
+            for line in frame.to_dict("records")
         }
 
     def delete(self, model: str) -> None:

@@ -46,10 +46,13 @@ class IngestedStore:
         """The facts of days by key; those not ingested, or damaged, are left out."""
         frame: pd.DataFrame = self.datasets.read(INGESTED, list(keys), {})
         return {
-            f"{line.date:%Y-%m-%d}": Ingested(
-                line.fingerprint, int(line.rows), _known(line.expected), _known(line.completeness)
+            f"{line['date']:%Y-%m-%d}": Ingested(
+                line["fingerprint"],
+                int(line["rows"]),
+                _known(line["expected"]),
+                _known(line["completeness"]),
             )
-            for line in frame.itertuples()
+            for line in frame.to_dict("records")
         }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from mlops_assets.ml.control import LIMITS
 from mlops_assets.resources.checks import CheckStore
+from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.first_seen import FirstSeenStore, FirstSight
 from mlops_assets.resources.ingested import Ingested, IngestedStore
 from mlops_tests.assets.lab import Lab, make_rows
@@ -23,7 +24,7 @@ def late_rows() -> pd.DataFrame:
 
 def wmape(lab: Lab) -> float:
     """Of linear on the day, from its stored forecasts."""
-    rows = lab.datasets.read("validation/linear", [DAY])
+    rows = DatasetStore(lab.storage).read("validation/linear", [DAY])
     return float((rows["actual"] - rows["forecast"]).abs().sum() / rows["actual"].sum())
 
 
@@ -68,19 +69,19 @@ def test_another_version_is_told_apart_from_other_rows(lab: Lab) -> None:
 def test_an_incomplete_day_is_no_fault_of_the_model(lab: Lab) -> None:
     assert lab.run(CHAIN, "2026-02-01", "2026-03-30").success
     rows = late_rows()
-    rows.loc[rows["date"] == DAY, "units"] = 60.0
+    rows.loc[rows["date"] == DAY, "units"] = 0.1
     lab.write(rows)
     assert lab.run(CHAIN, DAY).success
-    checks = CheckStore(lab.datasets).read(["validation/linear"], [DAY]).set_index("check")
+    checks = CheckStore(DatasetStore(lab.storage)).read(["validation/linear"], [DAY]).set_index("check")
     assert checks.loc[LIMITS, "passed"]
     assert checks.loc[LIMITS, "why"].startswith(
         "not judged: the day is incomplete, 67% of its usual rows are known, less than 80%; wmape"
     )
     rows = make_rows()
-    rows.loc[rows["date"] == DAY, "units"] = 60.0
+    rows.loc[rows["date"] == DAY, "units"] = 0.1
     lab.write(rows)
     assert lab.run(CHAIN, DAY).success
-    checks = CheckStore(lab.datasets).read(["validation/linear"], [DAY]).set_index("check")
+    checks = CheckStore(DatasetStore(lab.storage)).read(["validation/linear"], [DAY]).set_index("check")
     assert not checks.loc[LIMITS, "passed"], "complete, it is"
 
 

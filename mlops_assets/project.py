@@ -130,6 +130,21 @@ class FileSettings(Settings):
     """The dialect of CSV files, where it cannot be found out."""
 
 
+class LandingSettings(Settings):
+    kind: Literal["landing"]
+    """Rows of files that keep arriving in a folder."""
+    path: Annotated[str, Field(min_length=1)]
+    """The folder, relative to that of this settings file, or an fsspec URL."""
+    pattern: Annotated[str, Field(min_length=1)] = "*"
+    """The names of the files to take, such as `sales_*.csv`."""
+    settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    """For how long size and time of a file must stay the same until it counts as complete."""
+    format: Literal["csv", "parquet"] | None = None
+    """Where it is left out: Parquet for names that end in .parquet or .pq, else CSV."""
+    csv: CsvSettings = CsvSettings()
+    """The dialect of CSV files, where it cannot be found out."""
+
+
 class SqlSettings(Settings):
     kind: Literal["sql"]
     """Rows of a database."""
@@ -181,9 +196,10 @@ class ReplaySettings(Settings):
         return self.source or FileSettings(kind="file", path=self.path or "")
 
 
-SourceSettings = FileSettings | SqlSettings | ReplaySettings
+SourceSettings = FileSettings | LandingSettings | SqlSettings | ReplaySettings
 SOURCE_SETTINGS: dict[str, type[Settings]] = {
     "file": FileSettings,
+    "landing": LandingSettings,
     "sql": SqlSettings,
     "replay": ReplaySettings,
 }
@@ -631,7 +647,7 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
     elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         location = (*location, "kind")
         kind = value.get("kind") if isinstance(value, dict) else value
-        known = detail["ctx"].get("expected_tags") or "'file', 'sql', 'replay'"
+        known = detail["ctx"].get("expected_tags") or "'file', 'landing', 'sql', 'replay'"
         found = "missing" if kind is None else f"{kind!r} is no kind of source"
         message = f"{found}; the kinds are: {known}"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:

@@ -72,7 +72,9 @@ def test_an_incomplete_day_is_no_fault_of_the_model(lab: Lab) -> None:
     rows.loc[rows["date"] == DAY, "units"] = 0.1
     lab.write(rows)
     assert lab.run(CHAIN, DAY).success
-    checks = CheckStore(DatasetStore(lab.storage)).read(["validation/linear"], [DAY]).set_index("check")
+    checks = (
+        CheckStore(DatasetStore(lab.storage)).read(["validation/linear"], [DAY]).set_index("check")
+    )
     assert checks.loc[LIMITS, "passed"]
     assert checks.loc[LIMITS, "why"].startswith(
         "not judged: the day is incomplete, 67% of its usual rows are known, less than 80%; wmape"
@@ -81,7 +83,9 @@ def test_an_incomplete_day_is_no_fault_of_the_model(lab: Lab) -> None:
     rows.loc[rows["date"] == DAY, "units"] = 0.1
     lab.write(rows)
     assert lab.run(CHAIN, DAY).success
-    checks = CheckStore(DatasetStore(lab.storage)).read(["validation/linear"], [DAY]).set_index("check")
+    checks = (
+        CheckStore(DatasetStore(lab.storage)).read(["validation/linear"], [DAY]).set_index("check")
+    )
     assert not checks.loc[LIMITS, "passed"], "complete, it is"
 
 

@@ -15,9 +15,11 @@ from mlops_assets.assets.registry import make_model_registry
 from mlops_assets.assets.serving import make_forecast
 from mlops_assets.assets.validation import make_validation_assets
 from mlops_assets.jobs import make_jobs
+from mlops_assets.landing import make_landing_sensor
+from mlops_assets.late import make_late_data_sensor
 from mlops_assets.management import make_management_jobs
 from mlops_assets.partitions import make_partitions
-from mlops_assets.project import Project
+from mlops_assets.project import LandingSettings, Project
 from mlops_assets.reactions import make_reaction_sensors
 from mlops_assets.replaying import make_replay_job
 from mlops_assets.resources.datasets import DatasetStore
@@ -66,6 +68,9 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
         sensors=[
             *make_sensors(project, partitions, jobs, models),
             *make_reaction_sensors(project, jobs, storage),
+            make_landing_sensor(project, landing, partitions, jobs, storage)
+            if isinstance(landing := project.source, LandingSettings)
+            else make_late_data_sensor(project, partitions, jobs, storage),
             make_alert_sensor(project, partitions, storage),
         ],
         resources={

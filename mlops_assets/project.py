@@ -156,6 +156,21 @@ class FileSettings(Settings):
     """The dialect of CSV files, where it cannot be found out."""
 
 
+class LandingSettings(Settings):
+    kind: Literal["landing"]
+    """Rows of files that keep arriving in a folder."""
+    path: Annotated[str, Field(min_length=1)]
+    """The folder, relative to that of this settings file, or an fsspec URL."""
+    pattern: Annotated[str, Field(min_length=1)] = "*"
+    """The names of the files to take, such as `sales_*.csv`."""
+    settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    """For how long size and time of a file must stay the same until it counts as complete."""
+    format: Literal["csv", "parquet"] | None = None
+    """Where it is left out: Parquet for names that end in .parquet or .pq, else CSV."""
+    csv: CsvSettings = CsvSettings()
+    """The dialect of CSV files, where it cannot be found out."""
+
+
 class SqlSettings(Settings):
     kind: Literal["sql"]
     """Rows of a database."""
@@ -207,9 +222,10 @@ class ReplaySettings(Settings):
         return self.source or FileSettings(kind="file", path=self.path or "")
 
 
-SourceSettings = FileSettings | SqlSettings | ReplaySettings
+SourceSettings = FileSettings | LandingSettings | SqlSettings | ReplaySettings
 SOURCE_SETTINGS: dict[str, type[Settings]] = {
     "file": FileSettings,
+    "landing": LandingSettings,
     "sql": SqlSettings,
     "replay": ReplaySettings,
 }
@@ -392,6 +408,8 @@ class ControlSettings(WindowSettings):
     """The bias over a week, as a share of the actuals, that is never an alarm."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     """Of the statement that a model is worse than the yardstick."""
+    min_completeness: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """The share of the usual rows of a day below which a high loss is put down to its rows."""
 
 
 class DriftSettings(WindowSettings):
@@ -430,6 +448,8 @@ class ScheduleSettings(Settings):
     """The hour of the first of the month at which models are retrained."""
     catch_up_days: Annotated[int, Field(ge=1, le=366)] = 14
     """How many days back missed partitions are looked for and requested."""
+    late_days: Annotated[int, Field(ge=0, le=366)] = 14
+    """How many days back rows that changed at the source are looked for; 0: not at all."""
 
 
 class ModelSettings(Settings):
@@ -702,6 +722,12 @@ class Project(Settings):
         return max([*self.features.lags, *self.features.rolling_means, *lagged, *own], default=0)
 
     @property
+    def days_read(self) -> list[int]:
+        """How many days before its own the days lie whose rows the features of a day read."""
+        longest = max(self.features.rolling_means, default=0)
+        return sorted({0, *self.features.lags, *range(1, longest + 1)})
+
+    @property
     def lag_columns(self) -> dict[str, int]:
         return {f"{self.columns.target}_lag_{days}": days for days in self.features.lags}
 
@@ -901,7 +927,7 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
     elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         location = (*location, "kind")
         kind = value.get("kind") if isinstance(value, dict) else value
-        known = detail["ctx"].get("expected_tags") or "'file', 'sql', 'replay'"
+        known = detail["ctx"].get("expected_tags") or "'file', 'landing', 'sql', 'replay'"
         found = "missing" if kind is None else f"{kind!r} is no kind of source"
         message = f"{found}; the kinds are: {known}"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -42,8 +42,8 @@ class Layer:
     """Daily assets that are computed together."""
 
     keys: list[dg.AssetKey]
-    reads: Mapping[dg.AssetKey, int]
-    """What a day reads, with how many days before its own it reaches back."""
+    reads: Mapping[dg.AssetKey, Collection[int]]
+    """What a day reads, with how many days before its own the days lie that it reads of it."""
     needs_model: bool = False
     """Whether there is nothing to compute before the first month of service."""
     decided_once: bool = False
@@ -61,22 +61,22 @@ def make_layers(project: Project) -> list[Layer]:
     validation = [asset_key(project, "validation", model.name) for model in project.models]
     return [
         Layer([observations], {}),
-        Layer([features], {observations: project.longest_lag}),
-        Layer(validation, {features: 0}, needs_model=True),
-        Layer([leaderboard], dict.fromkeys(validation, LONG - 1), needs_model=True),
+        Layer([features], {observations: project.days_read}),
+        Layer(validation, {features: [0]}, needs_model=True),
+        Layer([leaderboard], dict.fromkeys(validation, range(LONG)), needs_model=True),
         # who was live on a day is a fact, whatever is learned of that day later
-        Layer([champion], {leaderboard: 0}, needs_model=True, decided_once=True),
+        Layer([champion], {leaderboard: [0]}, needs_model=True, decided_once=True),
         # what was forecast for a day that is over has been read by others
         Layer(
             [forecast],
-            {champion: 0, observations: project.longest_lag},
+            {champion: [0], observations: range(project.longest_lag + 1)},
             needs_model=True,
             newest_only=True,
         ),
         # an alarm of a day that is over would come too late to act on
         Layer(
             [drift],
-            {champion: 0, features: project.drift.window_days - 1},
+            {champion: [0], features: range(project.drift.window_days)},
             needs_model=True,
             newest_only=True,
         ),
@@ -182,8 +182,8 @@ def missing_days(
     requests = []
     for layer in make_layers(project):
         done = {key: instance.get_materialized_partitions(key) & recent for key in layer.keys}
-        requests += _range_requests(
-            {key: ready - done[key] for key in layer.keys}, partitions, _attempt(now)
+        requests += range_requests(
+            {key: ready - done[key] for key in layer.keys}, partitions, make_attempt(now)
         )
         ready = ready & set().union(*done.values())
     return sorted(requests, key=lambda request: request.tags[RANGE_END], reverse=True)
@@ -204,7 +204,7 @@ def missing_months(
         done = instance.get_materialized_partitions(key)
         requests += [
             dg.RunRequest(
-                run_key=f"catch-up:{key.to_user_string()}:{month}:{_attempt(now)}",
+                run_key=f"catch-up:{key.to_user_string()}:{month}:{make_attempt(now)}",
                 job_name=retrain_job_name(model.name),
                 partition_key=month,
             )
@@ -259,15 +259,15 @@ def stale_days(
                     continue  # warm-up, or the settings begin later now
                 changed = max((_serving(*served, day_of(day)) for served in trained), default=0)
                 for upstream, days_back in layer.reads.items():
-                    end = day_of(day) + dt.timedelta(days=1)
-                    for read in days_between(end - dt.timedelta(days=days_back + 1), end):
+                    for back in days_back:
+                        read = str(day_of(day) - dt.timedelta(days=back))
                         changed = max(changed, newest[upstream].get(read, 0))
                         if read in waiting[upstream]:
                             waiting[key].add(day)
                 if day not in waiting[key] and at < changed:
                     stale[key].add(day)
                     cause = max(cause, changed)
-        requests += _range_requests(stale, partitions, str(cause))
+        requests += range_requests(stale, partitions, str(cause))
         for key, days in stale.items():
             waiting[key] |= days
     return requests
@@ -331,10 +331,10 @@ def _stale_leaderboard(
     paused = paused_names(paused_models(instance, project))
     if shown == paused:
         return []
-    return _range_requests({key: {newest}}, partitions, f"{paused}:{record.storage_id}")
+    return range_requests({key: {newest}}, partitions, f"{paused}:{record.storage_id}")
 
 
-def _range_requests(
+def range_requests(
     wanted: Mapping[dg.AssetKey, set[str]], partitions: Partitions, attempt: str
 ) -> list[dg.RunRequest]:
     """One run per range of days; `attempt` tells a new request from a repeated one."""
@@ -356,6 +356,6 @@ def _latest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, int]
     )
 
 
-def _attempt(now: dt.datetime) -> str:
+def make_attempt(now: dt.datetime) -> str:
     """What tells a request from the same one in the next hours of trying again."""
     return f"{now:%Y-%m-%d}-{now.hour // TRY_AGAIN_HOURS}"

@@ -172,7 +172,7 @@ def test_no_sensor_fails(served: Served) -> None:
     states = {sensor["name"]: sensor["sensorState"] for sensor in sensors}
     assert set(states) == {
         *("catch_up_sensor", "refresh_sensor", "registry_sensor"),
-        *("performance_sensor", "drift_sensor", "alert_sensor"),
+        *("performance_sensor", "drift_sensor", "alert_sensor", "late_data_sensor"),
     }
     for state in states.values():
         assert state["status"] == "RUNNING"

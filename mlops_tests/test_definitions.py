@@ -131,6 +131,7 @@ def test_schedules_and_sensors_are_on() -> None:
         "refresh_sensor",
         "registry_sensor",
         "performance_sensor",
+        "late_data_sensor",
         "drift_sensor",
     }
 

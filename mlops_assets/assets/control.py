@@ -1,6 +1,7 @@
 """The checks of a model's days: what they need to know is stored, what they found as well."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlops_assets.assets.datasets import by_day
@@ -8,6 +9,7 @@ from mlops_assets.ml.control import (
     CHECKS,
     WEEK,
     YARDSTICK,
+    allow_incomplete,
     covered_rows,
     daily_facts,
     judge_days,
@@ -17,6 +19,7 @@ from mlops_assets.partitions import day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore, Outcomes
 from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.first_seen import FirstSeenStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +35,14 @@ def control_days(
     name: str,
     forecasts: "pd.DataFrame",
     yardstick: "pd.DataFrame | None",
+    completeness: Mapping[str, float | None],
     datasets: DatasetStore,
 ) -> dict[str, dict[str, Verdict]]:
     """Judge days of a model by their forecasts and the days before them, by key and check.
 
-    `forecasts` are those of the days, not of the yardstick, which has its own or none. The facts
-    of the days and the verdicts are stored.
+    `forecasts` are those of the days, not of the yardstick, which has its own or none;
+    `completeness` is the share of the usual rows of each day. The facts of the days and the
+    verdicts are stored.
     """
     import pandas as pd
 
@@ -70,17 +75,26 @@ def control_days(
         [day_of(key) for key in days],
         against_yardstick=name != project.evaluation.yardstick,
     )
+    judged = {
+        key: allow_incomplete(project.control, found, completeness.get(key))
+        for key, found in verdicts.items()
+    }
     checks = CheckStore(datasets)
-    for key, found in verdicts.items():
+    for key, found in judged.items():
         checks.write(f"validation/{name}", key, found)
-    return verdicts
+    return judged
 
 
 def forget(name: str, datasets: DatasetStore, key: str | None = None) -> None:
-    """Remove what is stored of a day of a model, or of all its days."""
+    """Remove what is stored of a day of a model, or of all its days.
+
+    How a day looked at first is a fact that stays as long as the model does.
+    """
     for dataset in (f"validation/{name}", facts_dataset(name)):
         datasets.delete(dataset, key)
     CheckStore(datasets).delete(f"validation/{name}", key)
+    if key is None:
+        FirstSeenStore(datasets).delete(name)
 
 
 def not_judged(project: Project, name: str) -> Outcomes:

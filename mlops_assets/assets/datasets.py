@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -15,16 +16,19 @@ from mlops_assets.assets.reporting import (
     DATA_ERRORS,
     Metadata,
     PartitionError,
+    number,
     report,
 )
 from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.keys import asset_key
+from mlops_assets.ml.completeness import label_completeness
 from mlops_assets.ml.quality import checks_of
 from mlops_assets.ml.splits import Window
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore, Outcomes
 from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.ingested import Ingested, IngestedStore
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 
@@ -85,17 +89,25 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
 
         keys = list(context.partition_keys)
         start, end = window(keys)
+        fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
         days = by_day(source.read(start, end), date)
         inspector = Inspector(project, make_observations_type(project), datasets, start)
         outcomes: dict[str, Metadata | Exception] = {}
         found: dict[str, Outcomes] = {}
-        checks = CheckStore(datasets)
+        checks, ingested = CheckStore(datasets), IngestedStore(datasets)
+        before = ingested.read(keys)
         for key in keys:
             try:
                 frame, verdicts = inspector.inspect(key, days.get(key), accept=config.accept)
                 datasets.write("observations", key, frame)
+                expected = inspector.expected_rows(key)
+                known = label_completeness(len(frame), expected)
+                text = fingerprints.get(key, "")
+                ingested.write(key, Ingested(text, len(frame), expected, known))
             except UnsoundError as error:
                 outcomes[key] = error
+                facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
+                ingested.write(key, facts)
                 checks.write("observations", key, error.verdicts)
                 yield from evaluations(context.asset_key, key, error.verdicts, blocking=False)
             except DATA_ERRORS as error:
@@ -107,6 +119,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
                     **stored(datasets, "observations", key, frame),
                     f"total_{project.columns.target}": float(frame[project.columns.target].sum()),
                     **({"source_rows": len(days[key])} if project.aggregate else {}),
+                    **({} if known is None else {"label_completeness": number(known)}),
                 }
         results = check_results(context, found, blocking=False) if found else ()
         yield from report(context, outcomes, results)

@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.assets.observations import validated
 from mlops_assets.assets.reporting import PartitionError
+from mlops_assets.ml.completeness import expected_rows
 from mlops_assets.ml.quality import (
     FRESHNESS,
     SCHEMA,
@@ -79,6 +80,11 @@ class Inspector:
             verdicts[name] = replace(verdicts[name], severe=False, why=why)
         self.before[day] = facts
         return frame, verdicts
+
+    def expected_rows(self, key: str) -> float | None:
+        """How many rows the weekday of a day usually has, by the days before it."""
+        day = day_of(key)
+        return expected_rows(day, {then: facts.rows for then, facts in self.before.items()})
 
     def _facts(self, rows: "pd.DataFrame") -> DayFacts:
         columns = self.project.columns

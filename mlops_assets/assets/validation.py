@@ -10,6 +10,7 @@ import dagster as dg
 from mlops_assets.assets.checks import check_results, check_specs
 from mlops_assets.assets.control import checks_of, control_days, forget, not_judged
 from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.first_sight import FirstSights
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.reporting import (
@@ -173,6 +174,7 @@ def evaluate(
     yardstick = None if theirs is None else score_days(metrics, theirs, []).days
     slices = by_day(scores.slices, "date") if len(scores.slices) else {}
     primary = project.evaluation.primary
+    sights = FirstSights(project, name, scores.days, datasets)
     compared = compare_with_previous(metrics[primary], forecasts, ["date"])
     for key, frame in by_day(forecasts, "date").items():
         datasets.write(f"validation/{name}", key, frame)
@@ -183,6 +185,7 @@ def evaluate(
             "version": str(frame["version"].iloc[0]),
             "trained_through": str(frame["trained_through"].iloc[0]),
             **metric_notes(metrics),
+            **sights.metadata(key, str(frame["version"].iloc[0])),
             **stored(datasets, f"validation/{name}", key, frame),
         }
         if key in compared.index:
@@ -197,7 +200,7 @@ def evaluate(
         if key in slices:
             metadata["slices"] = _slice_table(slices[key], primary)
         outcomes[key] = metadata
-    return outcomes, control_days(project, name, forecasts, theirs, datasets)
+    return outcomes, control_days(project, name, forecasts, theirs, sights.completeness, datasets)
 
 
 def _forecasts(

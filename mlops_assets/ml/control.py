@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -321,6 +322,20 @@ def _ratio(numerator: "FloatArray", denominator: "FloatArray") -> "FloatArray":
 
     missing = np.full_like(numerator, math.nan)
     return np.divide(numerator, denominator, out=missing, where=denominator > 0)
+
+
+def allow_incomplete(
+    settings: "ControlSettings", verdicts: Mapping[str, Verdict], completeness: float | None
+) -> dict[str, Verdict]:
+    """The verdicts of a day, its loss not held against the model where rows are still to come."""
+    limits = verdicts[LIMITS]
+    if completeness is None or completeness >= settings.min_completeness or limits.passed:
+        return dict(verdicts)
+    why = (
+        f"not judged: the day is incomplete, {completeness:.0%} of its usual rows are known, less "
+        f"than {settings.min_completeness:.0%}; {limits.why.partition(';')[0]}"
+    )
+    return {**verdicts, LIMITS: replace(limits, passed=True, why=why)}
 
 
 class _Past(NamedTuple):

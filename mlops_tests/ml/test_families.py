@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
-from skops.io import dumps, get_untrusted_types
+from skops.io import dumps, get_untrusted_types, loads
 
 from mlops_assets.contracts import SHAPES, example_rows, example_target, family_problems
 from mlops_assets.ml.families import (
@@ -111,7 +111,8 @@ def test_the_historical_mean_by_hand() -> None:
 
 
 def test_the_historical_mean_by_texts_and_numbers_is_stored_whole() -> None:
-    learning, units, fresh = frame(300, seed=1), target(300), frame(30, seed=2)
+    learning, units = example_rows(300, seed=1), example_target(300)
+    fresh = example_rows(30, seed=2)
     pipeline = build("historical_mean", by=["weekday", "department", "price"]).fit(learning, units)
     restored = loads(dumps(pipeline), trusted=list(TRUSTED_TYPES))
     assert pipeline.predict(fresh).tobytes() == restored.predict(fresh).tobytes()
@@ -137,8 +138,8 @@ def test_what_does_not_fit_the_inputs_is_refused(
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_takes_targets_below_zero_unless_told_otherwise(name: str) -> None:
-    fitted = build(name).fit(frame(300, seed=1), target(300) - 5)
-    assert fitted.predict(frame(30, seed=2)).min() < 0
+    fitted = build(name).fit(example_rows(300, seed=1), example_target(300) - 5)
+    assert fitted.predict(example_rows(30, seed=2)).min() < 0
 
 
 def test_seeds_differ() -> None:

@@ -1,6 +1,6 @@
 """Where rows come from. Every source gives the rows of a half-open window of local days."""
 
-from mlops_assets.resources.sources import file, replay, sql
+from mlops_assets.resources.sources import file, landing, replay, sql
 from mlops_assets.resources.sources.base import (
     SOURCES,
     Source,
@@ -20,6 +20,7 @@ __all__ = [
     "check_columns",
     "file",
     "get_source",
+    "landing",
     "make_source",
     "register",
     "replay",

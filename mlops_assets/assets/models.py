@@ -225,6 +225,7 @@ def train(
         non_negative=project.non_negative,
         metrics=make_metrics(project.evaluation.metrics),
         threads=project.training.threads,
+        classes=project.labels,
     )
     return models.add(
         result.pipeline,
@@ -238,6 +239,7 @@ def train(
         rows=len(rows),
         inputs=columns,
         non_negative=project.non_negative,
+        classes=list(project.labels),
         training_set_sha256=frame_hash(rows),
         code_version=code_version(),
         fit_seconds=result.fit_seconds,

@@ -96,7 +96,7 @@ def plotly_js() -> str:
 def leaderboard_page(
     daily: pd.DataFrame,
     slices: pd.DataFrame,
-    totals: pd.DataFrame,
+    totals: pd.DataFrame | None,
     gains: pd.DataFrame,
     *,
     title: str,
@@ -116,7 +116,7 @@ def leaderboard_page(
     the primary metric of the version before, less that of the one in service. A frame may be
     empty, a value missing.
     metrics maps each metric to its description; best_first ranks the models. Where slice_name is
-    None, the figure by slice is left out.
+    None, the figure by slice is left out, where totals is None, that of totals.
 
     Raises ValueError when primary is no metric or a frame lacks a column.
     """
@@ -125,7 +125,10 @@ def leaderboard_page(
     names = [primary, *(name for name in metrics if name != primary)]
     _check_columns("daily", daily, ["date", "model", *names, "rows", "version", "trained_through"])
     _check_columns("slices", slices, ["model", "slice", "rows", *names])
-    _check_columns("totals", totals, ["date", "model", "actual", "forecast"])
+    totals_columns = ["date", "model", "actual", "forecast"]
+    shows_totals = totals is not None
+    totals = pd.DataFrame(columns=totals_columns) if totals is None else totals
+    _check_columns("totals", totals, totals_columns)
     _check_columns("gains", gains, ["date", "model", "gain", "rows", "version", "trained_through"])
     models = _ranked(best_first, [daily, slices, totals, gains])
     lines = _model_lines(models)
@@ -152,16 +155,17 @@ def leaderboard_page(
                 metrics[primary],
             )
         )
-    figures["totals"] = _totals_figure(totals, models, lines, target)
-    sections.append(
-        page_section(
-            "totals",
-            "Forecast against actual",
-            f"The sum of {target} over all rows of a day, as it was and as the best model "
-            "forecast it; click another model's name to add it.",
-            figures["totals"],
+    if shows_totals:
+        figures["totals"] = _totals_figure(totals, models, lines, target)
+        sections.append(
+            page_section(
+                "totals",
+                "Forecast against actual",
+                f"The sum of {target} over all rows of a day, as it was and as the best model "
+                "forecast it; click another model's name to add it.",
+                figures["totals"],
+            )
         )
-    )
     figures["gains"] = _daily_figure(gains, ["gain"], models, lines)
     sections.append(
         page_section(

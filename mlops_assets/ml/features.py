@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mlops_assets.ml.classes import target_numbers
 from mlops_assets.project import CalendarFeature, Project
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def _history(
         pd.Timestamp(start) - pd.Timedelta(days=project.longest_lag), end, inclusive="left"
     )
     # days x series, so that a lag is a shift and no row can meet another series
-    wide = observations.pivot(index=date, columns=series, values=target).astype(float)
+    numbers = target_numbers(observations[target], project.labels)
+    wide = observations.assign(**{target: numbers}).pivot(index=date, columns=series, values=target)
     wide = wide.reindex(days)
     before = wide.shift(1)
     columns = {name: wide.shift(lag) for name, lag in project.lag_columns.items()}

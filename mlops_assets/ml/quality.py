@@ -11,7 +11,7 @@ from mlops_assets.ml.verdicts import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA, FRESHNESS = "schema", "source_freshness"
+SCHEMA, FRESHNESS, TARGET_RANGE = "schema", "source_freshness", "target_range"
 NAMED = 5  # so many names in a sentence
 
 # Each check by name, with what it asks of a day.
@@ -24,7 +24,7 @@ CHECKS = {
     "duplicates": "No row is there twice.",
     "new_categories": "Every category was seen of late.",
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
-    "target_range": "The mean target of a row is as usual on that weekday.",
+    TARGET_RANGE: "The mean target of a row is as usual on that weekday.",
 }
 
 
@@ -115,7 +115,7 @@ def judge_day(
         "missing_values": _missing(rule, facts, list(history.values())),
         "new_categories": _new(facts, list(history.values())),
         "vanished_categories": _vanished(rule, facts, list(history.values())),
-        "target_range": _within(
+        TARGET_RANGE: _within(
             facts.target, usual(lambda then: then.target), "the mean target of a row"
         ),
     }

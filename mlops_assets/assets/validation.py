@@ -565,6 +565,7 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
     import pandas as pd
 
     from mlops_assets.ml.charts import leaderboard_page
+    from mlops_assets.ml.curves import curves_of
     from mlops_assets.ml.metrics import finish_sums, term_sums
 
     metrics = make_metrics(project.evaluation.metrics)
@@ -595,4 +596,5 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
         best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
         target=counted(project),
         slice_name=slice_name,
+        curves=curves_of(recent, project.labels) if project.labels else None,
     )

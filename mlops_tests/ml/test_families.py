@@ -34,6 +34,8 @@ SMALL: dict[str, dict[str, object]] = {
     "random_forest": {"n_estimators": 5},
     "gradient_boosting": {"n_estimators": 5},
     "hist_gradient_boosting": {"max_iter": 5},
+    "random_forest_classifier": {"n_estimators": 5},
+    "hist_gradient_boosting_classifier": {"max_iter": 5},
 }
 OPTIONS = [
     (name, field, member.value)
@@ -64,8 +66,17 @@ def frame(rows: int, seed: int, departments: tuple[str, ...] = ("food", "toys"))
     return built
 
 
-def target(rows: int) -> "pd.Series[float]":
-    return pd.Series(np.random.default_rng(7).poisson(5, rows).astype(float), name="units")
+def target(rows: int, name: str = "ridge", classes: int = 2) -> "pd.Series[Any]":
+    """Units, or labels for a family of classes."""
+    units = pd.Series(np.random.default_rng(7).poisson(5, rows).astype(float), name="units")
+    if "classification" not in FAMILIES[name].tasks:
+        return units
+    return units.map(lambda value: f"class {value % classes:g}")
+
+
+def forecasts_of(fitted: Pipeline, rows: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Numbers, of shape (rows,), or probabilities, of shape (rows, classes)."""
+    return np.asarray((getattr(fitted, "predict_proba", None) or fitted.predict)(rows))
 
 
 def build(name: str, inputs: Inputs = INPUTS, seed: int = 0, **values: object) -> Pipeline:
@@ -77,7 +88,7 @@ def build(name: str, inputs: Inputs = INPUTS, seed: int = 0, **values: object) -
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_keeps_the_contract(name: str, shape: str) -> None:
     inputs = SHAPES[shape]
-    learning, units = frame(600, seed=1), target(600)
+    learning, units = frame(600, seed=1), target(600, name)
     fresh = frame(60, seed=2, departments=("food", "never seen"))
     fresh.loc[::5, "store"] = np.nan
     before = learning.copy(), units.copy(), fresh.copy()
@@ -85,18 +96,18 @@ def test_every_family_keeps_the_contract(name: str, shape: str) -> None:
     pipeline = build(name, inputs)
     assert [step for step, _ in pipeline.steps] == ["inputs", "estimator"]
     fitted = clone(pipeline).fit(learning, units)
-    forecasts = fitted.predict(fresh)
-    assert forecasts.shape == (60,)
+    forecasts = forecasts_of(fitted, fresh)
+    assert forecasts.shape == ((60,) if "regression" in FAMILIES[name].tasks else (60, 2))
     assert np.isfinite(forecasts).all()
 
-    again = build(name, inputs).fit(learning, units).predict(fresh)
+    again = forecasts_of(build(name, inputs).fit(learning, units), fresh)
     assert forecasts.tobytes() == again.tobytes()
     numbers = fresh[[column for column in fresh if column != "note"]]
-    assert forecasts.tobytes() == fitted.predict(numbers).tobytes()
+    assert forecasts.tobytes() == forecasts_of(fitted, numbers).tobytes()
 
     data = dumps(fitted, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
     restored = loads(data, trusted=list(TRUSTED_TYPES))
-    assert forecasts.tobytes() == restored.predict(fresh).tobytes()
+    assert forecasts.tobytes() == forecasts_of(restored, fresh).tobytes()
 
     for frame_before, frame_after in zip(before, (learning, units, fresh), strict=True):
         assert frame_before.equals(frame_after)
@@ -105,23 +116,23 @@ def test_every_family_keeps_the_contract(name: str, shape: str) -> None:
 @pytest.mark.parametrize("dtype", ["category", "string"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_type_of_text_and_missing_mark_forecasts_alike(name: str, dtype: Any) -> None:
-    learning, units, fresh = frame(300, seed=1), target(300), frame(30, seed=2)
+    learning, units, fresh = frame(300, seed=1), target(300, name), frame(30, seed=2)
     typed = {"department": dtype, "store": dtype}
-    plain = build(name).fit(learning, units).predict(fresh)
-    other = build(name).fit(learning.astype(typed), units).predict(fresh.astype(typed))
+    plain = forecasts_of(build(name).fit(learning, units), fresh)
+    other = forecasts_of(build(name).fit(learning.astype(typed), units), fresh.astype(typed))
     np.testing.assert_array_equal(plain, other)
 
 
 @pytest.mark.parametrize(("name", "field", "value"), OPTIONS)
 def test_every_choice_fits(name: str, field: str, value: str) -> None:
-    fitted = build(name, **{field: value}).fit(frame(300, seed=1), target(300))
-    assert np.isfinite(fitted.predict(frame(30, seed=2))).all()
+    fitted = build(name, **{field: value}).fit(frame(300, seed=1), target(300, name))
+    assert np.isfinite(forecasts_of(fitted, frame(30, seed=2))).all()
 
 
 def test_every_trusted_type_is_needed() -> None:
     found: set[str] = set()
     for name in FAMILIES:
-        fitted = build(name).fit(frame(300, seed=1), target(300))
+        fitted = build(name).fit(frame(300, seed=1), target(300, name))
         found |= set(get_untrusted_types(data=dumps(fitted)))
     assert sorted(found) == sorted(TRUSTED_TYPES)
 
@@ -150,6 +161,26 @@ def test_seasonal_naive_repeats_the_season_and_fills_gaps_with_the_mean() -> Non
 def test_seasonal_naive_needs_a_season() -> None:
     with pytest.raises(ValueError, match="add 7 to the lags"):
         build("seasonal_naive", Inputs(("price",), (), None))
+
+
+CLASSIFIERS = [name for name, family in FAMILIES.items() if "classification" in family.tasks]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_classifier_takes_several_classes(name: str) -> None:
+    learning, labels, fresh = frame(300, seed=1), target(300, name, classes=4), frame(30, seed=2)
+    fitted = build(name).fit(learning, labels)
+    shares = forecasts_of(fitted, fresh)
+    assert list(fitted.classes_) == [f"class {number}" for number in range(4)]
+    assert shares.sum(axis=1) == pytest.approx(1.0)
+    restored = loads(dumps(fitted), trusted=list(TRUSTED_TYPES))
+    assert shares.tobytes() == forecasts_of(restored, fresh).tobytes()
+
+
+def test_the_prior_is_the_share_of_each_class() -> None:
+    fitted = build("prior").fit(frame(4, seed=1), pd.Series(["a", "b", "b", "b"]))
+    assert forecasts_of(fitted, frame(2, seed=2)).tolist() == [[0.25, 0.75]] * 2
+    assert [name for name, family in FAMILIES.items() if family.constant] == ["prior"]
 
 
 def test_seeds_differ() -> None:

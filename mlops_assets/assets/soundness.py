@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day
+from mlops_assets.assets.datasets import by_day, observation_checks
 from mlops_assets.assets.observations import validated
 from mlops_assets.assets.reporting import PartitionError
+from mlops_assets.ml.classes import target_numbers
 from mlops_assets.ml.completeness import expected_rows
 from mlops_assets.ml.quality import (
     FRESHNESS,
@@ -71,7 +72,8 @@ class Inspector:
         except ValueError as error:
             raise _unsound({SCHEMA: Verdict(False, str(error), severe=True)}) from error
         facts = self._facts(frame)
-        verdicts = judge_day(self.rule, day, facts, self.before)
+        found = judge_day(self.rule, day, facts, self.before)
+        verdicts = {name: found[name] for name in observation_checks(self.project)}
         severe = [name for name, verdict in verdicts.items() if verdict.severe]
         if severe and not accept:
             raise _unsound(verdicts)
@@ -88,8 +90,9 @@ class Inspector:
 
     def _facts(self, rows: "pd.DataFrame") -> DayFacts:
         columns = self.project.columns
+        numbers = target_numbers(rows[columns.target], self.project.labels)
         return day_facts(
-            rows,
+            rows.assign(**{columns.target: numbers}),
             target=columns.target,
             series=columns.series,
             inputs=list(dict.fromkeys([*columns.numeric, *columns.categorical])),

@@ -28,6 +28,7 @@ CHECKS = {
 }
 
 FORECAST = "(forecast)"  # its column; no source names one so
+OF_CLASS = "(forecast of "  # how those of several classes begin
 NUMBERS, CATEGORIES, MISSING, REPEATED = "numbers", "categories", "missing", "repeated"
 QUANTILES = 200
 IQR_TO_DEVIATION = 1.349  # of a normal distribution
@@ -36,6 +37,18 @@ NAMED = 3
 FOLDS = 3
 AUC_WINDOWS = 10  # of training, from which the classifier's usual score is learnt
 AUC_ROWS = 800  # of either kind that it sees at most
+
+
+def forecast_columns(classes: Sequence[str] = ()) -> list[str]:
+    """The column of the forecasts, or, of several classes, one for each."""
+    if len(classes) > 2:
+        return [f"{OF_CLASS}{label})" for label in classes]
+    return [FORECAST]
+
+
+def is_forecast(column: str) -> bool:
+    """Whether a column holds forecasts."""
+    return column == FORECAST or column.startswith(OF_CLASS)
 
 
 @dataclass(frozen=True)
@@ -291,7 +304,7 @@ class Reference:
         from sklearn.metrics import roc_auc_score
         from sklearn.tree import DecisionTreeClassifier
 
-        columns = [name for name in self.numeric if name != FORECAST]
+        columns = [name for name in self.numeric if not is_forecast(name)]
         size = min(AUC_ROWS, len(learned), len(recent))
         if not columns or size < 2 * FOLDS:
             return 0.5
@@ -333,7 +346,10 @@ def reference_of(
         rows,
         date=columns.date,
         series=columns.series,
-        numeric=[*(name for name in inputs if name not in left_out), FORECAST],
+        numeric=[
+            *(name for name in inputs if name not in left_out),
+            *forecast_columns(project.labels),
+        ],
         categorical=categorical,
         importance=importance,
     )
@@ -383,9 +399,9 @@ def judge_drift(
     A column on which the metric hardly depends is listed, but is no alarm of the inputs: its
     drift does not change the forecasts, and with many such columns one always drifts.
     """
-    inputs = [drift for drift in drifts if drift.column != FORECAST]
+    inputs = [drift for drift in drifts if not is_forecast(drift.column)]
     weighty = [drift for drift in inputs if drift.importance > settings.min_importance]
-    forecasts = [drift for drift in drifts if drift.column == FORECAST]
+    forecasts = [drift for drift in drifts if is_forecast(drift.column)]
     told = auc > auc_limit
     names = ", ".join(_named(drift) for drift in inputs[:NAMED])
     why = f"ROC AUC {auc:.3f}, {'above' if told else 'within'} {auc_limit:.3f}"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     FloatArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    BoolArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
     IntArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
     Term: TypeAlias = "FloatArray | Histogram"
 
@@ -359,6 +360,13 @@ def as_array(column: "pd.Series[Any]") -> "FloatArray":
     if len(known) > 1:
         rows = [np.pad(row, (0, max(known) - len(row))) for row in rows]
     return np.array(rows, dtype=float).reshape(len(rows), max(known, default=0))
+
+
+def finite_rows(values: "FloatArray") -> "BoolArray":
+    """Whether the number, or every probability, of each row is finite; of shape (rows,)."""
+    import numpy as np
+
+    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
 def as_column(values: "FloatArray") -> "list[FloatArray] | FloatArray":

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
+TARGET_RANGE = "target_range"
 NAMED = 5  # so many names in a sentence
 
 # Each check by name, with what it asks of a day.
@@ -24,7 +25,7 @@ CHECKS = {
     "duplicates": "No row is there twice; of plain rows, no more of them than of late.",
     "new_categories": "Every category was seen of late.",
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
-    "target_range": "The mean target of a row is as usual on that weekday.",
+    TARGET_RANGE: "The mean target of a row is as usual on that weekday.",
 }
 
 
@@ -128,7 +129,7 @@ def judge_day(
         "missing_values": _missing(rule, facts, list(history.values())),
         "new_categories": _new(facts, list(history.values())),
         "vanished_categories": _vanished(rule, facts, list(history.values())),
-        "target_range": _within(
+        TARGET_RANGE: _within(
             facts.target, usual(lambda then: then.target), "the mean target of a row"
         ),
     }

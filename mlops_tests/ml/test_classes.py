@@ -96,10 +96,11 @@ def test_only_the_prior_may_forecast_the_same_for_all() -> None:
     found = sound_forecasts(forecasts, actual)
     assert not found.passed
     assert found.why == "all 4 forecasts are 0.2, 0.8"
-    assert sound_forecasts(forecasts, actual, constant=True).passed
+    assert sound_forecasts(forecasts, actual, may_be_constant=True).passed
     forecasts[1, 0] = math.nan
     assert (
-        sound_forecasts(forecasts, actual, constant=True).why == "1 of 4 forecasts are not finite"
+        sound_forecasts(forecasts, actual, may_be_constant=True).why
+        == "1 of 4 forecasts are not finite"
     )
 
 

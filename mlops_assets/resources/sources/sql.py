@@ -258,7 +258,7 @@ class SqlSource:
                 f"{self}: the driver {url.drivername} is not installed; for PostgreSQL install "
                 "the extra: pip install 'mlops_assets[postgresql]'"
             )
-        text = str(getattr(error, "orig", None) or error).strip()
+        text = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         for secret in _secrets(url):
             text = text.replace(secret, "***")
         if isinstance(error, sa.exc.OperationalError) and _connection_failed(error):

@@ -92,6 +92,26 @@ def test_a_folder_of_another_zone_loses_no_rows(tmp_path: Path) -> None:
     assert "date=2026-01-01/rows.csv" not in opened
 
 
+@ENDINGS
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
+def test_days_on_which_the_clocks_change_in_berlin(
+    tmp_path: Path, ending: str, day: str, hours: int
+) -> None:
+    first = pd.Timestamp(day, tz="Europe/Berlin")
+    times = pd.date_range(first - pd.Timedelta(hours=30), periods=90, freq="h")
+    frame = pd.DataFrame({"date": times, "units": range(90)})
+    if ending == "csv":
+        frame["date"] = frame["date"].map(pd.Timestamp.isoformat)  # with the offset of its hour
+        frame.to_csv(tmp_path / "a.csv", index=False)
+    else:
+        frame.to_parquet(tmp_path / "a.parquet", index=False, row_group_size=1)
+    window = dt.date.fromisoformat(day), dt.date.fromisoformat(day) + dt.timedelta(days=1)
+    source = files(tmp_path / f"a.{ending}", "Europe/Berlin")
+    assert source.read(*window)["units"].tolist() == list(range(30, 30 + hours))
+    assert source.fingerprints(*window)[day].startswith(f"{hours} rows ")
+    assert source.span() == (window[0] - dt.timedelta(days=2), window[1] + dt.timedelta(days=1))
+
+
 def test_a_key_of_a_folder_is_a_column(tmp_path: Path) -> None:
     write(tmp_path / "shop=007", "rows", ["2026-01-01"], "parquet")
     write(tmp_path / "shop=A%20B", "rows", ["2026-01-01"])

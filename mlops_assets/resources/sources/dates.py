@@ -43,7 +43,7 @@ def local_days(
         values = values.combine_chunks()
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    text = is_text(values.type)
     empty = pc.equal(pc.utf8_trim_whitespace(values), "") if text else pc.is_null(values)
     _refuse_missing(pc.fill_null(empty, True), place, first_row)
     try:
@@ -60,6 +60,14 @@ def local_days(
         return pd.Series(days).astype("datetime64[ns]")
     except pd.errors.OutOfBoundsDatetime as error:
         raise SourceError(f"{place} is no date: {error}; {WRITE}") from error
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is text."""
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _local(instants: "pd.Series[pd.Timestamp]", time_zone: str) -> "pd.Series[pd.Timestamp]":

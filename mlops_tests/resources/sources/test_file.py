@@ -146,6 +146,18 @@ def test_rows_without_a_date_are_told_wherever_they_are(tmp_path: Path) -> None:
         files(tmp_path / "a.parquet").read(*SECOND)
 
 
+@ENDINGS
+def test_a_mixture_of_zones_in_a_file_is_refused(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"date": ["2026-01-01 10:00", "2026-01-01T10:00Z"], "units": [1, 2]})
+    file = tmp_path / f"a.{ending}"
+    if ending == "csv":
+        frame.to_csv(file, index=False)
+    else:
+        frame.to_parquet(file, index=False, row_group_size=1)
+    with pytest.raises(SourceError, match="with and without a time zone: '2026-01-01 10:00' and"):
+        files(file).read(*JANUARY)
+
+
 def test_names_in_parquet_stay_as_they_are(tmp_path: Path) -> None:
     shops = {
         "whole": pa.array([7, None, 8]),

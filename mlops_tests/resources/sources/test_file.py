@@ -112,6 +112,16 @@ def test_days_on_which_the_clocks_change_in_berlin(
     assert source.span() == (window[0] - dt.timedelta(days=2), window[1] + dt.timedelta(days=1))
 
 
+@ENDINGS
+def test_folders_of_another_meaning_lose_no_rows(tmp_path: Path, ending: str) -> None:
+    # the folders say when files were loaded; a late row of the 2nd came on the 9th
+    write(tmp_path / "year=2026/month=1/day=3", "rows", ["2026-01-02", "2026-01-03"], ending)
+    write(tmp_path / "year=2026/month=1/day=9", "rows", ["2026-01-08", "2026-01-02"], ending)
+    source = files(tmp_path)
+    assert source.read(*SECOND)["units"].tolist() == [0, 1]
+    assert source.span() == (dt.date(2026, 1, 2), dt.date(2026, 1, 8))
+
+
 def test_a_key_of_a_folder_is_a_column(tmp_path: Path) -> None:
     write(tmp_path / "shop=007", "rows", ["2026-01-01"], "parquet")
     write(tmp_path / "shop=A%20B", "rows", ["2026-01-01"])

@@ -29,6 +29,7 @@ NUMBERS, CATEGORIES, MISSING, REPEATED = "numbers", "categories", "missing", "re
 QUANTILES = 200
 IQR_TO_DEVIATION = 1.349  # of a normal distribution
 LEAST = 0.02  # a distance below it is never drift, however steady the training window was
+LEAST_OF_NUMBERS = 0.1  # of numbers, in units of their spread: what is usually called drift
 NAMED = 3
 FOLDS = 3
 AUC_WINDOWS = 10  # of training, from which the classifier's usual score is learnt
@@ -89,17 +90,20 @@ def jensen_shannon(first: "np.ndarray[Any, Any]", second: "np.ndarray[Any, Any]"
     return float(np.sqrt(max(sum(terms) / 2, 0.0)))
 
 
-def usual_limit(settings: "DriftSettings", distances: "FloatArray") -> float:
+def usual_limit(settings: "DriftSettings", distances: "FloatArray", least: float = LEAST) -> float:
     """What a distance may come to, by those of windows inside the training window.
 
     `margin` times the largest, or the median and `width` robust standard deviations
-    (Hampel, The influence curve and its role in robust estimation, 1974), whichever is more.
+    (Hampel, The influence curve and its role in robust estimation, 1974), or `least`, whichever
+    is most. The windows overlap, and a mean over four weeks hardly differs from one to the next:
+    four months hold about as many different ones as there are months, so their largest distance
+    is soon exceeded, which is what the margin is for.
     """
     import numpy as np
 
     middle = np.median(distances)
     deviation = robust_deviation(distances - middle)
-    return float(max(settings.margin * distances.max(), middle + settings.width * deviation, LEAST))
+    return float(max(settings.margin * distances.max(), middle + settings.width * deviation, least))
 
 
 class Reference:
@@ -176,7 +180,11 @@ class Reference:
         import numpy as np
 
         return {
-            kind: usual_limit(self.settings, np.array([found[kind] for found in distances]))
+            kind: usual_limit(
+                self.settings,
+                np.array([found[kind] for found in distances]),
+                LEAST_OF_NUMBERS if kind == NUMBERS else LEAST,
+            )
             for kind in distances[0]
         }
 

@@ -95,7 +95,7 @@ def day_facts(
         target=float(rows[target].mean()),
         categories={name: frozenset(rows[name].dropna()) for name in categorical},
         middles={name: _middle(rows[name]) for name in numbers},
-        repeated=_repeated(values, before and before.values, series, numbers),
+        repeated=_repeated(values, None if before is None else before.values, series, numbers),
         values=values,
     )
 

@@ -123,6 +123,7 @@ def test_false_alarms_delays_and_what_a_change_caused() -> None:
     assert delays(alarms, "x", [stretch], all_alarms=True) == [1]
     assert delays(alarms, "x", [stretch], all_alarms=False) == [2]
     assert delays(alarms, "y", [stretch], all_alarms=True) == [math.inf]
+    assert delays(alarms, "y", [stretch], all_alarms=False) == [math.inf]
     assert len(caused(alarms[alarms["change"] == "x"], untouched)) == 1
 
 

@@ -456,7 +456,7 @@ class DriftSettings(WindowSettings):
     width: Annotated[float, Field(ge=1, le=100)] = 4.0
     """How many robust standard deviations above its median a distance may lie, by windows of
     training."""
-    margin: Annotated[float, Field(ge=1, le=100)] = 1.5
+    margin: Annotated[float, Field(ge=1, le=100)] = 2.0
     """By how much, as a factor, a distance may exceed the largest one of training."""
     min_importance: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """The share of all importance that an input needs for its drift to be an alarm."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -88,9 +89,13 @@ class SqlSource:
 
         names = self.project.column_names
         require(self.project, self.columns(), str(self))
+        examples: list[Any] = []
         with self._asked() as ask:
             for chunk in ask([sa.column(name) for name in names], window):
                 columns = dict(zip(names, zip(*chunk, strict=True), strict=True))
+                # each chunk is of one kind, and so are they all if these are
+                examples.append(columns[self.date][0])
+                self._days(examples)
                 table = pa.table({name: self._array(name, columns[name]) for name in names})
                 yield finished(self.project, table, str(self), window)
 
@@ -257,18 +262,28 @@ class SqlSource:
                 f"{self}: the driver {url.drivername} is not installed; for PostgreSQL install "
                 "the extra: pip install 'mlops_assets[postgresql]'"
             )
-        text = str(getattr(error, "orig", None) or error).strip()
-        for secret in {str(url.password or ""), url.render_as_string(hide_password=False)} - {""}:
+        text = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        for secret in _secrets(url):
             text = text.replace(secret, "***")
-        if isinstance(error, sa.exc.OperationalError) and connection_failed(error):
+        if isinstance(error, sa.exc.OperationalError) and _connection_failed(error):
             return UnreachableError(
                 f"{self} does not answer: {text}; see whether it runs and whether "
                 f"{self.settings.url_env} is right"
             )
-        return SourceError(f"cannot read {self}: {text}")
+        what = "table" if self.settings.table else "query"
+        return SourceError(f"cannot read {self}: {text}; correct source.{what}")
 
 
-def connection_failed(error: Any) -> bool:
+def _secrets(url: "sa.URL") -> list[str]:
+    """What an error must not tell, the longest first."""
+    hidden = [str(url.password or "")]
+    hidden += [str(value) for key, value in url.query.items() if "pass" in key.lower()]
+    written = [urllib.parse.quote(secret) for secret in hidden]
+    found = {*hidden, *written, url.render_as_string(hide_password=False)} - {""}
+    return sorted(found, key=len, reverse=True)
+
+
+def _connection_failed(error: Any) -> bool:
     """Whether an error came while connecting, before any statement."""
     return error.statement is None or bool(error.connection_invalidated)
 

@@ -496,19 +496,22 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
         last = recent.loc[:key].tail(LONG)
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
-            sparkline=[_sparkline(last[name]) for name in board["model"]],
+            sparkline=[_sparkline(last[name], primary) for name in board["model"]],
         )
     return boards
 
 
-def _sparkline(values: "pd.Series[float]") -> str:
+def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
     """The days as block characters, two to one, so that the newest are in sight in a table.
 
     One day far off, such as a holiday, does not flatten the others.
     """
     from mlops_assets.ml.charts import sparkline
 
-    clipped = values.clip(upper=values.quantile(0.9))
+    if metric.direction == "higher":
+        clipped = values.clip(lower=values.quantile(0.1))
+    else:
+        clipped = values.clip(upper=values.quantile(0.9))
     odd = len(clipped) % 2  # pairs end at the newest day
     pairs = [(position + odd) // 2 for position in range(len(clipped))]
     return sparkline(clipped.groupby(pairs).mean().tolist())

@@ -28,7 +28,8 @@ def test_the_settings_load_as_written(tmp_path: Path) -> None:
 def test_every_family_and_metric_is_in_the_tables() -> None:
     named = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
     known = [*FAMILIES.items(), *METRICS.items()]
-    assert named == [name for name, kind in known if "classification" in kind.tasks]
+    fitting = [name for name, kind in known if "classification" in kind.tasks]
+    assert sorted(named) == sorted(fitting)
 
 
 def test_what_the_page_says_of_defaults_holds() -> None:

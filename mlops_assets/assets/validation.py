@@ -293,7 +293,7 @@ def gains_in_service(
         cards = models.fit_to_serve(name)
     except StorageError:
         return  # the evaluation of the days has said so
-    primary = project.evaluation.primary
+    loss_name = project.primary_metric.loss_name
     last_day = {card.version: day_of(key) for key in keys if (card := serving(cards, day_of(key)))}
     for card in cards:
         if card.version not in last_day:
@@ -304,7 +304,7 @@ def gains_in_service(
         yield dg.AssetObservation(
             dg.AssetKey(["models", name]),
             partition=card.month,
-            description=f"{primary} of the version before, less its own, on the days it served",
+            description=f"{loss_name} of the version before, less its own, on the days it served",
             metadata={
                 **defined({"gain_since_in_service": compared["gain"].iloc[0]}),
                 "days_in_service": int(rows["date"].nunique()),
@@ -599,5 +599,6 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
         best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
         target=counted(project),
         slice_name=slice_name,
+        loss=project.primary_metric.loss_name,
         curves=curves_of(recent, project.labels) if project.labels else None,
     )

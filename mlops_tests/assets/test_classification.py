@@ -57,9 +57,9 @@ def test_forecasts_are_near_the_true_probabilities(built: Lab) -> None:
     made = built.datasets.read("validation/logistic", DAYS)
     truth = probabilities(rows, built.project.columns.target)
     if is_binary(built):
-        assert abs(made["forecast"] - truth[:, 1]).mean() < 0.02
+        assert abs(made["forecast"] - truth[:, 1]).mean() < 0.04
     else:
-        assert abs(np.stack(made["forecast"].tolist()) - truth).mean() < 0.02
+        assert abs(np.stack(made["forecast"].tolist()) - truth).mean() < 0.04
 
 
 def test_scores_are_near_those_of_the_true_probabilities(built: Lab) -> None:
@@ -136,6 +136,25 @@ def test_the_prior_is_a_version_in_service_and_worse_models_are_not(built: Lab) 
     [prior] = built.models.cards("prior")
     assert prior.accepted
     assert prior.checks["sound_forecasts"].passed
+
+
+def test_the_version_before_goes_on_in_shadow(built: Lab) -> None:
+    day = "2026-03-01"
+    assert lab_days(built, day)
+    assert built.run("training_set models/prior models/logistic", day).success
+    assert built.run("validation/prior validation/logistic", day).success
+    made = built.datasets.read("validation/logistic", [LAST, day])
+    assert made["previous_forecast"].notna().tolist() == (made["date"] == day).tolist()
+    told = built.metadata("validation/logistic", day)
+    primary = built.project.evaluation.primary
+    sign = -1 if built.project.primary_metric.direction == "higher" else 1
+    gain = sign * (told[f"{primary}_of_previous"] - told[primary])
+    assert told["gain_over_previous"] == pytest.approx(gain, abs=1e-5)
+
+
+def lab_days(lab: Lab, day: str) -> bool:
+    """Whether observations and features of a day could be made."""
+    return lab.run("observations features", day).success
 
 
 def test_a_strange_label_is_refused_and_a_class_that_was_never_learned_is_scored(

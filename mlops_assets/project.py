@@ -112,11 +112,8 @@ def _distinct(values: list[Any]) -> list[Any]:
     return values
 
 
-def _label_or_none(value: object) -> str | None:
-    return None if value is None else label_of(value)
-
-
 Identifier = Annotated[str, AfterValidator(_identifier)]
+AS_LABEL = BeforeValidator(label_of, json_schema_input_type=str | bool | int | float)
 Days = Annotated[int, Field(ge=1, le=REPLAY_DAYS * 10)]
 Column = Annotated[str, Field(min_length=1)]
 Columns = Annotated[list[Column], AfterValidator(_distinct)]
@@ -274,13 +271,13 @@ class AggregateSettings(Settings):
 
 class ClassSettings(Settings):
     labels: Annotated[
-        list[Annotated[str, BeforeValidator(label_of), Field(min_length=1)]],
+        list[Annotated[str, AS_LABEL, Field(min_length=1)]],
         Field(min_length=2, max_length=100),
         AfterValidator(_distinct),
     ]
     """The labels of the target, text, numbers or flags. What is stored refers to them by position:
     add a new one at the end."""
-    positive: Annotated[str | None, BeforeValidator(_label_or_none)] = None
+    positive: Annotated[str, AS_LABEL] | None = None
     """Of two labels, the one whose probability is forecast."""
 
     @pydantic.model_validator(mode="after")

@@ -302,7 +302,7 @@ def gains_in_service(
         cards = models.fit_to_serve(name)
     except StorageError:
         return  # the evaluation of the days has said so
-    primary = project.evaluation.primary
+    loss_name = project.primary_metric.loss_name
     last_day = {card.version: day_of(key) for key in keys if (card := serving(cards, day_of(key)))}
     for card in cards:
         if card.version not in last_day:
@@ -313,7 +313,7 @@ def gains_in_service(
         yield dg.AssetObservation(
             asset_key(project, "models", name),
             partition=card.month,
-            description=f"{primary} of the version before, less its own, on the days it served",
+            description=f"{loss_name} of the version before, less its own, on the days it served",
             metadata={
                 **defined({"gain_since_in_service": compared["gain"].iloc[0]}),
                 "days_in_service": int(rows["date"].nunique()),
@@ -510,19 +510,22 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
         last = recent.loc[:key].tail(LONG)
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
-            sparkline=[_sparkline(last[name]) for name in board["model"]],
+            sparkline=[_sparkline(last[name], primary) for name in board["model"]],
         )
     return boards
 
 
-def _sparkline(values: "pd.Series[float]") -> str:
+def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
     """The days as block characters, two to one, so that the newest are in sight in a table.
 
     One day far off, such as a holiday, does not flatten the others.
     """
     from mlops_assets.ml.charts import sparkline
 
-    clipped = values.clip(upper=values.quantile(0.9))
+    if metric.direction == "higher":
+        clipped = values.clip(lower=values.quantile(0.1))
+    else:
+        clipped = values.clip(upper=values.quantile(0.9))
     odd = len(clipped) % 2  # pairs end at the newest day
     pairs = [(position + odd) // 2 for position in range(len(clipped))]
     return sparkline(clipped.groupby(pairs).mean().tolist())
@@ -611,5 +614,6 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
         best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
         target=counted(project),
         slice_name=slice_name,
+        loss=project.primary_metric.loss_name,
         curves=curves_of(recent, project.labels) if project.labels else None,
     )

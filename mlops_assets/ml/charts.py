@@ -106,6 +106,7 @@ def leaderboard_page(
     best_first: Sequence[str],
     target: str,
     slice_name: str | None,
+    loss: str = "",
     curves: Curves | None = None,
 ) -> str:
     """An HTML page of figures, which needs `plotly.min.js` beside it and nothing else.
@@ -115,8 +116,8 @@ def leaderboard_page(
     slice, rows and each metric. totals: one row per date and model; columns date, model, actual
     and forecast, summed over the day. gains: one row per date and model whose version in service
     has one before it; columns date, model, gain, rows, version and trained_through, the gain being
-    the primary metric of the version before, less that of the one in service. A frame may be
-    empty, a value missing.
+    the primary metric, or what `loss` says, of the version before, less that of the one in service.
+    A frame may be empty, a value missing.
     metrics maps each metric to its description; best_first ranks the models. Where slice_name is
     None, the figure by slice is left out, where totals is None, that of totals. With
     curves, of classes over the trailing 28 days, it has those of calibration and ROC as well.
@@ -180,8 +181,8 @@ def leaderboard_page(
         page_section(
             "gains",
             "Was retraining worth it?",
-            f"{primary} of the version before, which goes on in shadow, less that of the version "
-            "in service, on the same rows: above zero, the newer version is better.",
+            f"{loss or primary} of the version before, which goes on in shadow, less that of the "
+            "version in service, on the same rows: above zero, the newer version is better.",
             figures["gains"],
         )
     )

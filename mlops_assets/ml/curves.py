@@ -155,6 +155,7 @@ def _unit_square(title: str) -> Json:
     for axis in ("xaxis", "yaxis"):
         layout[axis] |= {"range": [-0.02, 1.02], "tickformat": ".0%", "zeroline": False}
     layout["xaxis"]["title"]["text"] = title
+    layout["legend"]["itemsizing"] = "constant"
     layout["shapes"] = [
         {
             **{"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "layer": "below"},

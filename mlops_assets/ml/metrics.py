@@ -337,6 +337,8 @@ def finish_sums(metrics: Mapping[str, Metric], sums: "pd.DataFrame") -> "pd.Data
     import pandas as pd
 
     rows = sums[ROWS].to_numpy(dtype=float)
+    if not len(rows):  # nothing to be finished, nor known of how many sums a metric has
+        return pd.DataFrame({**dict.fromkeys(metrics, rows), ROWS: rows}, index=sums.index)
     values = {
         name: metric.finish(
             term_of(sums, name + NUMERATOR), term_of(sums, name + DENOMINATOR), rows

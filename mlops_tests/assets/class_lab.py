@@ -14,10 +14,11 @@ ROWS_A_DAY = 60
 LABELS = ["repaid", "late", "lost"]
 
 
-def probabilities(rows: pd.DataFrame) -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """Of each of LABELS, of shape (rows, 3)."""
+def probabilities(rows: pd.DataFrame, target: str) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """Of `repaid` and not, of shape (rows, 2), or of each of LABELS, of shape (rows, 3)."""
     risk = -1.0 + 1.5 * rows["debt"] + np.where(rows["region"] == "north", 0.8, 0.0)
-    odds = np.column_stack([np.zeros(len(rows)), risk, -2.0 + 2.0 * rows["age"]])
+    further = [-2.0 + 2.0 * rows["age"]] if target == "outcome" else []
+    odds = np.column_stack([np.zeros(len(rows)), risk, *further])
     weights = np.exp(odds)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
@@ -34,9 +35,10 @@ def make_loans(seed: int = 5) -> pd.DataFrame:
             "region": random.choice(["north", "south"], len(days)),
         }
     )
-    above = random.random((len(rows), 1)) > probabilities(rows).cumsum(axis=1)
-    outcome = np.array(LABELS)[above.sum(axis=1)]
-    return rows.assign(outcome=outcome, repaid=outcome == "repaid")
+    chance = random.random(len(rows))
+    above = chance[:, None] > probabilities(rows, "outcome").cumsum(axis=1)
+    repaid = chance < probabilities(rows, "repaid")[:, 0]
+    return rows.assign(outcome=np.array(LABELS)[above.sum(axis=1)], repaid=repaid)
 
 
 def make_class_settings(target: str) -> dict[str, Any]:

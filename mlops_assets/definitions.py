@@ -62,7 +62,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             make_alert_sensor(project, partitions, storage),
         ],
         resources={
-            "source": make_source(project),
+            "source": make_source(project, storage),
             "datasets": DatasetStore(storage),
             "models": models,
             "pages": PageStore(storage),

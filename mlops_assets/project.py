@@ -1,5 +1,6 @@
 """The settings: one prediction problem, described in one YAML file, validated when it is read."""
 
+import codecs
 import datetime as dt
 import json
 import os
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mlops_assets.ml.families import FAMILIES, Inputs, get_family, parse_hyperparameters
 from mlops_assets.ml.metrics import METRICS, Metric, make_metrics
 from mlops_assets.ml.own_features import FEATURES, Feature
+from mlops_assets.ml.own_sources import OWN_SOURCES
 from mlops_assets.ml.registries import choose
 from mlops_assets.ml.splits import SPLITS, AgeWeights, Fixed, TrainingWindow
 from mlops_assets.plugin_loader import PluginError, use_plugins
@@ -72,6 +74,14 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _encoding(value: str) -> str:
+    try:
+        codecs.lookup(value)
+    except LookupError as error:
+        raise ValueError(f"{value!r} is no encoding, such as utf-8 or latin-1") from error
+    return value
+
+
 def _distinct(values: list[Any]) -> list[Any]:
     repeated = sorted({str(value) for value in values if values.count(value) > 1})
     if repeated:
@@ -89,12 +99,114 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class SourceSettings(Settings):
-    kind: Literal["file", "replay"]
-    """`file` reads rows by their own dates; `replay` maps every calendar day onto the recorded
-    day of the same weekday, in a loop of 52 weeks, so that a finished recording never ends."""
+class DateOrder(StrEnum):
+    """How dates such as 01/02/2026 are meant."""
+
+    DAY_FIRST = "day_first"
+    MONTH_FIRST = "month_first"
+
+
+class CsvSettings(Settings):
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What separates the fields; found out where it is left out."""
+    quote: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What surrounds fields that hold the delimiter; found out where it is left out."""
+    decimal: Literal[".", ","] | None = None
+    """What separates the fraction of a number; found out where it is left out."""
+    thousands: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """What groups the digits of large numbers; none where it is left out."""
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
+    """UTF-8, else Windows' Latin-1, where it is left out; a byte order mark always counts."""
+    dates: DateOrder | None = None
+    """Whether 01/02/2026 is 1 February (`day_first`) or 2 January (`month_first`); found out
+    where a file tells. Dates such as 2026-02-01 need it never."""
+
+
+class FileSettings(Settings):
+    kind: Literal["file"]
+    """Rows of files, by their own dates."""
     path: Annotated[str, Field(min_length=1)]
-    """CSV or Parquet: one file or a glob, relative to the folder of this settings file."""
+    """CSV or Parquet: one file, a glob or a folder (also one with parts such as
+    `date=2026-01-31/`), relative to the folder of this settings file, or an fsspec URL."""
+    format: Literal["csv", "parquet"] | None = None
+    """Where it is left out: Parquet for names that end in .parquet or .pq, else CSV."""
+    csv: CsvSettings = CsvSettings()
+    """The dialect of CSV files, where it cannot be found out."""
+
+
+class SqlSettings(Settings):
+    kind: Literal["sql"]
+    """Rows of a database."""
+    url_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    """The name of the environment variable that holds the SQLAlchemy URL of the database. The
+    URL itself, with its password, never stands in the settings."""
+    table: Annotated[str, Field(min_length=1)] | None = None
+    """A table or view, with its schema before a dot where it needs one. Or a query."""
+    query: Annotated[str, Field(min_length=1)] | None = None
+    """A SELECT with `:start` and `:end`, the local midnights between which rows are wanted, the
+    latter excluded."""
+    updated_column: Column | None = None
+    """A column that grows whenever a row is written, so that corrected days are found cheaply;
+    without one all rows of the days are compared."""
+    chunk_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    """How many rows are fetched at a time."""
+
+    @pydantic.model_validator(mode="after")
+    def _table_or_query(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("name either a table or a query")
+        for name in ("start", "end"):
+            if self.query is not None and not re.search(rf"(?<![:\w]):{name}\b", self.query):
+                raise ValueError(
+                    f"the query lacks :{name}; compare the date with :start (included) and "
+                    ":end (excluded)"
+                )
+        return self
+
+
+class OwnSettings(Settings):
+    kind: Literal["own"]
+    """Rows from a source that a plugin registers."""
+    use: str | dict[str, dict[str, Any]]
+    """Its name, with options where it has any."""
+
+    @pydantic.field_validator("use")
+    @classmethod
+    def _known(cls, use: str | dict[str, dict[str, Any]]) -> str | dict[str, dict[str, Any]]:
+        choose(OWN_SOURCES, use)
+        return use
+
+
+class ReplaySettings(Settings):
+    kind: Literal["replay"]
+    """A finished recording, played again: every calendar day is mapped onto the recorded day of
+    the same weekday, in a loop of 52 weeks, so that it never ends."""
+    path: Annotated[str, Field(min_length=1)] | None = None
+    """Short for a source of kind `file` with this path."""
+    source: (
+        Annotated[FileSettings | SqlSettings | OwnSettings, Field(discriminator="kind")] | None
+    ) = None
+    """Any other source; it must hold 364 days."""
+
+    @pydantic.model_validator(mode="after")
+    def _path_or_source(self) -> Self:
+        if (self.path is None) == (self.source is None):
+            raise ValueError("name either the path of a file or a source to replay")
+        return self
+
+    @property
+    def recording(self) -> FileSettings | SqlSettings | OwnSettings:
+        """The source that is replayed."""
+        return self.source or FileSettings(kind="file", path=self.path or "")
+
+
+SourceSettings = FileSettings | SqlSettings | OwnSettings | ReplaySettings
+SOURCE_SETTINGS: dict[str, type[Settings]] = {
+    "file": FileSettings,
+    "sql": SqlSettings,
+    "own": OwnSettings,
+    "replay": ReplaySettings,
+}
 
 
 class ColumnSettings(Settings):
@@ -296,7 +408,8 @@ class Project(Settings):
     first_day: dt.date | None = None
     """The first daily partition. A replayed source may leave it out: then the history begins
     early enough for six monthly trainings when the storage is first used, and stays there."""
-    source: SourceSettings
+    source: Annotated[SourceSettings, Field(discriminator="kind")]
+    """Where rows come from."""
     columns: ColumnSettings
     constraints: dict[str, Constraint] = {}
     """What the values of a column must be; a day that breaks them is not stored."""
@@ -391,7 +504,7 @@ class Project(Settings):
                 f"at training.holdout_days: {self.training.holdout_days} days leave nothing of "
                 f"a window of {self._window_in_words} to learn from"
             )
-        if self.source.kind == "file" and self.first_day is None:
+        if self.source.kind != "replay" and self.first_day is None:
             raise ValueError("at first_day: missing; name the first day of the source to use")
         if self.first_day is not None:
             earliest = self.first_day + dt.timedelta(days=self.longest_lag)
@@ -520,9 +633,14 @@ class Project(Settings):
         return lower is not None and lower >= 0
 
     @property
-    def source_path(self) -> str:
-        """The source's path or glob, made absolute."""
-        return str(self.folder / self.source.path)
+    def text_columns(self) -> list[str]:
+        """The columns of the source that hold names, never guessed into numbers."""
+        other = {self.columns.date, *self.number_columns}
+        return [name for name in self.column_names if name not in other]
+
+    def absolute(self, path: str) -> str:
+        """A path of the settings, made absolute; a URL as it is."""
+        return path if "://" in path else str(self.folder / path)
 
     def today(self) -> dt.date:
         """The current day in the project's time zone."""
@@ -599,15 +717,25 @@ def _plugins_named(values: Mapping[str, Any]) -> list[str]:
 def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
     location, message, value = detail["loc"], str(detail["msg"]), detail["input"]
     message = message.removeprefix("Value error, ")
+    allowed = _allowed_keys(location)
+    location = tuple(  # the kind of a source is no part of the file
+        part for at, part in enumerate(location) if not _is_kind(location, at)
+    )
     inner = re.match(r"at ([\w.]+): ", message)
     if not location and inner:
         location = tuple(inner.group(1).split("."))
         message = message[inner.end() :]
     line = _line(node, location)
     if detail["type"] == "extra_forbidden":
-        message = f"unknown setting{_allowed_keys(location)}"
+        message = f"unknown setting{allowed}"
     elif detail["type"] == "missing":
         message = "missing"
+    elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        location = (*location, "kind")
+        kind = value.get("kind") if isinstance(value, dict) else value
+        known = detail["ctx"].get("expected_tags") or ", ".join(map(repr, SOURCE_SETTINGS))
+        found = "missing" if kind is None else f"{kind!r} is no kind of source"
+        message = f"{found}; the kinds are: {known}"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:
         message = f"{message}, not {value!r}"
     path = ".".join(str(part) for part in location if part != "str")
@@ -617,13 +745,21 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
 def _allowed_keys(location: tuple[Any, ...]) -> str:
     """The keys allowed beside an unknown one, read off the schema."""
     settings: Any = Project
-    for part in location[:-1]:
+    for at, part in enumerate(location[:-1]):
+        if _is_kind(location, at):
+            settings = SOURCE_SETTINGS[str(part)]
+            continue
         field = settings.model_fields.get(part) if isinstance(part, str) else None
         if field is not None:
             found = list(_settings_in(field.annotation))
             if found:
                 settings = found[0]
     return f"; allowed here: {', '.join(k for k in settings.model_fields if k != 'folder')}"
+
+
+def _is_kind(location: tuple[Any, ...], at: int) -> bool:
+    """Whether a part of the location is the kind by which pydantic tells sources apart."""
+    return at > 0 and location[at - 1] == "source" and location[at] in SOURCE_SETTINGS
 
 
 def _settings_in(annotation: Any) -> Iterable[type[Settings]]:

@@ -1,0 +1,91 @@
+"""What every source is, and the register of the kinds."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from mlops_assets.project import Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.resources.storage import Storage
+
+
+class SourceError(RuntimeError):
+    """The source cannot be read; the message names it and the remedy."""
+
+
+class UnreachableError(SourceError):
+    """The source does not answer now; nothing says that the settings are wrong."""
+
+
+class Source(Protocol):
+    """Rows by day. Days are local days of the project's time zone; windows are half open.
+
+    Its `str` names the file or table for people, and never a secret.
+    """
+
+    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+        """The rows of the days [start, end), sorted by day.
+
+        They hold the columns that the settings name, in that order; the date column is at
+        midnight of the local day, `datetime64[ns]` without a zone. SourceError with the remedy.
+        """
+
+    def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
+        """A short text for each day of [start, end) that has rows, by its key (YYYY-MM-DD).
+
+        It changes whenever rows of that day may have changed at the source, and is the same in
+        every process. SourceError with the remedy.
+        """
+
+    def span(self) -> tuple[dt.date, dt.date] | None:
+        """The first and the last day that have rows; None without any. SourceError."""
+
+    def stamp(self) -> str | None:
+        """What the columns are kept for until it changes; None where the source is not there yet.
+
+        Quick, since it is asked whenever the definitions load.
+        """
+
+    def columns(self) -> list[str]:
+        """The names of all columns of the source. SourceError when they cannot be read."""
+
+
+class SourceClass(Protocol):
+    """A kind of source is made from its own settings, the project and the storage."""
+
+    def __call__(self, settings: Any, project: Project, storage: "Storage | None") -> Source: ...
+
+
+SOURCES: dict[str, SourceClass] = {}
+Class = TypeVar("Class", bound=SourceClass)
+
+
+def register(kind: str) -> Callable[[Class], Class]:
+    """Make a class the source of a kind. ValueError when the kind is taken."""
+
+    def add(source: Class) -> Class:
+        if kind in SOURCES:
+            raise ValueError(f"{kind!r} is a kind of source already")
+        SOURCES[kind] = source
+        return source
+
+    return add
+
+
+def get_source(kind: str) -> SourceClass:
+    """The class of a kind. ValueError that lists the known ones."""
+    if kind not in SOURCES:
+        raise ValueError(f"{kind!r} is no kind of source; the kinds are: {', '.join(SOURCES)}")
+    return SOURCES[kind]
+
+
+def make_source(project: Project, storage: "Storage | None" = None, settings: Any = None) -> Source:
+    """The source that the settings name, else the one of `settings`.
+
+    In `storage`, a source may keep what it has learned of its files.
+    """
+    settings = settings or project.source
+    return get_source(settings.kind)(settings, project, storage)

@@ -1,0 +1,180 @@
+"""CSV of any dialect, read as text: what is a number or a date is decided by its column."""
+
+import codecs
+import csv
+import io
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from mlops_assets.project import CsvSettings, Project
+from mlops_assets.resources.sources.base import SourceError
+
+SAMPLE = 1 << 16  # bytes that show the dialect
+DELIMITERS, QUOTES = ",;\t|", "\"'"
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+COMMA = r"^\s*[-+]?\d*,\d+(?:[eE][-+]?\d+)?\s*$"
+GROUPED = r"^\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*$"
+POINT = r"^\s*[-+]?[\d.,]*\.\d"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written, and its header."""
+
+    delimiter: str
+    quote: str
+    header: list[str]
+    length: int
+    """How many bytes the header takes in UTF-8."""
+
+
+def csv_table(
+    data: bytes, place: str, settings: CsvSettings, project: Project
+) -> tuple[Any, list[str]]:
+    """The columns of a CSV file that the settings name, as an Arrow table of text, and its header.
+
+    Numbers are written with a point; an empty field is missing, `NA` is text. SourceError.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    data = _as_utf8(data, place, settings)
+    dialect = _dialect(data[:SAMPLE].decode("utf-8", "ignore"), place, settings, project)
+    types = {name: pa.string() for name in project.column_names if name in dialect.header}
+    body = memoryview(data)[dialect.length :]
+    if not bytes(body[:SAMPLE]).strip():
+        empty = {name: pa.array([], kind) for name, kind in types.items()}
+        return pa.table(empty), dialect.header
+    try:
+        table = arrow.read_csv(
+            pa.BufferReader(pa.py_buffer(body)),
+            arrow.ReadOptions(column_names=dialect.header),
+            arrow.ParseOptions(
+                delimiter=dialect.delimiter,
+                quote_char=dialect.quote,
+                newlines_in_values=dialect.quote.encode() in data,
+            ),
+            arrow.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"cannot read {place}: {error}; correct the row") from error
+    return _with_points(table, place, settings, project), dialect.header
+
+
+def csv_header(sample: bytes, place: str, settings: CsvSettings, project: Project) -> list[str]:
+    """The names of the columns, from the first bytes of a file. SourceError."""
+    text = _decoded(sample, place, settings, whole=False)
+    return _dialect(text, place, settings, project).header
+
+
+def _as_utf8(data: bytes, place: str, settings: CsvSettings) -> bytes:
+    if settings.encoding in (None, "utf-8", "utf8") and not data.startswith(tuple(MARKS)):
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            _refuse_binary(b"\0" in data, place)
+            return data
+    return _decoded(data, place, settings, whole=True).encode()
+
+
+def _decoded(data: bytes, place: str, settings: CsvSettings, *, whole: bool) -> str:
+    marked = next((name for mark, name in MARKS.items() if data.startswith(mark)), None)
+    guesses = ("utf-8", "cp1252", "latin-1")
+    candidates = (marked,) if marked else (settings.encoding,) if settings.encoding else guesses
+    wrong: UnicodeDecodeError | None = None
+    for encoding in candidates:
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(data, whole)
+        except UnicodeDecodeError as error:
+            wrong = error
+        else:
+            _refuse_binary("\0" in text, place)
+            return text
+    raise SourceError(f"cannot read {place}: {wrong}; set csv.encoding of the source") from wrong
+
+
+def _refuse_binary(is_binary: bool, place: str) -> None:
+    if is_binary:
+        raise SourceError(f"cannot read {place}: it holds zero bytes and is no CSV")
+
+
+def _dialect(sample: str, place: str, settings: CsvSettings, project: Project) -> Dialect:
+    """The dialect whose header has the most columns that the settings name."""
+    best: tuple[tuple[int, bool, int], Dialect] | None = None
+    delimiters, quotes = settings.delimiter or DELIMITERS, settings.quote or QUOTES
+    for quote, delimiter in product(quotes, delimiters):
+        lines = io.StringIO(sample, newline="").readlines()
+        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
+        try:
+            header = [name.strip() for name in next((row for row in reader if row), [])]
+            length = len("".join(lines[: reader.line_num]).encode())
+            first = next((row for row in reader if row), header)
+        except csv.Error as error:
+            raise SourceError(f"cannot read {place}: {error}") from error
+        found = sum(name in header for name in project.column_names)
+        score = found, len(first) == len(header), len(header)
+        if best is None or score > best[0]:
+            best = score, Dialect(delimiter, quote, header, length)
+    if best is None or not any(best[1].header):
+        raise SourceError(f"cannot read {place}: it is empty; a CSV begins with a header")
+    return best[1]
+
+
+def _with_points(table: Any, place: str, settings: CsvSettings, project: Project) -> Any:
+    """The table with numbers written with a point and without groups of thousands."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = {name: table[name] for name in project.number_columns if name in table.column_names}
+    if settings.thousands is not None:
+        columns = {
+            name: pc.replace_substring(column, settings.thousands, "")
+            for name, column in columns.items()
+        }
+
+    def example(pattern: str) -> str | None:
+        for name, column in columns.items():
+            found = column.filter(pc.match_substring_regex(column, pattern))
+            if len(found):
+                return f"{found[0].as_py()!r} in column {name!r}"
+        return None
+
+    comma = example(COMMA) if settings.decimal != "." else None
+    if comma is not None:
+        point = example(POINT)
+        if point is not None:
+            raise SourceError(
+                f"{place} writes numbers with a comma and with a point: {comma}, {point}; set "
+                "csv.decimal of the source, and csv.thousands where digits are grouped"
+            )
+        grouped = example(GROUPED) if settings.decimal is None else None
+        rest = (
+            pc.any(
+                pc.and_(
+                    pc.match_substring_regex(column, COMMA),
+                    pc.invert(pc.match_substring_regex(column, GROUPED)),
+                )
+            ).as_py()
+            for column in columns.values()
+        )
+        if grouped is not None and not any(rest):
+            raise SourceError(
+                f"{place} holds {grouped}, whose comma could group thousands or begin the "
+                "fraction; set csv.decimal or csv.thousands of the source"
+            )
+        columns = {name: pc.replace_substring(column, ",", ".") for name, column in columns.items()}
+    changed = {name: columns.get(name, table[name]) for name in table.column_names}
+    return pa.table(changed)

@@ -1,0 +1,235 @@
+"""Rows of CSV and Parquet files."""
+
+import calendar
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.project import FileSettings, Project
+from mlops_assets.resources.sources.base import SourceError, register
+from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
+from mlops_assets.resources.sources.index import Index, Known
+from mlops_assets.resources.sources.parquet_files import file_days, open_parquet, row_groups
+from mlops_assets.resources.sources.places import File, Place
+from mlops_assets.resources.sources.rows import (
+    DayHashes,
+    Window,
+    finished,
+    joined,
+    masked,
+    require,
+    within,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.resources.storage import Storage
+
+ONE_DAY = dt.timedelta(days=1)
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+@register("file")
+class FileSource:
+    """CSV or Parquet files, each row with its own date or that of its folder.
+
+    A file is opened only when it may hold rows of the asked days, which is known from its folder
+    (`date=2026-01-31/`, `year=2026/month=1/`), from the statistics of a Parquet file, or from the
+    index of what was read before.
+    """
+
+    def __init__(
+        self, settings: FileSettings, project: Project, storage: "Storage | None" = None
+    ) -> None:
+        self.settings = settings
+        self.project = project
+        self.date = project.columns.date
+        self.place = Place(project.absolute(settings.path))
+        self.index = Index(project, self.place.path, storage)
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+        files = self._files()
+        portions = (
+            rows
+            for file in self._of_days(files, (start, end))
+            for rows in self._rows(file, (start, end))
+        )
+        rows = joined(portions, self.date, self.project.column_names)
+        self.index.keep(files)
+        return rows
+
+    def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
+        files = self._files()
+        hashes = DayHashes()
+        for file in self._of_days(files, (start, end)):
+            hashes.merge(self._days(file))
+        self.index.keep(files)
+        return hashes.texts(start, end)
+
+    def span(self) -> tuple[dt.date, dt.date] | None:
+        files = self._files()
+        spans = [span for span in map(self._span, files) if span is not None]
+        self.index.keep(files)
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+    def stamp(self) -> str | None:
+        files = self.place.files()
+        return f"{files[0]} {files[0].stamp}" if files else None
+
+    def columns(self) -> list[str]:
+        file = self._files()[0]
+        return self._columns_of(file, self._own_columns(file))
+
+    def _files(self) -> list[File]:
+        files = self.place.files()
+        if not files:
+            raise SourceError(f"no file matches {self.place}; correct source.path")
+        return files
+
+    def _of_days(self, files: list[File], window: Window) -> list[File]:
+        """The files that may hold rows of the days."""
+        days = {file: self._folder_days(file) for file in files}
+        near = [file for file in files if _meet(days[file], window, ONE_DAY)]
+        inside = [file for file in near if _meet(days[file], window)]
+        dated = [file for file in inside or near if days[file]]
+        # Where files have times of their own, the folder's day may be that of another zone.
+        if len(near) > len(inside) and dated and self.date in self._own_columns(dated[0]):
+            inside = near
+        known = {file: self.index.get(file) for file in inside}
+        return [file for file, about in known.items() if about is None or about.may_hold(*window)]
+
+    def _folder_days(self, file: File) -> Window | None:
+        """The first and the last day that the folder of a file names."""
+        keys = file.keys
+        try:
+            if "year" in keys and self.date not in ("year", "month"):
+                year = int(keys["year"])
+                first = dt.date(year, int(keys.get("month", 1)), int(keys.get("day", 1)))
+                if "day" in keys:
+                    return first, first
+                last_month = first.month if "month" in keys else 12
+                length = calendar.monthrange(year, last_month)[1]
+                return first, dt.date(year, last_month, length)
+            if self.date in keys:
+                day = dt.date.fromisoformat(keys[self.date][:10])
+                return day, day
+        except ValueError:
+            raise SourceError(
+                f"the folder of {file} names no day; write {self.date}=2026-01-31 or "
+                "year=2026/month=1/day=31"
+            ) from None
+        return None
+
+    def _columns_of(self, file: File, own: list[str]) -> list[str]:
+        """The columns of a file, those of its folder included."""
+        days = self._folder_days(file)
+        dated = [self.date] if days and days[0] == days[1] else []
+        return list(dict.fromkeys([*own, *file.keys, *dated]))
+
+    def _own_columns(self, file: File) -> list[str]:
+        with self._opened(file) as handle:
+            if self._is_parquet(file):
+                return list(open_parquet(handle, str(file)).schema_arrow.names)
+            return csv_header(handle.read(SAMPLE), str(file), self.settings.csv, self.project)
+
+    def _is_parquet(self, file: File) -> bool:
+        return (self.settings.format or file.format) == "parquet"
+
+    def _rows(self, file: File, window: Window | None) -> Iterator["pd.DataFrame"]:
+        """The rows of a file, those of the days if named, in portions."""
+        if self._is_parquet(file):
+            yield from self._parquet_rows(file, window)
+            return
+        with self._opened(file) as handle:
+            data = handle.read()
+        table, header = csv_table(data, str(file), self.settings.csv, self.project)
+        if self.index.get(file) is not None or window is None:
+            yield self._finished(file, table, header, window)
+            return
+        # All of the file has been read anyway: its days are remembered for the next time.
+        rows = self._finished(file, table, header, None)
+        self._remember(file, [rows])
+        yield rows[within(rows[self.date], *window)]
+
+    def _parquet_rows(self, file: File, window: Window | None) -> Iterator["pd.DataFrame"]:
+        with self._opened(file) as handle:
+            opened = open_parquet(handle, str(file))
+            days = file_days(opened, self.project)
+            if days is not None and self.index.get(file) is None:
+                self.index.put(file, Known(file.stamp, str(days[0]), str(days[1])))
+            for table, before in row_groups(opened, self.project, window):
+                names = opened.schema_arrow.names
+                yield self._finished(file, table, names, window, before)
+
+    def _finished(
+        self, file: File, table: Any, own: list[str], window: Window | None, before: int = 0
+    ) -> "pd.DataFrame":
+        """The rows of a table, those columns added that only the file's folder tells."""
+        import pyarrow as pa
+
+        require(
+            self.project,
+            [*own, *(c for c in self._columns_of(file, own) if c not in own)],
+            str(file),
+        )
+        for name in self.project.column_names:
+            if name not in table.column_names:
+                days = self._folder_days(file)
+                value = str(days[0]) if name == self.date and days else file.keys[name]
+                table = table.append_column(
+                    name,
+                    pa.repeat(None if value == NO_VALUE else value, len(table)).cast(pa.string()),
+                )
+        return finished(self.project, table, str(file), window, self.settings.csv.dates, before)
+
+    def _days(self, file: File) -> dict[str, tuple[int, int]]:
+        """How many rows each day of a file has, and their hash."""
+        known = self.index.get(file)
+        if known is None or known.days is None:
+            known = self._remember(file, self._rows(file, None))
+        return known.days or {}
+
+    def _remember(self, file: File, portions: Iterable["pd.DataFrame"]) -> Known:
+        hashes = DayHashes()
+        for rows in portions:
+            hashes.add(rows, self.date)
+        days = sorted(hashes.days)
+        first, last = (days[0], days[-1]) if days else (None, None)
+        known = Known(file.stamp, first, last, hashes.days)
+        self.index.put(file, known)
+        return known
+
+    def _span(self, file: File) -> Window | None:
+        """The first and the last day of a file."""
+        known = self.index.get(file)
+        if known is None and self._is_parquet(file):
+            with self._opened(file) as handle:
+                days = file_days(open_parquet(handle, str(file)), self.project)
+            if days is not None:
+                return days
+        if known is None:
+            known = self._remember(file, self._rows(file, None))
+        if known.first is None or known.last is None:
+            return None
+        return dt.date.fromisoformat(known.first), dt.date.fromisoformat(known.last)
+
+    @contextmanager
+    def _opened(self, file: File) -> Iterator[Any]:
+        """The bytes of a file, uncompressed. SourceError when they cannot be read."""
+        import pyarrow as pa
+
+        try:
+            with self.place.open(file) as handle:
+                yield pa.CompressedInputStream(handle, file.codec) if file.codec else handle
+        except (OSError, EOFError, pa.ArrowException) as error:
+            raise SourceError(f"cannot read {file}: {masked(str(error))}") from None
+
+
+def _meet(days: Window | None, window: Window, margin: dt.timedelta = dt.timedelta()) -> bool:
+    """Whether a folder's days, if it names any, are among those asked."""
+    return days is None or (days[0] < window[1] + margin and days[1] >= window[0] - margin)

@@ -1,0 +1,89 @@
+"""A finished recording, played again for ever."""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from mlops_assets.project import REPLAY_DAYS, Project, ReplaySettings
+from mlops_assets.resources.sources.base import SourceError, make_source, register
+from mlops_assets.resources.sources.rows import joined
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.resources.storage import Storage
+
+ONE_DAY = dt.timedelta(days=1)
+
+
+@register("replay")
+class ReplaySource:
+    """Day D gets the recorded day of the same weekday in a loop of 52 weeks."""
+
+    def __init__(
+        self, settings: ReplaySettings, project: Project, storage: "Storage | None" = None
+    ) -> None:
+        self.recording = make_source(project, storage, settings.recording)
+        self.date = project.columns.date
+        self.names = project.column_names
+
+    def __str__(self) -> str:
+        return str(self.recording)
+
+    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+        import pandas as pd
+
+        recorded = self._recorded(start, end)
+        rows = joined(
+            (self.recording.read(first, last + ONE_DAY) for first, last in _runs(recorded)),
+            self.date,
+            self.names,
+        )
+        days = pd.DataFrame(
+            {
+                "replayed": pd.DatetimeIndex(list(recorded)).as_unit("ns"),
+                self.date: pd.DatetimeIndex(list(recorded.values())).as_unit("ns"),
+            }
+        )
+        played = days.merge(rows, on=self.date, how="inner")
+        return played.assign(**{self.date: played["replayed"]})[self.names]
+
+    def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
+        recorded = self._recorded(start, end)
+        found: dict[str, str] = {}
+        for first, last in _runs(recorded):
+            found |= self.recording.fingerprints(first, last + ONE_DAY)
+        return {str(day): found[str(of)] for day, of in recorded.items() if str(of) in found}
+
+    def span(self) -> tuple[dt.date, dt.date] | None:
+        return dt.date.min, dt.date.max
+
+    def stamp(self) -> str | None:
+        return self.recording.stamp()
+
+    def columns(self) -> list[str]:
+        return self.recording.columns()
+
+    def _recorded(self, start: dt.date, end: dt.date) -> dict[dt.date, dt.date]:
+        """The recorded day of each day [start, end)."""
+        span = self.recording.span()
+        if span is None:
+            raise SourceError(f"{self.recording} holds no rows to replay")
+        first, last = span
+        if (last - first).days + 1 < REPLAY_DAYS:
+            raise SourceError(
+                f"{self.recording} reaches from {first} to {last}; a replay needs "
+                f"{REPLAY_DAYS} days"
+            )
+        days = (start + dt.timedelta(days=n) for n in range((end - start).days))
+        return {day: first + (day - first) % dt.timedelta(days=REPLAY_DAYS) for day in days}
+
+
+def _runs(recorded: dict[dt.date, dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """The first and last day of each run of consecutive recorded days."""
+    runs: list[tuple[dt.date, dt.date]] = []
+    for day in sorted(set(recorded.values())):
+        if runs and day - runs[-1][1] == ONE_DAY:
+            runs[-1] = runs[-1][0], day
+        else:
+            runs.append((day, day))
+    return runs

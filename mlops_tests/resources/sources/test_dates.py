@@ -1,0 +1,118 @@
+"""Each row on its local day, or refused in words."""
+
+import datetime as dt
+import zoneinfo
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_assets.project import DateOrder
+from mlops_assets.resources.sources import SourceError
+from mlops_assets.resources.sources.dates import local_days
+
+BERLIN = "Europe/Berlin"
+# Berlin put its clocks forward on 29 March 2026 and back on 25 October: days of 23 and 25 hours.
+SWITCHES = {"2026-03-29": 23, "2026-10-25": 25}
+
+
+def days(values: list[object], zone: str = "UTC", order: DateOrder | None = None) -> list[str]:
+    found = local_days(pa.array(values), "rows.csv: column 'date'", zone, order)
+    assert str(found.dtype) == "datetime64[ns]"
+    assert (found == found.dt.normalize()).all()
+    return [f"{day:%Y-%m-%d}" for day in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2026-01-31", "2026-01-31"),
+        ("2026-01-31 23:59:59.999", "2026-01-31"),
+        ("2026-01-31T23:59", "2026-01-31"),
+        ("2026/1/5", "2026-01-05"),
+        ("31.1.2026 8:15", "2026-01-31"),
+        ("31/01/2026", "2026-01-31"),
+        ("1/31/2026 3:00 PM", "2026-01-31"),
+        ("5.1.2026", "2026-01-05"),
+        (" 2026-01-31 ", "2026-01-31"),
+    ],
+)
+def test_dates_as_people_write_them(text: str, day: str) -> None:
+    assert days([text]) == [day]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["yesterday"], "rows.csv: column 'date' is no date: 'yesterday'; write dates such as"),
+        (["2026-02-31"], "no date: '2026-02-31'"),
+        (["2026-01/31"], "no date: '2026-01/31'"),
+        (["31.1.26"], "no date: '31.1.26'"),
+        (["20260131"], "20260131 is a number"),
+        ([20260131], "20260131 is a number"),
+        (["2026-01-01", "02.01.2026"], "two formats: '2026-01-01' and '02.01.2026'"),
+        (["31/01/2026", "01/31/2026"], "'31/01/2026' has the day first, '01/31/2026' the month"),
+        (["01/02/2026", "03/03/2026"], "'01/02/2026', which could be 1 February or 2 January"),
+        (["2026-01-01 10:00", "2026-01-01T10:00Z"], "with and without a time zone: '2026-01-01"),
+        (["2026-01-01", "", None, " "], r"empty in 3 row\(s\): row 2, 3, 4; give them a date"),
+        ([None, dt.date(2026, 1, 1)], r"empty in 1 row\(s\): row 1"),
+    ],
+)
+def test_what_is_no_date_or_could_be_two(values: list[object], message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        days(values)
+
+
+def test_the_order_may_be_set() -> None:
+    assert days(["01/02/2026"], order=DateOrder.DAY_FIRST) == ["2026-02-01"]
+    assert days(["01/02/2026"], order=DateOrder.MONTH_FIRST) == ["2026-01-02"]
+    with pytest.raises(SourceError, match=r"'13/02/2026', which is not month_first"):
+        days(["13/02/2026"], order=DateOrder.MONTH_FIRST)
+
+
+@pytest.mark.parametrize("day", SWITCHES)
+def test_days_on_which_the_clocks_change(day: str) -> None:
+    noon = pd.Timestamp(day, tz=BERLIN)
+    hours = pd.date_range(
+        noon - pd.Timedelta(hours=2), noon + pd.Timedelta(hours=27), freq="h", tz=BERLIN
+    )
+    utc = hours.tz_convert("UTC")
+    forms = {
+        "offsets": pa.array([hour.isoformat() for hour in hours]),
+        "offsets without colon": pa.array(hours.strftime("%Y-%m-%d %H:%M:%S%z")),
+        "UTC": pa.array(utc.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        "zoned": pa.array(hours),
+        "zoned in UTC": pa.array(utc),
+    }
+    for name, values in forms.items():
+        found = local_days(values, "x", BERLIN)
+        assert (found == pd.Timestamp(day)).sum() == SWITCHES[day], name
+        assert (found < pd.Timestamp(day)).sum() == 2, name
+    # the hour that comes twice, or not at all, is on its day where no zone is written either
+    assert days([f"{day} 02:30:00"], BERLIN) == [day]
+    assert days([dt.datetime.fromisoformat(f"{day}T02:30:00")], BERLIN) == [day]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.datetimes(
+            dt.datetime(1990, 1, 1),
+            dt.datetime(2060, 1, 1),
+            timezones=st.sampled_from(["UTC", "Asia/Tokyo", "America/St_Johns"]).map(
+                zoneinfo.ZoneInfo
+            ),
+        ),
+        min_size=1,
+    ),
+    st.sampled_from([BERLIN, "America/New_York", "Pacific/Apia", "Asia/Kolkata"]),
+)
+def test_text_and_timestamps_fall_on_the_day_that_python_says(
+    instants: list[dt.datetime], zone: str
+) -> None:
+    expected = [str(i.astimezone(zoneinfo.ZoneInfo(zone)).date()) for i in instants]
+    assert days([instant.isoformat() for instant in instants], zone) == expected
+    utc = [instant.astimezone(dt.UTC) for instant in instants]
+    assert days(list(utc), zone) == expected

@@ -203,6 +203,8 @@ def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     facts = _of_metric(metric, facts)
+    if facts.empty:
+        return pd.DataFrame({"slice": [], "date": [], "value": []})
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     parts = [
         pd.DataFrame({"slice": name, "date": calendar, "value": daily.weekly_loss})
@@ -216,7 +218,8 @@ def _of_metric(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
     """Facts without those stored when another metric was the primary one."""
     if "metric" not in facts:
         return facts
-    return facts[facts["metric"].isna() | (facts["metric"] == metric.name)]
+    own = facts[facts["metric"].isna() | (facts["metric"] == metric.name)]
+    return own.infer_objects()  # numbers again, where sums of the other metric were arrays
 
 
 def _slice_days(

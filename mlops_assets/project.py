@@ -647,7 +647,7 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
     elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         location = (*location, "kind")
         kind = value.get("kind") if isinstance(value, dict) else value
-        known = detail["ctx"].get("expected_tags") or "'file', 'landing', 'sql', 'replay'"
+        known = detail["ctx"].get("expected_tags") or ", ".join(map(repr, SOURCE_SETTINGS))
         found = "missing" if kind is None else f"{kind!r} is no kind of source"
         message = f"{found}; the kinds are: {known}"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:

@@ -378,7 +378,7 @@ def fit_span(first: dt.date, last: dt.date) -> Span:
         )
     start = _recent_start(first, last, max(lags), months)
     left = f"of {days} days" if start == first else f"of {days} days, of which the last are used"
-    reason = f"{left}, it leaves {service_days(start, last, max(lags), months)} days of service"
+    reason = f"{left}, lags and window leave {service_days(start, last, max(lags), months)} days of service"
     return Span(start, lags, months, 7 if months == 1 else 14, reason)
 
 

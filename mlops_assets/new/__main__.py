@@ -9,6 +9,7 @@ import sys
 import tempfile
 import zoneinfo
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pydantic
@@ -23,7 +24,6 @@ from mlops_assets.project import (
     FileSettings,
     Project,
     ProjectError,
-    ReplaySettings,
     SqlSettings,
     check_time_zone,
     load_project,
@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None, answers: Answers | None = None)
     answers = answers or Answers(yes=options.yes, interactive=sys.stdin.isatty())
     try:
         _refuse_existing(folder, force=options.force)
-        source = _source(options, folder)
-        made = propose(source, folder, _wishes(options, folder), answers, _today(options))
+        source = _source(options)
+        made = propose(source, _wishes(options, folder), answers, _today(options))
         if answers.missing:
             print(_unanswered(answers.missing), file=sys.stderr)
             return 2
@@ -128,7 +128,7 @@ def _refuse_existing(folder: Path, *, force: bool) -> None:
         raise UndecidableError(f"{folder / SETTINGS} exists; name another --out, or add --force")
 
 
-def _source(options: argparse.Namespace, folder: Path) -> FileSettings | SqlSettings:
+def _source(options: argparse.Namespace) -> FileSettings | SqlSettings:
     if options.sql_url_env is not None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", options.sql_url_env):
             raise UndecidableError(
@@ -142,20 +142,23 @@ def _source(options: argparse.Namespace, folder: Path) -> FileSettings | SqlSett
     except pydantic.ValidationError as error:
         detail = error.errors()[0]
         raise UndecidableError(f"--{detail['loc'][0]}: {detail['msg']}") from error
-    return FileSettings(
-        kind="file", path=relative(options.table, folder), format=options.format, csv=csv
-    )
+    return FileSettings(kind="file", path=absolute(options.table), format=options.format, csv=csv)
 
 
-def relative(path: str, folder: Path) -> str:
-    """A path as settings in a folder name it: relative, unless nothing but the root is shared."""
-    if "://" in path:
-        return path
-    absolute = os.path.abspath(os.path.expanduser(path))
-    shared = os.path.commonpath([absolute, folder])
+def absolute(path: str) -> str:
+    """A path that does not depend on the working folder; a URL as it is."""
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+
+
+def relative(source: FileSettings | SqlSettings, folder: Path) -> FileSettings | SqlSettings:
+    """A source as settings in a folder name it: relative, unless only the root is shared."""
+    if isinstance(source, SqlSettings) or "://" in source.path:
+        return source
+    shared = os.path.commonpath([source.path, folder])
     if shared == os.path.dirname(shared):
-        return absolute
-    return Path(os.path.relpath(absolute, folder)).as_posix()
+        return source
+    path = Path(os.path.relpath(source.path, folder)).as_posix()
+    return source.model_copy(update={"path": path})
 
 
 def _wishes(options: argparse.Namespace, folder: Path) -> Wishes:
@@ -191,7 +194,8 @@ def _with_flags(message: str) -> str:
 
 def _write(made: Proposal, folder: Path) -> None:
     """Write both files once the settings load and read the table. ProjectError, SourceError."""
-    texts = {SETTINGS: settings_text(made), PROFILE: profile_text(made)}
+    named = replace(made, source=relative(made.source, folder))
+    texts = {SETTINGS: settings_text(named), PROFILE: profile_text(named)}
     with tempfile.TemporaryDirectory() as elsewhere:
         draft = Path(elsewhere) / SETTINGS
         draft.write_text(texts[SETTINGS], encoding="utf-8")
@@ -208,10 +212,7 @@ def _read_some(project: Project, made: Proposal) -> None:
     """Read the last days as a run would. UndecidableError when they are not what was expected."""
     from mlops_assets.ml.aggregation import aggregated
 
-    settings = project.source
-    table = make_source(
-        project, settings=settings.recording if isinstance(settings, ReplaySettings) else settings
-    )
+    table = make_source(project, settings=made.source)
     end = made.days.last + dt.timedelta(days=1)
     rows = table.read(end - dt.timedelta(days=LOOKED_AT), end)
     for name in project.number_columns:

@@ -4,7 +4,6 @@ import datetime as dt
 import math
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.ml import inference
@@ -104,21 +103,20 @@ class Proposal:
 
 def propose(
     source: FileSettings | SqlSettings,
-    folder: Path,
     wishes: Wishes,
     answers: Answers,
     today: dt.date,
 ) -> Proposal:
-    """A project for the table of a source, whose paths are relative to `folder`.
+    """A project for the table of a source, whose path is absolute.
 
     SourceError when the table cannot be read, UndecidableError when it does not make a project.
     """
-    source, sample, zone, date = _read(source, folder, wishes, answers)
+    source, sample, zone, date = _read(source, wishes, answers)
     column = sample.dates[date.value]
     facts = inference.facts_of(sample.frame)
     target = _target(sample, facts, wishes, answers)
     values = sample.frame[target.value]
-    days = _days(reading_days(source, folder, zone, date.value), sample, column.days, values)
+    days = _days(_span_of(source, zone, date.value), sample, column.days, values)
     rows = _rows(sample, facts, date.value, target.value, wishes)
     aggregate, rows = _aggregate(rows, column.days, facts[target.value], wishes, answers)
     columns = _columns(sample, facts, date.value, target.value, rows, wishes, answers)
@@ -137,22 +135,22 @@ def propose(
 
 
 def _read(
-    source: FileSettings | SqlSettings, folder: Path, wishes: Wishes, answers: Answers
+    source: FileSettings | SqlSettings, wishes: Wishes, answers: Answers
 ) -> tuple[FileSettings | SqlSettings, Sample, str, Decision[str]]:
     """The sample with its date column, once the order of its dates and the zone are known."""
     zone = wishes.time_zone or "UTC"
-    sample = read_sample(source, folder, zone)
+    sample = read_sample(source, zone)
     if isinstance(source, FileSettings) and not sample.dates and _two_readings(sample):
         reason = next(iter(sample.unclear.values()))
         order = answers.choose("--dates", f"{reason}.", [order.value for order in DateOrder], None)
         csv = source.csv.model_copy(update={"dates": DateOrder(order)})
         source = source.model_copy(update={"csv": csv})
-        sample = read_sample(source, folder, zone)
+        sample = read_sample(source, zone)
     date = _date(sample, wishes, answers)
     if sample.dates[date.value].zoned and wishes.time_zone is None:
         question = "Times have a zone: in which zone, such as Europe/Paris, does a day begin?"
         zone = answers.text("--time-zone", question, zone, check_time_zone)
-        sample = read_sample(source, folder, zone)
+        sample = read_sample(source, zone)
     return source, sample, zone, date
 
 
@@ -191,9 +189,7 @@ def _target(
     named = wishes.target
     if named is None:
         if not candidates:
-            raise UndecidableError(
-                "no numeric target: no column holds numbers of more than two values"
-            )
+            raise UndecidableError("no numeric target: no column holds more than two numbers")
         found = inference.choose_target(candidates)
         if found is not None and len(candidates) == 1:
             return found
@@ -214,18 +210,14 @@ def _target(
             f"{', '.join(candidates) or 'none here, no column holds numbers that vary'}"
         )
     if fact.distinct < 2:
-        raise UndecidableError(
-            f"the target {named!r} is the same in all rows; nothing is to forecast"
-        )
+        raise UndecidableError(f"the target {named!r} is the same in all rows")
     return Decision(named, "as named")
 
 
-def reading_days(
-    source: FileSettings | SqlSettings, folder: Path, zone: str, date: str
-) -> tuple[dt.date, dt.date]:
+def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[dt.date, dt.date]:
     """The first and the last day of all rows, read as later. SourceError."""
     columns = ColumnSettings(date=date, target=date)
-    span = make_source(reading(source, folder, zone, columns)).span()
+    span = make_source(reading(source, zone, columns)).span()
     if span is None:
         raise SourceError("the source holds no rows; a project begins with some")
     return span

@@ -8,7 +8,7 @@ import yaml
 
 from mlops_assets.ml.inference import SLICE_VALUES, Facts
 from mlops_assets.new.proposal import Proposal, coverage
-from mlops_assets.project import CalendarFeature, FileSettings, SqlSettings
+from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
 from mlops_assets.resources.sources.rows import masked
 
 CALENDAR = (
@@ -51,10 +51,8 @@ def comment(text: str) -> str:
 
 
 def _head(made: Proposal) -> Iterator[str]:
-    yield comment(
-        "Written from a look at the table, with the reason beside each choice; profile.md tells "
-        "what was seen. All settings: docs and project.schema.json of mlops_assets."
-    )
+    yield comment("Written from a look at the table, with the reason beside each choice.")
+    yield comment("profile.md tells what was seen; every line may be changed.")
     yield f"name: {flow(made.wishes.name)}"
     yield f"description: {flow(f'{made.target.value}, forecast one day ahead.')}"
     yield f"owner: {flow(made.wishes.owner)}  # who answers for it"
@@ -115,9 +113,10 @@ def _aggregate(made: Proposal) -> Iterator[str]:
 
 
 def _constraints(made: Proposal) -> Iterator[str]:
-    limits = {made.target.value: _limits(made.facts[made.target.value], target=True)}
+    target = made.target.value
+    limits = {target: {} if made.facts[target].negative else {"min": 0}}
     for name in [*made.columns.numeric, *made.columns.categorical]:
-        limits[name] = _limits(made.facts[name], target=False)
+        limits[name] = _limits(made.facts[name], year=made.days.count >= REPLAY_DAYS)
     told = {name: limit for name, limit in limits.items() if limit}
     if told:
         yield comment("A day that breaks them is not stored. From the values that were seen.")
@@ -126,9 +125,10 @@ def _constraints(made: Proposal) -> Iterator[str]:
             yield f"  {flow(name)}: {flow(limit)}"
 
 
-def _limits(fact: Facts, *, target: bool) -> dict[str, Any]:
-    least = {"min": 0} if fact.number and not fact.negative else {}
-    return {**least, **({"nullable": True} if fact.missing and not target else {})}
+def _limits(fact: Facts, *, year: bool) -> dict[str, Any]:
+    """The limits of an input; a temperature of a summer may yet fall below zero."""
+    positive = fact.number and not fact.negative and (fact.whole or year)
+    return {**({"min": 0} if positive else {}), **({"nullable": True} if fact.missing else {})}
 
 
 def _features(made: Proposal) -> Iterator[str]:

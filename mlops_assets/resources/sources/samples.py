@@ -1,7 +1,6 @@
 """A sample of a table whose columns nobody has named yet, read as its source reads it later."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.project import (
@@ -59,7 +58,6 @@ class Sample:
 
 def reading(
     source: FileSettings | SqlSettings,
-    folder: Path,
     time_zone: str = "UTC",
     columns: ColumnSettings | None = None,
 ) -> Project:
@@ -69,15 +67,14 @@ def reading(
         time_zone=time_zone,
         columns=columns or ColumnSettings(date=FOLDER_DATE, target=NOWHERE),
         features=FeatureSettings(),
-        folder=folder,
     )
 
 
-def read_sample(source: FileSettings | SqlSettings, folder: Path, time_zone: str) -> Sample:
+def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     import pandas as pd
 
-    project = reading(source, folder, time_zone)
+    project = reading(source, time_zone)
     table, whole, place = _table(source, project)
     if not len(table):
         raise SourceError(f"{place} holds no rows; a project begins with some")

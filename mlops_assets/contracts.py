@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
+    from mlops_assets.ml.metrics import FloatArray
+
 Problems = Iterator[str]
 
 NUMERIC = ("price", "promotion", "weekday", "void", "units_lag_7")
@@ -39,7 +41,7 @@ SHAPES = {
     "no categories": Inputs(NUMERIC, (), "units_lag_7"),
     "no numbers": Inputs((), CATEGORICAL, "units_lag_7"),
 }
-LEARNING, FRESH = 600, 60
+LEARNING, FRESH, EXAMPLE_CLASSES = 600, 60, 2
 TOLERANCE = 1e-9
 DIRECTIONS = get_args(get_args(Metric.__annotations__["direction"])[0])
 STORES = itertools.count()
@@ -86,7 +88,8 @@ def _pipeline_problems(family: Family, hyperparameters: Any, inputs: Inputs) -> 
     from sklearn.pipeline import Pipeline
     from sklearn.utils.validation import check_is_fitted
 
-    learning, target = example_rows(LEARNING, seed=1), example_target(LEARNING)
+    learning = example_rows(LEARNING, seed=1)
+    target = example_target(LEARNING, EXAMPLE_CLASSES if of_classes(family) else 0)
     fresh = example_rows(FRESH, seed=2, departments=("food", "never seen"))
     fresh.loc[::5, "store"] = np.nan
     kept = learning.copy(), target.copy(), fresh.copy()
@@ -106,24 +109,28 @@ def _pipeline_problems(family: Family, hyperparameters: Any, inputs: Inputs) -> 
         yield "build returns a pipeline that is fitted already; return it unfitted"
     try:
         fitted = clone(pipeline).fit(learning, target)
-        forecasts = np.asarray(fitted.predict(fresh), dtype=float)
+        forecasts = example_forecasts(fitted, fresh)
     except Exception as error:  # the estimator's own errors say what it cannot take
         yield (
             "it does not fit and forecast rows with missing values and categories never seen: "
             f"{type(error).__name__}: {error}"
         )
         return
-    if forecasts.shape != (FRESH,):
-        yield f"it forecasts shape {forecasts.shape} for {FRESH} rows; make one forecast per row"
+    wanted = (FRESH, EXAMPLE_CLASSES) if of_classes(family) else (FRESH,)
+    if forecasts.shape != wanted:
+        yield (
+            f"it forecasts shape {forecasts.shape} for {FRESH} rows; make one forecast per row, or "
+            "a probability per row and class"
+        )
         return
     if broken := int((~np.isfinite(forecasts)).sum()):
         yield f"{broken} of {FRESH} forecasts are not finite"
-    again = family.build(hyperparameters, inputs, 0).fit(learning, target).predict(fresh)
-    if _differ(forecasts, again):
+    again = family.build(hyperparameters, inputs, 0).fit(learning, target)
+    if _differ(forecasts, example_forecasts(again, fresh)):
         yield "two fits on the same rows forecast differently: pass `seed` on, use one thread"
     known = {*inputs.numeric, *inputs.categorical, inputs.seasonal}
     columns = [name for name in fresh if name in known]
-    if _differ(forecasts, fitted.predict(fresh[columns])):
+    if _differ(forecasts, example_forecasts(fitted, fresh[columns])):
         yield "forecasts depend on columns that are no inputs"
     if not (kept[0].equals(learning) and kept[1].equals(target) and kept[2].equals(fresh)):
         yield "it changes the rows that it is given; work on a copy"
@@ -165,7 +172,7 @@ def _storage_problems(fitted: "Pipeline", fresh: "pd.DataFrame", forecasts: Any)
         holdout={},
         importance={},
     )
-    if _differ(forecasts, models.load(card).predict(fresh)):
+    if _differ(forecasts, example_forecasts(models.load(card), fresh)):
         yield "it forecasts differently once it was stored and loaded again"
 
 
@@ -184,15 +191,21 @@ def metric_problems(metric: type[Metric]) -> Problems:
         yield f"it cannot be made without options ({error}): give each one a default"
         return
     random = np.random.default_rng(0)
-    actual = random.poisson(5, 400).astype(float)
-    forecast = np.maximum(actual + random.normal(0, 2, 400), 0)
-    samples = {
-        "counts": (actual, forecast),
-        "actuals of zero": (np.zeros(400), forecast),
-        "one row": (actual[:1], forecast[:1]),
-    }
-    if not metric.non_negative:
-        samples["values below zero"] = (actual - 5, forecast - 5)
+    if "classification" in metric.tasks:
+        actual = (random.random(400) < 0.3).astype(float)
+        forecast = np.clip(0.3 + 0.2 * (actual - 0.3) + random.normal(0, 0.1, 400), 0.01, 0.99)
+        # of one class alone a ranking says nothing, and is missing
+        samples = {"probabilities": (actual, forecast)}
+    else:
+        actual = random.poisson(5, 400).astype(float)
+        forecast = np.maximum(actual + random.normal(0, 2, 400), 0)
+        samples = {
+            "counts": (actual, forecast),
+            "actuals of zero": (np.zeros(400), forecast),
+            "one row": (actual[:1], forecast[:1]),
+        }
+        if not metric.non_negative:
+            samples["values below zero"] = (actual - 5, forecast - 5)
     for what, (truth, guess) in samples.items():
         value = score(made, truth.copy(), guess.copy())[metric.name]
         if not np.isfinite(value):
@@ -204,7 +217,9 @@ def metric_problems(metric: type[Metric]) -> Problems:
     frame = pd.DataFrame({"day": np.arange(400) % 7, "actual": actual, "forecast": forecast})
     pooled = finish_sums(made, term_sums(made, frame, ["day"]).sum().to_frame().T)
     if not _close(float(pooled[metric.name].iloc[0]), whole):
-        yield "the sums of seven days do not add up to the metric of all rows: use a ratio of sums"
+        yield (
+            "the sums of seven days do not add up to the metric of all rows: use a function of sums"
+        )
     order = random.permutation(400)
     if not _close(score(made, actual[order], forecast[order])[metric.name], whole):
         yield "it depends on the order of the rows"
@@ -402,11 +417,26 @@ def example_rows(
     return built
 
 
-def example_target(rows: int) -> "pd.Series[float]":
+def example_target(rows: int, classes: int = 0) -> "pd.Series[Any]":
+    """Counts, or as many labels as there are to be classes."""
     import numpy as np
     import pandas as pd
 
-    return pd.Series(np.random.default_rng(7).poisson(5, rows).astype(float), name="units")
+    units = pd.Series(np.random.default_rng(7).poisson(5, rows).astype(float), name="units")
+    return units.map(lambda value: f"class {value % classes:g}") if classes else units
+
+
+def example_forecasts(fitted: "Pipeline", rows: "pd.DataFrame") -> "FloatArray":
+    """Forecasts, of shape (rows,), or the probabilities of classes, (rows, classes)."""
+    import numpy as np
+
+    forecast = getattr(fitted, "predict_proba", None) or fitted.predict
+    return np.asarray(forecast(rows), dtype=np.float64)
+
+
+def of_classes(family: Family) -> bool:
+    """Whether a family is for targets of classes alone."""
+    return "regression" not in family.tasks
 
 
 def example_observations(day: "pd.Timestamp", reach: int) -> "pd.DataFrame":

@@ -45,6 +45,7 @@ def make_landing_sensor(
     storage: Storage,
 ) -> dg.SensorDefinition:
     """The sensor that sorts in what arrived and requests the days that it touches."""
+    source = LandingSource(settings, project, storage)
 
     @dg.sensor(
         name="landing_sensor",
@@ -52,14 +53,13 @@ def make_landing_sensor(
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Takes the files that arrive as {settings.pattern} in {settings.path} once they have "
+            f"Takes the files that arrive as {settings.pattern} in {source} once they have "
             f"stayed the same for {settings.settle_seconds} seconds, moves them to accepted/ or, "
             "with the reason, to rejected/, and requests the days whose rows they change."
         ),
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
-        source = LandingSource(settings, project, storage)  # anew: it keeps what it has read
         complete, waiting = settled(
             source.folder.arrivals(), read_cursor(context.cursor), now, settings.settle_seconds
         )
@@ -118,14 +118,17 @@ def sort_in(source: LandingSource, arrivals: Iterable[Arrival], first_day: dt.da
     Each step can be interrupted: a file is where it was, or in its new place, and which days are
     still to be ingested is known from the accepted files alone.
     """
-    return [said for arrival in arrivals if (said := _sort_in(source, arrival, first_day))]
+    known = source.folder.contents()
+    return [_sort_in(source, arrival, known, first_day) for arrival in arrivals]
 
 
-def _sort_in(source: LandingSource, arrival: Arrival, first_day: dt.date) -> str:
+def _sort_in(
+    source: LandingSource, arrival: Arrival, known: dict[str, str], first_day: dt.date
+) -> str:
     folder = source.folder
     try:
         content = folder.content(arrival.name)
-        if content in (known := folder.contents()):
+        if content in known:
             folder.remove(arrival)
             return f"{arrival.name} is no news: its content is that of {known[content]}."
         reason = problem(source.file(arrival.name), source.project)
@@ -136,7 +139,8 @@ def _sort_in(source: LandingSource, arrival: Arrival, first_day: dt.date) -> str
     if reason is not None:
         folder.reject(arrival, content, reason)
         return f"{arrival.name} is rejected: {reason}"
-    days = source.days(folder.accept(arrival, content))
+    known[content] = folder.accept(arrival, content)
+    days = source.days(known[content])
     said = f"{arrival.name} is accepted, with rows of {_named(days)}."
     if early := [day for day in days if day < str(first_day)]:
         said += f" Not used, being before the first day {first_day}: {_named(early)}."

@@ -22,6 +22,7 @@ from mlops_assets.jobs import (
 )
 from mlops_assets.keys import OF_MODELS, asset_key, asset_page
 from mlops_assets.ml.families import FAMILIES, default_name, parse_hyperparameters
+from mlops_assets.ml.metrics import Task
 from mlops_assets.partitions import (
     LONG,
     Partitions,
@@ -45,7 +46,10 @@ from mlops_assets.workspace import location
 
 CREATE_JOB, UPDATE_JOB, DROP_JOB = "create_model_job", "update_model_job", "drop_model_job"
 RETIRE_JOB, RESTORE_JOB = "retire_version_job", "restore_version_job"
-FIRST_FAMILY = "hist_gradient_boosting"
+FIRST_FAMILY: dict[Task, str] = {
+    "regression": "hist_gradient_boosting",
+    "classification": "hist_gradient_boosting_classifier",
+}
 DECISION_TAG = "mlops_assets/decision"  # of which the instance lets one run at a time per value
 ASKED_BY_TAG = "mlops_assets/asked_by"
 QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
@@ -440,6 +444,7 @@ def make_management_jobs(
 
         return decision
 
+    first_family = FIRST_FAMILY[project.task]
     who = {
         "reason": dg.Field(str, default_value="", description="Why; it is kept."),
         "by": dg.Field(
@@ -470,10 +475,11 @@ def make_management_jobs(
                                 description=family.description,
                             )
                             for family in FAMILIES.values()
+                            if project.task in family.tasks
                         }
                     ),
                     # what the launchpad starts from: one family, not all of them
-                    default_value={FIRST_FAMILY: _form_defaults(FIRST_FAMILY, {})},
+                    default_value={first_family: _form_defaults(first_family, {})},
                     description="The kind of model, with its hyperparameters under it.",
                 ),
                 "name": dg.Field(

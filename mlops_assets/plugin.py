@@ -3,10 +3,14 @@
 A plugin is a module that `plugins:` in `project.yaml` names. See docs/extend.md.
 """
 
-from mlops_assets.ml.families import Family, Hyperparameters, Inputs
-from mlops_assets.ml.families import _linear_pipeline as linear_pipeline
+from mlops_assets.ml.families import (
+    Family,
+    Hyperparameters,
+    Inputs,
+    linear_pipeline,
+    tree_pipeline,
+)
 from mlops_assets.ml.families import _pipeline as input_pipeline
-from mlops_assets.ml.families import _tree_pipeline as tree_pipeline
 from mlops_assets.ml.families import register as family
 from mlops_assets.ml.metrics import Metric
 from mlops_assets.ml.metrics import register as metric

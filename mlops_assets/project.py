@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal, Self
 
 import pydantic
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from mlops_assets.ml.classes import label_of
 from mlops_assets.ml.evaluation import RESERVED_COLUMNS
 from mlops_assets.ml.families import FAMILIES, Inputs, get_family, parse_hyperparameters
-from mlops_assets.ml.metrics import METRICS, Metric, make_metrics
+from mlops_assets.ml.metrics import METRICS, Metric, Task, make_metrics
 from mlops_assets.ml.own_features import FEATURES, Feature
 from mlops_assets.ml.registries import choose
 from mlops_assets.ml.splits import SPLITS, AgeWeights, Fixed, TrainingWindow
@@ -112,6 +113,7 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
+AS_LABEL = BeforeValidator(label_of, json_schema_input_type=str | bool | int | float)
 Days = Annotated[int, Field(ge=1, le=REPLAY_DAYS * 10)]
 Column = Annotated[str, Field(min_length=1)]
 Columns = Annotated[list[Column], AfterValidator(_distinct)]
@@ -267,6 +269,37 @@ class AggregateSettings(Settings):
         return self
 
 
+class ClassSettings(Settings):
+    labels: Annotated[
+        list[Annotated[str, AS_LABEL, Field(min_length=1)]],
+        Field(min_length=2, max_length=100),
+        AfterValidator(_distinct),
+    ]
+    """The labels of the target, text, numbers or flags. What is stored refers to them by position:
+    add a new one at the end."""
+    positive: Annotated[str, AS_LABEL] | None = None
+    """Of two labels, the one whose probability is forecast."""
+
+    @pydantic.model_validator(mode="after")
+    def _positive_of_two(self) -> Self:
+        known = ", ".join(self.labels)
+        if len(self.labels) == 2 and self.positive not in self.labels:
+            raise ValueError(f"positive must be one of {known}, not {self.positive}")
+        if len(self.labels) > 2 and self.positive is not None:
+            raise ValueError(
+                f"positive is for two labels; of {len(self.labels)} each has its probability: "
+                "leave it out"
+            )
+        return self
+
+    @property
+    def ordered(self) -> tuple[str, ...]:
+        """The labels in the order of the numbers that stand for them: of two, the positive last."""
+        if self.positive is None:
+            return tuple(self.labels)
+        return (*(label for label in self.labels if label != self.positive), self.positive)
+
+
 class Constraint(Settings):
     min: float | None = None
     """The smallest value allowed."""
@@ -420,7 +453,7 @@ class DriftSettings(WindowSettings):
     width: Annotated[float, Field(ge=1, le=100)] = 4.0
     """How many robust standard deviations above its median a distance may lie, by windows of
     training."""
-    margin: Annotated[float, Field(ge=1, le=100)] = 1.5
+    margin: Annotated[float, Field(ge=1, le=100)] = 2.0
     """By how much, as a factor, a distance may exceed the largest one of training."""
     min_importance: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """The share of all importance that an input needs for its drift to be an alarm."""
@@ -491,6 +524,10 @@ class Project(Settings):
     first_day: dt.date | None = None
     """The first daily partition. A replayed source may leave it out: then the history begins
     early enough for six monthly trainings when the storage is first used, and stays there."""
+    task: Task = "regression"
+    """Whether the target is a number or one of some classes."""
+    classes: ClassSettings | None = None
+    """What the classes of a classification are."""
     source: Annotated[SourceSettings, Field(discriminator="kind")]
     """Where rows come from."""
     columns: ColumnSettings
@@ -557,6 +594,7 @@ class Project(Settings):
             metrics = make_metrics(self.evaluation.metrics)
         except ValueError as error:
             raise ValueError(f"at evaluation.metrics: {error}") from error
+        self._fit_the_task(metrics)
         needy = [name for name, metric in metrics.items() if metric.non_negative]
         if needy and not self.non_negative:
             raise ValueError(
@@ -681,6 +719,38 @@ class Project(Settings):
             "named like a computed feature; rename it in the source",
         )
 
+    def _fit_the_task(self, metrics: Mapping[str, Metric]) -> None:
+        """ValueError for a metric, family or setting that is for another kind of target."""
+        target = self.columns.target
+        for place, names, known in (
+            ("evaluation.metrics", list(metrics), METRICS),
+            ("models", [model.family for model in self.models], FAMILIES),
+        ):
+            fitting = [name for name, kind in known.items() if self.task in kind.tasks]
+            _refuse(
+                sorted({name for name in names if name not in fitting}),
+                place,
+                f"are not for a task of {self.task}; choose of: {', '.join(fitting)}",
+            )
+        if (self.classes is None) != (self.task == "regression"):
+            raise ValueError(
+                "at classes: missing; name the labels of the target, and the positive one of two"
+                if self.classes is None
+                else "at classes: only a task of classification has them; set task"
+            )
+        if self.classes is None:
+            return
+        _refuse(
+            [name for name in [target] if name in self.constraints],
+            "constraints",
+            "is the target, whose labels are those of classes.labels; leave it out",
+        )
+        if len(self.labels) > 2 and self.longest_lag:
+            raise ValueError(
+                f"at features: lags and rolling_means need a target of numbers or two classes, not "
+                f"of {len(self.labels)}; leave them empty"
+            )
+
     def with_models(self, models: Iterable[ModelSettings]) -> Self:
         """The same problem with other models. ValueError when they do not fit it."""
         return self.model_validate({**dict(self), "models": list(models)})
@@ -699,6 +769,17 @@ class Project(Settings):
         return make_metrics(self.evaluation.metrics)[self.evaluation.primary]
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes in the order of the numbers that stand for them, none for a regression."""
+        return () if self.classes is None else self.classes.ordered
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on a row counts as positive: that of accuracy, else 0.5."""
+        metrics = make_metrics(self.evaluation.metrics)
+        return float(getattr(metrics.get("accuracy"), "threshold", 0.5))
+
+    @property
     def first_champion(self) -> str:
         """The model that is champion before anything was decided."""
         return self.champion.initial or self.evaluation.yardstick
@@ -711,8 +792,8 @@ class Project(Settings):
 
     @property
     def number_columns(self) -> list[str]:
-        """The columns of the source that hold numbers: the target, then the numeric inputs."""
-        return [self.columns.target, *self.columns.numeric]
+        """The columns of the source that hold numbers: the target unless of classes, inputs."""
+        return [*([] if self.labels else [self.columns.target]), *self.columns.numeric]
 
     @property
     def longest_lag(self) -> int:
@@ -817,6 +898,12 @@ class Project(Settings):
             seasonal=seasonal if seasonal in self.lag_columns else None,
             non_negative=self.non_negative,
         )
+
+    def constraint(self, column: str) -> Constraint:
+        """What the values of a column must be."""
+        if self.labels and column == self.columns.target:
+            return Constraint(allowed=list(self.labels))
+        return self.constraints.get(column, Constraint())
 
     @property
     def non_negative(self) -> bool:

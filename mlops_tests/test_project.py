@@ -33,6 +33,10 @@ def test_the_schema_is_in_step_with_the_settings() -> None:
     assert "project.schema.json" in PROJECT_FILE.read_text().splitlines()[0]
 
 
+FILE = {"kind": "file", "path": "rows.csv"}
+SQL = {"kind": "sql", "url_env": "SHOP_URL"}
+
+
 def change(settings: dict[str, Any], path: str, value: Any) -> None:
     *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
     for part in parents:
@@ -65,6 +69,18 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("features.lags", [1], "'seasonal_naive' repeats the target of a week ago; add 7"),
         ("columns.series", [], "features: lags and rolling_means follow a series"),
         ("source.kind", "file", "first_day: missing; name the first day"),
+        ("source.kind", "lake", "source.kind: 'lake' is no kind of source; the kinds are: 'file'"),
+        ("source", {}, "source.kind: missing; the kinds are: 'file', 'sql', 'replay'"),
+        ("source", {"kind": "replay"}, "source: name either the path of a file or a source"),
+        ("source.source", {"kind": "sql", "url_env": "A", "table": "t"}, "source: name either"),
+        ("source.csv", {}, "source.csv: unknown setting; allowed here: kind, path, source"),
+        ("source", {"kind": "sql", "url_env": "A"}, "source: name either a table or a query"),
+        ("source", {"kind": "sql", "url_env": "a://b", "table": "t"}, "source.url_env: String"),
+        ("source", SQL | {"query": "SELECT :start"}, "source: the query lacks :end; compare"),
+        ("source", SQL | {"query": "SELECT 1::start, :end"}, "source: the query lacks :start"),
+        ("source", FILE | {"csv": {"decimal": ";"}}, "source.csv.decimal: Input should be '.'"),
+        ("source", FILE | {"csv": {"encoding": "klingon"}}, "'klingon' is no encoding, such as"),
+        ("source", {"kind": "replay", "source": FILE | {"pth": 1}}, "source.source.pth: unknown"),
         ("columns.numeric", ["units"], "columns: 'units' have more than one role"),
         ("columns.series", ["units"], "columns.series: 'units' cannot name a series"),
         ("columns.series", ["date"], "columns.series: 'date' cannot name a series"),

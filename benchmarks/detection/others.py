@@ -70,23 +70,24 @@ class Evidently:
     """The tests of its drift preset and of its mean absolute error, as they are by default, by day.
 
     The tests are asked for without the report around them, which takes seconds a day for its
-    charts; on the first day of each stretch the report itself must say the same.
+    charts; on the first day of the first stretch the report itself must say the same.
     """
+
+    compared = False
 
     def __init__(self, learned: pd.DataFrame, history: pd.DataFrame) -> None:
         self.learned, self.history = learned, history
         self.columns = [name for name in learned if name not in (DATE, TARGET)]
         self.usual = self._error(history)
-        self.compared = False
 
     def judge(self, rows: pd.DataFrame) -> Found:
         for day, today in rows.groupby(DATE):
             drifted = [name for name in self.columns if self._drifted(today, name)]
             whole = len(drifted) / len(self.columns) >= 0.5
             worse = abs(self._error(today) - self.usual) > 0.1 * self.usual
-            if not self.compared:
+            if not Evidently.compared:
                 self._compare(today, {*drifted, *(["dataset"] if whole else [])}, worse)
-                self.compared = True
+                Evidently.compared = True
             for name in drifted:
                 yield "Evidently, any column", day, "drift", name
             if whole:
@@ -144,11 +145,14 @@ MONITORS = {"nannyml": NannyML, "evidently": Evidently}
 
 def main(name: str, folder: Path) -> None:
     warnings.simplefilter("ignore")
+    monitors = MONITORS[name]
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if (place / f"alarms {name}.parquet").exists():
+            continue  # judged before the run was interrupted
         learned, history = (
             pd.read_parquet(place / f"{which}.parquet") for which in ("learned", "history")
         )
-        monitor = MONITORS[name](learned, history)
+        monitor = monitors(learned, history)
         alarms = [
             (
                 side,

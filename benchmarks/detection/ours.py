@@ -118,8 +118,8 @@ class Follower:
     def untouched(self) -> Case:
         stretch, world = self.stretch, self.world
         features = world.between(world.features, stretch.start, stretch.end)
-        rows = world.between(world.observations, stretch.start, stretch.end)
-        return Case(UNTOUCHED, stretch.start, self._facts(rows), self.with_forecasts(features))
+        facts = {day: found for day, found in self._known_facts.items() if day >= stretch.start}
+        return Case(UNTOUCHED, stretch.start, facts, self.with_forecasts(features))
 
     def case(self, change: Change, number: int) -> Case:
         """A planted change, which goes up in every other stretch."""
@@ -129,7 +129,8 @@ class Follower:
         rows = world.between(world.observations, back, stretch.horizon)
         sign = 1 if stretch.number % 2 else -1
         rows = change.plant(rows, pd.Timestamp(stretch.planted), random, sign)
-        facts = self._facts(world.between(rows, stretch.planted, stretch.horizon))
+        changed = world.between(rows, stretch.planted, stretch.horizon)
+        facts = self._facts(changed, self._known_facts)
         refused = [
             pd.Timestamp(day)
             for day, verdicts in self._soundness(facts, stretch.planted)
@@ -162,25 +163,30 @@ class Follower:
                 for column in self._beyond_fixed(rows):
                     yield alarm(side, day, DRIFT, column)
 
-    def _facts(self, rows: pd.DataFrame) -> dict[dt.date, DayFacts]:
+    def _facts(
+        self, rows: pd.DataFrame, before: Mapping[dt.date, DayFacts]
+    ) -> dict[dt.date, DayFacts]:
+        """Of each day of the rows; `before` are those of days before them."""
         columns = self.columns
-        return {
-            day.date(): day_facts(
+        found: dict[dt.date, DayFacts] = {}
+        for stamp, frame in rows.groupby(columns.date):
+            day, yesterday = stamp.date(), stamp.date() - dt.timedelta(days=1)
+            found[day] = day_facts(
                 frame,
                 target=columns.target,
                 series=columns.series,
                 inputs=list(dict.fromkeys([*columns.numeric, *columns.categorical])),
                 categorical=columns.categorical,
+                before=found.get(yesterday, before.get(yesterday)),
             )
-            for day, frame in rows.groupby(columns.date)
-        }
+        return found
 
     @cached_property
     def _known_facts(self) -> dict[dt.date, DayFacts]:
         """Of the untouched days, and of those before them."""
         first = self.stretch.start - dt.timedelta(days=self.rule.window_days + 1)
         world = self.world
-        return self._facts(world.between(world.observations, first, self.stretch.end))
+        return self._facts(world.between(world.observations, first, self.stretch.end), {})
 
     def _soundness(
         self, facts: Mapping[dt.date, DayFacts], first: dt.date

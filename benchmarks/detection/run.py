@@ -13,12 +13,13 @@ import time
 import venv
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.detection.ours import UNTOUCHED, Follower
+from benchmarks.detection.ours import UNTOUCHED, Alarm, Follower
 from benchmarks.detection.plant import CHANGES
 from benchmarks.detection.stretches import (
     REPORTED,
@@ -34,6 +35,7 @@ from mlops_assets.project import load_project
 
 HERE = Path(__file__).resolve().parent
 OTHERS = ("nannyml", "evidently")
+OURS_FILE = "alarms this project.parquet"
 
 
 @cache
@@ -51,7 +53,9 @@ def follow(stretch: Stretch, versions: dict[dt.date, Version], planted: bool, fo
     needed = {start: versions[start] for start in stretch.version_starts}
     follower = Follower(world(), needed, stretch)
     place = folder / str(stretch.start)
-    place.mkdir()
+    if (place / OURS_FILE).exists():
+        return
+    place.mkdir(exist_ok=True)
     columns = [world().project.columns.date, world().project.columns.target]
     columns += [*follower.numeric, *follower.categorical]
 
@@ -64,7 +68,9 @@ def follow(stretch: Stretch, versions: dict[dt.date, Version], planted: bool, fo
     for case in follower.cases(planted):
         alarms += follower.judge(case)
         give(f"case {case.change}", case.features)
-    pd.DataFrame(alarms).to_parquet(place / "alarms this project.parquet")
+    pd.DataFrame(alarms, columns=[field.name for field in fields(Alarm)]).to_parquet(
+        place / OURS_FILE
+    )
 
 
 def environment(name: str, cache_folder: Path) -> Path:
@@ -103,11 +109,11 @@ def measure(
     """All alarms; changes are planted into some of the stretches as well."""
     started = time.perf_counter()
     with ProcessPoolExecutor(workers) as pool:
-        versions = dict(pool.map(train, versions_needed(stretches)))
+        left = [s for s in stretches if not (folder / str(s.start) / OURS_FILE).exists()]
+        versions = dict(pool.map(train, versions_needed(left)))
         said(f"{len(versions)} versions trained", started)
         jobs = [
-            pool.submit(follow, stretch, versions, stretch in planted, folder)
-            for stretch in stretches
+            pool.submit(follow, stretch, versions, stretch in planted, folder) for stretch in left
         ]
         for job in jobs:
             job.result()
@@ -127,11 +133,17 @@ def main() -> None:
         "--tuning", action="store_true", help="the stretches that the defaults were tuned on"
     )
     parser.add_argument(
-        "--every", type=int, default=2, help="changes are planted into every so-manieth (default 2)"
+        "--every",
+        type=int,
+        default=2,
+        help="changes are planted into every so many of them (default 2)",
     )
     parser.add_argument("--without", nargs="*", default=[], choices=OTHERS, metavar="NAME")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--alarms", type=Path, help="also write all alarms to this Parquet file")
+    parser.add_argument(
+        "--folder", type=Path, help="keep what is found here, and go on with it when run again"
+    )
     parser.add_argument(
         "--cache",
         type=Path,
@@ -144,8 +156,10 @@ def main() -> None:
     stretches = TUNED_ON if args.tuning else REPORTED
     planted = stretches[:: args.every]
     others = [name for name in OTHERS if name not in args.without]
-    with tempfile.TemporaryDirectory() as folder:
-        alarms = measure(stretches, args.planted, others, Path(folder), args.cache, args.workers)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        alarms = measure(stretches, planted, others, folder, args.cache, args.workers)
     if args.alarms:
         alarms.to_parquet(args.alarms)
     print(tables(alarms, stretches, planted, [UNTOUCHED, *(change.name for change in CHANGES)]))

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.detection.ours import EVERY, FIXED, FIXED_DAILY, OURS, UNTOUCHED
@@ -40,7 +41,7 @@ def caused(changed: pd.DataFrame, untouched: pd.DataFrame) -> pd.DataFrame:
     keys = ["day", "family", "check"]
     known = set(untouched[keys].itertuples(index=False, name=None))
     new = [key not in known for key in changed[keys].itertuples(index=False, name=None)]
-    return changed[new]
+    return changed.loc[np.array(new, dtype=bool)]
 
 
 def false_alarms(alarms: pd.DataFrame, stretches: Sequence[Stretch]) -> tuple[float, float]:

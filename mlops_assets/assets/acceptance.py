@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.ml.acceptance import CHECKS, CheckOutcome, reproducible, sound_forecasts, within
+from mlops_assets.ml.classes import target_numbers
 from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.metrics import Metric, score
 from mlops_assets.ml.training import Fit, FittedWindow, fit_rows, forecast
@@ -34,6 +35,8 @@ class Version(Protocol):
     def holdout_rows(self) -> int: ...
     @property
     def holdout(self) -> dict[str, float]: ...
+    @property
+    def classes(self) -> list[str]: ...
 
 
 class Service(Protocol):
@@ -59,10 +62,10 @@ def accept(
         checks = {
             "sound_forecasts": sound_forecasts(
                 fit.forecasts,
-                _numbers(holdout[target]),
+                target_numbers(holdout[target], project.labels),
                 may_be_constant=FAMILIES[model.family].may_be_constant,
             ),
-            "reproducible": reproducible(window.pipeline, learning, inputs, target),
+            "reproducible": reproducible(window.pipeline, learning, inputs, target, project.labels),
         }
         if fit.holdout:
             checks["beats_yardstick"] = _beats_yardstick(
@@ -93,10 +96,12 @@ def _beats_yardstick(
         parse_hyperparameters(yardstick.family, yardstick.hyperparameters), project.inputs
     )
     fitted = fit_rows(built, learning, inputs, target, project.weights)
-    values = forecast(fitted, holdout[inputs], non_negative=project.non_negative)
-    limit = _loss(project, _numbers(holdout[target]), values)
+    values = forecast(
+        fitted, holdout[inputs], non_negative=project.non_negative, classes=project.labels
+    )
+    limit = _loss(project, target_numbers(holdout[target], project.labels), values)
     return within(
-        _loss(project, _numbers(holdout[target]), fit.forecasts),
+        _loss(project, target_numbers(holdout[target], project.labels), fit.forecasts),
         limit,
         f"the {project.primary_metric.loss_name} of {yardstick.name} on the holdout",
     )
@@ -124,15 +129,20 @@ def _no_worse(
     if twins and card.holdout_rows == len(holdout) and primary in card.holdout:
         # both learned from the holdout in the end; their twins did not
         limit = _as_loss(project.primary_metric, card.holdout[primary])
-        loss = _loss(project, _numbers(holdout[target]), fit.forecasts)
+        loss = _loss(project, target_numbers(holdout[target], project.labels), fit.forecasts)
     elif 2 * rows[date].nunique() >= holdout[date].nunique():
         try:
-            values = forecast(models.load(card), rows[card.inputs], non_negative=card.non_negative)
-            limit = _loss(project, _numbers(rows[target]), values)
+            values = forecast(
+                models.load(card),
+                rows[card.inputs],
+                non_negative=card.non_negative,
+                classes=card.classes,
+            )
+            limit = _loss(project, target_numbers(rows[target], project.labels), values)
         except (*DATA_ERRORS, KeyError) as error:
             why = f"not compared: {card.version} cannot forecast the holdout: {error}"
             return CheckOutcome(passed=True, why=why)
-        loss = _loss(project, _numbers(rows[target]), fit.forecasts[unseen])
+        loss = _loss(project, target_numbers(rows[target], project.labels), fit.forecasts[unseen])
     else:
         why = f"not compared: {card.version} itself learned through {card.trained_through}"
         return CheckOutcome(passed=True, why=why)
@@ -154,9 +164,3 @@ def _as_loss(metric: Metric, value: float) -> float:
     import numpy as np
 
     return float(metric.loss(np.array([value]))[0])
-
-
-def _numbers(values: "pd.Series[float]") -> "FloatArray":
-    import numpy as np
-
-    return np.asarray(values, dtype=np.float64)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.ml.control import (
+    BIAS,
     CHECKS,
+    COVERAGE,
     WEEK,
     YARDSTICK,
     allow_incomplete,
@@ -49,15 +51,16 @@ def control_days(
     metric = project.primary_metric
     first = forecasts["date"].min().date()
     radius_days = project.champion.window_days
-    before = datasets.read(f"validation/{name}", _days_before(first, radius_days), {})
-    covered = covered_rows(
-        forecasts,
-        before,
-        project.columns.series,
-        coverage=project.champion.coverage,
-        window_days=radius_days,
-    )
-    rows = forecasts.assign(covered=covered, yardstick=float("nan"))
+    rows = forecasts.assign(covered=float("nan"), yardstick=float("nan"))
+    if not project.labels:  # a class lies in no interval
+        before = datasets.read(f"validation/{name}", _days_before(first, radius_days), {})
+        rows["covered"] = covered_rows(
+            forecasts,
+            before,
+            project.columns.series,
+            coverage=project.champion.coverage,
+            window_days=radius_days,
+        )
     if yardstick is not None:
         theirs = yardstick.set_index(["date", "row"])["forecast"]
         asked = pd.MultiIndex.from_frame(forecasts[["date", "row"]])
@@ -68,16 +71,19 @@ def control_days(
         datasets.write(facts_dataset(name), key, frame)
     reach = project.control.window_days + WEEK
     known = datasets.read(facts_dataset(name), _days_before(first, reach), {})
-    verdicts = judge_days(
+    judged = judge_days(
         project.control,
         metric,
         pd.concat([known, facts], ignore_index=True) if len(known) else facts,
         [day_of(key) for key in days],
         against_yardstick=name != project.evaluation.yardstick,
     )
+    asked_of = checks_of(project, name)
     judged = {
-        key: allow_incomplete(project.control, found, completeness.get(key))
-        for key, found in verdicts.items()
+        key: allow_incomplete(
+            project.control, {check: found[check] for check in asked_of}, completeness.get(key)
+        )
+        for key, found in judged.items()
     }
     checks = CheckStore(datasets)
     for key, found in judged.items():
@@ -104,9 +110,16 @@ def not_judged(project: Project, name: str) -> Outcomes:
 
 
 def checks_of(project: Project, name: str) -> dict[str, str]:
-    """The checks of a model's days with what they ask; the yardstick is not compared to itself."""
-    left_out = YARDSTICK if name == project.evaluation.yardstick else ""
-    return {check: asks for check, asks in CHECKS.items() if check != left_out}
+    """The checks of a model's days with what they ask.
+
+    The yardstick is not compared to itself; classes have no intervals, and several no bias.
+    """
+    left_out = {
+        YARDSTICK: name == project.evaluation.yardstick,
+        COVERAGE: bool(project.labels),
+        BIAS: len(project.labels) > 2,
+    }
+    return {check: asks for check, asks in CHECKS.items() if not left_out.get(check)}
 
 
 def _days_before(day: dt.date, days: int) -> list[str]:

@@ -22,7 +22,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.keys import asset_key
 from mlops_assets.ml.completeness import label_completeness
-from mlops_assets.ml.quality import checks_of
+from mlops_assets.ml.quality import TARGET_RANGE, checks_of
 from mlops_assets.ml.splits import Window
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
@@ -70,10 +70,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         partitions_def=partitions.daily,
         freshness_policy=daily_freshness(project),
         check_specs=check_specs(
-            observations_key,
-            checks_of(series=bool(project.columns.series)),
-            partitions.daily,
-            blocking=False,
+            observations_key, observation_checks(project), partitions.daily, blocking=False
         ),
         metadata={"dagster/column_schema": observations_schema(project)},
     )
@@ -117,7 +114,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
                 checks.write("observations", key, verdicts)
                 outcomes[key] = {
                     **stored(datasets, "observations", key, frame),
-                    f"total_{project.columns.target}": float(frame[project.columns.target].sum()),
+                    **_target_sums(project, frame[project.columns.target]),
                     **({"source_rows": len(days[key])} if project.aggregate else {}),
                     **({} if known is None else {"label_completeness": number(known)}),
                 }
@@ -252,6 +249,20 @@ def missing_days(project: Project, known: Collection[str], window: Window) -> in
                 "materialize features for the missing days"
             )
     return sum(day not in known for day in days_between(window.start, window.end))
+
+
+def observation_checks(project: Project) -> dict[str, str]:
+    """The checks of a day's observations; several classes have no mean that could be unusual."""
+    left_out = TARGET_RANGE if len(project.labels) > 2 else ""
+    checks = checks_of(series=bool(project.columns.series))
+    return {check: asks for check, asks in checks.items() if check != left_out}
+
+
+def _target_sums(project: Project, target: "pd.Series[Any]") -> Metadata:
+    """The target of a day in sum, or the rows of each class."""
+    if not project.labels:
+        return {f"total_{project.columns.target}": float(target.sum())}
+    return {f"rows_{label}": int((target == label).sum()) for label in project.labels}
 
 
 def window(keys: list[str]) -> tuple[dt.date, dt.date]:

@@ -23,7 +23,15 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.drift import CHECKS, FORECAST, Drift, Reference, judge_drift, reference_of
+from mlops_assets.ml.drift import (
+    CHECKS,
+    Drift,
+    Reference,
+    forecast_columns,
+    is_forecast,
+    judge_drift,
+    reference_of,
+)
 from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
@@ -212,18 +220,20 @@ class Watch:
         recent = [self.features[day] for day in asked if day in self.features]
         every = pd.concat([rows, *recent], ignore_index=True)
         values, _ = forecast_rows(card, every, date, self.models)
-        every[FORECAST] = np.where(np.isfinite(values), values, np.nan)
+        known = np.where(np.isfinite(values), values, np.nan).reshape(len(every), -1)
+        for name, column in zip(forecast_columns(card.classes), known.T, strict=True):
+            every[name] = column
         self.recent[card.version] = by_day(every.iloc[len(rows) :], date)
         return every.iloc[: len(rows)]
 
 
 def drift_metadata(card: ModelCard, drifts: list[Drift], auc: float, auc_limit: float) -> Metadata:
     """The figures of a day that plot, and its columns that moved most."""
-    [forecast] = [drift for drift in drifts if drift.column == FORECAST]
+    forecasts = [drift.distance for drift in drifts if is_forecast(drift.column)]
     return {
         "drifted_columns": sum(drift.drifted for drift in drifts),
         "largest_ratio": number(max(drift.ratio for drift in drifts)),
-        "forecasts_distance": number(forecast.distance),
+        "forecasts_distance": number(max(forecasts)),
         "auc": number(auc),
         "auc_limit": number(auc_limit),
         "model": card.model,

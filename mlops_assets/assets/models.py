@@ -239,6 +239,7 @@ def train(
         rows=len(rows),
         inputs=columns,
         non_negative=project.non_negative,
+        classes=list(project.labels),
         training_set_sha256=frame_hash(rows),
         code_version=code_version(),
         window=str(project.training_window),

@@ -15,7 +15,8 @@ from dagster_pandas.constraints import (
 )
 
 from mlops_assets.ml.aggregation import aggregated
-from mlops_assets.project import Constraint, Project
+from mlops_assets.ml.classes import label_of
+from mlops_assets.project import Project
 
 
 class OneDay(DataFrameConstraint):
@@ -74,7 +75,7 @@ def make_observations_type(project: Project) -> dg.DagsterType:
 
 
 def _column(project: Project, name: str) -> PandasColumn:
-    constraint = project.constraints.get(name, Constraint())
+    constraint = project.constraint(name)
     checks: list[Any] = [] if constraint.nullable else [NonNullableColumnConstraint()]
     if name == project.columns.date:
         checks.append(ColumnDTypeInSetConstraint({"datetime64[ns]"}))
@@ -124,7 +125,8 @@ def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
         if name in project.number_columns:
             frame[name] = _as_numbers(frame[name])
         elif name != project.columns.date:
-            frame[name] = frame[name].map(str, na_action="ignore").astype(object)
+            text = label_of if name == project.columns.target else str
+            frame[name] = frame[name].map(text, na_action="ignore").astype(object)
     return frame
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from mlops_assets.ml.metrics import make_metrics
 from mlops_assets.partitions import TRAILING_DAYS
-from mlops_assets.project import Constraint, LaggedAggregate, Project
+from mlops_assets.project import LaggedAggregate, Project
 
 
 def observations_schema(project: Project) -> dg.TableSchema:
@@ -64,16 +64,17 @@ def _aggregate_text(days: tuple[str, int], lagged: LaggedAggregate, target: str)
 def forecasts_schema(project: Project) -> dg.TableSchema:
     """The columns of the stored forecasts."""
     kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
+    actual, kind, forecast = _wording(project)
     described = {
         **dict.fromkeys(kept, ("string", "of the row")),
         "date": ("datetime", "the day"),
         "row": ("int", "position of the row among the day's features"),
-        "actual": ("float", f"{project.columns.target} of the row"),
-        "forecast": ("float", f"{project.columns.target} forecast for the row"),
+        "actual": ("float", f"{actual} of the row"),
+        "forecast": (kind, f"{forecast} forecast for the row"),
         "version": ("string", "version that made the forecast"),
         "trained_through": ("string", "last day that the version learned from"),
         "previous_version": ("string", "version before it, which goes on in shadow"),
-        "previous_forecast": ("float", f"{project.columns.target} that it forecasts for the row"),
+        "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
     }
     return _schema(described)
 
@@ -87,11 +88,13 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "rows": ("float", "rows of the day that every model forecast"),
         "version": ("string", "version in service on the day"),
         "trained_through": ("string", "last day that the version learned from"),
-        "actual_total": ("float", f"{project.columns.target} of the day, all rows"),
-        "forecast_total": ("float", f"{project.columns.target} forecast for the day, all rows"),
         GAIN: ("float", "the primary metric of the version before, less that in service"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
+    if has_totals(project):
+        what = counted(project)
+        described["actual_total"] = ("float", f"{what} of the day, all rows")
+        described["forecast_total"] = ("float", f"{what} forecast for the day, all rows")
     for name, metric in make_metrics(project.evaluation.metrics).items():
         described[name] = ("float", metric.description)
         for days in TRAILING_DAYS:
@@ -101,7 +104,6 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
 
 def forecast_schema(project: Project) -> dg.TableSchema:
     """The columns of the stored forecasts of the champion."""
-    target, coverage = project.columns.target, project.champion.coverage
     numbers = project.number_columns
     return _schema(
         {
@@ -110,9 +112,7 @@ def forecast_schema(project: Project) -> dg.TableSchema:
                 for name in project.row_columns
             },
             "date": ("datetime", "the day forecast, the one after the partition"),
-            "forecast": ("float", f"{target} forecast for the row"),
-            "lower": ("float", f"lower end of the interval that is to hold {coverage:.0%}"),
-            "upper": ("float", "its upper end"),
+            **_issued(project),
             "model": ("string", "the champion"),
             "version": ("string", "version that made the forecast"),
             "trained_through": ("string", "last day that the version learned from"),
@@ -147,7 +147,59 @@ def _schema(described: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
     )
 
 
+def has_totals(project: Project) -> bool:
+    """Whether the target of a day adds up: not if it is one of several classes."""
+    return len(project.labels) <= 2
+
+
+def counted(project: Project) -> str:
+    """What adds up over rows: the target, or how many are of the positive class."""
+    target = project.columns.target
+    return f"{target} = {project.labels[1]}" if project.labels else target
+
+
+def probability_column(label: str) -> str:
+    """The column of the probability of one of several classes."""
+    return f"probability_{label}"
+
+
+def _wording(project: Project) -> tuple[str, str, str]:
+    """What is stored of an actual, the type of a forecast, and what that is."""
+    target, labels = project.columns.target, project.labels
+    if not labels:
+        return target, "float", target
+    if len(labels) == 2:
+        return f"1 if {target} is {labels[1]}, else 0,", "float", f"probability of {labels[1]}"
+    listed = ", ".join(labels)
+    return f"position, from 0, among {listed}", "array", f"probability of each of {listed}"
+
+
+def _issued(project: Project) -> dict[str, tuple[str, str]]:
+    """The columns of a forecast that others read."""
+    target, labels = project.columns.target, project.labels
+    if not labels:
+        coverage = project.champion.coverage
+        return {
+            "forecast": ("float", f"{target} forecast for the row"),
+            "lower": ("float", f"lower end of the interval that is to hold {coverage:.0%}"),
+            "upper": ("float", "its upper end"),
+        }
+    if len(labels) == 2:
+        probability = f"probability that {target} is {labels[1]}"
+        rule = f"{labels[1]} where that is at least {project.threshold:g}, else {labels[0]}"
+        return {"forecast": ("float", probability), CLASS: ("string", rule)}
+    return {
+        "forecast": ("float", "probability of the most probable class"),
+        CLASS: ("string", "the most probable class"),
+        **{
+            probability_column(label): ("float", f"probability that {target} is {label}")
+            for label in labels
+        },
+    }
+
+
 GAIN = "gain_over_previous"
+CLASS = "forecast_class"
 NULLABLE = dg.TableColumnConstraints(nullable=True)
 
 
@@ -160,7 +212,7 @@ def _column(project: Project, name: str) -> dg.TableColumn:
         "numeric input": name in columns.numeric,
         "categorical input": name in columns.categorical,
     }
-    constraint = project.constraints.get(name, Constraint())
+    constraint = project.constraint(name)
     limits = []
     if constraint.min is not None:
         limits.append(f"at least {constraint.min:g}")

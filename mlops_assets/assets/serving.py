@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
-from mlops_assets.assets.forecasting import forecast_rows
+from mlops_assets.assets.forecasting import forecast_rows, forecast_sums, issued_columns
 from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.reporting import (
     COMMON,
@@ -106,7 +106,10 @@ def issue(
     forecasts = _forecasts(project, champions, rows, models, outcomes)
     history = _History(project, partitions, keys, known, datasets)
     for key in sorted(forecasts):
-        frame = history.with_intervals(key, champions[key].model, forecasts[key])
+        frame = forecasts[key]
+        if not project.labels:  # a probability says itself how sure it is
+            frame = history.with_intervals(key, champions[key].model, frame)
+        frame = frame[[column.name for column in forecast_schema(project).columns]]
         datasets.write(DATASET, key, frame)
         csv = datasets.write_csv(DATASET, key, frame)
         history.issued[key] = frame
@@ -116,8 +119,8 @@ def issue(
             "version": champions[key].version,
             "trained_through": str(champions[key].trained_through),
             "inputs_from": str(frame["inputs_from"].iloc[0]),
-            f"total_{project.columns.target}_forecast": number(frame["forecast"].sum()),
-            **history.coverage(key),
+            **forecast_sums(project, frame),
+            **({} if project.labels else history.coverage(key)),
             "csv": dg.MetadataValue.path(csv),
             **stored(datasets, DATASET, key, frame),
         }
@@ -221,7 +224,7 @@ def _forecasts(
             continue
         frame = together[kept].assign(
             date=together[date],
-            forecast=values,
+            **issued_columns(project, values),
             model=card.model,
             version=card.version,
             trained_through=str(card.trained_through),
@@ -284,8 +287,7 @@ class _History:
         lower = values - radii
         if self.project.non_negative:
             lower = np.maximum(lower, 0.0)
-        result = frame.assign(lower=lower, upper=values + radii)
-        return result[[column.name for column in forecast_schema(self.project).columns]]
+        return frame.assign(lower=lower, upper=values + radii)
 
     def residuals(self, model: str) -> "pd.DataFrame":
         """How far off a model's forecasts were on the days of the window."""

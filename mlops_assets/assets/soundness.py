@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day
+from mlops_assets.assets.datasets import by_day, observation_checks
 from mlops_assets.assets.observations import validated
 from mlops_assets.assets.reporting import PartitionError
+from mlops_assets.ml.classes import target_numbers
 from mlops_assets.ml.completeness import expected_rows
 from mlops_assets.ml.quality import (
     FRESHNESS,
@@ -54,7 +55,9 @@ class Inspector:
         past = days_between(first - dt.timedelta(days=self.rule.window_days), first)
         known = datasets.read("observations", past, {})
         days = by_day(known, project.columns.date) if len(known) else {}
-        self.before = {day_of(key): self._facts(rows) for key, rows in days.items()}
+        self.before: dict[dt.date, DayFacts] = {}
+        for key in sorted(days):
+            self.before[day_of(key)] = self._facts(day_of(key), days[key])
 
     def inspect(
         self, key: str, rows: "pd.DataFrame | None", *, accept: bool
@@ -70,8 +73,9 @@ class Inspector:
             frame = validated(self.project, self.observations_type, rows)
         except ValueError as error:
             raise _unsound({SCHEMA: Verdict(False, str(error), severe=True)}) from error
-        facts = self._facts(frame)
-        verdicts = judge_day(self.rule, day, facts, self.before)
+        facts = self._facts(day, frame)
+        found = judge_day(self.rule, day, facts, self.before)
+        verdicts = {name: found[name] for name in observation_checks(self.project)}
         severe = [name for name, verdict in verdicts.items() if verdict.severe]
         if severe and not accept:
             raise _unsound(verdicts)
@@ -86,14 +90,16 @@ class Inspector:
         day = day_of(key)
         return expected_rows(day, {then: facts.rows for then, facts in self.before.items()})
 
-    def _facts(self, rows: "pd.DataFrame") -> DayFacts:
+    def _facts(self, day: dt.date, rows: "pd.DataFrame") -> DayFacts:
         columns = self.project.columns
+        numbers = target_numbers(rows[columns.target], self.project.labels)
         return day_facts(
-            rows,
+            rows.assign(**{columns.target: numbers}),
             target=columns.target,
             series=columns.series,
             inputs=list(dict.fromkeys([*columns.numeric, *columns.categorical])),
             categorical=columns.categorical,
+            before=self.before.get(day - dt.timedelta(days=1)),
         )
 
 

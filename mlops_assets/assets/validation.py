@@ -1,6 +1,7 @@
 """Validation: every model's metrics by day, and all models side by side."""
 
 import datetime as dt
+import math
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,16 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.assets.schemas import GAIN, forecasts_schema, leaderboard_schema
+from mlops_assets.assets.schemas import (
+    GAIN,
+    counted,
+    forecasts_schema,
+    has_totals,
+    leaderboard_schema,
+)
 from mlops_assets.keys import asset_key
-from mlops_assets.ml.metrics import Metric, make_metrics
+from mlops_assets.ml.classes import target_numbers
+from mlops_assets.ml.metrics import Metric, as_column, make_metrics
 from mlops_assets.partitions import (
     LONG,
     TRAILING_DAYS,
@@ -48,8 +56,6 @@ from mlops_assets.resources.versions import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mlops_assets.ml.metrics import FloatArray
 
 GROUP = "validation"
 PAGE_DAYS = 180
@@ -180,7 +186,7 @@ def evaluate(
         datasets.write(f"validation/{name}", key, frame)
         day = scores.days.loc[key]
         metadata = {
-            **{metric: number(day[metric]) for metric in metrics},
+            **defined({metric: day[metric] for metric in metrics}),
             "rows": int(day["rows"]),
             "version": str(frame["version"].iloc[0]),
             "trained_through": str(frame["trained_through"].iloc[0]),
@@ -190,13 +196,17 @@ def evaluate(
         }
         if key in compared.index:
             metadata |= {
-                f"{primary}_of_previous": number(compared.loc[key, "previous"]),
-                GAIN: number(compared.loc[key, "gain"]),
+                **defined(
+                    {
+                        f"{primary}_of_previous": compared.loc[key, "previous"],
+                        GAIN: compared.loc[key, "gain"],
+                    }
+                ),
                 "previous_version": str(frame["previous_version"].iloc[0]),
             }
         if yardstick is not None and key in yardstick.index:
             base = yardstick.loc[key]
-            metadata |= {f"{m}_vs_yardstick": number(day[m] - base[m]) for m in metrics}
+            metadata |= defined({f"{m}_vs_yardstick": day[m] - base[m] for m in metrics})
         if key in slices:
             metadata["slices"] = _slice_table(slices[key], primary)
         outcomes[key] = metadata
@@ -239,20 +249,21 @@ def _forecasts(
         rows = pd.concat([days[key] for key in keys])
         try:
             values, broken = forecast_rows(card, rows, project.columns.date, models)
+            actual = target_numbers(rows[project.columns.target], project.labels)
         except DATA_ERRORS as error:
             outcomes |= dict.fromkeys(keys, error)
             continue
         if broken:
             outcomes |= broken
             kept_rows = ~rows[project.columns.date].isin([*map(pd.Timestamp, broken)])
-            rows, values = rows[kept_rows], values[kept_rows]
+            rows, values, actual = rows[kept_rows], values[kept_rows], actual[kept_rows]
         previous = previous_version(fit_to_serve, card) if shadow else None
         parts.append(
             rows[list(kept)].assign(
                 date=rows[project.columns.date].to_numpy(),
                 row=rows.index.to_numpy(),
-                actual=rows[project.columns.target].to_numpy(),
-                forecast=values,
+                actual=actual,
+                forecast=pd.Series(as_column(values), index=rows.index),
                 version=version,
                 trained_through=str(card.trained_through),
                 previous_version=None if previous is None else previous.version,
@@ -265,18 +276,19 @@ def _forecasts(
 
 def _shadow(
     previous: ModelCard | None, rows: "pd.DataFrame", date: str, models: ModelStore
-) -> "FloatArray":
+) -> "pd.Series[Any]":
     """What the version before forecasts, missing where there is none or it cannot."""
-    import numpy as np
+    import pandas as pd
 
-    values = np.full(len(rows), np.nan)
+    nothing = pd.Series(float("nan"), index=rows.index)
     if previous is None:
-        return values
+        return nothing
     try:
         forecasts, broken = forecast_rows(previous, rows, date, models)
     except DATA_ERRORS:
-        return values  # a comparison less; the days of the version in service do not suffer
-    return np.where(rows[date].dt.strftime("%Y-%m-%d").isin([*broken]), values, forecasts)
+        return nothing  # a comparison less; the days of the version in service do not suffer
+    found = pd.Series(as_column(forecasts), index=rows.index)
+    return found.mask(rows[date].dt.strftime("%Y-%m-%d").isin([*broken]))
 
 
 def gains_in_service(
@@ -290,7 +302,7 @@ def gains_in_service(
         cards = models.fit_to_serve(name)
     except StorageError:
         return  # the evaluation of the days has said so
-    primary = project.evaluation.primary
+    loss_name = project.primary_metric.loss_name
     last_day = {card.version: day_of(key) for key in keys if (card := serving(cards, day_of(key)))}
     for card in cards:
         if card.version not in last_day:
@@ -301,9 +313,9 @@ def gains_in_service(
         yield dg.AssetObservation(
             asset_key(project, "models", name),
             partition=card.month,
-            description=f"{primary} of the version before, less its own, on the days it served",
+            description=f"{loss_name} of the version before, less its own, on the days it served",
             metadata={
-                "gain_since_in_service": number(compared["gain"].iloc[0]),
+                **defined({"gain_since_in_service": compared["gain"].iloc[0]}),
                 "days_in_service": int(rows["date"].nunique()),
                 "through": str(last_day[card.version]),
                 "version": card.version,
@@ -344,6 +356,11 @@ def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | Partit
     else:
         reason = f"the oldest version learned through {known[0].trained_through}"
     return {"status": f"not in service on {key}: {reason}", "dagster/row_count": 0}
+
+
+def defined(values: Mapping[str, Any]) -> Metadata:
+    """Of metrics those that have a value, as a ROC AUC has none where all rows are of one class."""
+    return {name: number(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
@@ -470,12 +487,11 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     metrics = make_metrics(project.evaluation.metrics)
     primary = metrics[project.evaluation.primary]
     day = trailing_scores(metrics, forecasts, 1)
-    facts = forecasts.groupby(["model", "date"]).agg(
-        version=("version", "first"),
-        trained_through=("trained_through", "first"),
-        actual_total=("actual", "sum"),
-        forecast_total=("forecast", "sum"),
-    )
+    groups = forecasts.groupby(["model", "date"])
+    facts = groups.agg(version=("version", "first"), trained_through=("trained_through", "first"))
+    if has_totals(project):
+        sums = groups[["actual", "forecast"]].sum()
+        facts = facts.join(sums.add_suffix("_total"))
     compared = compare_with_previous(primary, forecasts, ["model", "date"])
     table = day.drop(columns="days").join(facts)
     table[GAIN] = compared["gain"].reindex(table.index)
@@ -494,19 +510,22 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
         last = recent.loc[:key].tail(LONG)
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
-            sparkline=[_sparkline(last[name]) for name in board["model"]],
+            sparkline=[_sparkline(last[name], primary) for name in board["model"]],
         )
     return boards
 
 
-def _sparkline(values: "pd.Series[float]") -> str:
+def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
     """The days as block characters, two to one, so that the newest are in sight in a table.
 
     One day far off, such as a holiday, does not flatten the others.
     """
     from mlops_assets.ml.charts import sparkline
 
-    clipped = values.clip(upper=values.quantile(0.9))
+    if metric.direction == "higher":
+        clipped = values.clip(lower=values.quantile(0.1))
+    else:
+        clipped = values.clip(upper=values.quantile(0.9))
     odd = len(clipped) % 2  # pairs end at the newest day
     pairs = [(position + odd) // 2 for position in range(len(clipped))]
     return sparkline(clipped.groupby(pairs).mean().tolist())
@@ -543,10 +562,12 @@ def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[s
         "table": markdown_table(header, rows),
         "best": str(board["model"].iloc[0]),
         PAUSED: paused_names(paused),
-        **{
-            f"{line['model']}_{primary}_{LONG}d": number(line[f"{primary}_{LONG}d"])
-            for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
-        },
+        **defined(
+            {
+                f"{line['model']}_{primary}_{LONG}d": line[f"{primary}_{LONG}d"]
+                for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
+            }
+        ),
         "rows": int(board["rows"].iloc[0]),
     }
 
@@ -561,6 +582,7 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
     import pandas as pd
 
     from mlops_assets.ml.charts import leaderboard_page
+    from mlops_assets.ml.curves import curves_of
     from mlops_assets.ml.metrics import finish_sums, term_sums
 
     metrics = make_metrics(project.evaluation.metrics)
@@ -575,11 +597,14 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
         sums = term_sums(metrics, recent, ["model", slice_name])
         slices = finish_sums(metrics, sums).rename_axis(["model", "slice"]).reset_index()
         slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
-    totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
+    totals = None
+    if has_totals(project):
+        totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
+        totals = totals[["date", "model", "actual", "forecast"]]
     return leaderboard_page(
         boards[["date", "model", *metrics, "rows", "version", "trained_through"]],
         slices,
-        totals[["date", "model", "actual", "forecast"]],
+        totals,
         boards.reindex(columns=["date", "model", GAIN, "rows", "version", "trained_through"])
         .rename(columns={GAIN: "gain"})
         .dropna(subset="gain"),
@@ -587,6 +612,8 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
         primary=project.evaluation.primary,
         metrics={name: metric.description for name, metric in metrics.items()},
         best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
-        target=project.columns.target,
+        target=counted(project),
         slice_name=slice_name,
+        loss=project.primary_metric.loss_name,
+        curves=curves_of(recent, project.labels) if project.labels else None,
     )

@@ -3,6 +3,6 @@
 What is shipped registers itself here, whichever module is asked for first.
 """
 
-from mlops_assets.ml import class_metrics
+from mlops_assets.ml import class_metrics, classifiers
 
-__all__ = ["class_metrics"]
+__all__ = ["class_metrics", "classifiers"]

@@ -1,9 +1,13 @@
 """Acceptance: what a new version must show before it serves."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
+
+from mlops_assets.ml.metrics import finite_rows
+from mlops_assets.ml.training import forecast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,19 +67,21 @@ def within(loss: float, limit: float, limit_of: str) -> CheckOutcome:
 def sound_forecasts(
     forecasts: "FloatArray", actual: "FloatArray", *, may_be_constant: bool = False
 ) -> CheckOutcome:
-    """Whether forecasts of the holdout, of shape (rows,), are finite and say more than one value.
+    """Whether forecasts of the holdout are finite and say more than one value.
 
-    Actuals that are all the same may be forecast by one value, and so may any by a kind of model
-    that says one value by intent.
+    They are of shape (rows,) or, of several classes, (rows, classes). Actuals that are all the
+    same may be forecast by one value, and so may any by a kind of model that says one value by
+    intent.
     """
     import numpy as np
 
-    infinite = int((~np.isfinite(forecasts)).sum())
+    infinite = len(forecasts) - int(finite_rows(forecasts).sum())
     if infinite:
         why = f"{infinite} of {len(forecasts)} forecasts are not finite"
         return CheckOutcome(passed=False, why=why)
-    if not may_be_constant and np.ptp(forecasts) == 0 and np.ptp(actual) > 0:
-        why = f"all {len(forecasts)} forecasts are {forecasts[0]:.4g}"
+    if not may_be_constant and not np.ptp(forecasts, axis=0).any() and np.ptp(actual) > 0:
+        values = ", ".join(f"{value:.4g}" for value in np.atleast_1d(forecasts[0]))
+        why = f"all {len(forecasts)} forecasts are {values}"
         return CheckOutcome(passed=False, why=why)
     return CheckOutcome(
         passed=True, why=f"from {forecasts.min():.4g} to {forecasts.max():.4g}, all finite"
@@ -83,7 +89,11 @@ def sound_forecasts(
 
 
 def reproducible(
-    pipeline: "Pipeline", rows: "pd.DataFrame", inputs: list[str], target: str
+    pipeline: "Pipeline",
+    rows: "pd.DataFrame",
+    inputs: list[str],
+    target: str,
+    classes: Sequence[str] = (),
 ) -> CheckOutcome:
     """Whether two fits on at most 500 of the rows agree. `pipeline` stays unfitted."""
     import numpy as np
@@ -91,10 +101,11 @@ def reproducible(
 
     rows = rows.sample(min(len(rows), REPRODUCED_ROWS), random_state=0)
     first, second = (
-        clone(pipeline).fit(rows[inputs], rows[target]).predict(rows[inputs]) for _ in range(2)
+        forecast(clone(pipeline).fit(rows[inputs], rows[target]), rows[inputs], classes=classes)
+        for _ in range(2)
     )
     same = (first == second) | (np.isnan(first) & np.isnan(second))
-    different = int((~same).sum())
+    different = int((~same).reshape(len(rows), -1).any(axis=1).sum())
     if different:
         why = f"{different} of {len(rows)} forecasts differ between two fits on the same rows"
         return CheckOutcome(passed=False, why=why)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from mlops_assets.ml.curves import Curves, calibration_figure, class_choice, roc_figure
 from mlops_assets.ml.page import (
     DASHES,
     EDGE,
@@ -96,7 +97,7 @@ def plotly_js() -> str:
 def leaderboard_page(
     daily: pd.DataFrame,
     slices: pd.DataFrame,
-    totals: pd.DataFrame,
+    totals: pd.DataFrame | None,
     gains: pd.DataFrame,
     *,
     title: str,
@@ -105,18 +106,21 @@ def leaderboard_page(
     best_first: Sequence[str],
     target: str,
     slice_name: str | None,
+    loss: str = "",
+    curves: Curves | None = None,
 ) -> str:
-    """An HTML page of four figures, which needs `plotly.min.js` beside it and nothing else.
+    """An HTML page of figures, which needs `plotly.min.js` beside it and nothing else.
 
     daily: one row per date and model; columns date, model, each metric, rows, version and
     trained_through. slices: one row per model and slice over the trailing 28 days; columns model,
     slice, rows and each metric. totals: one row per date and model; columns date, model, actual
     and forecast, summed over the day. gains: one row per date and model whose version in service
     has one before it; columns date, model, gain, rows, version and trained_through, the gain being
-    the primary metric of the version before, less that of the one in service. A frame may be
-    empty, a value missing.
+    the primary metric, or what `loss` says, of the version before, less that of the one in service.
+    A frame may be empty, a value missing.
     metrics maps each metric to its description; best_first ranks the models. Where slice_name is
-    None, the figure by slice is left out.
+    None, the figure by slice is left out, where totals is None, that of totals. With
+    curves, of classes over the trailing 28 days, it has those of calibration and ROC as well.
 
     Raises ValueError when primary is no metric or a frame lacks a column.
     """
@@ -125,7 +129,10 @@ def leaderboard_page(
     names = [primary, *(name for name in metrics if name != primary)]
     _check_columns("daily", daily, ["date", "model", *names, "rows", "version", "trained_through"])
     _check_columns("slices", slices, ["model", "slice", "rows", *names])
-    _check_columns("totals", totals, ["date", "model", "actual", "forecast"])
+    totals_columns = ["date", "model", "actual", "forecast"]
+    shows_totals = totals is not None
+    totals = pd.DataFrame(columns=totals_columns) if totals is None else totals
+    _check_columns("totals", totals, totals_columns)
     _check_columns("gains", gains, ["date", "model", "gain", "rows", "version", "trained_through"])
     models = _ranked(best_first, [daily, slices, totals, gains])
     lines = _model_lines(models)
@@ -152,23 +159,30 @@ def leaderboard_page(
                 metrics[primary],
             )
         )
-    figures["totals"] = _totals_figure(totals, models, lines, target)
-    sections.append(
-        page_section(
-            "totals",
-            "Forecast against actual",
-            f"The sum of {target} over all rows of a day, as it was and as the best model "
-            "forecast it; click another model's name to add it.",
-            figures["totals"],
+    if shows_totals:
+        figures["totals"] = _totals_figure(totals, models, lines, target)
+        sections.append(
+            page_section(
+                "totals",
+                "Forecast against actual",
+                f"The sum of {target} over all rows of a day, as it was and as the best model "
+                "forecast it; click another model's name to add it.",
+                figures["totals"],
+            )
         )
-    )
+    choices: dict[str, str] = {}
+    if curves is not None:
+        choices = {
+            class_choice(label): f"Rows of {label} against all others." for label in curves.classes
+        }
+        sections += _curve_sections(figures, curves, models, lines, choices)
     figures["gains"] = _daily_figure(gains, ["gain"], models, lines)
     sections.append(
         page_section(
             "gains",
             "Was retraining worth it?",
-            f"{primary} of the version before, which goes on in shadow, less that of the version "
-            "in service, on the same rows: above zero, the newer version is better.",
+            f"{loss or primary} of the version before, which goes on in shadow, less that of the "
+            "version in service, on the same rows: above zero, the newer version is better.",
             figures["gains"],
         )
     )
@@ -178,8 +192,46 @@ def leaderboard_page(
         title=title,
         through=_through([daily, totals]),
         header=_ranking(models, lines, primary),
-        descriptions=metrics,
+        descriptions={**metrics, **choices},
     )
+
+
+def _curve_sections(
+    figures: dict[str, Json | None],
+    curves: Curves,
+    models: Sequence[str],
+    lines: Mapping[str, Json],
+    choices: Mapping[str, str],
+) -> list[str]:
+    """The sections of the curves, whose figures are added to the others."""
+    made = {
+        "calibration": calibration_figure(curves, models, lines),
+        "roc": roc_figure(curves, models, lines),
+    }
+    figures |= {
+        name: None if found is None else _with_choice(*found) for name, found in made.items()
+    }
+    described = next(iter(choices.values())) if len(choices) > 1 else None
+    return [
+        page_section(
+            "calibration",
+            "Are the probabilities true?",
+            "How often the class came by how probable it was said to be, over the last 28 days: "
+            "on the dotted line they agree, below it too much was promised. Larger marks hold more "
+            "rows.",
+            figures["calibration"],
+            described,
+        ),
+        page_section(
+            "roc",
+            "ROC curve",
+            "Over the last 28 days, how many rows of the class are found with how many of the "
+            "others, from the largest probability down: the further above the dotted line, the "
+            "better the two are told apart.",
+            figures["roc"],
+            described,
+        ),
+    ]
 
 
 def _check_columns(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -444,18 +496,14 @@ def _totals_figure(
 def _with_choice(figure: Json, choices: Mapping[str, tuple[Json, Json]]) -> Json:
     """The figure of the first metric, with a menu that changes to the others.
 
-    A choice holds what changes: by trace, one value each; in the layout, by dotted path.
+    A choice holds what changes by dotted path: of the traces, one value each, and in the layout.
     """
     by_trace, in_layout = next(iter(choices.values()))
-    for attribute, values in by_trace.items():
+    for path, values in by_trace.items():
         for trace, value in zip(figure["data"], values, strict=True):
-            trace[attribute] = value
+            _put(trace, path, value)
     for path, value in in_layout.items():
-        *parents, last = path.split(".")
-        place = figure["layout"]
-        for parent in parents:
-            place = place[parent]
-        place[last] = value
+        _put(figure["layout"], path, value)
     buttons = [
         {"label": plain_label(metric), "name": metric, "method": "update", "args": list(choice)}
         for metric, choice in choices.items()
@@ -474,6 +522,13 @@ def _with_choice(figure: Json, choices: Mapping[str, tuple[Json, Json]]) -> Json
     }
     figure["layout"]["updatemenus"] = [menu] if len(buttons) > 1 else []
     return figure
+
+
+def _put(place: Json, path: str, value: object) -> None:
+    *parents, last = path.split(".")
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
 
 
 def _through(frames: Iterable[pd.DataFrame]) -> str:

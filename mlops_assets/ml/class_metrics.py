@@ -6,11 +6,7 @@ from typing import TYPE_CHECKING
 from mlops_assets.ml.metrics import Histogram, Metric, register
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from mlops_assets.ml.metrics import FloatArray, Term
-
-    BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    from mlops_assets.ml.metrics import BoolArray, FloatArray, Term
 
 # Probabilities are counted by their log odds. Finer than what a ranking of real data tells apart;
 # the two outer bins hold all that is beyond odds of 22,000 to 1.

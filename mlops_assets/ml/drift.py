@@ -28,14 +28,28 @@ CHECKS = {
 }
 
 FORECAST = "(forecast)"  # its column; no source names one so
+OF_CLASS = "(forecast of "  # how those of several classes begin
 NUMBERS, CATEGORIES, MISSING, REPEATED = "numbers", "categories", "missing", "repeated"
 QUANTILES = 200
 IQR_TO_DEVIATION = 1.349  # of a normal distribution
 LEAST = 0.02  # a distance below it is never drift, however steady the training window was
+LEAST_OF_NUMBERS = 0.1  # of numbers, in units of their spread: what is usually called drift
 NAMED = 3
 FOLDS = 3
 AUC_WINDOWS = 10  # of training, from which the classifier's usual score is learnt
 AUC_ROWS = 800  # of either kind that it sees at most
+
+
+def forecast_columns(classes: Sequence[str] = ()) -> list[str]:
+    """The column of the forecasts, or, of several classes, one for each."""
+    if len(classes) > 2:
+        return [f"{OF_CLASS}{label})" for label in classes]
+    return [FORECAST]
+
+
+def is_forecast(column: str) -> bool:
+    """Whether a column holds forecasts."""
+    return column == FORECAST or column.startswith(OF_CLASS)
 
 
 @dataclass(frozen=True)
@@ -92,17 +106,20 @@ def jensen_shannon(first: "np.ndarray[Any, Any]", second: "np.ndarray[Any, Any]"
     return float(np.sqrt(max(sum(terms) / 2, 0.0)))
 
 
-def usual_limit(settings: "DriftSettings", distances: "FloatArray") -> float:
+def usual_limit(settings: "DriftSettings", distances: "FloatArray", least: float = LEAST) -> float:
     """What a distance may come to, by those of windows inside the training window.
 
     `margin` times the largest, or the median and `width` robust standard deviations
-    (Hampel, The influence curve and its role in robust estimation, 1974), whichever is more.
+    (Hampel, The influence curve and its role in robust estimation, 1974), or `least`, whichever
+    is most. The windows overlap, and a mean over four weeks hardly differs from one to the next:
+    four months hold about as many different ones as there are months, so their largest distance
+    is soon exceeded, which is what the margin is for.
     """
     import numpy as np
 
     middle = np.median(distances)
     deviation = robust_deviation(distances - middle)
-    return float(max(settings.margin * distances.max(), middle + settings.width * deviation, LEAST))
+    return float(max(settings.margin * distances.max(), middle + settings.width * deviation, least))
 
 
 class Reference:
@@ -210,7 +227,11 @@ class Reference:
 
         return {
             name: {
-                kind: usual_limit(self.settings, np.array([found[kind] for found in distances]))
+                kind: usual_limit(
+                    self.settings,
+                    np.array([found[kind] for found in distances]),
+                    LEAST_OF_NUMBERS if kind == NUMBERS else LEAST,
+                )
                 for kind in distances[0]
             }
             for name, distances in self._usual.items()
@@ -279,7 +300,10 @@ class Reference:
         # Whitney, 1947) for as many rows of either kind as a window has
         size = min(AUC_ROWS, min(int(inside.sum()) for inside, _ in self.windows))
         chance = self.settings.width * math.sqrt((2 * size + 1) / (12 * size**2))
-        return min(0.5 + max(usual_limit(self.settings, np.array(scores) - 0.5), chance), 0.99)
+        usual = 0.5 + usual_limit(self.settings, np.array(scores) - 0.5)
+        # what is left to a perfect score shrinks by the margin as well: there is nothing beyond 1
+        usual = min(usual, 1 - (1 - max(scores)) / self.settings.margin)
+        return min(max(usual, 0.5 + chance), 0.99)
 
     def _auc(self, learned: "pd.DataFrame", recent: "pd.DataFrame") -> float:
         """Folds keep a series whole: its own level, such as a constant price, is not learnt.
@@ -291,7 +315,7 @@ class Reference:
         from sklearn.metrics import roc_auc_score
         from sklearn.tree import DecisionTreeClassifier
 
-        columns = [name for name in self.numeric if name != FORECAST]
+        columns = [name for name in self.numeric if not is_forecast(name)]
         size = min(AUC_ROWS, len(learned), len(recent))
         if not columns or size < 2 * FOLDS:
             return 0.5
@@ -333,7 +357,10 @@ def reference_of(
         rows,
         date=columns.date,
         series=columns.series,
-        numeric=[*(name for name in inputs if name not in left_out), FORECAST],
+        numeric=[
+            *(name for name in inputs if name not in left_out),
+            *forecast_columns(project.labels),
+        ],
         categorical=categorical,
         importance=importance,
     )
@@ -383,9 +410,9 @@ def judge_drift(
     A column on which the metric hardly depends is listed, but is no alarm of the inputs: its
     drift does not change the forecasts, and with many such columns one always drifts.
     """
-    inputs = [drift for drift in drifts if drift.column != FORECAST]
+    inputs = [drift for drift in drifts if not is_forecast(drift.column)]
     weighty = [drift for drift in inputs if drift.importance > settings.min_importance]
-    forecasts = [drift for drift in drifts if drift.column == FORECAST]
+    forecasts = [drift for drift in drifts if is_forecast(drift.column)]
     told = auc > auc_limit
     names = ", ".join(_named(drift) for drift in inputs[:NAMED])
     why = f"ROC AUC {auc:.3f}, {'above' if told else 'within'} {auc_limit:.3f}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlops_assets.ml.metrics import Task
 from mlops_assets.ml.registries import Registry, parse_options
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Family(ABC):
 
     name: ClassVar[str]
     description: ClassVar[str]
+    tasks: ClassVar[tuple[Task, ...]] = ("regression",)
+    """What kinds of target it is for."""
     hyperparameters: ClassVar[type[Hyperparameters]]
     trusted_types: ClassVar[tuple[str, ...]] = ()
     """Types that its fitted pipeline holds beyond those trusted already, such as
@@ -102,6 +105,10 @@ def parse_hyperparameters(family: str, values: Mapping[str, object]) -> Hyperpar
 
 
 SHORT_NAMES = {
+    "decision_tree_classifier": "tree",
+    "hist_gradient_boosting_classifier": "hist_boosting",
+    "logistic_regression": "logistic",
+    "random_forest_classifier": "forest",
     "hist_gradient_boosting": "hist_boosting",
     "gradient_boosting": "boosting",
     "decision_tree": "tree",
@@ -150,7 +157,7 @@ def _pipeline(estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any)
     )
 
 
-def _linear_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
+def linear_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
     """Medians for missing numbers, one scale for all, a column per category."""
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -166,8 +173,13 @@ def _linear_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
     )
 
 
-def _tree_pipeline(estimator: Any, inputs: Inputs, seed: int) -> "Pipeline":
-    """Medians for missing numbers, the cross-fitted mean target for a category."""
+def tree_pipeline(
+    estimator: Any, inputs: Inputs, seed: int, target: str = "continuous"
+) -> "Pipeline":
+    """Medians for missing numbers, the cross-fitted mean target for a category.
+
+    `target` is "auto" for classes: a category then becomes the share of each class.
+    """
     from sklearn.impute import SimpleImputer
     from sklearn.model_selection import KFold
     from sklearn.preprocessing import TargetEncoder
@@ -177,7 +189,27 @@ def _tree_pipeline(estimator: Any, inputs: Inputs, seed: int) -> "Pipeline":
         estimator,
         inputs,
         numeric=SimpleImputer(strategy="median", keep_empty_features=True),
-        categorical=TargetEncoder(target_type="continuous", cv=folds),
+        categorical=TargetEncoder(target_type=target, cv=folds),
+    )
+
+
+def hist_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
+    """Missing numbers as they are, native categories, for a histogram boosting."""
+    from sklearn.preprocessing import OrdinalEncoder
+
+    from mlops_assets.ml.estimators import EmptyAsZero
+
+    first = len(inputs.numeric)
+    categories = list(range(first, first + len(inputs.categorical)))
+    return _pipeline(
+        estimator.set_params(categorical_features=categories),
+        inputs,
+        numeric=EmptyAsZero(),
+        categorical=OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=-1,
+            max_categories=MOST_CATEGORIES,
+        ),
     )
 
 
@@ -277,7 +309,7 @@ class LinearRegressionFamily(Family):
     ) -> "Pipeline":
         from sklearn.linear_model import LinearRegression
 
-        return _linear_pipeline(LinearRegression(), inputs)
+        return linear_pipeline(LinearRegression(), inputs)
 
 
 class RidgeHyperparameters(Hyperparameters):
@@ -297,7 +329,7 @@ class RidgeFamily(Family):
     ) -> "Pipeline":
         from sklearn.linear_model import Ridge
 
-        return _linear_pipeline(Ridge(alpha=hyperparameters.alpha), inputs)
+        return linear_pipeline(Ridge(alpha=hyperparameters.alpha), inputs)
 
 
 class TreeCriterion(StrEnum):
@@ -330,7 +362,7 @@ class DecisionTreeFamily(Family):
     ) -> "Pipeline":
         from sklearn.tree import DecisionTreeRegressor
 
-        return _tree_pipeline(
+        return tree_pipeline(
             DecisionTreeRegressor(**hyperparameters.model_dump(mode="json"), random_state=seed),
             inputs,
             seed,
@@ -360,7 +392,7 @@ class RandomForestFamily(Family):
         from sklearn.ensemble import RandomForestRegressor
 
         # One thread: with more, forecasts are added up in the order in which the threads arrive.
-        return _tree_pipeline(
+        return tree_pipeline(
             RandomForestRegressor(**hyperparameters.model_dump(), random_state=seed, n_jobs=1),
             inputs,
             seed,
@@ -389,7 +421,7 @@ class GradientBoostingFamily(Family):
     ) -> "Pipeline":
         from sklearn.ensemble import GradientBoostingRegressor
 
-        return _tree_pipeline(
+        return tree_pipeline(
             GradientBoostingRegressor(**hyperparameters.model_dump(), random_state=seed),
             inputs,
             seed,
@@ -430,23 +462,10 @@ class HistGradientBoostingFamily(Family):
         self, hyperparameters: HistGradientBoostingHyperparameters, inputs: Inputs, seed: int = 0
     ) -> "Pipeline":
         from sklearn.ensemble import HistGradientBoostingRegressor
-        from sklearn.preprocessing import OrdinalEncoder
 
-        from mlops_assets.ml.estimators import EmptyAsZero
-
-        first = len(inputs.numeric)
-        return _pipeline(
+        return hist_pipeline(
             HistGradientBoostingRegressor(
-                **hyperparameters.model_dump(mode="json"),
-                categorical_features=list(range(first, first + len(inputs.categorical))),
-                early_stopping=False,
-                random_state=seed,
+                **hyperparameters.model_dump(mode="json"), early_stopping=False, random_state=seed
             ),
             inputs,
-            numeric=EmptyAsZero(),
-            categorical=OrdinalEncoder(
-                handle_unknown="use_encoded_value",
-                unknown_value=-1,
-                max_categories=MOST_CATEGORIES,
-            ),
         )

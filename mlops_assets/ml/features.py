@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_assets.ml.aggregates import lagged_aggregates
+from mlops_assets.ml.classes import target_numbers
 from mlops_assets.ml.own_features import FeatureError, add_own_features
 from mlops_assets.project import CalendarFeature, Project
 
@@ -37,6 +38,10 @@ def make_features(
     if rows is None:
         rows = observations[(days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))]
     rows = rows[project.column_names].reset_index(drop=True)
+    if project.labels:  # of days before, a class counts as its number
+        target = project.columns.target
+        numbers = target_numbers(observations[target], project.labels)
+        observations = observations.assign(**{target: numbers})
     history = _history(project, observations, rows, start, end)
     aggregates = lagged_aggregates(project, observations, rows, start, end)
     calendar = {

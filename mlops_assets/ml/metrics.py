@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     FloatArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    BoolArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
     IntArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
     Term: TypeAlias = "FloatArray | Histogram"
 
@@ -336,6 +337,8 @@ def finish_sums(metrics: Mapping[str, Metric], sums: "pd.DataFrame") -> "pd.Data
     import pandas as pd
 
     rows = sums[ROWS].to_numpy(dtype=float)
+    if not len(rows):  # nothing to be finished, nor known of how many sums a metric has
+        return pd.DataFrame({**dict.fromkeys(metrics, rows), ROWS: rows}, index=sums.index)
     values = {
         name: metric.finish(
             term_of(sums, name + NUMERATOR), term_of(sums, name + DENOMINATOR), rows
@@ -359,6 +362,13 @@ def as_array(column: "pd.Series[Any]") -> "FloatArray":
     if len(known) > 1:
         rows = [np.pad(row, (0, max(known) - len(row))) for row in rows]
     return np.array(rows, dtype=float).reshape(len(rows), max(known, default=0))
+
+
+def finite_rows(values: "FloatArray") -> "BoolArray":
+    """Whether the number, or every probability, of each row is finite; of shape (rows,)."""
+    import numpy as np
+
+    return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
 def as_column(values: "FloatArray") -> "list[FloatArray] | FloatArray":

@@ -8,8 +8,9 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mlops_assets.ml.classes import target_numbers
 from mlops_assets.ml.control import (
     LEVEL,
     WEEK,
@@ -21,6 +22,7 @@ from mlops_assets.ml.control import (
 from mlops_assets.ml.drift import WEIGHTY, judge_drift
 from mlops_assets.ml.evaluation import compare_with_previous, trailing_scores
 from mlops_assets.ml.families import Hyperparameters
+from mlops_assets.ml.metrics import as_column, finite_rows
 from mlops_assets.ml.verdicts import Verdict
 from mlops_assets.ml.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.project import (
@@ -33,6 +35,8 @@ from mlops_assets.project import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_assets.ml.metrics import FloatArray
 
 PERFORMANCE, DRIFT = "performance", "drift"
 TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
@@ -283,16 +287,24 @@ class _Walk:
         assert self.version is not None
         if self.version.trained_through >= first:
             raise ValueError(f"{self.version.version} cannot be scored on {first}")
-        workshop, columns = self.workshop, self.workshop.project.columns
+        import pandas as pd
+
+        workshop, project = self.workshop, self.workshop.project
         rows = workshop.features.iloc[workshop.rows(first, last)]
+        values = workshop.forecast(self.version, first, last)
+
+        def column(forecasts: "FloatArray") -> "pd.Series[Any]":
+            known = pd.Series(as_column(forecasts), index=rows.index)
+            return known.where(finite_rows(forecasts))
+
         found = rows[[]].assign(
-            date=rows[columns.date],
-            actual=rows[columns.target],
-            forecast=workshop.forecast(self.version, first, last),
+            date=rows[project.columns.date],
+            actual=target_numbers(rows[project.columns.target], project.labels),
+            forecast=column(values),
             previous_forecast=(
                 float("nan")
                 if self.previous is None
-                else workshop.forecast(self.previous, first, last)
+                else column(workshop.forecast(self.previous, first, last))
             ),
             yardstick=float("nan"),
             covered=float("nan"),

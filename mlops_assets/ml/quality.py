@@ -1,8 +1,9 @@
 """Whether the rows of a day are sound, judged by the days before it."""
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_assets.ml.robust import usual_middle
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
+TARGET_RANGE = "target_range"
 NAMED = 5  # so many names in a sentence
 
 # Each check by name, with what it asks of a day.
@@ -22,9 +24,10 @@ CHECKS = {
     SERIES_COUNT: "As many series as usual. Severe below half of the fewest of late.",
     "missing_values": "No input lacks more of its values than it did of late.",
     "duplicates": "No row is there twice; of plain rows, no more of them than of late.",
+    "inputs_range": "The numbers of each input are as high and as often repeated as of late.",
     "new_categories": "Every category was seen of late.",
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
-    "target_range": "The mean target of a row is as usual on that weekday.",
+    TARGET_RANGE: "The mean target of a row is as usual on that weekday.",
 }
 
 
@@ -45,6 +48,10 @@ class QualityRule:
     more_missing: float = 0.05
     """By how much, as a share of the rows, missing values may exceed the most of late; and so may
     rows that are there twice where they are of no series."""
+    beyond: float = 0.5
+    """How far beyond the days of late an input may lie, as a share of the range between them."""
+    more_repeated: float = 0.25
+    """By how much, as a share of the series, values of the day before may exceed those of late."""
     nearly_all: float = 0.9
     """The share of days on which a category was there that is said to have vanished."""
 
@@ -61,6 +68,12 @@ class DayFacts:
     target: float
     """The mean target of a row."""
     categories: Mapping[str, frozenset[str]]
+    middles: Mapping[str, float] = field(default_factory=dict)
+    """The mean of each input of numbers without its highest and lowest tenth."""
+    repeated: Mapping[str, float] = field(default_factory=dict)
+    """The share of series with the value of the day before, by input; empty without it."""
+    values: "pd.DataFrame | None" = field(default=None, compare=False, repr=False)
+    """The inputs of numbers by series, for the day after."""
 
 
 def checks_of(*, series: bool) -> dict[str, str]:
@@ -75,8 +88,14 @@ def day_facts(
     series: Sequence[str],
     inputs: Sequence[str],
     categorical: Sequence[str],
+    before: DayFacts | None = None,
 ) -> DayFacts:
-    """The facts of the rows of one day, of which there is at least one."""
+    """The facts of the rows of one day, of which there is at least one.
+
+    `before` are those of the day before, where they are known.
+    """
+    numbers = [name for name in inputs if name not in categorical]
+    values = rows[[*series, *numbers]] if series and numbers else None
     return DayFacts(
         rows=len(rows),
         series=frozenset(rows[list(series)].itertuples(index=False, name=None) if series else ()),
@@ -84,7 +103,34 @@ def day_facts(
         duplicates=int(rows.duplicated().sum()),
         target=float(rows[target].mean()),
         categories={name: frozenset(rows[name].dropna()) for name in categorical},
+        middles={name: _middle(rows[name]) for name in numbers},
+        repeated=_repeated_values(
+            values, None if before is None else before.values, series, numbers
+        ),
+        values=values,
     )
+
+
+def _repeated_values(
+    values: "pd.DataFrame | None",
+    before: "pd.DataFrame | None",
+    series: Sequence[str],
+    numbers: Sequence[str],
+) -> dict[str, float]:
+    if values is None or before is None:
+        return {}
+    both = values.merge(before, on=list(series), suffixes=("", " before"))
+    if both.empty:
+        return {}
+    return {name: float((both[name] == both[f"{name} before"]).mean()) for name in numbers}
+
+
+def _middle(values: "pd.Series[float]") -> float:
+    """The mean without the highest and the lowest tenth, NaN without any value."""
+    from scipy.stats import trim_mean
+
+    known = values.dropna().to_numpy(dtype=float)
+    return float(trim_mean(known, 0.1)) if len(known) else math.nan
 
 
 def judge_day(
@@ -126,9 +172,10 @@ def judge_day(
             facts.rows, usual(_rows), min(map(_rows, history.values())), "rows", ""
         ),
         "missing_values": _missing(rule, facts, list(history.values())),
+        "inputs_range": _inputs(rule, day, facts, history),
         "new_categories": _new(facts, list(history.values())),
         "vanished_categories": _vanished(rule, facts, list(history.values())),
-        "target_range": _within(
+        TARGET_RANGE: _within(
             facts.target, usual(lambda then: then.target), "the mean target of a row"
         ),
     }
@@ -238,6 +285,45 @@ def _missing(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) ->
     why = f"{worst} lacks {share:.1%} of its values, {'within' if passed else 'above'} {limit:.1%}"
     remedy = "" if passed else "; see why the source has lost them, and run the day again"
     return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
+
+
+def _inputs(
+    rule: QualityRule, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+) -> Verdict:
+    """Of the input that exceeds a limit by most.
+
+    A level that moves in steps, such as one by the week, looks steady between them: it must leave
+    the usual range and, by `rule.beyond`, that between the lowest and the highest of late.
+    """
+    found: list[tuple[float, str]] = []
+    for name, middle in facts.middles.items():
+        known = {then: past.middles.get(name, math.nan) for then, past in history.items()}
+        known = {then: value for then, value in known.items() if math.isfinite(value)}
+        if len(known) < rule.min_days or not math.isfinite(middle):
+            continue
+        low, high = usual_range(rule, day, known)
+        least, most = min(known.values()), max(known.values())
+        low = min(low, least - rule.beyond * (most - least))
+        high = max(high, most + rule.beyond * (most - least))
+        half = (high - low) / 2
+        away = abs(middle - (low + high) / 2)
+        said = f"{name} is {middle:.4g} at the middle, of late {low:.4g} to {high:.4g}"
+        found.append((away / half if half else math.inf if away else 0.0, said))
+    for name, share in facts.repeated.items():
+        past = [then.repeated[name] for then in history.values() if name in then.repeated]
+        if len(past) < rule.min_days:
+            continue
+        limit = max(past) + rule.more_repeated
+        said = f"{name} repeats {share:.0%} of its values of the day before, of late up to"
+        found.append((share / limit, f"{said} {limit:.0%}"))
+    if not found:
+        return Verdict(True, "there are no inputs of numbers that are known for long enough")
+    worst, said = max(found)
+    if worst <= 1:
+        return Verdict(True, f"every input is as of late; nearest: {said}", value=worst, high=1.0)
+    wrong = [why for ratio, why in sorted(found, reverse=True) if ratio > 1]
+    why = f"{'; '.join(wrong)}; see whether the source has rescaled, frozen or lost it"
+    return Verdict(False, why, value=worst, high=1.0)
 
 
 def _new(facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:

@@ -1,11 +1,14 @@
 """Fit a pipeline, judge it on a holdout, and forecast with it."""
 
 import datetime as dt
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mlops_assets.ml.class_metrics import LogLoss
+from mlops_assets.ml.classes import class_probabilities, target_numbers
 from mlops_assets.ml.families import FAMILIES, Hyperparameters
 from mlops_assets.ml.metrics import Metric, make_metrics, score
 from mlops_assets.ml.splits import AgeWeights, HoldoutSplit
@@ -25,8 +28,8 @@ IMPORTANCE_REPEATS = 2
 class Fit:
     """A pipeline fitted on the whole window, and how its twin did on the holdout.
 
-    The twin was fitted without the holdout. `forecasts` are its own, of shape (rows of the
-    holdout,); where one of them is not finite, there are no scores and no importance.
+    The twin was fitted without the holdout. `forecasts` are its own, as from `forecast`; where one
+    of them is not finite, there are no scores and no importance.
     """
 
     pipeline: "Pipeline"
@@ -72,6 +75,7 @@ def fit_window(
         metrics=make_metrics(project.evaluation.metrics),
         threads=project.training.threads,
         weights=project.weights,
+        classes=project.labels,
     )
     return FittedWindow(pipeline, learning, holdout, split.first_day(end), fitted)
 
@@ -92,25 +96,33 @@ def fit(
     metrics: Mapping[str, Metric],
     threads: int = 1,
     weights: AgeWeights | None = None,
+    classes: Sequence[str] = (),
 ) -> Fit:
     """Fit on `learning`, score and weigh the inputs on `holdout`, then fit again on both.
 
-    `fit_seconds` is the time of both fits. The pipeline passed in stays unfitted.
+    `fit_seconds` is the time of both fits. The pipeline passed in stays unfitted. A metric that is
+    not defined on the holdout is left out. ValueError when all rows are of one of the `classes`.
     """
     import numpy as np
     import pandas as pd
     from threadpoolctl import threadpool_limits
 
+    if classes and learning[target].nunique() < 2:
+        raise ValueError(
+            f"all {len(learning)} rows before the holdout are of the class "
+            f"{learning[target].iloc[0]}; widen training.window_months, so that there are others"
+        )
     with threadpool_limits(threads):
         started = time.perf_counter()
         judged = fit_rows(pipeline, learning, inputs, target, weights)
         seconds = time.perf_counter() - started
-        forecasts = forecast(judged, holdout[inputs], non_negative=non_negative)
+        forecasts = forecast(judged, holdout[inputs], non_negative=non_negative, classes=classes)
         scores: dict[str, float] = {}
         importance: dict[str, float] = {}
         if np.isfinite(forecasts).all():
-            scores = score(metrics, holdout[target].to_numpy(dtype=float), forecasts)
-            importance = input_importance(judged, holdout[inputs], holdout[target])
+            scores = score(metrics, target_numbers(holdout[target], classes), forecasts)
+            scores = {name: value for name, value in scores.items() if math.isfinite(value)}
+            importance = input_importance(judged, holdout[inputs], holdout[target], classes)
         window = pd.concat([learning, holdout])
         started = time.perf_counter()
         final = fit_rows(pipeline, window, inputs, target, weights)
@@ -151,22 +163,37 @@ def weights_in_words(pipeline: "Pipeline", weights: AgeWeights | None, family: s
     return f"half for each {weights.half_life_days:g} days of age"
 
 
-def forecast(pipeline: "Pipeline", inputs: "pd.DataFrame", *, non_negative: bool) -> "FloatArray":
-    """One forecast per row in units of the target, not below zero for a non-negative target."""
+def forecast(
+    pipeline: "Pipeline",
+    inputs: "pd.DataFrame",
+    *,
+    non_negative: bool = False,
+    classes: Sequence[str] = (),
+) -> "FloatArray":
+    """One forecast per row in units of the target, not below zero for a non-negative target.
+
+    Of classes their probabilities, as from `class_probabilities`.
+    """
     import numpy as np
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
+        if classes:
+            return class_probabilities(pipeline, inputs, classes)
         values = np.asarray(pipeline.predict(inputs), dtype=float)
     return np.maximum(values, 0.0) if non_negative else values
 
 
 def input_importance(
-    pipeline: "Pipeline", inputs: "pd.DataFrame", target: "pd.Series[float]"
+    pipeline: "Pipeline",
+    inputs: "pd.DataFrame",
+    target: "pd.Series[Any]",
+    classes: Sequence[str] = (),
 ) -> dict[str, float]:
     """How much the mean absolute error grows, in units of the target, when an input is shuffled.
 
-    Permutation importance (Breiman, Random Forests, 2001) on at most 1,000 rows, largest first.
+    Of classes it is the log loss that grows. Permutation importance (Breiman, Random Forests,
+    2001) on at most 1,000 rows, largest first.
     """
     from sklearn.inspection import permutation_importance
 
@@ -175,9 +202,23 @@ def input_importance(
         pipeline,
         rows,
         target.loc[rows.index],
-        scoring="neg_mean_absolute_error",
+        scoring=_negative_log_loss(classes) if classes else "neg_mean_absolute_error",
         n_repeats=IMPORTANCE_REPEATS,
         random_state=0,
     )
     ranked = sorted(zip(inputs.columns, result.importances_mean, strict=True), key=lambda p: -p[1])
     return {name: float(value) for name, value in ranked}
+
+
+def _negative_log_loss(
+    classes: Sequence[str],
+) -> "Callable[[Pipeline, pd.DataFrame, pd.Series[Any]], float]":
+    """In the form of a scorer; scikit-learn's own wants every class in every holdout."""
+    metric = LogLoss()
+
+    def scorer(pipeline: "Pipeline", inputs: "pd.DataFrame", target: "pd.Series[Any]") -> float:
+        probabilities = class_probabilities(pipeline, inputs, classes)
+        actual = target_numbers(target, classes)
+        return -score({metric.name: metric}, actual, probabilities)[metric.name]
+
+    return scorer

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlops_assets.ml.drift import FORECAST, Drift, Reference, reference_of
+from mlops_assets.ml.drift import Drift, Reference, forecast_columns, reference_of
 from mlops_assets.ml.families import Hyperparameters
 from mlops_assets.ml.splits import Window
 from mlops_assets.ml.training import FittedWindow, fit_window, forecast, input_columns
@@ -32,6 +32,7 @@ class Version:
     window: FittedWindow
     inputs: list[str]
     non_negative: bool
+    classes: list[str]
 
     @property
     def version(self) -> str:
@@ -115,7 +116,11 @@ class Workshop:
             window = fit_window(self.project, self.family, hyperparameters, rows, learned.end)
             self.fits += 1
             self._versions[key] = Version(
-                key, window, input_columns(self.project), self.project.non_negative
+                key,
+                window,
+                input_columns(self.project),
+                self.project.non_negative,
+                list(self.project.labels),
             )
         return self._versions[key]
 
@@ -130,12 +135,17 @@ class Workshop:
         return self._accepted[key]
 
     def forecast(self, version: Version, first: dt.date, last: dt.date) -> "FloatArray":
-        """One forecast per row of the days from the first to the last, NaN where not finite."""
+        """What `ml.training.forecast` gives for the days from the first to the last.
+
+        NaN where it is not finite.
+        """
         import numpy as np
 
         asked = self.rows(first, last)
+        several = (len(version.classes),) if len(version.classes) > 2 else ()
         known = self._forecasts.setdefault(
-            version.key, _Forecasts(np.full(len(self.features), np.nan), asked.start, asked.start)
+            version.key,
+            _Forecasts(np.full((len(self.features), *several), np.nan), asked.start, asked.start),
         )
         for start, stop in ((asked.start, known.start), (known.stop, asked.stop)):
             if start < stop:
@@ -143,6 +153,7 @@ class Workshop:
                     version.window.fit.pipeline,
                     self.features.iloc[start:stop][version.inputs],
                     non_negative=version.non_negative,
+                    classes=version.classes,
                 )
                 known.values[start:stop] = np.where(np.isfinite(values), values, np.nan)
         known.start, known.stop = min(known.start, asked.start), max(known.stop, asked.stop)
@@ -199,4 +210,6 @@ class Workshop:
 
     def _with_forecasts(self, version: Version, first: dt.date, last: dt.date) -> "pd.DataFrame":
         rows = self.features.iloc[self.rows(first, last)]
-        return rows.assign(**{FORECAST: self.forecast(version, first, last)})
+        values = self.forecast(version, first, last).reshape(len(rows), -1)
+        names = forecast_columns(version.classes)
+        return rows.assign(**dict(zip(names, values.T, strict=True)))

@@ -38,6 +38,9 @@ class ModelCard(BaseModel):
     rows: int
     inputs: list[str]
     non_negative: bool
+    classes: list[str] = []
+    """Of a classification, in the order of the numbers that stand for them; of two, the second is
+    the positive one."""
     training_set_sha256: str
     code_version: str
     window: str = ""

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets import landing
-from mlops_assets.definitions import make_definitions
+from mlops_assets.jobs import make_jobs
 from mlops_assets.landing import Seen, read_cursor, settled
+from mlops_assets.partitions import make_partitions
 from mlops_assets.project import LandingSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.sources.landing import Arrival, LandingSource
@@ -179,6 +180,20 @@ def test_a_crash_after_the_move_or_between_its_two_halves_loses_nothing(tmp_path
     assert units(project, tmp_path) == [("01-02", "bread", 3.0)]
 
 
+def test_a_folder_behind_a_url(tmp_path: Path) -> None:
+    import fsspec
+
+    project = make_project(tmp_path, path="memory://test_landing/in")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/test_landing/in/a b[1].csv", (HEADER + line("2026-01-02", "bread", 3)).encode())
+    memory.pipe("/test_landing/in/bad.csv", b"day\n1\n")
+    assert len(sort_in(project, tmp_path)) == 2
+    assert units(project, tmp_path) == [("01-02", "bread", 3.0)]
+    rejected = [path.rsplit("/", 1)[-1] for path in memory.ls("/test_landing/in/rejected", False)]
+    assert sorted(rejected) == ["bad.csv", "bad.csv.reason.txt"]
+    assert make_source(project, tmp_path).folder.arrivals() == []
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     st.permutations(range(4)),
@@ -239,15 +254,19 @@ def test_files_land_and_their_days_are_evaluated_through_the_sensor(
     moment = SimpleNamespace(datetime=Noon, date=dt.date, timedelta=dt.timedelta, UTC=dt.UTC)
     monkeypatch.setattr(landing, "dt", moment)
 
-    def tick(cursor: str | None = None) -> tuple[list[dg.RunRequest], str]:
-        definitions = make_definitions(lab.project, lab.storage)
-        sensor = definitions.get_sensor_def("landing_sensor")
+    def tick() -> tuple[list[dg.RunRequest], str]:
+        project = lab.project
+        assert isinstance(project.source, LandingSettings)
+        sensor = landing.make_landing_sensor(
+            project,
+            project.source,
+            make_partitions(project, lab.storage),
+            make_jobs(project),
+            lab.storage,
+        )
         for file in (lab.folder / "landing").glob("*.csv"):
             os.utime(file, (NOON.timestamp(), NOON.timestamp() - 60))
-        context = dg.build_sensor_context(
-            instance=lab.instance, cursor=cursor, repository_def=definitions.get_repository_def()
-        )
-        result = sensor(context)
+        result = sensor(dg.build_sensor_context(instance=lab.instance))
         assert isinstance(result, dg.SensorResult)
         skip = result.skip_reason
         text = skip.skip_message if isinstance(skip, dg.SkipReason) else str(skip)

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pandas as pd
@@ -148,7 +149,8 @@ def test_exactly_what_depended_on_a_corrected_day_is_computed_again(
         def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
             return NOON
 
-    monkeypatch.setattr(late.dt, "datetime", Noon)
+    moment = SimpleNamespace(datetime=Noon, timedelta=dt.timedelta)
+    monkeypatch.setattr(late, "dt", moment)
     sensor = make_late_data_sensor(project, partitions, make_jobs(project), lab.storage)
     context = dg.build_sensor_context(instance=lab.instance)
     tick = [item for item in sensor(context) if isinstance(item, dg.RunRequest)]

@@ -111,7 +111,7 @@ def test_plotly_js_is_the_library() -> None:
 def test_the_page_loads_one_file_and_nothing_from_elsewhere() -> None:
     text = page(daily_frame(), slices_frame(), totals_frame())
     assert re.findall(r'(?:src|href)="([^"]*)"', text) == [
-        *("data:,", "leaderboard.html", "monitoring.html", "plotly.min.js")
+        *("data:,", "leaderboard.html", "monitoring.html", "policies.html", "plotly.min.js")
     ]
     assert "http" not in text.replace("startsWith('http')", "")
     assert "<h1>Shop &amp; co</h1><p>through 2026-03-09</p>" in text

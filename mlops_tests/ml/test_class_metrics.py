@@ -182,6 +182,12 @@ def test_what_has_no_value_is_missing() -> None:
     assert one("roc_auc", actual, forecast) == 1
 
 
+def test_no_rows_have_no_scores() -> None:
+    nothing = term_sums(ALL, frame([]), ["day"])
+    assert finish_sums(ALL, nothing).empty
+    assert list(finish_sums(ALL, nothing)) == [*NAMES, "rows"]
+
+
 def test_a_class_that_was_never_forecast_costs_the_floor() -> None:
     assert one("log_loss", [2], [[0.5, 0.5, 0.0]], floor=0.01) == pytest.approx(-math.log(0.01))
     assert one("log_loss", [2], [[0.5, 0.5]], floor=0.01) == pytest.approx(-math.log(0.01))

@@ -38,9 +38,11 @@ def test_distances_by_hand() -> None:
     assert jensen_shannon(np.array([1.0, 0.0]), np.array([0.0, 7.0])) == 1.0
     assert robust_spread(np.array([0.0, 1.0, 2.0, 3.0, np.nan])) == pytest.approx(1.5 / 1.349)
     assert robust_spread(np.array([2.0, 2.0])) == 1.0
-    # median 2, deviations 1, 0, 1 or 7: 2 + 4 x 1.4826 x 1 = 7.93; 1.5 x 9 = 13.5
+    # median 2, deviations 1, 0, 1 or 7: 2 + 4 x 1.4826 x 1 = 7.93; 2 x 9 = 18
     assert usual_limit(RULE, np.array([1.0, 2.0, 3.0])) == pytest.approx(2 + 4 * 1.4826)
-    assert usual_limit(RULE, np.array([1.0, 2.0, 9.0])) == pytest.approx(13.5)
+    assert usual_limit(RULE, np.array([1.0, 2.0, 9.0])) == pytest.approx(18)
+    assert usual_limit(RULE, np.array([0.001, 0.003])) == 0.02
+    assert usual_limit(RULE, np.array([0.001, 0.003]), 0.1) == 0.1
 
 
 def make_rows(days: int, start: str = "2026-01-01", seed: int = 0, size: int = 20) -> pd.DataFrame:

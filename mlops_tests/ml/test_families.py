@@ -11,7 +11,14 @@ import pytest
 from sklearn.pipeline import Pipeline
 from skops.io import dumps, get_untrusted_types, loads
 
-from mlops_assets.contracts import SHAPES, example_rows, example_target, family_problems
+from mlops_assets.contracts import (
+    SHAPES,
+    example_forecasts,
+    example_rows,
+    example_target,
+    family_problems,
+    of_classes,
+)
 from mlops_assets.ml.families import (
     FAMILIES,
     TRUSTED_TYPES,
@@ -26,6 +33,8 @@ SMALL: dict[str, dict[str, object]] = {
     "random_forest": {"n_estimators": 5},
     "gradient_boosting": {"n_estimators": 5},
     "hist_gradient_boosting": {"max_iter": 5},
+    "random_forest_classifier": {"n_estimators": 5},
+    "hist_gradient_boosting_classifier": {"max_iter": 5},
 }
 OPTIONS = [
     (name, field, member.value)
@@ -34,6 +43,10 @@ OPTIONS = [
     if isinstance(info.annotation, enum.EnumMeta)
     for member in info.annotation
 ]
+
+
+def target_for(name: str, rows: int) -> "pd.Series[Any]":
+    return example_target(rows, 2 if of_classes(FAMILIES[name]) else 0)
 
 
 def build(name: str, inputs: Inputs = INPUTS, seed: int = 0, **values: object) -> Pipeline:
@@ -53,25 +66,25 @@ def test_every_family_keeps_the_contract(name: str) -> None:
 def test_every_type_of_text_and_missing_mark_forecasts_alike(name: str, dtype: Any) -> None:
     learning, units, fresh = (
         example_rows(300, seed=1),
-        example_target(300),
+        target_for(name, 300),
         example_rows(30, seed=2),
     )
     typed = {"department": dtype, "store": dtype}
-    plain = build(name).fit(learning, units).predict(fresh)
-    other = build(name).fit(learning.astype(typed), units).predict(fresh.astype(typed))
+    plain = example_forecasts(build(name).fit(learning, units), fresh)
+    other = example_forecasts(build(name).fit(learning.astype(typed), units), fresh.astype(typed))
     np.testing.assert_array_equal(plain, other)
 
 
 @pytest.mark.parametrize(("name", "field", "value"), OPTIONS)
 def test_every_choice_fits(name: str, field: str, value: str) -> None:
-    fitted = build(name, **{field: value}).fit(example_rows(300, seed=1), example_target(300))
-    assert np.isfinite(fitted.predict(example_rows(30, seed=2))).all()
+    fitted = build(name, **{field: value}).fit(example_rows(300, seed=1), target_for(name, 300))
+    assert np.isfinite(example_forecasts(fitted, example_rows(30, seed=2))).all()
 
 
 def test_every_trusted_type_is_needed() -> None:
     found: set[str] = set()
     for name in FAMILIES:
-        fitted = build(name).fit(example_rows(300, seed=1), example_target(300))
+        fitted = build(name).fit(example_rows(300, seed=1), target_for(name, 300))
         found |= set(get_untrusted_types(data=dumps(fitted)))
     assert sorted(found) == sorted(TRUSTED_TYPES)
 
@@ -136,10 +149,32 @@ def test_what_does_not_fit_the_inputs_is_refused(
         FAMILIES[family].check(parse_hyperparameters(family, values), inputs)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name", [name for name, family in FAMILIES.items() if "regression" in family.tasks]
+)
 def test_every_family_takes_targets_below_zero_unless_told_otherwise(name: str) -> None:
     fitted = build(name).fit(example_rows(300, seed=1), example_target(300) - 5)
     assert fitted.predict(example_rows(30, seed=2)).min() < 0
+
+
+CLASSIFIERS = [name for name, family in FAMILIES.items() if "classification" in family.tasks]
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_classifier_takes_several_classes(name: str) -> None:
+    learning, labels = example_rows(300, seed=1), example_target(300, 4)
+    fresh = example_rows(30, seed=2)
+    fitted = build(name).fit(learning, labels)
+    shares = example_forecasts(fitted, fresh)
+    assert list(fitted.classes_) == [f"class {number}" for number in range(4)]
+    assert shares.sum(axis=1) == pytest.approx(1.0)
+    restored = loads(dumps(fitted), trusted=list(TRUSTED_TYPES))
+    assert shares.tobytes() == example_forecasts(restored, fresh).tobytes()
+
+
+def test_the_prior_is_the_share_of_each_class() -> None:
+    fitted = build("prior").fit(example_rows(4, seed=1), pd.Series(["a", "b", "b", "b"]))
+    assert example_forecasts(fitted, example_rows(2, seed=2)).tolist() == [[0.25, 0.75]] * 2
 
 
 def test_seeds_differ() -> None:

@@ -29,9 +29,9 @@ from mlops_assets.ml.policies import (
     Policy,
     replay,
 )
-from mlops_assets.ml.training import Fit, Window, input_columns
+from mlops_assets.ml.splits import Window, months_before
+from mlops_assets.ml.training import Fit, FittedWindow, input_columns
 from mlops_assets.ml.workshop import Version, Workshop
-from mlops_assets.partitions import months_before
 from mlops_assets.project import (
     ControlSettings,
     DriftSettings,
@@ -66,14 +66,14 @@ def last_two_days() -> Any:
 
     def fit_window(
         project: Project, family: str, hyperparameters: Any, rows: pd.DataFrame, end: dt.date
-    ) -> Window:
+    ) -> FittedWindow:
         inputs = input_columns(project)
         mean = float(rows["units"].tail(2).mean())
         pipeline = DummyRegressor(strategy="constant", constant=mean)
         pipeline.fit(rows[inputs], rows["units"])
         importance = {"unit_price": 1.0}
         fit = Fit(pipeline, np.array([mean]), {"wmape": 0.1}, importance, SECONDS)
-        return Window(pipeline, rows, rows.tail(1), end, fit)
+        return FittedWindow(pipeline, rows, rows.tail(1), end, fit)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workshop_module, "fit_window", fit_window)
@@ -100,7 +100,10 @@ def make_workshop(
         passed = version.trained_through + dt.timedelta(days=1) not in refused
         return {"beats_yardstick": CheckOutcome(passed=passed, why="as asked")}
 
-    return Workshop(project, "ridge", features, months_before, accept)
+    def learned(end: dt.date, months: int, gap: bool) -> Window:
+        return Window(months_before(end, months), end)
+
+    return Workshop(project, "ridge", features, learned, accept)
 
 
 def make_policy(**changes: Any) -> Policy:

@@ -32,6 +32,8 @@ def facts(rows: int = 100, **changed: Any) -> DayFacts:
         duplicates=0,
         target=20.0,
         categories={"category": frozenset({"bread", "cake"})},
+        middles={"price": 3.0},
+        repeated={"price": 0.5},
     )
     return replace(usual, **changed)
 
@@ -66,6 +68,7 @@ def test_the_facts_of_a_day_by_hand() -> None:
         duplicates=1,
         target=2.5,
         categories={"kind": frozenset({"x", "y"})},
+        middles={"price": pytest.approx(8 / 3)},
     )
 
 
@@ -94,6 +97,30 @@ def test_a_tenth_of_the_rows_is_never_usual_however_much_their_number_varies() -
     assert failed(facts(rows=4), history) == {"row_count": True}
 
 
+def test_repeated_values_are_those_of_the_series_a_day_before() -> None:
+    def of_day(prices: dict[str, float | None], before: DayFacts | None = None) -> DayFacts:
+        rows = pd.DataFrame(
+            {"shop": list(prices), "units": 1.0, "price": list(prices.values())}
+        ).astype({"price": float})
+        return day_facts(
+            rows, target="units", series=["shop"], inputs=["price"], categorical=[], before=before
+        )
+
+    monday = of_day({"a": 1.0, "b": 2.0, "c": None, "gone": 7.0})
+    assert monday.repeated == {}
+    # a stays, b changes, c is missing on both days, new has no day before
+    tuesday = of_day({"new": 7.0, "c": None, "b": 3.0, "a": 1.0}, monday)
+    assert tuesday.repeated == {"price": pytest.approx(1 / 3)}
+    assert of_day({"d": 1.0}, monday).repeated == {}
+
+
+def test_the_middle_of_an_input_leaves_out_its_highest_and_lowest_tenth() -> None:
+    rows = pd.DataFrame({"units": 1.0, "price": [1.0, *[3.0] * 4, *[5.0] * 4, 900.0]})
+    found = day_facts(rows, target="units", series=[], inputs=["price"], categorical=[])
+    assert found.middles == {"price": 4.0}
+    assert found.repeated == {}
+
+
 def test_a_usual_day_passes() -> None:
     assert failed(facts()) == {}
 
@@ -110,6 +137,13 @@ def test_a_usual_day_passes() -> None:
         (facts(missing={"price": 0.08}), {"missing_values": False}),
         (facts(duplicates=3), {"duplicates": False}),
         (facts(target=30.0), {"target_range": False}),
+        (facts(middles={"price": 3.29}), {}),  # a tenth more is within the least width
+        (facts(middles={"price": 3.31}), {"inputs_range": False}),
+        (facts(middles={"price": 2.69}), {"inputs_range": False}),
+        (facts(middles={"price": float("nan")}), {}),  # for missing_values to say
+        (facts(repeated={"price": 0.74}), {}),  # a quarter more than the most of late is allowed
+        (facts(repeated={"price": 0.76}), {"inputs_range": False}),
+        (facts(repeated={"price": 0.0}), {}),
         (
             facts(categories={"category": frozenset({"bread", "pie"})}),
             {"new_categories": False, "vanished_categories": False},
@@ -145,6 +179,19 @@ def test_a_quiet_weekday_is_no_alarm() -> None:
     history = {day: facts(rows=100 if day.weekday() else 40) for day in before(56)}
     assert failed(facts(rows=40), history) == {}
     assert failed(facts(rows=100), history) == {"row_count": False}
+
+
+def test_an_input_that_moves_in_steps_may_go_half_its_range_beyond() -> None:
+    # steady at 2, but for a week at 4: half of the range of 2 beyond is 1 and 5
+    history = {
+        day: facts(middles={"price": 4.0 if 15 <= (MONDAY - day).days < 22 else 2.0})
+        for day in before(56)
+    }
+    assert failed(facts(middles={"price": 4.9}), history) == {}
+    assert failed(facts(middles={"price": 5.1}), history) == {"inputs_range": False}
+    assert failed(facts(middles={"price": 0.9}), history) == {"inputs_range": False}
+    why = judge_day(RULE, MONDAY, facts(middles={"price": 9.0}), history)["inputs_range"].why
+    assert why.startswith("price is 9 at the middle, of late 1 to 5; see whether the source has")
 
 
 def test_a_usual_range_by_hand() -> None:

@@ -43,7 +43,7 @@ def local_days(
         values = values.combine_chunks()
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    text = is_text(values.type)
     empty = pc.equal(pc.utf8_trim_whitespace(values), "") if text else pc.is_null(values)
     _refuse_missing(pc.fill_null(empty, True), place, first_row)
     try:
@@ -51,9 +51,7 @@ def local_days(
             days = _days_of_text(values, place, time_zone, order)
         elif pa.types.is_timestamp(values.type):
             stamps = values.to_pandas()
-            if stamps.dt.tz is not None:
-                stamps = stamps.dt.tz_convert(zoneinfo.ZoneInfo(time_zone)).dt.tz_localize(None)
-            days = stamps.dt.normalize()
+            days = stamps.dt.normalize() if stamps.dt.tz is None else _local(stamps, time_zone)
         elif pa.types.is_date(values.type):
             days = pc.cast(values, pa.timestamp("ms")).to_pandas()
         else:
@@ -62,6 +60,20 @@ def local_days(
         return pd.Series(days).astype("datetime64[ns]")
     except pd.errors.OutOfBoundsDatetime as error:
         raise SourceError(f"{place} is no date: {error}; {WRITE}") from error
+
+
+def is_text(kind: Any) -> bool:
+    """Whether an Arrow type is text."""
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _local(instants: "pd.Series[pd.Timestamp]", time_zone: str) -> "pd.Series[pd.Timestamp]":
+    # The name of a zone would do, but ends daylight saving in 2037.
+    local = instants.dt.tz_convert(zoneinfo.ZoneInfo(time_zone))
+    return local.dt.tz_localize(None).dt.normalize()
 
 
 def _refuse_missing(missing: Any, place: str, first_row: int) -> None:

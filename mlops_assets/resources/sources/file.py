@@ -80,7 +80,12 @@ class FileSource:
 
     def span(self) -> tuple[dt.date, dt.date] | None:
         files = self._files()
-        spans = [span for span in map(self._span, files) if span is not None]
+        days = self._folder_days(files[0])
+        if days and days[0] == days[1] and self.date not in self._own_columns(files[0]):
+            found = map(self._folder_days, files)
+        else:
+            found = map(self._span, files)
+        spans = [span for span in found if span is not None]
         self.index.keep(files)
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
@@ -114,10 +119,11 @@ class FileSource:
         days = {file: self._folder_days(file) for file in files}
         near = [file for file in files if _meet(days[file], window, ONE_DAY)]
         inside = [file for file in near if _meet(days[file], window)]
-        dated = [file for file in inside or near if days[file]]
-        # Where files have times of their own, the folder's day may be that of another zone.
-        if len(near) > len(inside) and dated and self.date in self._own_columns(dated[0]):
-            inside = near
+        dated = next((file for file in (*inside, *near, *files) if days[file]), None)
+        if dated is not None and self.date in self._own_columns(dated):
+            # Files with times of their own: a folder named like their column may be a day of
+            # another zone, and year=/month=/day= may be anything, such as when they were loaded.
+            inside = near if self.date in dated.keys else files
         known = {file: self.index.get(file) for file in inside}
         return [file for file, about in known.items() if about is None or about.may_hold(*window)]
 
@@ -147,7 +153,8 @@ class FileSource:
         """The columns of a file, those of its folder included."""
         days = self._folder_days(file)
         dated = [self.date] if days and days[0] == days[1] else []
-        return list(dict.fromkeys([*own, *file.keys, *dated]))
+        added = dict.fromkeys([*file.keys, *dated])
+        return [*own, *(name for name in added if name not in own)]
 
     def _own_columns(self, file: File) -> list[str]:
         with self._opened(file) as handle:
@@ -213,19 +220,13 @@ class FileSource:
         """The rows of a table, those columns added that only the file's folder tells."""
         import pyarrow as pa
 
-        require(
-            self.project,
-            [*own, *(c for c in self._columns_of(file, own) if c not in own)],
-            str(file),
-        )
+        require(self.project, self._columns_of(file, own), str(file))
         for name in self.project.column_names:
             if name not in table.column_names:
                 days = self._folder_days(file)
-                value = str(days[0]) if name == self.date and days else file.keys[name]
-                table = table.append_column(
-                    name,
-                    pa.repeat(None if value == NO_VALUE else value, len(table)).cast(pa.string()),
-                )
+                text = str(days[0]) if name == self.date and days else file.keys[name]
+                value = pa.scalar(None if text == NO_VALUE else text, pa.string())
+                table = table.append_column(name, pa.repeat(value, len(table)))
         return finished(self.project, table, str(file), window, self.settings.csv.dates, before)
 
     def _days(self, file: File) -> dict[str, tuple[int, int]]:

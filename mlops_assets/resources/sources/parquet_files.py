@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.base import SourceError
+from mlops_assets.resources.sources.dates import is_text
 from mlops_assets.resources.sources.rows import Window
 
 ONE_DAY = dt.timedelta(days=1)
@@ -30,7 +31,12 @@ def row_groups(file: Any, project: Project, window: Window | None) -> Iterator[t
     They hold the columns that the settings name, as far as the file has them. One in which dates
     are missing is always among them, so that this is noticed.
     """
-    names = [name for name in project.column_names if name in file.schema_arrow.names]
+    schema = file.schema_arrow
+    names = [name for name in project.column_names if name in schema.names]
+    if project.columns.date in names and is_text(schema.field(project.columns.date).type):
+        # No statistics tell the days of text; read as one, its dates are compared with each other.
+        yield file.read(columns=names), 0
+        return
     before = 0
     for group in range(file.metadata.num_row_groups):
         days = group_days(file, group, project)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_assets.project import DateOrder, Project
 from mlops_assets.resources.sources.base import SourceError
-from mlops_assets.resources.sources.dates import local_days
+from mlops_assets.resources.sources.dates import is_text, local_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def numbers(column: Any) -> "pd.Series[Any]":
 
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
-    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    text = is_text(column.type)
     if text:
         column = pc.utf8_trim_whitespace(column)
         missing = pc.is_in(column, value_set=pa.array(MISSING_NUMBERS, column.type))

@@ -103,9 +103,13 @@ class SqlSource:
 
         names = self.project.column_names
         require(self.project, self.columns(), str(self))
+        examples: list[Any] = []
         with self._asked() as ask:
             for chunk in ask([sa.column(name) for name in names], window):
                 columns = dict(zip(names, zip(*chunk, strict=True), strict=True))
+                # each chunk is of one kind, and so are they all if these are
+                examples.append(columns[self.date][0])
+                self._days(examples)
                 table = pa.table({name: self._array(name, columns[name]) for name in names})
                 yield finished(self.project, table, str(self), window)
 
@@ -272,7 +276,7 @@ class SqlSource:
                 f"{self}: the driver {url.drivername} is not installed; for PostgreSQL install "
                 "the extra: pip install 'mlops_assets[postgresql]'"
             )
-        text = str(getattr(error, "orig", None) or error).strip()
+        text = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         for secret in _secrets(url):
             text = text.replace(secret, "***")
         if isinstance(error, sa.exc.OperationalError) and _connection_failed(error):

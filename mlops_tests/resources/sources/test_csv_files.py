@@ -1,5 +1,6 @@
 """CSV as programs and people write it."""
 
+import bz2
 import gzip
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def zstd(data: bytes) -> bytes:
         ("blank.csv", (CONTENT + "\n\n").encode()),
         ("a.csv.gz", gzip.compress(CONTENT.encode())),
         ("a.csv.zst", zstd(CONTENT.encode())),
+        ("a.csv.bz2", bz2.compress(CONTENT.encode())),
     ],
 )
 def test_every_dialect_gives_the_same_rows(tmp_path: Path, name: str, data: bytes) -> None:

@@ -92,6 +92,36 @@ def test_a_folder_of_another_zone_loses_no_rows(tmp_path: Path) -> None:
     assert "date=2026-01-01/rows.csv" not in opened
 
 
+@ENDINGS
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
+def test_days_on_which_the_clocks_change_in_berlin(
+    tmp_path: Path, ending: str, day: str, hours: int
+) -> None:
+    first = pd.Timestamp(day, tz="Europe/Berlin")
+    times = pd.date_range(first - pd.Timedelta(hours=30), periods=90, freq="h")
+    frame = pd.DataFrame({"date": times, "units": range(90)})
+    if ending == "csv":
+        frame["date"] = frame["date"].map(pd.Timestamp.isoformat)  # with the offset of its hour
+        frame.to_csv(tmp_path / "a.csv", index=False)
+    else:
+        frame.to_parquet(tmp_path / "a.parquet", index=False, row_group_size=1)
+    window = dt.date.fromisoformat(day), dt.date.fromisoformat(day) + dt.timedelta(days=1)
+    source = files(tmp_path / f"a.{ending}", "Europe/Berlin")
+    assert source.read(*window)["units"].tolist() == list(range(30, 30 + hours))
+    assert source.fingerprints(*window)[day].startswith(f"{hours} rows ")
+    assert source.span() == (window[0] - dt.timedelta(days=2), window[1] + dt.timedelta(days=1))
+
+
+@ENDINGS
+def test_folders_of_another_meaning_lose_no_rows(tmp_path: Path, ending: str) -> None:
+    # the folders say when files were loaded; a late row of the 2nd came on the 9th
+    write(tmp_path / "year=2026/month=1/day=3", "rows", ["2026-01-02", "2026-01-03"], ending)
+    write(tmp_path / "year=2026/month=1/day=9", "rows", ["2026-01-08", "2026-01-02"], ending)
+    source = files(tmp_path)
+    assert source.read(*SECOND)["units"].tolist() == [0, 1]
+    assert source.span() == (dt.date(2026, 1, 2), dt.date(2026, 1, 8))
+
+
 def test_a_key_of_a_folder_is_a_column(tmp_path: Path) -> None:
     write(tmp_path / "shop=007", "rows", ["2026-01-01"], "parquet")
     write(tmp_path / "shop=A%20B", "rows", ["2026-01-01"])
@@ -124,6 +154,18 @@ def test_rows_without_a_date_are_told_wherever_they_are(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
     with pytest.raises(SourceError, match=r"a\.parquet: column 'date' is empty in 1 .*row 4"):
         files(tmp_path / "a.parquet").read(*SECOND)
+
+
+@ENDINGS
+def test_a_mixture_of_zones_in_a_file_is_refused(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"date": ["2026-01-01 10:00", "2026-01-01T10:00Z"], "units": [1, 2]})
+    file = tmp_path / f"a.{ending}"
+    if ending == "csv":
+        frame.to_csv(file, index=False)
+    else:
+        frame.to_parquet(file, index=False, row_group_size=1)
+    with pytest.raises(SourceError, match="with and without a time zone: '2026-01-01 10:00' and"):
+        files(file).read(*JANUARY)
 
 
 def test_names_in_parquet_stay_as_they_are(tmp_path: Path) -> None:

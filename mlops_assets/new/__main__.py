@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pydantic
 
-from mlops_assets.ml.inference import UndecidableError
+from mlops_assets.ml.inference.facts import UndecidableError
 from mlops_assets.new.answers import Answers, names_in
-from mlops_assets.new.proposal import KEEP, REDUCTIONS, Proposal, Wishes, propose
+from mlops_assets.new.proposal import Proposal, propose
+from mlops_assets.new.roles import KEEP, REDUCTIONS, Wishes
 from mlops_assets.new.text import profile_text, settings_text
 from mlops_assets.project import (
     CsvSettings,

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from mlops_assets.ml.inference import SLICE_VALUES, Facts
+from mlops_assets.ml.inference.facts import Facts
 from mlops_assets.new.proposal import Proposal, coverage
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
 from mlops_assets.resources.sources.rows import masked
@@ -17,6 +17,7 @@ CALENDAR = (
     CalendarFeature.WEEK_OF_YEAR,
 )
 WIDE = 1 << 20
+SLICE_VALUES = 12
 FEWEST_IN_LEAF, MOST_IN_LEAF = 5, 50
 
 

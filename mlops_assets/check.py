@@ -4,6 +4,7 @@ TARGET is a settings file, whose plugins are checked, or a plugin module, by nam
 """
 
 import argparse
+import datetime as dt
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from mlops_assets.plugin_loader import PluginError, plugins_in_use, use_plugins
 from mlops_assets.project import PROJECT_FILE, Project, ProjectError, load_project
+
+WEEK = dt.timedelta(days=6)
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,41 @@ class Contract:
 
     def problems(self) -> list[str]:
         """What is wrong with it, in words."""
-        from mlops_assets.contracts import feature_problems, problems_of, split_problems
+        from mlops_assets.contracts import problems_of
 
         found = [*problems_of(self.kind, self.name)]
-        if self.project and self.kind == "feature":
-            for feature in self.project.own_features:
-                if feature.name == self.name and feature.model_fields_set:
-                    found += [f"as the settings use it, {p}" for p in feature_problems(feature)]
-        split = self.project.training_window.split if self.project else None
-        if split and self.kind == "split" and split.name == self.name and split.model_fields_set:
-            found += [f"as the settings use it, {problem}" for problem in split_problems(split)]
-        return found
+        return found + [f"as the settings use it, {problem}" for problem in self._as_used()]
+
+    def _as_used(self) -> Iterator[str]:
+        """The problems with the options of the settings, and of their source."""
+        from mlops_assets.contracts import feature_problems, split_problems
+
+        if self.project is None:
+            return
+        for feature in self.project.own_features if self.kind == "feature" else []:
+            if feature.name == self.name and feature.model_fields_set:
+                yield from feature_problems(feature)
+        split = self.project.training_window.split
+        if self.kind == "split" and split.name == self.name and split.model_fields_set:
+            yield from split_problems(split)
+        if self.kind == "source" and self.project.source.kind == "own":
+            yield from _source_problems(self.project)
+
+
+def _source_problems(project: Project) -> Iterator[str]:
+    """The problems of a project's source, over its first week."""
+    from mlops_assets.contracts import source_problems
+    from mlops_assets.resources.sources import SourceError, make_source
+
+    source = make_source(project)
+    first, last = project.first_day, project.today() - dt.timedelta(days=1)
+    try:
+        if span := source.span():
+            first, last = span
+        days = first or last, min(last, (first or last) + WEEK)
+        yield from source_problems(source, project.columns.date, project.column_names, *days)
+    except SourceError as error:
+        yield str(error)
 
 
 def contracts(target: str = "") -> Iterator[Contract]:

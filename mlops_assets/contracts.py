@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from mlops_assets.ml.families import FAMILIES, Family, Inputs, parse_hyperparameters
 from mlops_assets.ml.metrics import METRICS, Metric, finish_sums, score, term_sums
 from mlops_assets.ml.own_features import FEATURES, Feature, add_own_features
+from mlops_assets.ml.own_sources import OWN_SOURCES, OwnSource
 from mlops_assets.ml.registries import Registry
 from mlops_assets.ml.splits import (
     SPLITS,
@@ -48,7 +49,7 @@ STORES = itertools.count()
 
 
 def problems_of(kind: str, name: str) -> Problems:
-    """The problems of a registered entry: `family`, `metric`, `feature` or `split`, and a name."""
+    """The problems of a registered entry by its kind, such as `family`, and its name."""
     registry, find = CONTRACTS[kind]
     try:
         yield from find(registry.find(name))
@@ -384,11 +385,20 @@ def source_problems(
         yield "two windows that meet give other rows than one over both"
 
 
+def own_source_problems(source: type[OwnSource]) -> Problems:
+    """What can be said of a plugin's source before settings say where it reads."""
+    yield from _description_problems(source.description)
+    for name, info in source.model_fields.items():
+        if not info.description:
+            yield f"option {name} has no description"
+
+
 CONTRACTS: dict[str, tuple[Registry[Any], Callable[[Any], Problems]]] = {
     "family": (FAMILIES, family_problems),
     "metric": (METRICS, metric_problems),
     "feature": (FEATURES, feature_problems),
     "split": (SPLITS, split_problems),
+    "source": (OWN_SOURCES, own_source_problems),
 }
 
 

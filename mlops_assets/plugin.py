@@ -16,6 +16,8 @@ from mlops_assets.ml.metrics import Metric
 from mlops_assets.ml.metrics import register as metric
 from mlops_assets.ml.own_features import Feature
 from mlops_assets.ml.own_features import register as feature
+from mlops_assets.ml.own_sources import OwnSource
+from mlops_assets.ml.own_sources import register as source
 from mlops_assets.ml.splits import Split, Window
 from mlops_assets.ml.splits import register as split
 
@@ -25,6 +27,7 @@ __all__ = [
     "Hyperparameters",
     "Inputs",
     "Metric",
+    "OwnSource",
     "Split",
     "Window",
     "family",
@@ -32,6 +35,7 @@ __all__ = [
     "input_pipeline",
     "linear_pipeline",
     "metric",
+    "source",
     "split",
     "tree_pipeline",
 ]

@@ -14,13 +14,14 @@ from typing import Any
 from mlops_assets.ml.families import FAMILIES
 from mlops_assets.ml.metrics import METRICS
 from mlops_assets.ml.own_features import FEATURES
+from mlops_assets.ml.own_sources import OWN_SOURCES
 from mlops_assets.ml.registries import Place, Registry
 from mlops_assets.ml.splits import SPLITS
 
 GROUP = "mlops_assets.plugins"
 PACKAGE = "project_plugins"
 """The package that plugin files lie in while their project is in use; it is no real one."""
-REGISTRIES: tuple[Registry[Any], ...] = (FAMILIES, METRICS, FEATURES, SPLITS)
+REGISTRIES: tuple[Registry[Any], ...] = (FAMILIES, METRICS, FEATURES, SPLITS, OWN_SOURCES)
 
 
 class PluginError(ValueError):

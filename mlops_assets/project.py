@@ -20,6 +20,7 @@ from mlops_assets.ml.evaluation import RESERVED_COLUMNS
 from mlops_assets.ml.families import FAMILIES, Inputs, get_family, parse_hyperparameters
 from mlops_assets.ml.metrics import METRICS, Metric, Task, make_metrics
 from mlops_assets.ml.own_features import FEATURES, Feature
+from mlops_assets.ml.own_sources import OWN_SOURCES
 from mlops_assets.ml.registries import choose
 from mlops_assets.ml.splits import SPLITS, AgeWeights, Fixed, TrainingWindow
 from mlops_assets.plugin_loader import PluginError, use_plugins
@@ -203,13 +204,28 @@ class SqlSettings(Settings):
         return self
 
 
+class OwnSettings(Settings):
+    kind: Literal["own"]
+    """Rows from a source that a plugin registers."""
+    use: str | dict[str, dict[str, Any]]
+    """Its name, with options where it has any."""
+
+    @pydantic.field_validator("use")
+    @classmethod
+    def _known(cls, use: str | dict[str, dict[str, Any]]) -> str | dict[str, dict[str, Any]]:
+        choose(OWN_SOURCES, use)
+        return use
+
+
 class ReplaySettings(Settings):
     kind: Literal["replay"]
     """A finished recording, played again: every calendar day is mapped onto the recorded day of
     the same weekday, in a loop of 52 weeks, so that it never ends."""
     path: Annotated[str, Field(min_length=1)] | None = None
     """Short for a source of kind `file` with this path."""
-    source: Annotated[FileSettings | SqlSettings, Field(discriminator="kind")] | None = None
+    source: (
+        Annotated[FileSettings | SqlSettings | OwnSettings, Field(discriminator="kind")] | None
+    ) = None
     """Any other source; it must hold 364 days."""
 
     @pydantic.model_validator(mode="after")
@@ -219,16 +235,17 @@ class ReplaySettings(Settings):
         return self
 
     @property
-    def recording(self) -> FileSettings | SqlSettings:
+    def recording(self) -> FileSettings | SqlSettings | OwnSettings:
         """The source that is replayed."""
         return self.source or FileSettings(kind="file", path=self.path or "")
 
 
-SourceSettings = FileSettings | LandingSettings | SqlSettings | ReplaySettings
+SourceSettings = FileSettings | LandingSettings | SqlSettings | OwnSettings | ReplaySettings
 SOURCE_SETTINGS: dict[str, type[Settings]] = {
     "file": FileSettings,
     "landing": LandingSettings,
     "sql": SqlSettings,
+    "own": OwnSettings,
     "replay": ReplaySettings,
 }
 
@@ -1014,7 +1031,7 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
     elif detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         location = (*location, "kind")
         kind = value.get("kind") if isinstance(value, dict) else value
-        known = detail["ctx"].get("expected_tags") or "'file', 'landing', 'sql', 'replay'"
+        known = detail["ctx"].get("expected_tags") or ", ".join(map(repr, SOURCE_SETTINGS))
         found = "missing" if kind is None else f"{kind!r} is no kind of source"
         message = f"{found}; the kinds are: {known}"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:

@@ -1,5 +1,6 @@
 """The plugin of docs/extend.md, as a reader would write it: everything picks it up."""
 
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -7,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+import pandas as pd
 import pytest
 import yaml
 
 from mlops_assets.definitions import make_definitions
 from mlops_assets.plugin_loader import use_plugins
+from mlops_assets.resources.sources import make_source
 from mlops_tests.assets.lab import FIRST_DAY, Lab, make_rows, make_settings
 from mlops_tests.small import REPOSITORY
 
@@ -23,12 +27,13 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
-def documented_settings() -> dict[str, Any]:
+def documented_settings(folder: Path) -> dict[str, Any]:
     """The lab's settings with what the document adds to them."""
     settings = make_settings()
     for block in blocks("yaml"):
-        for key, value in yaml.safe_load(block).items():
-            settings[key] = settings[key] | value if isinstance(value, dict) else value
+        for key, value in yaml.safe_load(block.replace("/data/", f"{folder}/")).items():
+            added = isinstance(value, dict) and key != "source"
+            settings[key] = settings[key] | value if added else value
     return settings
 
 
@@ -37,7 +42,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A project whose plugin file holds every snippet; trained and evaluated in March."""
     lab = Lab(tmp_path_factory.mktemp("plugins"))
     (lab.folder / "ideas.py").write_text("\n\n".join(blocks("python")), encoding="utf-8")
-    lab.write(make_rows(), documented_settings())
+    lab.write(settings=documented_settings(lab.folder))
+    make_rows().to_json(
+        lab.folder / "rows.jsonl", orient="records", lines=True, date_format="iso", date_unit="s"
+    )
     with lab.instance:
         assert lab.run("observations features", str(FIRST_DAY), "2026-03-10").success
         assert lab.run("training_set models/seasonal_naive models/trees", MARCH).success
@@ -58,6 +66,17 @@ def test_the_feature_is_stored_and_learned_from(lab: Lab) -> None:
     [card] = lab.models.cards("trees")
     assert "peak_14" in card.inputs
     assert "peak_14" in card.importance
+
+
+def test_the_source_gives_what_the_file_holds(lab: Lab) -> None:
+    stored = lab.datasets.read("observations", ["2026-03-05"])
+    rows = make_rows()
+    rows = rows[rows["date"] == "2026-03-05"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(stored, rows[stored.columns], check_dtype=False)
+    source = make_source(lab.project)
+    [(day, before)] = source.fingerprints(dt.date(2026, 3, 5), dt.date(2026, 3, 6)).items()
+    assert day == "2026-03-05"
+    assert before.startswith("3 rows")
 
 
 def test_the_split_says_what_is_learned_from(lab: Lab) -> None:
@@ -82,7 +101,7 @@ def test_the_family_has_a_launchpad_form_and_is_offered_for_new_models(lab: Lab)
     definitions = make_definitions(lab.project, lab.storage)
     [create] = definitions.resolve_job_def("create_model_job").graph.node_defs
     assert "extra_trees" in create.config_schema.config_type.fields["family"].config_type.fields  # type: ignore[attr-defined]
-    asset = definitions.resolve_assets_def("models/trees")
+    asset = definitions.resolve_assets_def(dg.AssetKey(["models", "trees"]))
     form = asset.op.config_schema.config_type.fields["hyperparameters"].config_type.fields  # type: ignore[attr-defined]
     assert form["n_estimators"].default_value == 20
     assert form["n_estimators"].description == "Number of trees (at least 1, at most 2,000)."
@@ -114,6 +133,7 @@ def test_the_documented_commands_find_nothing_wrong(lab: Lab) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for entry in ("family extra_trees", "metric share_off", "feature peak", "split weeks"):
+    entries = "family extra_trees|metric share_off|feature peak|split weeks|source json_lines"
+    for entry in entries.split("|"):
         assert done.stdout.count(f"{entry}: keeps its contract") == 2
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout

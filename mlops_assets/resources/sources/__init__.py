@@ -1,6 +1,6 @@
 """Where rows come from. Every source gives the rows of a half-open window of local days."""
 
-from mlops_assets.resources.sources import file, landing, replay, sql
+from mlops_assets.resources.sources import file, landing, own, replay, sql
 from mlops_assets.resources.sources.base import (
     SOURCES,
     Source,
@@ -22,6 +22,7 @@ __all__ = [
     "get_source",
     "landing",
     "make_source",
+    "own",
     "register",
     "replay",
     "sql",

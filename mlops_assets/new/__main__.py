@@ -11,14 +11,17 @@ import zoneinfo
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pydantic
 
 from mlops_assets.ml.inference.facts import UndecidableError
+from mlops_assets.ml.metrics import Task
 from mlops_assets.new.answers import Answers, names_in
 from mlops_assets.new.proposal import Proposal, propose
-from mlops_assets.new.roles import KEEP, REDUCTIONS, Wishes
+from mlops_assets.new.roles import KEEP, REDUCTIONS
 from mlops_assets.new.text import profile_text, settings_text
+from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import (
     CsvSettings,
     DateOrder,
@@ -68,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", required=True, help="the folder of the new project")
     parser.add_argument("--target", help="the column to forecast")
+    parser.add_argument(
+        "--task", choices=get_args(Task), help="whether the target is a number or one of classes"
+    )
+    parser.add_argument("--positive", help="of two classes, the one whose probability is forecast")
     parser.add_argument("--date", help="the column that says the day of a row")
     parser.add_argument(
         "--series", type=names_in, metavar="A,B", help='the columns that name a series; "" for none'
@@ -169,6 +176,8 @@ def _wishes(options: argparse.Namespace, folder: Path) -> Wishes:
         owner=options.owner,
         date=options.date,
         target=options.target,
+        task=options.task,
+        positive=options.positive,
         series=options.series,
         leave_out=options.leave_out,
         aggregate=options.aggregate,

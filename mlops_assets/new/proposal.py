@@ -2,24 +2,25 @@
 
 import datetime as dt
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.ml.inference.facts import Decision, Facts, UndecidableError, facts_of
+from mlops_assets.ml.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
 from mlops_assets.ml.inference.inputs import Columns, useful_key
 from mlops_assets.ml.inference.row_kinds import Rows
 from mlops_assets.ml.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.roles import (
     Aggregate,
-    Wishes,
     find_aggregate,
     find_columns,
-    find_target,
     kind_of_rows,
     read_table,
     varying,
 )
+from mlops_assets.new.targets import find_target, values_of
+from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
 from mlops_assets.resources.sources.samples import Sample, reading
@@ -57,7 +58,7 @@ class Proposal:
     whole: bool
     facts: dict[str, Facts]
     date: Decision[str]
-    target: Decision[str]
+    target: Target
     rows: Rows
     aggregate: Aggregate | None
     columns: Columns
@@ -88,17 +89,17 @@ def propose(
     column = sample.dates[date.value]
     facts = facts_of(sample.frame)
     target = find_target(sample, facts, wishes, answers)
-    values = sample.frame[target.value]
+    values = values_of(sample, target)
     days = _days(_span_of(source, zone, date.value), sample, column.days, values)
-    rows = kind_of_rows(sample, facts, date.value, target.value, wishes)
-    aggregate, rows = find_aggregate(rows, column.days, facts[target.value], wishes, answers)
-    columns = find_columns(sample, facts, date.value, target.value, rows, wishes, answers)
+    rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
+    aggregate, rows = find_aggregate(rows, column.days, target, facts[target.name], wishes, answers)
+    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
     if aggregate is not None:
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
-    span = _span(days, replay.value)
+    span = _span(days, target, replay=replay.value)
     key = None
-    if rows.events:
+    if rows.events and target.lagged:
         key = useful_key(sample.frame, facts, values, columns.categorical)
     notes = _notes(sample, column.days, values, days, today, replay.value)
     return Proposal(
@@ -160,10 +161,11 @@ def _replay(days: Days, today: dt.date, wishes: Wishes, answers: Answers) -> Dec
     return Decision(answers.yes_or_no("replay", f"{reason}. Replay it?"), reason)
 
 
-def _span(days: Days, replay: bool) -> Span:
+def _span(days: Days, target: Target, *, replay: bool) -> Span:
+    choices: Sequence[list[int]] = LAGS if target.lagged else [[]]
     if not replay:
-        return fit_span(days.first, days.last)
-    lags, months = LAGS[0], WINDOWS[0]
+        return fit_span(days.first, days.last, choices)
+    lags, months = choices[0], WINDOWS[0]
     reason = f"they fit into the loop of {REPLAY_DAYS} days, which is played up to yesterday"
     return Span(days.first, lags, months, 14, reason)
 

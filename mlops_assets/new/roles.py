@@ -8,14 +8,15 @@ from mlops_assets.ml.evaluation import RESERVED_COLUMNS
 from mlops_assets.ml.inference.facts import (
     Decision,
     Facts,
+    Target,
     UndecidableError,
     choose_date,
-    choose_target,
-    target_candidates,
 )
 from mlops_assets.ml.inference.inputs import Columns, choose_inputs
 from mlops_assets.ml.inference.row_kinds import Rows, find_rows
 from mlops_assets.new.answers import Answers
+from mlops_assets.new.targets import values_of
+from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import Sample, read_sample
 
@@ -25,21 +26,6 @@ if TYPE_CHECKING:
 KEEP = "none"  # the answer that leaves rows as they are
 REDUCTIONS = ("sum", "mean", "median", "min", "max")
 HOURS = 24
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the flags say; None where a flag is not given."""
-
-    name: str
-    owner: str
-    date: str | None = None
-    target: str | None = None
-    series: list[str] | None = None
-    leave_out: list[str] | None = None
-    aggregate: str | None = None
-    replay: bool | None = None
-    time_zone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,38 +86,6 @@ def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]
     return found if chosen == found.value else Decision(chosen, "as answered")
 
 
-def find_target(
-    sample: Sample, facts: dict[str, Facts], wishes: Wishes, answers: Answers
-) -> Decision[str]:
-    candidates = target_candidates(facts)
-    named = wishes.target
-    if named is None:
-        if not candidates:
-            raise UndecidableError("no numeric target: no column holds more than two numbers")
-        found = choose_target(candidates)
-        if found is not None and len(candidates) == 1:
-            return found
-        default, why = found or (None, "")
-        chosen = answers.choose(
-            "--target", "Which column is to be forecast?", candidates, default, why
-        )
-        return found if found and chosen == found.value else Decision(chosen, "as answered")
-    if named not in facts:
-        known = ", ".join(facts)
-        what = "holds dates" if named in sample.dates else "is no column"
-        raise UndecidableError(f"the target {named!r} {what}; the columns are: {known}")
-    fact = facts[named]
-    if not fact.number:
-        seen = ", ".join(map(repr, fact.common)) or "nothing"
-        raise UndecidableError(
-            f"the target {named!r} is not numeric: it holds {seen}; name one of: "
-            f"{', '.join(candidates) or 'none here, no column holds numbers that vary'}"
-        )
-    if fact.distinct < 2:
-        raise UndecidableError(f"the target {named!r} is the same in all rows")
-    return Decision(named, "as named")
-
-
 def kind_of_rows(
     sample: Sample, facts: dict[str, Facts], date: str, target: str, wishes: Wishes
 ) -> Rows:
@@ -155,15 +109,22 @@ def kind_of_rows(
 def find_aggregate(
     rows: Rows,
     days: "pd.Series[pd.Timestamp]",
-    target: Facts,
+    target: Target,
+    fact: Facts,
     wishes: Wishes,
     answers: Answers,
 ) -> tuple[Aggregate | None, Rows]:
     """How rows become one a day, where they come as regularly as hours or it is wished."""
-    if wishes.aggregate == KEEP or (rows.grid is None and wishes.aggregate is None):
-        kept: Decision[list[str]] = Decision([], "every row is an event of its own, as named")
+    if target.labels and wishes.aggregate not in (None, KEEP):
+        raise UndecidableError("classes do not add up to a day; leave out --aggregate")
+    if (
+        target.labels
+        or wishes.aggregate == KEEP
+        or (rows.grid is None and wishes.aggregate is None)
+    ):
+        kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
         return None, rows if rows.grid is None else Rows(kept)
-    counts = target.whole and not target.negative
+    counts = fact.whole and not fact.negative
     default = "sum" if counts else "mean"
     why = "whole numbers, none below zero, add up" if counts else "such numbers do not add up"
     how = wishes.aggregate or answers.choose(
@@ -174,7 +135,7 @@ def find_aggregate(
         why,
     )
     if how == KEEP:
-        return find_aggregate(rows, days, target, replace(wishes, aggregate=KEEP), answers)
+        return find_aggregate(rows, days, target, fact, replace(wishes, aggregate=KEEP), answers)
     reason = why if how == default and wishes.aggregate is None else "as named"
     least, most = 1, None
     if rows.grid is not None and rows.grid >= 2:
@@ -189,13 +150,13 @@ def find_columns(
     sample: Sample,
     facts: dict[str, Facts],
     date: str,
-    target: str,
+    target: Target,
     rows: Rows,
     wishes: Wishes,
     answers: Answers,
 ) -> Columns:
     """The inputs; what else there is, with the reason why it is none."""
-    known = [name for name in facts if name != target]
+    known = [name for name in facts if name != target.name]
     out = {name: "another column of dates" for name in sample.dates if name != date}
     out |= dict.fromkeys(sample.strange, "neither numbers nor text")
     out |= dict.fromkeys(sample.unclear, "no clear dates")
@@ -204,19 +165,20 @@ def find_columns(
     if not series:
         taken = "named like a column that is stored beside forecasts; rename it to use it"
         out |= {name: taken for name in known if name in RESERVED_COLUMNS}
-    computed = re.compile(rf"{re.escape(target)}_(lag|mean|count|last)_")
+    computed = re.compile(rf"{re.escape(target.name)}_(lag|mean|count|last)_")
     out |= {name: "named like a computed feature" for name in known if computed.match(name)}
     for name in wishes.leave_out or []:
         if name not in known or name in series:
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
         out[name] = "as named"
-    found = choose_inputs(sample.frame, facts, target, series, out)
+    values = values_of(sample, target)
+    found = choose_inputs(sample.frame, facts, values, series, out)
     inputs = [*found.numeric, *(name for name in found.categorical if name not in series)]
     if wishes.leave_out is None and inputs:
         question = "Which columns are known only after the day, and cannot help a forecast?"
         late = answers.several("--leave-out", question, inputs)
         out |= dict.fromkeys(late, "known only after the day, as answered")
-        found = choose_inputs(sample.frame, facts, target, series, out)
+        found = choose_inputs(sample.frame, facts, values, series, out)
     return found
 
 

@@ -18,7 +18,7 @@ CALENDAR = (
 )
 WIDE = 1 << 20
 SLICE_VALUES = 12
-FEWEST_IN_LEAF, MOST_IN_LEAF = 5, 50
+FEWEST_IN_LEAF, USUAL_LEAF, MOST_IN_LEAF = 5, 20, 50
 
 
 def settings_text(made: Proposal) -> str:
@@ -27,6 +27,7 @@ def settings_text(made: Proposal) -> str:
         _head(made),
         _source(made),
         _columns(made),
+        _classes(made),
         _aggregate(made),
         _constraints(made),
         _features(made),
@@ -55,7 +56,7 @@ def _head(made: Proposal) -> Iterator[str]:
     yield comment("Written from a look at the table, with the reason beside each choice.")
     yield comment("profile.md tells what was seen; every line may be changed.")
     yield f"name: {flow(made.wishes.name)}"
-    yield f"description: {flow(f'{made.target.value}, forecast one day ahead.')}"
+    yield f"description: {flow(f'{made.target.name}, forecast one day ahead.')}"
     yield f"owner: {flow(made.wishes.owner)}  # who answers for it"
     yield f"time_zone: {flow(made.time_zone)}  # in which a day begins and ends"
     if not made.replay.value:
@@ -81,7 +82,7 @@ def _columns(made: Proposal) -> Iterator[str]:
     columns, series = made.columns, made.rows.series
     yield "columns:"
     yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
-    yield f"  target: {flow(made.target.value)}  {comment(made.target.reason)}"
+    yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
     if series.value:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
@@ -91,6 +92,17 @@ def _columns(made: Proposal) -> Iterator[str]:
     yield f"  categorical: {flow(columns.categorical)}"
     for name, reason in columns.left_out.items():
         yield f"  {comment(f'left out: {name}: {reason}')}"
+
+
+def _classes(made: Proposal) -> Iterator[str]:
+    target = made.target
+    if target.labels:
+        yield "task: classification"
+        yield comment("A day with another label is not stored; add a new one at the end.")
+        yield "classes:"
+        yield f"  labels: {flow(list(target.labels))}"
+        if target.positive is not None:
+            yield f"  positive: {flow(target.positive)}  {comment('its probability is forecast')}"
 
 
 def _aggregate(made: Proposal) -> Iterator[str]:
@@ -114,8 +126,9 @@ def _aggregate(made: Proposal) -> Iterator[str]:
 
 
 def _constraints(made: Proposal) -> Iterator[str]:
-    target = made.target.value
-    limits = {target: {} if made.facts[target].negative else {"min": 0}}
+    target = made.target.name
+    bounded = not made.target.labels and not made.facts[target].negative
+    limits = {target: {"min": 0} if bounded else {}}
     for name in [*made.columns.numeric, *made.columns.categorical]:
         limits[name] = _limits(made.facts[name], year=made.days.count >= REPLAY_DAYS)
     told = {name: limit for name, limit in limits.items() if limit}
@@ -138,7 +151,9 @@ def _features(made: Proposal) -> Iterator[str]:
     taken = {*made.columns.numeric, *made.columns.categorical, *made.rows.series.value}
     calendar = [str(feature) for feature in CALENDAR if feature not in taken]
     yield "features:"
-    if made.lagged:
+    if not made.target.lagged:
+        yield f"  {comment('no lags: several classes are no numbers')}"
+    elif made.lagged:
         yield f"  {comment('what all rows of the days before came to')}"
         yield "  lagged_aggregates:"
         # one row a day is followed through its weeks, events by their newest days
@@ -163,9 +178,12 @@ def _training(made: Proposal) -> Iterator[str]:
 
 
 def _evaluation(made: Proposal) -> Iterator[str]:
-    fact = made.facts[made.target.value]
+    fact = made.facts[made.target.name]
     yield "evaluation:"
-    if fact.negative:
+    if made.target.labels:
+        yield "  metrics: [log_loss, brier_score, roc_auc, pr_auc, accuracy, calibration_error]"
+        yield "  primary: log_loss"
+    elif fact.negative:
         yield f"  {comment('the target can be negative, so that shares of it say little')}"
         yield "  metrics: [mae, rmse, bias]"
         yield "  primary: mae"
@@ -191,6 +209,8 @@ def _slices(made: Proposal) -> list[str]:
 
 def _yardstick(made: Proposal) -> tuple[str, str, dict[str, Any]]:
     """Name, family and hyperparameters of the model that the others are compared with."""
+    if made.target.labels:
+        return "prior", "prior", {}
     if not made.lagged:
         return "seasonal_naive", "seasonal_naive", {}
     by = [] if made.key is None else [made.key.value]
@@ -203,20 +223,29 @@ def _weekday(made: Proposal) -> list[str]:
 
 
 def _models(made: Proposal) -> Iterator[str]:
-    fact = made.facts[made.target.value]
+    fact = made.facts[made.target.name]
     counts = fact.whole and not fact.negative
     rows = made.rows_read if made.aggregate is None else made.rows_read // (made.rows.grid or 1)
     leaf = min(MOST_IN_LEAF, max(FEWEST_IN_LEAF, rows // 1000))
-    hist: dict[str, Any] = {"loss": "poisson"} if counts else {}
-    if leaf < 20:
-        hist["min_samples_leaf"] = leaf
-    yield "models:"
-    for name, family, hyperparameters in (
-        _yardstick(made),
+    small: dict[str, Any] = {"min_samples_leaf": leaf} if leaf < USUAL_LEAF else {}
+    tree = {"max_depth": 8, "min_samples_leaf": leaf}
+    models: list[tuple[str, str, dict[str, Any]]] = [
         ("linear", "ridge", {"alpha": 10.0}),
-        ("tree", "decision_tree", {"max_depth": 8, "min_samples_leaf": leaf}),
-        ("hist_boosting", "hist_gradient_boosting", hist),
-    ):
+        ("tree", "decision_tree", tree),
+        (
+            "hist_boosting",
+            "hist_gradient_boosting",
+            {"loss": "poisson"} | small if counts else small,
+        ),
+    ]
+    if made.target.labels:
+        models = [
+            ("logistic", "logistic_regression", {}),
+            ("tree", "decision_tree_classifier", tree),
+            ("hist_boosting", "hist_gradient_boosting_classifier", small),
+        ]
+    yield "models:"
+    for name, family, hyperparameters in [_yardstick(made), *models]:
         yield f"  - name: {name}"
         yield f"    family: {family}"
         if hyperparameters:
@@ -277,7 +306,7 @@ def _row(made: Proposal, name: str, fact: Facts) -> str:
 def _use(made: Proposal, name: str) -> str:
     series, columns = made.rows.series.value, made.columns
     uses: Mapping[str, Sequence[str]] = {
-        "target": [made.target.value],
+        "target": [made.target.name],
         "series": series,
         "numeric input": columns.numeric,
         "categorical input": columns.categorical,
@@ -288,7 +317,9 @@ def _use(made: Proposal, name: str) -> str:
 
 def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     yield "date", *made.date
-    yield "target", *made.target
+    yield "target", made.target.name, made.target.reason
+    if made.target.positive is not None:
+        yield "probability of", made.target.positive, "the one of two labels that is forecast"
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
     if made.aggregate is not None:
         yield "aggregate", made.aggregate.target.value, made.aggregate.reason
@@ -297,7 +328,7 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     yield "replay", "yes" if made.replay.value else "no", made.replay.reason
     if not made.replay.value:
         yield "first day", made.span.first_day, made.span.reason
-    yield "lags", ", ".join(map(str, made.span.lags)), made.span.reason
+    yield "lags", ", ".join(map(str, made.span.lags)) or "none", made.span.reason
     yield "window in months", made.span.window_months, made.span.reason
     for name, reason in made.columns.left_out.items():
         yield "left out", name, reason

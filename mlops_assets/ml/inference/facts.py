@@ -34,6 +34,23 @@ class Decision(NamedTuple, Generic[Value]):
 
 
 @dataclass(frozen=True)
+class Target:
+    """The column to forecast."""
+
+    name: str
+    reason: str
+    labels: tuple[str, ...] = ()
+    """Its classes; none for numbers."""
+    positive: str | None = None
+    """Of two classes, the one whose probability is forecast."""
+
+    @property
+    def lagged(self) -> bool:
+        """Whether its past can be an input: several classes are no numbers."""
+        return len(self.labels) <= 2
+
+
+@dataclass(frozen=True)
 class Facts:
     """What a column holds."""
 

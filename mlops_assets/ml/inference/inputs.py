@@ -27,16 +27,17 @@ class Columns:
 def choose_inputs(
     frame: "pd.DataFrame",
     facts: Mapping[str, Facts],
-    target: str,
+    target: "pd.Series[Any]",
     series: Sequence[str],
     left_out: Mapping[str, str],
 ) -> Columns:
     """Numeric and categorical inputs: all but those that say nothing or too much.
 
-    `left_out` are columns that are none already, with the reasons.
+    `target` has the name of its column, and numbers for two classes. `left_out` are columns that
+    are none already, with the reasons.
     """
     out = dict(left_out)
-    kept = [name for name in facts if name not in out and name != target]
+    kept = [name for name in facts if name not in out and name != target.name]
     for name in kept:
         reason = _useless(facts[name], len(frame))
         if reason is not None and name not in series:

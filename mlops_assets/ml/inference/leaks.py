@@ -9,19 +9,27 @@ if TYPE_CHECKING:
 
 ALIKE = 0.999  # of the correlation
 EXACT = 1 - 1e-9  # the share of variance that a sum explains which is no forecast but arithmetic
+FEW_CLASSES = 20
 ENOUGH_ROWS = 10  # for each column; with fewer, any numbers add up
 
 
-def find_leaks(frame: "pd.DataFrame", target: str, names: Sequence[str]) -> dict[str, str]:
+def find_leaks(
+    frame: "pd.DataFrame", values: "pd.Series[Any]", names: Sequence[str]
+) -> dict[str, str]:
     """The columns among `names` that hold the target in other words, each with the reason.
 
-    `frame` holds numbers as float64 and text; so does its target.
+    `frame` holds numbers as float64 and text; `values` are the target, float64 or text.
     """
-    values = frame[target]
     found: dict[str, str] = {}
     for name in names:
         if values.isna().any() and (frame[name].isna() == values.isna()).all():
             found[name] = "missing exactly where the target is, so it is known no earlier"
+    classes = values.nunique() <= FEW_CLASSES
+    for name in names:
+        if classes and name not in found and _determines(frame[name], values):
+            found[name] = (
+                "each of its values has one class only, so it is the target in other words"
+            )
     if values.dtype != "float64":
         return found
     numeric = [name for name in names if name not in found and frame[name].dtype == "float64"]
@@ -37,9 +45,15 @@ def find_leaks(frame: "pd.DataFrame", target: str, names: Sequence[str]) -> dict
 def _correlation(one: "pd.Series[Any]", other: "pd.Series[Any]") -> float:
     known = one.notna() & other.notna()
     one, other = one[known], other[known]
-    if one.nunique() < 3 or other.nunique() < 3:
+    if one.nunique() < 2 or other.nunique() < 2:
         return 0.0
     return float(one.corr(other))
+
+
+def _determines(names: "pd.Series[Any]", values: "pd.Series[Any]") -> bool:
+    """Whether each of a few names goes with one value of the target only."""
+    few = 2 <= names.nunique() <= len(names) / ENOUGH_ROWS
+    return few and bool((values.groupby(names, dropna=False).nunique() <= 1).all())
 
 
 def _parts(frame: "pd.DataFrame", target: "pd.Series[Any]", names: list[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """How much is learned from, and since when."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -24,27 +25,27 @@ class Span:
     reason: str
 
 
-def fit_span(first: dt.date, last: dt.date) -> Span:
+def fit_span(first: dt.date, last: dt.date, choices: Sequence[list[int]] = LAGS) -> Span:
     """The first day, lags and window that a history allows. UndecidableError when it is too short.
 
-    The longest lags and window that leave two months of service are taken, else the least ones.
+    Of the choices of lags, the first is the longest. The longest lags and window that leave two months of service are taken, else the least ones.
     """
     found: tuple[list[int], int] | None = None
-    for lags, months in product(LAGS, WINDOWS):
-        if service_days(first, last, max(lags), months) >= SERVICE_DAYS:
+    for lags, months in product(choices, WINDOWS):
+        if service_days(first, last, max(lags, default=0), months) >= SERVICE_DAYS:
             found = lags, months
             break
-    lags, months = found or (LAGS[-1], WINDOWS[-1])
-    served = service_days(first, last, max(lags), months)
+    lags, months = found or (choices[-1], WINDOWS[-1])
+    served = service_days(first, last, max(lags, default=0), months)
     days = (last - first).days + 1
     if served < 1:
         raise UndecidableError(
             f"the rows reach from {first} to {last}, {days} days; a window of one month, after the "
-            f"{max(lags)} days that the lags need, ends after them. Give it more days"
+            f"{max(lags, default=0)} days that the lags need, ends after them. Give it more days"
         )
-    start = _recent_start(first, last, max(lags), months)
+    start = _recent_start(first, last, max(lags, default=0), months)
     left = f"of {days} days" if start == first else f"of {days} days, of which the last are used"
-    served = service_days(start, last, max(lags), months)
+    served = service_days(start, last, max(lags, default=0), months)
     reason = f"{left}, lags and window leave {served} days of service"
     return Span(start, lags, months, 7 if months == 1 else 14, reason)
 

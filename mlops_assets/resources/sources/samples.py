@@ -52,6 +52,8 @@ class Sample:
     dates: dict[str, DateColumn]
     unclear: dict[str, str] = field(default_factory=dict)
     """Columns that look like dates, with the reason why they cannot be read as such."""
+    flags: list[str] = field(default_factory=list)
+    """Columns of the frame that are 1 and 0 for true and false."""
     strange: list[str] = field(default_factory=list)
     """Columns of values that are neither numbers nor text, which are not in the frame."""
 
@@ -73,6 +75,7 @@ def reading(
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     import pandas as pd
+    import pyarrow as pa
 
     project = reading(source, time_zone)
     table, whole, place = _table(source, project)
@@ -81,6 +84,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     csv = source.csv if isinstance(source, FileSettings) else None
     dates: dict[str, DateColumn] = {}
     unclear: dict[str, str] = {}
+    flags: list[str] = []
     strange: list[str] = []
     columns: dict[str, Any] = {}
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
@@ -98,8 +102,9 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             strange.append(name)
         else:
             columns[name] = values
+            flags += [name] if pa.types.is_boolean(column.type) else []
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    return Sample(frame, whole, dates, unclear, strange)
+    return Sample(frame, whole, dates, unclear, flags, strange)
 
 
 def _table(source: FileSettings | SqlSettings, project: Project) -> tuple[Any, bool, str]:

@@ -27,9 +27,7 @@ def find_leaks(
     classes = values.nunique() <= FEW_CLASSES
     for name in names:
         if classes and name not in found and _determines(frame[name], values):
-            found[name] = (
-                "each of its values has one class only, so it is the target in other words"
-            )
+            found[name] = "each of its values has one class only: the target in other words"
     if values.dtype != "float64":
         return found
     numeric = [name for name in names if name not in found and frame[name].dtype == "float64"]

@@ -92,7 +92,7 @@ def propose(
     values = values_of(sample, target)
     days = _days(_span_of(source, zone, date.value), sample, column.days, values)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
-    aggregate, rows = find_aggregate(rows, column.days, target, facts[target.name], wishes, answers)
+    aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
     columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
     if aggregate is not None:
         columns = varying(columns, sample.frame, column.days)

@@ -108,7 +108,6 @@ def kind_of_rows(
 
 def find_aggregate(
     rows: Rows,
-    days: "pd.Series[pd.Timestamp]",
     target: Target,
     fact: Facts,
     wishes: Wishes,
@@ -117,11 +116,8 @@ def find_aggregate(
     """How rows become one a day, where they come as regularly as hours or it is wished."""
     if target.labels and wishes.aggregate not in (None, KEEP):
         raise UndecidableError("classes do not add up to a day; leave out --aggregate")
-    if (
-        target.labels
-        or wishes.aggregate == KEEP
-        or (rows.grid is None and wishes.aggregate is None)
-    ):
+    unasked = rows.grid is None and wishes.aggregate is None
+    if target.labels or wishes.aggregate == KEEP or unasked:
         kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
         return None, rows if rows.grid is None else Rows(kept)
     counts = fact.whole and not fact.negative
@@ -135,7 +131,7 @@ def find_aggregate(
         why,
     )
     if how == KEEP:
-        return find_aggregate(rows, days, target, fact, replace(wishes, aggregate=KEEP), answers)
+        return find_aggregate(rows, target, fact, replace(wishes, aggregate=KEEP), answers)
     reason = why if how == default and wishes.aggregate is None else "as named"
     least, most = 1, None
     if rows.grid is not None and rows.grid >= 2:

@@ -229,14 +229,11 @@ def _models(made: Proposal) -> Iterator[str]:
     leaf = min(MOST_IN_LEAF, max(FEWEST_IN_LEAF, rows // 1000))
     small: dict[str, Any] = {"min_samples_leaf": leaf} if leaf < USUAL_LEAF else {}
     tree = {"max_depth": 8, "min_samples_leaf": leaf}
+    hist = {"loss": "poisson"} | small if counts else small
     models: list[tuple[str, str, dict[str, Any]]] = [
         ("linear", "ridge", {"alpha": 10.0}),
         ("tree", "decision_tree", tree),
-        (
-            "hist_boosting",
-            "hist_gradient_boosting",
-            {"loss": "poisson"} | small if counts else small,
-        ),
+        ("hist_boosting", "hist_gradient_boosting", hist),
     ]
     if made.target.labels:
         models = [

@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 DATE_NAMES = ("date", "day", "ds", "dt", "timestamp", "datetime", "time", "dteday")
 TARGET_NAMES = (
     *("target", "y", "label", "demand", "sales", "units", "quantity", "qty", "cnt", "count"),
-    *("value", "amount", "total", "revenue", "load", "consumption", "delay", "price"),
+    *("value", "amount", "total", "revenue", "load", "consumption", "delay"),
 )
 KEY_NAME = re.compile(
     r"(^|_)(id|code|nr|no|number|key|sku|ean|store|shop|item|product|site|sensor|station|region|"

@@ -26,9 +26,10 @@ class Span:
 
 
 def fit_span(first: dt.date, last: dt.date, choices: Sequence[list[int]] = LAGS) -> Span:
-    """The first day, lags and window that a history allows. UndecidableError when it is too short.
+    """The first day, lags and window that a history allows. UndecidableError if it is too short.
 
-    Of the choices of lags, the first is the longest. The longest lags and window that leave two months of service are taken, else the least ones.
+    Of the choices of lags the first is the longest. The longest lags and window that leave two
+    months of service are taken, else the least ones.
     """
     found: tuple[list[int], int] | None = None
     for lags, months in product(choices, WINDOWS):
@@ -36,16 +37,16 @@ def fit_span(first: dt.date, last: dt.date, choices: Sequence[list[int]] = LAGS)
             found = lags, months
             break
     lags, months = found or (choices[-1], WINDOWS[-1])
-    served = service_days(first, last, max(lags, default=0), months)
+    reach = max(lags, default=0)
     days = (last - first).days + 1
-    if served < 1:
+    if service_days(first, last, reach, months) < 1:
         raise UndecidableError(
             f"the rows reach from {first} to {last}, {days} days; a window of one month, after the "
-            f"{max(lags, default=0)} days that the lags need, ends after them. Give it more days"
+            f"{reach} days that the lags need, ends after them. Give it more days"
         )
-    start = _recent_start(first, last, max(lags, default=0), months)
+    start = _recent_start(first, last, reach, months)
     left = f"of {days} days" if start == first else f"of {days} days, of which the last are used"
-    served = service_days(start, last, max(lags, default=0), months)
+    served = service_days(start, last, reach, months)
     reason = f"{left}, lags and window leave {served} days of service"
     return Span(start, lags, months, 7 if months == 1 else 14, reason)
 

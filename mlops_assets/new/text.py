@@ -129,8 +129,11 @@ def _constraints(made: Proposal) -> Iterator[str]:
     target = made.target.name
     bounded = not made.target.labels and not made.facts[target].negative
     limits = {target: {"min": 0} if bounded else {}}
+    for name in made.columns.numeric:
+        limits[name] = _least(made.facts[name], year=made.days.count >= REPLAY_DAYS)
     for name in [*made.columns.numeric, *made.columns.categorical]:
-        limits[name] = _limits(made.facts[name], year=made.days.count >= REPLAY_DAYS)
+        if made.facts[name].missing:
+            limits[name] = {**limits.get(name, {}), "nullable": True}
     told = {name: limit for name, limit in limits.items() if limit}
     if told:
         yield comment("A day that breaks them is not stored. From the values that were seen.")
@@ -139,17 +142,15 @@ def _constraints(made: Proposal) -> Iterator[str]:
             yield f"  {flow(name)}: {flow(limit)}"
 
 
-def _limits(fact: Facts, *, year: bool) -> dict[str, Any]:
-    """The limits of an input; a temperature of a summer may yet fall below zero."""
-    positive = fact.number and not fact.negative and (fact.whole or year)
-    return {**({"min": 0} if positive else {}), **({"nullable": True} if fact.missing else {})}
+def _least(fact: Facts, *, year: bool) -> dict[str, Any]:
+    """The least value of an input; a temperature of a summer may yet fall below zero."""
+    return {"min": 0} if not fact.negative and (fact.whole or year) else {}
 
 
 def _features(made: Proposal) -> Iterator[str]:
     lags = made.span.lags
     windows = [days for days in lags if days in (7, 28)]
-    taken = {*made.columns.numeric, *made.columns.categorical, *made.rows.series.value}
-    calendar = [str(feature) for feature in CALENDAR if feature not in taken]
+    calendar = [str(feature) for feature in CALENDAR if feature not in _used(made)]
     yield "features:"
     if not made.target.lagged:
         yield f"  {comment('no lags: several classes are no numbers')}"
@@ -218,8 +219,14 @@ def _yardstick(made: Proposal) -> tuple[str, str, dict[str, Any]]:
 
 
 def _weekday(made: Proposal) -> list[str]:
-    taken = [*made.columns.numeric, *made.columns.categorical]
-    return [name for name in ["day_of_week"] if name not in taken]
+    return [name for name in [str(CalendarFeature.DAY_OF_WEEK)] if name not in _used(made)]
+
+
+def _used(made: Proposal) -> set[str]:
+    """The columns of the source that the settings name."""
+    columns = made.columns
+    named = [made.date.value, made.target.name, *made.rows.series.value]
+    return {*named, *columns.numeric, *columns.categorical}
 
 
 def _models(made: Proposal) -> Iterator[str]:

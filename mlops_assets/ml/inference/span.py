@@ -41,8 +41,9 @@ def fit_span(first: dt.date, last: dt.date, choices: Sequence[list[int]] = LAGS)
     days = (last - first).days + 1
     if service_days(first, last, reach, months) < 1:
         raise UndecidableError(
-            f"the rows reach from {first} to {last}, {days} days; a window of one month, after the "
-            f"{reach} days that the lags need, ends after them. Give it more days"
+            f"the rows reach from {first} to {last}, {days} days; a calendar month to learn from"
+            f"{f', after {reach} days for the lags,' if reach else ''} leaves none to serve; "
+            "give the table more days"
         )
     start = _recent_start(first, last, reach, months)
     left = f"of {days} days" if start == first else f"of {days} days, of which the last are used"

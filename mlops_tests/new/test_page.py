@@ -49,7 +49,9 @@ def run(command: str, clone: Path) -> str:
     return done.stdout
 
 
-def test_the_page_leads_from_a_table_to_green_assets(clone: Path) -> None:
+def test_the_page_leads_from_a_table_to_green_assets(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(f"python - <<'END'\n{SNIPPET}\nEND", clone)
     make_project, serve, by_hand = COMMANDS
     told = run(make_project, clone)
@@ -65,7 +67,8 @@ def test_the_page_leads_from_a_table_to_green_assets(clone: Path) -> None:
     assert project.columns.series == ["station"]
     # the history alone: serving would never end
     run(serve.replace("make run", "make history"), clone)
-    with dg.DagsterInstance.from_config(str(clone / "rentals" / ".dagster")) as instance:
+    monkeypatch.setenv("DAGSTER_HOME", str(clone / "rentals" / ".dagster"))
+    with dg.DagsterInstance.get() as instance:
         failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
         leaderboard = instance.get_materialized_partitions(dg.AssetKey("leaderboard"))
     assert failed == []

@@ -1,4 +1,5 @@
 # make run: install, build the history of the sample, serve the web UI.   make test: the tests.
+# make new-project FROM=TABLE OUT=FOLDER [TARGET=COLUMN] [FLAGS=--yes]: settings for a table of yours.
 
 PORT ?= 3000
 PYTHON ?= python3
@@ -10,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 export DAGSTER_EVENT_BATCH_SIZE ?= 1000
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history clean-history test check fix schema benchmarks install
+.PHONY: run history new-project clean-history test check fix schema benchmarks install
 .DEFAULT_GOAL := run
 
 run: history
@@ -18,6 +19,9 @@ run: history
 
 history: install
 	@$(BIN)/python -m mlops_assets.history
+
+new-project: install
+	@$(BIN)/python -m mlops_assets.new "$(FROM)" --out "$(OUT)" $(if $(TARGET),--target "$(TARGET)") $(FLAGS)
 
 clean-history:
 	rm -rf $(DAGSTER_HOME) $(CURDIR)/storage

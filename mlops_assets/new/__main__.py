@@ -209,7 +209,11 @@ def _write(made: Proposal, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as elsewhere:
         draft = Path(elsewhere) / SETTINGS
         draft.write_text(texts[SETTINGS], encoding="utf-8")
-        project = load_project(draft).model_copy(update={"folder": folder})
+        try:
+            project = load_project(draft).model_copy(update={"folder": folder})
+        except ProjectError as error:  # of a file that nobody will see
+            message = str(error).replace(str(draft.resolve()), "what would be written")
+            raise ProjectError(message) from error
     _read_some(project, made)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in reversed(texts.items()):  # the settings last: they make it a project

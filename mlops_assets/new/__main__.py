@@ -196,7 +196,10 @@ def _unanswered(missing: Sequence[str]) -> str:
 
 def _with_flags(message: str) -> str:
     """A message that names flags where it names settings which are not written yet."""
-    named = {f"csv.{flag}": f"--{flag}" for flag in CSV_FLAGS} | {"source.path": "the table"}
+    named = {f"csv.{flag}": f"--{flag}" for flag in CSV_FLAGS} | {
+        "source.path": "the table",
+        "source.table": "its name",
+    }
     for setting, flag in named.items():
         message = message.replace(f"{setting} of the source", flag).replace(setting, flag)
     return message

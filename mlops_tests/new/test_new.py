@@ -75,7 +75,9 @@ def test_hours_become_days(tmp_path: Path) -> None:
     assert project.aggregate.target == "sum"
     assert (project.aggregate.min_rows, project.aggregate.max_rows) == (23, 25)
     assert project.aggregate.inputs == {"temperature": "mean", "weather": "most_common"}
-    assert project.columns.numeric == ["temperature"]  # the parts of the sum tell the target
+    assert project.columns.numeric == [
+        "temperature"
+    ]  # the hours are the same, the parts of the sum tell the target
 
 
 def test_hours_stay_hours_on_demand(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pydantic
 
 from mlops_assets.ml.inference.facts import UndecidableError
 from mlops_assets.ml.metrics import Task
-from mlops_assets.new.answers import Answers, names_in
+from mlops_assets.new.answers import Answers, UnansweredError, names_in
 from mlops_assets.new.proposal import Proposal, propose
 from mlops_assets.new.roles import KEEP, REDUCTIONS
 from mlops_assets.new.text import profile_text, settings_text
@@ -49,9 +49,11 @@ def main(arguments: Sequence[str] | None = None, answers: Answers | None = None)
         source = _source(options)
         made = propose(source, _wishes(options, folder), answers, _today(options))
         if answers.missing:
-            print(_unanswered(answers.missing), file=sys.stderr)
-            return 2
+            raise UnansweredError
         _write(made, folder)
+    except UnansweredError:
+        print(_unanswered(answers.missing), file=sys.stderr)
+        return 2
     except (SourceError, UndecidableError, ProjectError, OSError) as error:
         print(f"{_with_flags(str(error))}\nNothing was written.", file=sys.stderr)
         return 1

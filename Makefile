@@ -1,5 +1,5 @@
 # make run: install, build the history of the sample, serve the web UI.   make test: the tests.
-# make new-project FROM=TABLE OUT=FOLDER [TARGET=COLUMN] [FLAGS=--yes]: settings for a table of yours.
+# make new-project FROM=TABLE [TARGET=COLUMN] [OUT=FOLDER] [FLAGS=--yes]: settings for your own table.
 
 PORT ?= 3000
 PYTHON ?= python3
@@ -21,7 +21,9 @@ history: install
 	@$(BIN)/python -m mlops_assets.history
 
 new-project: install
-	@$(BIN)/python -m mlops_assets.new "$(FROM)" --out "$(OUT)" $(if $(TARGET),--target "$(TARGET)") $(FLAGS)
+	@test -n "$(FROM)" || { echo "name the table: make new-project FROM=sales.csv" >&2; exit 2; }
+	@$(BIN)/python -m mlops_assets.new "$(FROM)" --out "$(or $(OUT),$(basename $(notdir $(FROM))))" \
+	    $(if $(TARGET),--target "$(TARGET)") $(FLAGS)
 
 clean-history:
 	rm -rf $(DAGSTER_HOME) $(CURDIR)/storage

@@ -17,7 +17,7 @@ import pydantic
 
 from mlops_assets.ml.inference.facts import UndecidableError
 from mlops_assets.ml.metrics import Task
-from mlops_assets.new.answers import Answers, names_in
+from mlops_assets.new.answers import Answers, UnansweredError, names_in
 from mlops_assets.new.proposal import Proposal, propose
 from mlops_assets.new.roles import KEEP, REDUCTIONS
 from mlops_assets.new.text import profile_text, settings_text
@@ -49,9 +49,11 @@ def main(arguments: Sequence[str] | None = None, answers: Answers | None = None)
         source = _source(options)
         made = propose(source, _wishes(options, folder), answers, _today(options))
         if answers.missing:
-            print(_unanswered(answers.missing), file=sys.stderr)
-            return 2
+            raise UnansweredError
         _write(made, folder)
+    except UnansweredError:
+        print(_unanswered(answers.missing), file=sys.stderr)
+        return 2
     except (SourceError, UndecidableError, ProjectError, OSError) as error:
         print(f"{_with_flags(str(error))}\nNothing was written.", file=sys.stderr)
         return 1
@@ -196,7 +198,10 @@ def _unanswered(missing: Sequence[str]) -> str:
 
 def _with_flags(message: str) -> str:
     """A message that names flags where it names settings which are not written yet."""
-    named = {f"csv.{flag}": f"--{flag}" for flag in CSV_FLAGS} | {"source.path": "the table"}
+    named = {f"csv.{flag}": f"--{flag}" for flag in CSV_FLAGS} | {
+        "source.path": "the table",
+        "source.table": "its name",
+    }
     for setting, flag in named.items():
         message = message.replace(f"{setting} of the source", flag).replace(setting, flag)
     return message
@@ -209,7 +214,11 @@ def _write(made: Proposal, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as elsewhere:
         draft = Path(elsewhere) / SETTINGS
         draft.write_text(texts[SETTINGS], encoding="utf-8")
-        project = load_project(draft).model_copy(update={"folder": folder})
+        try:
+            project = load_project(draft).model_copy(update={"folder": folder})
+        except ProjectError as error:  # of a file that nobody will see
+            message = str(error).replace(str(draft.resolve()), "what would be written")
+            raise ProjectError(message) from error
     _read_some(project, made)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in reversed(texts.items()):  # the settings last: they make it a project

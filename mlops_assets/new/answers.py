@@ -8,6 +8,10 @@ from typing import TextIO
 from mlops_assets.ml.inference.facts import UndecidableError
 
 
+class UnansweredError(ValueError):
+    """Nobody is there to be asked what nothing tells; `Answers.missing` has the flag."""
+
+
 @dataclass
 class Answers:
     """Asks on the terminal, unless every inferred answer is to be taken or nobody is there."""
@@ -23,13 +27,18 @@ class Answers:
     def choose(
         self, flag: str, question: str, options: Sequence[str], default: str | None, why: str = ""
     ) -> str:
-        """One of the options. UndecidableError without a default where nobody can be asked."""
+        """One of the options, the default if every inferred answer is to be taken.
+
+        UndecidableError when there is none; UnansweredError when nobody is there besides.
+        """
         if self.yes or not self.interactive:
-            if default is None:
+            if default is None and self.yes:
                 listed = ", ".join(options)
                 raise UndecidableError(f"{question} Nothing tells; name it with {flag}: {listed}")
             if not self.yes:
-                self.missing.append(f"{flag} {default}")
+                self.missing.append(f"{flag} {default or ' or '.join(options)}")
+            if default is None:
+                raise UnansweredError(question)
             return default
         hint = f" [{default}]" if default is not None else ""
         reason = f" ({why})" if why else ""

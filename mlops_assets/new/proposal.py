@@ -87,7 +87,7 @@ def propose(
     """
     source, sample, zone, date = read_table(source, wishes, answers)
     column = sample.dates[date.value]
-    facts = facts_of(sample.frame)
+    facts = facts_of(sample.frame, sample.fractional)
     target = find_target(sample, facts, wishes, answers)
     values = values_of(sample, target)
     days = _days(_span_of(source, zone, date.value), sample, column.days, values)

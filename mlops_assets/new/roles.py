@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 KEEP = "none"  # the answer that leaves rows as they are
 REDUCTIONS = ("sum", "mean", "median", "min", "max")
 HOURS = 24
+NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,9 @@ def _is_part(sample: Sample, date: str, part: str) -> bool:
 def varying(columns: Columns, frame: "pd.DataFrame", days: "pd.Series[pd.Timestamp]") -> Columns:
     """The same columns without the numbers that come to the same on every day, such as the hour."""
     means = frame[columns.numeric].groupby(days.to_numpy()).mean()
-    flat = [name for name in columns.numeric if means[name].std() <= 1e-9 * abs(means[name]).max()]
+    usual = means.median()
+    near = (means - usual).abs() <= 1e-9 * usual.abs()
+    flat = [name for name in columns.numeric if near[name].mean() >= NEARLY_ALL]  # not cut-off days
     reason = "comes to the same every day"
     return Columns(
         [name for name in columns.numeric if name not in flat],

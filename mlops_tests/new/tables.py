@@ -57,6 +57,7 @@ def hours(last: dt.date = YESTERDAY, count: int = 200) -> pd.DataFrame:
     times = pd.date_range(
         end=pd.Timestamp(last) + pd.Timedelta(hours=23), periods=count * 24, freq="h"
     )
+    times = times[5:]  # the first day is cut off
     rows = pd.DataFrame({"time": times, "hour": times.hour})
     casual, registered = random.poisson(3, len(rows)), random.poisson(9, len(rows))
     return rows.assign(

@@ -75,7 +75,9 @@ def test_hours_become_days(tmp_path: Path) -> None:
     assert project.aggregate.target == "sum"
     assert (project.aggregate.min_rows, project.aggregate.max_rows) == (23, 25)
     assert project.aggregate.inputs == {"temperature": "mean", "weather": "most_common"}
-    assert project.columns.numeric == ["temperature"]  # the parts of the sum tell the target
+    assert project.columns.numeric == [
+        "temperature"
+    ]  # the hours are the same, the parts of the sum tell the target
 
 
 def test_hours_stay_hours_on_demand(tmp_path: Path) -> None:
@@ -275,7 +277,20 @@ def test_nobody_there_is_told_the_flags(
     asked = re.findall(r"^  (--[\w-]+)", told, re.MULTILINE)
     assert asked == ["--aggregate", "--leave-out", "--replay"]
     assert not (tmp_path / "p").exists()
-    answered = ["--aggregate", "sum", "--leave-out", "temperature", "--no-replay"]
+    del flags[1:3]
+    assert main(flags) == 2
+    assert "--target temperature or casual or registered" not in capsys.readouterr().err
+    assert main([str(write(shops(), tmp_path, "s.csv")), "--out", str(tmp_path / "p")]) == 2
+    assert "--target price or sold" in capsys.readouterr().err
+    answered = [
+        "--target",
+        "rentals",
+        "--aggregate",
+        "sum",
+        "--leave-out",
+        "temperature",
+        "--no-replay",
+    ]
     assert main([*flags, *answered]) == 0
     assert settings(tmp_path / "p")["columns"]["numeric"] == []
 
@@ -314,3 +329,27 @@ def test_names_that_yaml_would_misread_come_through(tmp_path: Path) -> None:
     assert project.columns.numeric == ["price: [€] #1", "on"]
     assert project.columns.series == ["'null'", "product"]
     assert project.columns.target == "1"
+
+
+def test_a_zone_a_replay_and_a_class_are_asked(tmp_path: Path) -> None:
+    times = flights(OLD, 400)["date"].dt.strftime("%Y-%m-%dT12:00+02:00")
+    late = np.where(flights(OLD, 400)["delay"] > 25, "much", "little")
+    rows = flights(OLD, 400).assign(date=times, late=late)
+    file = write(rows.drop(columns=["delay", "minutes_late"]), tmp_path)
+    replies = ["Mars/Base", "Europe/Athens", "", "", "perhaps", "n"]
+    person, out = Person(replies), tmp_path / "p"
+    assert main([str(file), "--target", "late", "--out", str(out)], person) == 0
+    written = settings(out)
+    assert written["time_zone"] == "Europe/Athens"
+    assert written["classes"]["positive"] == "much"  # the rarer one
+    assert written["source"]["kind"] == "file"
+    assert person.replies == []
+
+
+def test_files_of_a_glob_are_one_table(tmp_path: Path) -> None:
+    for shop, rows in shops().groupby("shop"):
+        write(rows, tmp_path, f"{shop}.csv")
+    project = make(tmp_path / "*th.csv", tmp_path / "p", "--target", "sold")
+    assert isinstance(project.source, FileSettings)
+    assert project.source.path == "../*th.csv"
+    assert project.columns.series == ["shop", "product"]

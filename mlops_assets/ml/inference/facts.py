@@ -1,7 +1,7 @@
 """What columns hold, and which of them say the day and the target."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -15,9 +15,10 @@ TARGET_NAMES = (
     *("target", "y", "label", "demand", "sales", "units", "quantity", "qty", "cnt", "count"),
     *("value", "amount", "total", "revenue", "load", "consumption", "delay"),
 )
-KEY_NAME = re.compile(
-    r"(^|_)(id|code|nr|no|number|key|sku|ean|store|shop|item|product|site|sensor|station|region|"
-    r"branch|hour|hr|department|customer|line)s?($|_)",
+# in the singular: `items` counts them
+CODE_NAME = re.compile(
+    r"(^|_)(id|code|nr|no|key|sku|ean|store|shop|item|product|site|sensor|station|region|branch|"
+    r"department|customer|line)($|_)",
     re.IGNORECASE,
 )
 
@@ -61,26 +62,36 @@ class Facts:
     high: float | None = None
     whole: bool = False
     """Whether it holds whole numbers only."""
+    nameable: bool = True
+    """Whether its values can be names: text, or numbers of a type that knows no fraction."""
     common: tuple[str, ...] = ()
     """Its commonest texts."""
+
+    @property
+    def countable(self) -> bool:
+        """Whether it holds whole numbers that can be names."""
+        return self.number and self.whole and self.nameable
 
     @property
     def negative(self) -> bool:
         return self.low is not None and self.low < 0
 
 
-def facts_of(frame: "pd.DataFrame") -> dict[str, Facts]:
-    """The facts of each column of a frame of numbers (float64) and text."""
-    return {str(name): _facts(frame[name]) for name in frame.columns}
+def facts_of(frame: "pd.DataFrame", fractional: Collection[str] = ()) -> dict[str, Facts]:
+    """The facts of each column of a frame of numbers (float64) and text.
+
+    `fractional` are columns whose type has fractions, whether there are any or not.
+    """
+    return {str(name): _facts(frame[name], name not in fractional) for name in frame.columns}
 
 
-def _facts(values: "pd.Series[Any]") -> Facts:
+def _facts(values: "pd.Series[Any]", nameable: bool) -> Facts:
     known = values.dropna()
     missing, distinct = len(values) - len(known), int(known.nunique())
     if values.dtype == "float64":
         whole = bool((known == known.round()).all()) and len(known) > 0
         low, high = (float(known.min()), float(known.max())) if len(known) else (None, None)
-        return Facts(True, missing, distinct, low, high, whole)
+        return Facts(True, missing, distinct, low, high, whole, nameable)
     common = tuple(str(value) for value in known.value_counts().index[:3])
     return Facts(False, missing, distinct, common=common)
 
@@ -102,7 +113,7 @@ def target_candidates(facts: Mapping[str, Facts]) -> list[str]:
     """The columns that hold numbers worth a forecast, the likeliest first."""
     numeric = [name for name, fact in facts.items() if fact.number and fact.distinct > 2]
     clued = [name for known in TARGET_NAMES for name in numeric if name.lower() == known]
-    return list(dict.fromkeys([*clued, *(name for name in numeric if not KEY_NAME.search(name))]))
+    return list(dict.fromkeys([*clued, *(name for name in numeric if not CODE_NAME.search(name))]))
 
 
 def choose_target(candidates: Sequence[str]) -> Decision[str] | None:

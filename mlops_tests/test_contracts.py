@@ -23,6 +23,7 @@ from mlops_assets.ml.metrics import Metric
 from mlops_assets.ml.own_features import FEATURES, Feature
 from mlops_assets.ml.splits import SPLITS, Split, Window
 from mlops_assets.plugin_loader import use_plugins
+from mlops_assets.project import ColumnSettings
 
 
 class Bent(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -235,6 +236,28 @@ def test_features(how: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None
     except ValueError as error:
         found = str(error)
     assert (words in found) if words else not found
+
+
+def test_a_feature_is_tried_on_the_columns_of_the_settings() -> None:
+    columns = ColumnSettings(
+        date="day", target="delay", numeric=["hour"], categorical=["origin", "carrier"]
+    )
+
+    class Own(Feature):
+        name = "own"
+        description = "For tests."
+
+        def compute(self, rows: Any, earlier: Any, columns: Any) -> Any:
+            return rows.groupby("origin")["hour"].transform("sum")
+
+    assert list(contracts.feature_problems(Own(), columns)) == []
+    with pytest.raises(ValueError, match="KeyError: 'origin'"):
+        list(contracts.feature_problems(Own()))
+    for series in ([], ["carrier"], ["origin", "carrier"]):
+        made = columns.model_copy(update={"series": series})
+        rows = contracts.example_observations(pd.Timestamp(2026, 3, 2), 3, made)
+        assert set(rows) == {"day", "delay", "hour", "origin", "carrier"}
+        assert not rows.duplicated(["day", *(series or ["origin"])]).any()
 
 
 def test_a_feature_that_keeps_what_it_saw_of_the_future() -> None:

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mlops_assets.ml.robust import usual_middle
@@ -54,6 +54,10 @@ class QualityRule:
     """By how much, as a share of the series, values of the day before may exceed those of late."""
     nearly_all: float = 0.9
     """The share of days on which a category was there that is said to have vanished."""
+    missed_rows: int = 3
+    """With as many rows of it on each of these days, none at all is no chance."""
+    missed_width: float = 3.0
+    """Nor is it where its usual number of rows lies so many robust standard deviations above 0."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class DayFacts:
     duplicates: int
     target: float
     """The mean target of a row."""
-    categories: Mapping[str, frozenset[str]]
+    categories: Mapping[str, Mapping[str, int]]
+    """How many rows each category has, by input."""
     middles: Mapping[str, float] = field(default_factory=dict)
     """The mean of each input of numbers without its highest and lowest tenth."""
     repeated: Mapping[str, float] = field(default_factory=dict)
@@ -102,7 +107,10 @@ def day_facts(
         missing={name: float(rows[name].isna().mean()) for name in inputs},
         duplicates=int(rows.duplicated().sum()),
         target=float(rows[target].mean()),
-        categories={name: frozenset(rows[name].dropna()) for name in categorical},
+        categories={
+            name: {str(value): int(count) for value, count in rows[name].value_counts().items()}
+            for name in categorical
+        },
         middles={name: _middle(rows[name]) for name in numbers},
         repeated=_repeated_values(
             values, None if before is None else before.values, series, numbers
@@ -174,7 +182,7 @@ def judge_day(
         "missing_values": _missing(rule, facts, list(history.values())),
         "inputs_range": _inputs(rule, day, facts, history),
         "new_categories": _new(facts, list(history.values())),
-        "vanished_categories": _vanished(rule, facts, list(history.values())),
+        "vanished_categories": _vanished(rule, day, facts, history),
         TARGET_RANGE: _within(
             facts.target, usual(lambda then: then.target), "the mean target of a row"
         ),
@@ -330,7 +338,9 @@ def _new(facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
     found = [
         f"{value} ({name})"
         for name, values in facts.categories.items()
-        for value in sorted(values - set().union(*(then.categories[name] for then in history)))
+        for value in sorted(
+            values.keys() - set().union(*(then.categories[name] for then in history))
+        )
     ]
     if not found:
         return Verdict(True, "every category was seen of late", value=0.0, high=0.0)
@@ -338,20 +348,40 @@ def _new(facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
     return Verdict(False, why, value=float(len(found)), high=0.0)
 
 
-def _vanished(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _known(name: str, history: Iterable[DayFacts]) -> set[str]:
+    return set().union(*(then.categories[name] for then in history))
+
+
+def _vanished(
+    rule: QualityRule, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+) -> Verdict:
     found = []
     for name, values in facts.categories.items():
-        known = set().union(*(then.categories[name] for then in history))
         found += [
             f"{value} ({name})"
-            for value in sorted(known - values)
-            if sum(value in then.categories[name] for then in history)
-            >= rule.nearly_all * len(history)
+            for value in sorted(_known(name, history.values()) - values.keys())
+            if _missed(
+                rule, day, {at: then.categories[name].get(value, 0) for at, then in history.items()}
+            )
         ]
     if not found:
         return Verdict(True, "every usual category is there", value=0.0, high=0.0)
     why = f"vanished: {_named(found)}; see whether the source has renamed or lost them"
     return Verdict(False, why, value=float(len(found)), high=0.0)
+
+
+def _missed(rule: QualityRule, day: dt.date, rows: Mapping[dt.date, int]) -> bool:
+    """Whether a category without rows has vanished, rather than had none by chance.
+
+    `rows` are those that it had on the days before. It must have been there on nearly all of them,
+    and its number of rows keep away from zero: with three rows a day of the sort that come by
+    chance, one day in twenty has none.
+    """
+    counts = list(rows.values())
+    if sum(count > 0 for count in counts) < rule.nearly_all * len(counts):
+        return False
+    narrow = replace(rule, width=rule.missed_width)
+    return min(counts) >= rule.missed_rows or usual_range(narrow, day, rows)[0] > 0
 
 
 def _named(names: Sequence[str]) -> str:

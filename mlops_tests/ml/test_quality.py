@@ -31,7 +31,7 @@ def facts(rows: int = 100, **changed: Any) -> DayFacts:
         missing={"price": 0.02},
         duplicates=0,
         target=20.0,
-        categories={"category": frozenset({"bread", "cake"})},
+        categories={"category": {"bread": 50, "cake": 50}},
         middles={"price": 3.0},
         repeated={"price": 0.5},
     )
@@ -67,7 +67,7 @@ def test_the_facts_of_a_day_by_hand() -> None:
         missing={"price": 0.25, "kind": 0.25},
         duplicates=1,
         target=2.5,
-        categories={"kind": frozenset({"x", "y"})},
+        categories={"kind": {"x": 2, "y": 1}},
         middles={"price": pytest.approx(8 / 3)},
     )
 
@@ -145,7 +145,7 @@ def test_a_usual_day_passes() -> None:
         (facts(repeated={"price": 0.76}), {"inputs_range": False}),
         (facts(repeated={"price": 0.0}), {}),
         (
-            facts(categories={"category": frozenset({"bread", "pie"})}),
+            facts(categories={"category": {"bread": 50, "pie": 50}}),
             {"new_categories": False, "vanished_categories": False},
         ),
     ],
@@ -157,7 +157,7 @@ def test_what_is_wrong_with_a_day_is_found_alone(day: DayFacts, expected: dict[s
 def test_a_verdict_names_what_it_is_about() -> None:
     day = facts(
         series=frozenset((f"series {n}",) for n in range(8)),
-        categories={"category": frozenset({"bread", "pie"})},
+        categories={"category": {"bread": 50, "pie": 50}},
     )
     verdicts = judge_day(RULE, MONDAY, day, before())
     assert "lost: series 8, series 9" in verdicts["series_count"].why
@@ -169,10 +169,34 @@ def test_a_verdict_names_what_it_is_about() -> None:
 
 def test_a_category_that_came_now_and_then_has_not_vanished() -> None:
     history = before()
-    rare = facts(categories={"category": frozenset({"bread", "cake", "pie"})})
+    rare = facts(categories={"category": {"bread": 40, "cake": 40, "pie": 20}})
     for day in list(history)[::2]:
         history[day] = rare
     assert failed(facts(), history) == {}
+
+
+@pytest.mark.parametrize(
+    ("counts", "vanished"),
+    [
+        ([1], True),  # one series, every day
+        ([3, 4, 7, 30, 60], True),  # of very many rows or few, but always some
+        ([1, 4, 2, 5, 3, 2, 6, 3], False),  # events that come by chance, about three a day
+        ([12, 9, 15, 2, 11, 13, 10, 12], True),  # about twelve, once but two
+        ([0, 1], False),
+    ],
+)
+def test_a_category_without_rows_by_chance_has_not_vanished(
+    counts: list[int], vanished: bool
+) -> None:
+    history = {
+        day: facts(categories={"category": {"bread": 50, "cake": counts[n % len(counts)]}})
+        for n, day in enumerate(before(56))
+    }
+    for then in history.values():  # a category without rows is not among those of the day
+        if not then.categories["category"]["cake"]:
+            del then.categories["category"]["cake"]  # type: ignore[attr-defined]
+    day = facts(categories={"category": {"bread": 50}})
+    assert failed(day, history) == ({"vanished_categories": False} if vanished else {})
 
 
 def test_a_quiet_weekday_is_no_alarm() -> None:

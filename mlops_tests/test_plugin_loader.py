@@ -195,7 +195,10 @@ def test_loading_definitions_with_a_plugin_stays_light(tmp_path: Path) -> None:
     settings["features"]["own"] = [{"weekday_mean": {"weeks": 2}}]
     small.write_text(yaml.safe_dump(settings))
     (small.parent / "ideas.py").write_text(METRIC.format(name="worst"))
-    script = "import mlops_assets.definitions, sys, json; print(json.dumps(list(sys.modules)))"
+    script = (
+        "import sys, json; from mlops_assets.definitions import defs; "
+        "print(json.dumps(list(sys.modules)))"
+    )
     environment = {"MLOPS_PROJECT": str(small), "MLOPS_ROOT": str(tmp_path / "root")}
     for _ in range(2):  # the first load reads the header of the source
         done = subprocess.run(

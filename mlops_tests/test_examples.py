@@ -1,4 +1,4 @@
-"""The worked examples: their data are fetched, their settings hold, and a month of each is built."""
+"""The worked examples: data are fetched, settings hold, and a month of each is built."""
 
 import datetime as dt
 import shutil

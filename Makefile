@@ -1,4 +1,5 @@
 # make run: install, build the history of the sample, serve the web UI.   make test: the tests.
+# make new-project FROM=TABLE [TARGET=COLUMN] [OUT=FOLDER] [FLAGS=--yes]: settings for your own table.
 
 PORT ?= 3000
 PYTHON ?= python3
@@ -10,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 export DAGSTER_EVENT_BATCH_SIZE ?= 1000
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history clean-history test check fix schema benchmarks install
+.PHONY: run history new-project clean-history test check fix schema benchmarks install
 .DEFAULT_GOAL := run
 
 run: history
@@ -18,6 +19,11 @@ run: history
 
 history: install
 	@$(BIN)/python -m mlops_assets.history
+
+new-project: install
+	@test -n "$(FROM)" || { echo "name the table: make new-project FROM=sales.csv" >&2; exit 2; }
+	@$(BIN)/python -m mlops_assets.new "$(FROM)" --out "$(or $(OUT),$(basename $(notdir $(FROM))))" \
+	    $(if $(TARGET),--target "$(TARGET)") $(FLAGS)
 
 clean-history:
 	rm -rf $(DAGSTER_HOME) $(CURDIR)/storage

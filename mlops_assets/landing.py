@@ -10,15 +10,15 @@ import dagster as dg
 
 from mlops_assets.jobs import Job
 from mlops_assets.keys import asset_key
-from mlops_assets.late import changed_days, digest
+from mlops_assets.late import ONE_DAY, changed_days, digest
 from mlops_assets.partitions import Partitions, days_between
 from mlops_assets.project import LandingSettings, Project
 from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.sources import UnreachableError
+from mlops_assets.resources.sources import SourceError, UnreachableError
+from mlops_assets.resources.sources.file import FileSource
 from mlops_assets.resources.sources.landing import (
     Arrival,
     LandingSource,
-    problem,
 )
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
@@ -145,6 +145,22 @@ def _sort_in(
     if early := [day for day in days if day < str(first_day)]:
         said += f" Not used, being before the first day {first_day}: {_named(early)}."
     return said
+
+
+def problem(source: FileSource, project: Project) -> str | None:
+    """Why a file cannot be accepted. UnreachableError where that cannot be told now."""
+    from mlops_assets.assets.observations import typed  # which imports pandas
+
+    try:
+        span = source.span()
+        if span is None:
+            return "it holds no rows"
+        typed(project, source.read(span[0], span[1] + ONE_DAY))
+    except UnreachableError:
+        raise
+    except (SourceError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def landed_days(

@@ -90,7 +90,7 @@ def _identifier(value: str) -> str:
     return value
 
 
-def _time_zone(value: str) -> str:
+def check_time_zone(value: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -533,7 +533,7 @@ class Project(Settings):
     """What is predicted, for whom."""
     owner: Annotated[str, Field(pattern=r"^(team:[A-Za-z0-9_]+|[^@\s]+@[^@\s]+)$")]
     """Who answers for the assets: `team:name` or an e-mail address."""
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(check_time_zone)] = "UTC"
     """The zone in which a day begins and ends."""
     plugins: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(_distinct)] = []
     """Modules that register families, metrics, features or splits: files beside this one, entry

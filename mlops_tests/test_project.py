@@ -70,7 +70,7 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("columns.series", [], "features: lags and rolling_means follow a series"),
         ("source.kind", "file", "first_day: missing; name the first day"),
         ("source.kind", "lake", "source.kind: 'lake' is no kind of source; the kinds are: 'file'"),
-        ("source", {}, "source.kind: missing; the kinds are: 'file', 'sql', 'replay'"),
+        ("source", {}, "source.kind: missing; the kinds are: 'file', 'landing', 'sql', 'replay'"),
         ("source", {"kind": "replay"}, "source: name either the path of a file or a source"),
         ("source.source", {"kind": "sql", "url_env": "A", "table": "t"}, "source: name either"),
         ("source.csv", {}, "source.csv: unknown setting; allowed here: kind, path, source"),

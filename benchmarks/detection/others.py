@@ -26,7 +26,6 @@ class NannyML:
     """
 
     def __init__(self, learned: pd.DataFrame, history: pd.DataFrame) -> None:
-        os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
         import nannyml as nml
 
         columns = [name for name in learned if name not in (DATE, TARGET)]
@@ -145,6 +144,7 @@ MONITORS = {"nannyml": NannyML, "evidently": Evidently}
 
 def main(name: str, folder: Path) -> None:
     warnings.simplefilter("ignore")
+    os.environ |= {"NML_DISABLE_USAGE_LOGGING": "1", "DO_NOT_TRACK": "1"}  # both would phone home
     monitors = MONITORS[name]
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         if (place / f"alarms {name}.parquet").exists():

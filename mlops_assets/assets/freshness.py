@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import cache
 
 import dagster as dg
 
@@ -35,8 +36,12 @@ def _deadline(project: Project, start: int, hours: int, days: str) -> dg.Freshne
     What starts so late that its deadline falls on the next day is due at midnight less a minute.
     """
     hour, minute = (start + hours, 0) if start + hours < 24 else (23, 59)
+    window = dt.timedelta(hours=hour - start, minutes=minute)
+    return _cron(f"{minute} {hour} {days} *", window, project.time_zone)
+
+
+@cache  # Dagster tries a policy on years of days, which for all assets is most of loading them
+def _cron(deadline: str, window: dt.timedelta, time_zone: str) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.cron(
-        deadline_cron=f"{minute} {hour} {days} *",
-        lower_bound_delta=dt.timedelta(hours=hour - start, minutes=minute),
-        timezone=project.time_zone,
+        deadline_cron=deadline, lower_bound_delta=window, timezone=time_zone
     )

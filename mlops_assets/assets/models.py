@@ -215,10 +215,16 @@ def train(
                 f"the training set of {month} is missing; materialize training_set for it first"
             )
     else:
-        # whoever names the last day means it: no gap, and no whole window is waited for
+        # whoever names the last day means it: no gap
         end = through + dt.timedelta(days=1)
         learned = project.training_window.of(end, earliest, gap=False)
         rows, _ = read_window(project, datasets, learned)
+    first, last = rows[date].min().date(), rows[date].max().date()
+    if first < learned.start or last >= learned.end:
+        raise PartitionError(
+            f"the training set of {month} holds days from {first} through {last}, but the settings "
+            f"say {learned}; materialize training_set again"
+        )
     columns = input_columns(project)
     if absent := [name for name in columns if name not in rows.columns]:
         raise PartitionError(

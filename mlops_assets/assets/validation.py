@@ -267,7 +267,7 @@ def _forecasts(
                 version=version,
                 trained_through=str(card.trained_through),
                 previous_version=None if previous is None else previous.version,
-                previous_forecast=_shadow(previous, rows, project.columns.date, models),
+                previous_forecast=_shadow(project, previous, rows, models),
             )
         )
     forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -275,12 +275,15 @@ def _forecasts(
 
 
 def _shadow(
-    previous: ModelCard | None, rows: "pd.DataFrame", date: str, models: ModelStore
+    project: Project, previous: ModelCard | None, rows: "pd.DataFrame", models: ModelStore
 ) -> "pd.Series[Any]":
     """What the version before forecasts, missing where there is none or it cannot."""
     import pandas as pd
 
-    nothing = pd.Series(float("nan"), index=rows.index)
+    date = project.columns.date
+    # files hold one type: an array is missing as None, which is no number
+    kind = object if len(project.labels) > 2 else float
+    nothing = pd.Series(None, index=rows.index, dtype=kind)
     if previous is None:
         return nothing
     try:

@@ -38,6 +38,7 @@ WEEK = 7
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
 ALL_ROWS = ""  # the slice that holds every row
 JACKKNIFE_PARTS = 20
+ARRAYS = "_sums"  # what a column of arrays is called beside one of numbers: files hold one type
 LIMITS, YARDSTICK, BIAS = "control_limits", "yardstick", "bias"
 COVERAGE, SLICES = "coverage", "slices"
 LEVEL = (LIMITS, BIAS)  # the checks that say that a model has become worse
@@ -120,6 +121,9 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
             standard_error=math.nan if column else standard_errors(metric, forecasts, by),
         )
         facts = facts.join(shared.add_prefix("shared_")).join(theirs.add_prefix("yardstick_"))
+        for name in facts.filter(like=ARRAYS):  # a missing array is none, and no number
+            known = facts[name].notna()
+            facts[name] = [v if k else None for v, k in zip(facts[name], known, strict=True)]
         facts = facts.rename_axis(index={column: "value"}).reset_index()
         parts.append(facts.assign(slice=column) if column else facts.assign(slice=column, value=""))
     return pd.concat(parts, ignore_index=True).assign(metric=metric.name)
@@ -130,8 +134,11 @@ def _sums(metric: Metric, rows: "pd.DataFrame", by: Sequence[str]) -> "pd.DataFr
 
     sums = term_sums({metric.name: metric}, rows, by)
     terms = {"numerator": metric.name + NUMERATOR, "denominator": metric.name + DENOMINATOR}
-    columns = {column: as_column(term_of(sums, term)) for column, term in terms.items()}
-    return pd.DataFrame({**columns, ROWS: sums[ROWS]}, index=sums.index)
+    columns: dict[str, Any] = {ROWS: sums[ROWS]}
+    for column, term in terms.items():
+        values = term_of(sums, term)
+        columns[column if values.ndim == 1 else column + ARRAYS] = as_column(values)
+    return pd.DataFrame(columns, index=sums.index)
 
 
 def standard_errors(
@@ -205,6 +212,8 @@ def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     facts = _of_metric(metric, facts)
+    if facts.empty:
+        return pd.DataFrame({"slice": [], "date": [], "value": []})
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     parts = [
         pd.DataFrame({"slice": name, "date": calendar, "value": daily.weekly_loss})
@@ -267,9 +276,11 @@ class _Daily:
         """The sums of each day, zero on days without rows, of shape (days,) or (days, n)."""
         import numpy as np
 
-        column = self.frame[name]
-        if column.dtype != object:
-            return column.fillna(0.0).to_numpy(dtype=float)
+        column = self.frame.get(name + ARRAYS)
+        if column is None or column.isna().all():
+            if name not in self.frame:
+                return np.zeros(len(self.frame))
+            return self.frame[name].fillna(0.0).to_numpy(dtype=float)
         known = column.notna().to_numpy()
         values = as_array(column[known])
         sums = np.zeros((len(column), values.shape[1]))

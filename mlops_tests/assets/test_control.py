@@ -1,6 +1,7 @@
 """The checks of a model's days: in the event log and the store, a range as its days."""
 
 import dagster as dg
+from pandas.testing import assert_frame_equal
 
 from mlops_assets.assets.control import facts_dataset
 from mlops_assets.ml.control import BIAS, CHECKS, LIMITS, YARDSTICK
@@ -55,8 +56,9 @@ def test_a_range_is_judged_as_its_days_one_by_one(lab: Lab) -> None:
     facts = lab.datasets.read(facts_dataset("linear"), DAYS)
     for day in DAYS[-2:]:
         assert lab.run("validation/linear", day).success
-    assert checks.read(["validation/linear"], DAYS).equals(together)
-    assert lab.datasets.read(facts_dataset("linear"), DAYS).equals(facts)
+    # a linear model of many rows at once differs from one of few in the last bits
+    assert_frame_equal(checks.read(["validation/linear"], DAYS), together, rtol=1e-9)
+    assert_frame_equal(lab.datasets.read(facts_dataset("linear"), DAYS), facts, rtol=1e-9)
 
 
 def test_a_day_without_a_version_is_not_judged_and_leaves_nothing(lab: Lab) -> None:

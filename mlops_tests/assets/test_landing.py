@@ -185,12 +185,13 @@ def test_a_folder_behind_a_url(tmp_path: Path) -> None:
 
     project = make_project(tmp_path, path="memory://test_landing/in")
     memory = fsspec.filesystem("memory")
-    memory.pipe("/test_landing/in/a b[1].csv", (HEADER + line("2026-01-02", "bread", 3)).encode())
+    memory.pipe("/test_landing/in/a b.csv", (HEADER + line("2026-01-02", "bread", 3)).encode())
     memory.pipe("/test_landing/in/bad.csv", b"day\n1\n")
-    assert len(sort_in(project, tmp_path)) == 2
+    memory.pipe("/test_landing/in/x[1].csv", b"day\n2\n")
+    assert len(sort_in(project, tmp_path)) == 3
     assert units(project, tmp_path) == [("01-02", "bread", 3.0)]
     rejected = [path.rsplit("/", 1)[-1] for path in memory.ls("/test_landing/in/rejected", False)]
-    assert sorted(rejected) == ["bad.csv", "bad.csv.reason.txt"]
+    assert sorted(rejected) == ["bad.csv", "bad.csv.reason.txt", "x[1].csv", "x[1].csv.reason.txt"]
     assert make_source(project, tmp_path).folder.arrivals() == []
 
 

@@ -196,7 +196,7 @@ def test_a_paused_schedule_leaves_late_data_alone(
 ) -> None:
     project = lab.project
     partitions = make_partitions(project, lab.storage)
-    monkeypatch.setattr(late, "paused_schedules", lambda _: {late.EVALUATION_SCHEDULE})
+    monkeypatch.setattr(late, "paused_schedules", lambda *_: {late.EVALUATION_SCHEDULE})
     sensor = make_late_data_sensor(project, partitions, make_jobs(project), lab.storage)
     [skip] = list(sensor(dg.build_sensor_context(instance=lab.instance)))
     assert skip.skip_message == "No day that was ingested has changed at the source."

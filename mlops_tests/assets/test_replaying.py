@@ -143,7 +143,8 @@ def test_the_launchpad_explains_every_field_and_starts_from_policies_to_compare(
     assert described["failures"].endswith(
         "(at least 1, at most 60). Left out: 3, as reactions.failures."
     )
-    plan = make_plan(lab.project, lab.datasets, replay_config(lab.project)().model_dump())
+    config = replay_config(lab.project)(policies=DEFAULT_POLICIES)
+    plan = make_plan(lab.project, lab.datasets, config.model_dump())
     assert [policy.name for policy in plan.policies] == [p["name"] for p in DEFAULT_POLICIES]
 
 

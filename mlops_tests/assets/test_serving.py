@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -164,8 +165,8 @@ def test_forecasts_that_are_not_finite_cost_their_day_alone(
     assert lab.run("champion", *days).success
     honest = training.forecast
 
-    def broken(pipeline: object, inputs: pd.DataFrame, *, non_negative: bool) -> object:
-        values = honest(pipeline, inputs, non_negative=non_negative)  # type: ignore[arg-type]
+    def broken(pipeline: object, inputs: pd.DataFrame, **how: Any) -> object:
+        values = honest(pipeline, inputs, **how)  # type: ignore[arg-type]
         values[4] = np.inf  # a row of the second day
         return values
 

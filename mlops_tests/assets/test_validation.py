@@ -1,12 +1,14 @@
 """Scores and leaderboards: out of sample, on the same rows, and one bad day costs itself."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mlops_assets.assets.validation import _sparkline
+from mlops_assets.ml.metrics import METRICS
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
@@ -189,8 +191,8 @@ def test_forecasts_that_are_not_finite_cost_their_day_alone(
 
     honest = training.forecast
 
-    def broken(pipeline: object, inputs: pd.DataFrame, *, non_negative: bool) -> object:
-        values = honest(pipeline, inputs, non_negative=non_negative)  # type: ignore[arg-type]
+    def broken(pipeline: object, inputs: pd.DataFrame, **how: Any) -> object:
+        values = honest(pipeline, inputs, **how)  # type: ignore[arg-type]
         values[4] = np.inf  # a row of the second day
         return values
 
@@ -203,9 +205,9 @@ def test_forecasts_that_are_not_finite_cost_their_day_alone(
 
 def test_the_sparkline_pairs_days_up_to_the_newest_and_is_not_flattened() -> None:
     # pairs from the newest back: (1 5), (8 8), (1 1), 1 alone: 1, 1, 8 and 3 on a scale of 1 to 8
-    assert _sparkline(pd.Series([1.0, 1.0, 1.0, 8.0, 8.0, 1.0, 5.0])) == "▁▁█▃"
+    assert _sparkline(pd.Series([1.0, 1.0, 1.0, 8.0, 8.0, 1.0, 5.0]), METRICS["mae"]()) == "▁▁█▃"
     # 99 is clipped to the ninth decile, 2
-    spiked = _sparkline(pd.Series([1.0] * 9 + [2.0] * 9 + [99.0, 1.0]))
+    spiked = _sparkline(pd.Series([1.0] * 9 + [2.0] * 9 + [99.0, 1.0]), METRICS["mae"]())
     assert len(spiked) == 10
     assert spiked[0] == "▁"
     assert spiked[6] == "█", "the level of two is in sight beside the peak"

@@ -67,6 +67,9 @@ def test_fixed_dates_stay(lab: Lab) -> None:
 def test_a_gap_and_weights_by_age(lab: Lab) -> None:
     before = lab.models.cards("linear")[-1]
     choose(lab, gap_days=7, half_life_days=5)
+    told = reason(lab.run("models/linear", MARCH))
+    assert "from 2026-02-01 through 2026-02-28, but the settings say 2026-01-22" in told
+    assert "materialize training_set again" in told
     assert lab.run("training_set models/linear models/seasonal_naive", MARCH).success
     assert learned(lab) == ("2026-01-22", "2026-02-21", 31)
     said = {

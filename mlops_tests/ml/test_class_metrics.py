@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from mlops_assets.ml.champion import paired_losses
-from mlops_assets.ml.control import daily_facts, judge_days, standard_errors
+from mlops_assets.ml.control import daily_facts, judge_days, standard_errors, weekly_slices
 from mlops_assets.ml.evaluation import score_days, trailing_scores
 from mlops_assets.ml.metrics import (
     METRICS,
@@ -292,17 +292,13 @@ def test_a_model_that_loses_its_grip_is_out_of_limits_and_worse_than_the_yardsti
         assert not found[str(last)]["yardstick"].passed
 
 
-def test_facts_of_another_primary_metric_are_left_aside() -> None:
+@pytest.mark.parametrize(("old", "new"), [("log_loss", "roc_auc"), ("roc_auc", "log_loss")])
+def test_facts_of_another_primary_metric_are_left_aside(old: str, new: str) -> None:
     table = days(40, 50, 4)
     half = table["date"] < "2026-02-01"
-    facts = pd.concat(
-        [
-            daily_facts(ALL["log_loss"], table[half], []),
-            daily_facts(ALL["roc_auc"], table[~half], []),
-        ]
-    )
+    before, after = daily_facts(ALL[old], table[half], []), daily_facts(ALL[new], table[~half], [])
     last = table["date"].dt.date.max()
-    [found] = judge_days(
-        ControlSettings(), ALL["roc_auc"], facts, [last], against_yardstick=True
-    ).values()
-    assert "not judged" in found["control_limits"].why
+    facts = pd.concat([before, after], ignore_index=True)
+    found = judge_days(ControlSettings(), ALL[new], facts, [last], against_yardstick=True)
+    assert "not judged" in found[str(last)]["control_limits"].why
+    assert weekly_slices(ALL[new], before).empty

@@ -10,7 +10,13 @@ from mlops_assets.project import FileSettings, Project
 from mlops_assets.resources.sources.base import SourceError, register
 from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
 from mlops_assets.resources.sources.index import Index, Known
-from mlops_assets.resources.sources.parquet_files import file_days, open_parquet, row_groups
+from mlops_assets.resources.sources.parquet_files import (
+    evenly,
+    file_days,
+    open_parquet,
+    row_groups,
+    some_row_groups,
+)
 from mlops_assets.resources.sources.places import File, Place
 from mlops_assets.resources.sources.rows import (
     DayHashes,
@@ -19,6 +25,7 @@ from mlops_assets.resources.sources.rows import (
     joined,
     masked,
     require,
+    with_columns,
     within,
 )
 
@@ -89,6 +96,17 @@ class FileSource:
     def columns(self) -> list[str]:
         file = self._files()[0]
         return self._columns_of(file, self._own_columns(file))
+
+    def sample(self, most_files: int, most_rows: int) -> tuple[list[Any], bool]:
+        """Tables of all columns of some files, and whether they are all rows. SourceError.
+
+        The files are spread evenly over all. What a folder tells is a column too, CSV is text.
+        """
+        files = self._files()
+        chosen = evenly(files, most_files)
+        tables = [self._all_columns(file, most_rows // len(chosen)) for file in chosen]
+        whole = len(chosen) == len(files) and all(is_whole for _, is_whole in tables)
+        return [table for table, _ in tables], whole
 
     def _files(self) -> list[File]:
         files = self.place.files()
@@ -172,6 +190,29 @@ class FileSource:
             for table, before in row_groups(opened, self.project, window):
                 names = opened.schema_arrow.names
                 yield self._finished(file, table, names, window, before)
+
+    def _all_columns(self, file: File, most_rows: int) -> tuple[Any, bool]:
+        import pyarrow as pa
+
+        whole = True
+        with self._opened(file) as handle:
+            if self._is_parquet(file):
+                table, whole = some_row_groups(open_parquet(handle, str(file)), most_rows)
+            else:
+                data = handle.read()
+                names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
+                known = [name for name in names if name and names.count(name) == 1]
+                all_named = with_columns(self.project, categorical=known)
+                table, _ = csv_table(data, str(file), self.settings.csv, all_named)
+        days = self._folder_days(file)
+        told = dict(file.keys)
+        if days and days[0] == days[1] and self.date not in table.column_names:
+            told[self.date] = str(days[0])
+        for name, value in told.items():
+            if name not in table.column_names:
+                text = pa.repeat(None if value == NO_VALUE else value, len(table))
+                table = table.append_column(name, text.cast(pa.string()))
+        return table, whole
 
     def _finished(
         self, file: File, table: Any, own: list[str], window: Window | None, before: int = 0

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_assets.project import FileSettings, LandingSettings, Project
-from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
+from mlops_assets.resources.sources.base import UnreachableError, register
 from mlops_assets.resources.sources.file import FileSource
 from mlops_assets.resources.sources.rows import joined, masked
 
@@ -141,9 +141,16 @@ class LandingFolder:
         self._place[0].rm_file(self._file(arrival.name))
 
     def _move(self, name: str, folder: str, to: str) -> None:
+        from fsspec.implementations.local import LocalFileSystem
+
         filesystem = self._place[0]
         filesystem.makedirs(self._file(folder), exist_ok=True)
-        filesystem.mv(self._file(name), self._file(folder, to))
+        old, new = self._file(name), self._file(folder, to)
+        if isinstance(filesystem, LocalFileSystem):
+            filesystem.mv(old, new)  # at once
+        else:
+            filesystem.cp_file(old, new)  # whose general move takes brackets for a pattern
+            filesystem.rm_file(old)
 
 
 @register("landing")
@@ -244,19 +251,3 @@ def all_days(source: FileSource) -> dict[str, str]:
     """All days of a file with their fingerprints. SourceError."""
     span = source.span()
     return {} if span is None else source.fingerprints(span[0], span[1] + ONE_DAY)
-
-
-def problem(source: FileSource, project: Project) -> str | None:
-    """Why a file cannot be accepted. UnreachableError where that cannot be told now."""
-    from mlops_assets.assets.observations import typed
-
-    try:
-        span = source.span()
-        if span is None:
-            return "it holds no rows"
-        typed(project, source.read(span[0], span[1] + ONE_DAY))
-    except UnreachableError:
-        raise
-    except (SourceError, ValueError) as error:
-        return str(error)
-    return None

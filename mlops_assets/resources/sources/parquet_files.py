@@ -2,8 +2,8 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.base import SourceError
@@ -11,6 +11,7 @@ from mlops_assets.resources.sources.dates import is_text
 from mlops_assets.resources.sources.rows import Window
 
 ONE_DAY = dt.timedelta(days=1)
+Item = TypeVar("Item")
 
 
 def open_parquet(handle: Any, place: str) -> Any:
@@ -43,6 +44,25 @@ def row_groups(file: Any, project: Project, window: Window | None) -> Iterator[t
         if inside:
             yield file.read_row_group(group, columns=names), before
         before += file.metadata.row_group(group).num_rows
+
+
+def some_row_groups(file: Any, most_rows: int) -> tuple[Any, bool]:
+    """All columns of row groups spread evenly over a file, and whether they are all of it."""
+    count = file.metadata.num_row_groups
+    if not count:
+        return file.read(), True
+    each = max(1, file.metadata.num_rows // count)
+    groups = evenly(range(count), max(1, most_rows // each))
+    return file.read_row_groups(groups), len(groups) == count
+
+
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items, the first and the last among them where two are wanted."""
+    if len(items) <= most:
+        return list(items)
+    if most < 2:
+        return [items[-1]]
+    return [items[round(n * (len(items) - 1) / (most - 1))] for n in range(most)]
 
 
 def file_days(file: Any, project: Project) -> Window | None:

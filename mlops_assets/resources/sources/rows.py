@@ -133,6 +133,11 @@ def numbers(column: Any) -> "pd.Series[Any]":
     return whole.astype("float64")
 
 
+def with_columns(project: Project, **columns: Any) -> Project:
+    """The same project with other columns, to read with; it is not validated."""
+    return project.model_copy(update={"columns": project.columns.model_copy(update=columns)})
+
+
 def within(days: "pd.Series[Any]", start: dt.date, end: dt.date) -> "pd.Series[bool]":
     """Which of the days are among [start, end)."""
     import pandas as pd

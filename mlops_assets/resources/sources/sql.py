@@ -82,6 +82,20 @@ class SqlSource:
             none = sa.select(sa.text("*")).select_from(rows).where(sa.false())
             return list(connection.execute(none).keys())
 
+    def sample(self, most_rows: int) -> tuple[Any, bool]:
+        """A table of all columns of the first rows, and whether they are all rows. SourceError."""
+        import pyarrow as pa
+        import sqlalchemy as sa
+
+        with self._connected() as connection:
+            rows = self._rows(connection, ALWAYS)
+            some = sa.select(sa.text("*")).select_from(rows).limit(most_rows)
+            found = connection.execute(some)
+            names, values = list(found.keys()), found.fetchall()
+        columns = zip(*values, strict=True) if values else [()] * len(names)
+        arrays = [self._array(name, column) for name, column in zip(names, columns, strict=True)]
+        return pa.table(arrays, names=names), len(values) < most_rows
+
     def _portions(self, window: Window) -> Iterator["pd.DataFrame"]:
         """The rows of the days, as many at a time as the settings say."""
         import pyarrow as pa

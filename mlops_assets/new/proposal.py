@@ -1,0 +1,208 @@
+"""A project for a table: each setting with the reason for it."""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.ml.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
+from mlops_assets.ml.inference.inputs import Columns, useful_key
+from mlops_assets.ml.inference.row_kinds import Rows
+from mlops_assets.ml.inference.span import LAGS, WINDOWS, Span, fit_span
+from mlops_assets.new.answers import Answers
+from mlops_assets.new.roles import (
+    Aggregate,
+    find_aggregate,
+    find_columns,
+    kind_of_rows,
+    read_table,
+    varying,
+)
+from mlops_assets.new.targets import find_target, values_of
+from mlops_assets.new.wishes import Wishes
+from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
+from mlops_assets.resources.sources import SourceError, make_source
+from mlops_assets.resources.sources.samples import Sample, reading
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FINISHED_DAYS = 31  # a table whose last day is older is a recording
+MOST_MISSING = 0.1  # the share of days that may lack a target
+GAPS = 0.95  # with rows on fewer of the days, less coverage is asked
+
+
+@dataclass(frozen=True)
+class Days:
+    """The days of a table that have a target."""
+
+    first: dt.date
+    last: dt.date
+    share: float | None
+    """Of those between, how many have rows; None where not all rows were read."""
+
+    @property
+    def count(self) -> int:
+        return (self.last - self.first).days + 1
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A project, and what was seen of its table."""
+
+    wishes: Wishes
+    source: FileSettings | SqlSettings
+    time_zone: str
+    rows_read: int
+    whole: bool
+    facts: dict[str, Facts]
+    date: Decision[str]
+    target: Target
+    rows: Rows
+    aggregate: Aggregate | None
+    columns: Columns
+    days: Days
+    replay: Decision[bool]
+    span: Span
+    key: Decision[str] | None
+    """The category by which the past of events is summed up."""
+    notes: list[str]
+
+    @property
+    def lagged(self) -> bool:
+        """Whether days before come in by aggregates rather than by series."""
+        return not self.rows.series.value
+
+
+def propose(
+    source: FileSettings | SqlSettings,
+    wishes: Wishes,
+    answers: Answers,
+    today: dt.date,
+) -> Proposal:
+    """A project for the table of a source, whose path is absolute.
+
+    SourceError when the table cannot be read, UndecidableError when it does not make a project.
+    """
+    source, sample, zone, date = read_table(source, wishes, answers)
+    column = sample.dates[date.value]
+    facts = facts_of(sample.frame, sample.fractional)
+    target = find_target(sample, facts, wishes, answers)
+    values = values_of(sample, target)
+    days = _days(_span_of(source, zone, date.value), sample, column.days, values)
+    rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
+    aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
+    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
+    if aggregate is not None:
+        columns = varying(columns, sample.frame, column.days)
+    replay = _replay(days, today, wishes, answers)
+    span = _span(days, target, replay=replay.value)
+    key = None
+    if rows.events and target.lagged:
+        key = useful_key(sample.frame, facts, values, columns.categorical)
+    notes = _notes(sample, column.days, values, days, today, replay.value)
+    return Proposal(
+        wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
+        aggregate, columns, days, replay, span, key, notes,
+    )  # fmt: skip
+
+
+def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[dt.date, dt.date]:
+    """The first and the last day of all rows, read as later. SourceError."""
+    columns = ColumnSettings(date=date, target=date)
+    span = make_source(reading(source, zone, columns)).span()
+    if span is None:
+        raise SourceError("the source holds no rows; a project begins with some")
+    return span
+
+
+def _days(
+    span: tuple[dt.date, dt.date],
+    sample: Sample,
+    days: "pd.Series[pd.Timestamp]",
+    target: "pd.Series[Any]",
+) -> Days:
+    """The days up to the last one with a target: rows after it are still to come."""
+    known = days[target.notna()]
+    if not len(known):
+        raise UndecidableError(f"the target {target.name!r} is missing in all rows")
+    if not sample.whole:
+        return Days(*span, None)
+    first, last = span[0], known.max().date()
+    past = days[days <= known.max()]
+    lacking = days[target.isna() & (days <= known.max())].nunique()
+    share = lacking / past.nunique()
+    if share > MOST_MISSING:
+        raise UndecidableError(
+            f"the target {target.name!r} is missing on {lacking} of {past.nunique()} days, which "
+            "would not be stored; leave such rows out of the table, or fill them"
+        )
+    return Days(first, last, past.nunique() / ((last - first).days + 1))
+
+
+def _replay(days: Days, today: dt.date, wishes: Wishes, answers: Answers) -> Decision[bool]:
+    old = (today - days.last).days > FINISHED_DAYS
+    able = days.count >= REPLAY_DAYS
+    if wishes.replay is not None:
+        if wishes.replay and not able:
+            raise UndecidableError(
+                f"the rows reach from {days.first} to {days.last}, {days.count} days; a replay "
+                f"needs {REPLAY_DAYS}. Leave out --replay"
+            )
+        return Decision(wishes.replay, "as named")
+    if not old:
+        return Decision(False, f"the last day, {days.last}, is recent: rows keep coming")
+    if not able:
+        return Decision(
+            False, f"the last day, {days.last}, is past, but a replay needs {REPLAY_DAYS} days"
+        )
+    reason = f"the last day, {days.last}, is past: a recording that can be played again"
+    return Decision(answers.yes_or_no("replay", f"{reason}. Replay it?"), reason)
+
+
+def _span(days: Days, target: Target, *, replay: bool) -> Span:
+    choices: Sequence[list[int]] = LAGS if target.lagged else [[]]
+    if not replay:
+        return fit_span(days.first, days.last, choices)
+    lags, months = choices[0], WINDOWS[0]
+    reason = f"they fit into the loop of {REPLAY_DAYS} days, which is played up to yesterday"
+    return Span(days.first, lags, months, 14, reason)
+
+
+def _notes(
+    sample: Sample,
+    days: "pd.Series[pd.Timestamp]",
+    target: "pd.Series[Any]",
+    span: Days,
+    today: dt.date,
+    replay: bool,
+) -> list[str]:
+    """What a person should know of the table."""
+    notes = []
+    if not sample.whole:
+        notes.append("Only a part of the rows was read; ranges and categories may be wider.")
+    if span.share is not None and span.share < GAPS:
+        notes.append(
+            f"{1 - span.share:.0%} of the days have no rows; their partitions say so and fail."
+        )
+    past = days.dt.strftime("%Y-%m-%d")[target.isna()]
+    lacking = sorted({day for day in past if day <= str(span.last)})
+    if lacking:
+        notes.append(
+            f"{len(lacking)} day(s) lack a target and will not be stored, the first on "
+            f"{lacking[0]}."
+        )
+    if not replay and (today - span.last).days > FINISHED_DAYS:
+        notes.append(
+            f"The last day is {span.last}: schedules will find nothing to do, and later days "
+            "fail for want of rows."
+        )
+    return notes
+
+
+def coverage(days: Days) -> float:
+    """The share of a window's days that is asked for: the usual one, or less where days lack."""
+    if days.share is None or days.share >= GAPS:
+        return 0.9
+    return max(0.1, math.floor((days.share - 0.1) * 100) / 100)

@@ -1,0 +1,205 @@
+"""What the columns and rows of a table are for, by flags, answers and what can be told."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mlops_assets.ml.evaluation import RESERVED_COLUMNS
+from mlops_assets.ml.inference.facts import (
+    Decision,
+    Facts,
+    Target,
+    UndecidableError,
+    choose_date,
+)
+from mlops_assets.ml.inference.inputs import Columns, choose_inputs
+from mlops_assets.ml.inference.row_kinds import Rows, find_rows
+from mlops_assets.new.answers import Answers
+from mlops_assets.new.targets import values_of
+from mlops_assets.new.wishes import Wishes
+from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
+from mlops_assets.resources.sources.samples import Sample, read_sample
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEEP = "none"  # the answer that leaves rows as they are
+REDUCTIONS = ("sum", "mean", "median", "min", "max")
+HOURS = 24
+NEARLY_ALL = 0.9
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """How rows become one a day and series."""
+
+    target: Reduction
+    reason: str
+    min_rows: int
+    max_rows: int | None
+
+
+def read_table(
+    source: FileSettings | SqlSettings, wishes: Wishes, answers: Answers
+) -> tuple[FileSettings | SqlSettings, Sample, str, Decision[str]]:
+    """The sample with its date column, once the order of its dates and the zone are known."""
+    zone = wishes.time_zone or "UTC"
+    sample = read_sample(source, zone)
+    if isinstance(source, FileSettings) and not sample.dates and _two_readings(sample):
+        reason = next(iter(sample.unclear.values()))
+        order = answers.choose("--dates", f"{reason}.", [order.value for order in DateOrder], None)
+        csv = source.csv.model_copy(update={"dates": DateOrder(order)})
+        source = source.model_copy(update={"csv": csv})
+        sample = read_sample(source, zone)
+    date = find_date(sample, wishes, answers)
+    if sample.dates[date.value].zoned and wishes.time_zone is None:
+        question = "Times have a zone: in which zone, such as Europe/Paris, does a day begin?"
+        zone = answers.text("--time-zone", question, zone, check_time_zone)
+        sample = read_sample(source, zone)
+    return source, sample, zone, date
+
+
+def _two_readings(sample: Sample) -> bool:
+    return any("csv.dates" in reason for reason in sample.unclear.values())
+
+
+def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]:
+    named = wishes.date
+    if named is not None:
+        if named in sample.dates:
+            return Decision(named, "as named")
+        known = ", ".join([*sample.dates, *sample.frame.columns])
+        why = sample.unclear.get(named) or f"column {named!r} holds no dates; there are: {known}"
+        raise UndecidableError(why)
+    if not sample.dates:
+        if sample.unclear:
+            raise UndecidableError(next(iter(sample.unclear.values())))
+        raise UndecidableError(
+            f"no column holds dates; there are: {', '.join(sample.frame.columns)}. A project needs "
+            "the day of each row, such as 2026-01-31"
+        )
+    spans = {name: column.days.nunique() for name, column in sample.dates.items()}
+    found = choose_date(spans)
+    if len(spans) == 1:
+        return found
+    question = "Which column says the day of a row?"
+    chosen = answers.choose("--date", question, list(spans), found.value, found.reason)
+    return found if chosen == found.value else Decision(chosen, "as answered")
+
+
+def kind_of_rows(
+    sample: Sample, facts: dict[str, Facts], date: str, target: str, wishes: Wishes
+) -> Rows:
+    column = sample.dates[date]
+    for name in wishes.series or []:
+        if name not in facts or name == target:
+            known = ", ".join(other for other in facts if other != target)
+            raise UndecidableError(f"{name!r} cannot name series; the columns are: {known}")
+    usable = {name: fact for name, fact in facts.items() if name not in RESERVED_COLUMNS}
+    return find_rows(
+        sample.frame,
+        usable,
+        column.days,
+        column.moments,
+        target,
+        timed=column.timed,
+        series=wishes.series,
+    )
+
+
+def find_aggregate(
+    rows: Rows,
+    target: Target,
+    fact: Facts,
+    wishes: Wishes,
+    answers: Answers,
+) -> tuple[Aggregate | None, Rows]:
+    """How rows become one a day, where they come as regularly as hours or it is wished."""
+    if target.labels and wishes.aggregate not in (None, KEEP):
+        raise UndecidableError("classes do not add up to a day; leave out --aggregate")
+    unasked = rows.grid is None and wishes.aggregate is None
+    if target.labels or wishes.aggregate == KEEP or unasked:
+        kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
+        return None, rows if rows.grid is None else Rows(kept)
+    counts = fact.whole and not fact.negative
+    default = "sum" if counts else "mean"
+    why = "whole numbers, none below zero, add up" if counts else "such numbers do not add up"
+    how = wishes.aggregate or answers.choose(
+        "--aggregate",
+        f"A day has {rows.grid} rows of each series. What does the target of a day come to?",
+        [*REDUCTIONS, KEEP],
+        default,
+        why,
+    )
+    if how == KEEP:
+        return find_aggregate(rows, target, fact, replace(wishes, aggregate=KEEP), answers)
+    reason = why if how == default and wishes.aggregate is None else "as named"
+    least, most = 1, None
+    if rows.grid is not None and rows.grid >= 2:
+        # an hour comes twice or not at all on the days when clocks change
+        slack = rows.grid // HOURS
+        least, most = max(1, rows.grid - slack), rows.grid + slack if slack else None
+    single = not rows.series.value
+    return Aggregate(Reduction(how), reason, least, most), replace(rows, single=single)
+
+
+def find_columns(
+    sample: Sample,
+    facts: dict[str, Facts],
+    date: str,
+    target: Target,
+    rows: Rows,
+    wishes: Wishes,
+    answers: Answers,
+) -> Columns:
+    """The inputs; what else there is, with the reason why it is none."""
+    known = [name for name in facts if name != target.name]
+    out = {name: "another column of dates" for name in sample.dates if name != date}
+    out |= dict.fromkeys(sample.strange, "neither numbers nor text")
+    out |= dict.fromkeys(sample.unclear, "no clear dates")
+    out |= dict.fromkeys(_parts_of_day(sample, date), "a part of the day")
+    series = rows.series.value
+    if not series:
+        taken = "named like a column that is stored beside forecasts; rename it to use it"
+        out |= {name: taken for name in known if name in RESERVED_COLUMNS}
+    computed = re.compile(rf"{re.escape(target.name)}_(lag|mean|count|last)_")
+    out |= {name: "named like a computed feature" for name in known if computed.match(name)}
+    for name in wishes.leave_out or []:
+        if name not in known or name in series:
+            raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
+        out[name] = "as named"
+    values = values_of(sample, target)
+    found = choose_inputs(sample.frame, facts, values, series, out)
+    inputs = [*found.numeric, *(name for name in found.categorical if name not in series)]
+    if wishes.leave_out is None and inputs:
+        question = "Which columns are known only after the day, and cannot help a forecast?"
+        late = answers.several("--leave-out", question, inputs)
+        out |= dict.fromkeys(late, "known only after the day, as answered")
+        found = choose_inputs(sample.frame, facts, values, series, out)
+    return found
+
+
+def _parts_of_day(sample: Sample, date: str) -> list[str]:
+    """Columns of a folder such as year=2026/month=1/day=31."""
+    return [part for part in ("year", "month", "day") if _is_part(sample, date, part)]
+
+
+def _is_part(sample: Sample, date: str, part: str) -> bool:
+    if part not in sample.frame:
+        return False
+    days, values = sample.dates[date].days, sample.frame[part]
+    return values.dtype == "float64" and bool((getattr(days.dt, part) == values).all())
+
+
+def varying(columns: Columns, frame: "pd.DataFrame", days: "pd.Series[pd.Timestamp]") -> Columns:
+    """The same columns without the numbers that come to the same on every day, such as the hour."""
+    means = frame[columns.numeric].groupby(days.to_numpy()).mean()
+    usual = means.median()
+    near = (means - usual).abs() <= 1e-9 * usual.abs()
+    flat = [name for name in columns.numeric if near[name].mean() >= NEARLY_ALL]  # not cut-off days
+    reason = "comes to the same every day"
+    return Columns(
+        [name for name in columns.numeric if name not in flat],
+        columns.categorical,
+        {**columns.left_out, **dict.fromkeys(flat, reason)},
+    )

@@ -1,0 +1,338 @@
+"""The files of a new project: its settings with a reason beside each, and a profile of its data."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from mlops_assets.ml.inference.facts import Facts
+from mlops_assets.new.proposal import Proposal, coverage
+from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
+from mlops_assets.resources.sources.rows import masked
+
+CALENDAR = (
+    CalendarFeature.DAY_OF_WEEK,
+    CalendarFeature.DAY_OF_MONTH,
+    CalendarFeature.WEEK_OF_YEAR,
+)
+WIDE = 1 << 20
+SLICE_VALUES = 20
+FEWEST_IN_LEAF, USUAL_LEAF, MOST_IN_LEAF = 5, 20, 50
+
+
+def settings_text(made: Proposal) -> str:
+    """The project.yaml of a proposal."""
+    sections = (
+        _head(made),
+        _source(made),
+        _columns(made),
+        _classes(made),
+        _aggregate(made),
+        _constraints(made),
+        _features(made),
+        _training(made),
+        _evaluation(made),
+        _models(made),
+    )
+    texts = ["\n".join(lines) for lines in map(list, sections) if lines]
+    return "\n\n".join(texts) + "\n"
+
+
+def flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(
+        value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=WIDE
+    )
+    return text.removesuffix("\n").removesuffix("...").strip()
+
+
+def comment(text: str) -> str:
+    """A remark on one line, whatever the names in it hold."""
+    return f"# {' '.join(text.split())}"
+
+
+def _head(made: Proposal) -> Iterator[str]:
+    yield comment("Written from a look at the table, with the reason beside each choice.")
+    yield comment("profile.md tells what was seen; every line may be changed.")
+    yield f"name: {flow(made.wishes.name)}"
+    yield f"description: {flow(f'{made.target.name}, forecast one day ahead.')}"
+    yield f"owner: {flow(made.wishes.owner)}  # who answers for it"
+    yield f"time_zone: {flow(made.time_zone)}  # in which a day begins and ends"
+    if not made.replay.value:
+        yield comment(made.span.reason)
+        if made.span.first_day > made.days.first:
+            yield comment(f"the rows begin on {made.days.first}")
+        yield f"first_day: {made.span.first_day}"
+
+
+def _source(made: Proposal) -> Iterator[str]:
+    yield comment(made.replay.reason)
+    yield "source:"
+    settings = made.source.model_dump(mode="json", exclude_defaults=True)
+    if made.replay.value:
+        yield "  kind: replay"
+        yield f"  source: {flow(settings)}"
+    else:
+        for name, value in settings.items():
+            yield f"  {name}: {flow(value)}"
+
+
+def _columns(made: Proposal) -> Iterator[str]:
+    columns, series = made.columns, made.rows.series
+    yield "columns:"
+    yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
+    yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
+    if series.value:
+        yield f"  series: {flow(series.value)}  {comment(series.reason)}"
+    else:
+        yield f"  {comment(f'no series: {series.reason}')}"
+    yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
+    yield f"  numeric: {flow(columns.numeric)}"
+    yield f"  categorical: {flow(columns.categorical)}"
+    for name, reason in columns.left_out.items():
+        yield f"  {comment(f'left out: {name}: {reason}')}"
+
+
+def _classes(made: Proposal) -> Iterator[str]:
+    target = made.target
+    if target.labels:
+        yield "task: classification"
+        yield comment("A day with another label is not stored; add a new one at the end.")
+        yield "classes:"
+        yield f"  labels: {flow(list(target.labels))}"
+        if target.positive is not None:
+            yield f"  positive: {flow(target.positive)}  {comment('its probability is forecast')}"
+
+
+def _aggregate(made: Proposal) -> Iterator[str]:
+    aggregate = made.aggregate
+    if aggregate is None:
+        return
+    series = made.rows.series.value
+    reduced = dict.fromkeys(made.columns.numeric, "mean") | {
+        name: "most_common" for name in made.columns.categorical if name not in series
+    }
+    yield comment("Rows of a day become one.")
+    yield "aggregate:"
+    yield f"  target: {aggregate.target.value}  {comment(aggregate.reason)}"
+    if reduced:
+        yield f"  inputs: {flow(reduced)}"
+    if aggregate.min_rows > 1:
+        usual = f"a day usually has {made.rows.grid} rows; one that is not whole is refused"
+        yield f"  min_rows: {aggregate.min_rows}  {comment(usual)}"
+    if aggregate.max_rows is not None:
+        yield f"  max_rows: {aggregate.max_rows}"
+
+
+def _constraints(made: Proposal) -> Iterator[str]:
+    target = made.target.name
+    bounded = not made.target.labels and not made.facts[target].negative
+    limits = {target: {"min": 0} if bounded else {}}
+    for name in made.columns.numeric:
+        limits[name] = _least(made.facts[name], year=made.days.count >= REPLAY_DAYS)
+    for name in [*made.columns.numeric, *made.columns.categorical]:
+        if made.facts[name].missing:
+            limits[name] = {**limits.get(name, {}), "nullable": True}
+    told = {name: limit for name, limit in limits.items() if limit}
+    if told:
+        yield comment("A day that breaks them is not stored. From the values that were seen.")
+        yield "constraints:"
+        for name, limit in told.items():
+            yield f"  {flow(name)}: {flow(limit)}"
+
+
+def _least(fact: Facts, *, year: bool) -> dict[str, Any]:
+    """The least value of an input; a temperature of a summer may yet fall below zero."""
+    return {"min": 0} if not fact.negative and (fact.whole or year) else {}
+
+
+def _features(made: Proposal) -> Iterator[str]:
+    lags = made.span.lags
+    windows = [days for days in lags if days in (7, 28)]
+    calendar = [str(feature) for feature in CALENDAR if feature not in _used(made)]
+    yield "features:"
+    if not made.target.lagged:
+        yield f"  {comment('no lags: several classes are no numbers')}"
+    elif made.lagged:
+        yield f"  {comment('what all rows of the days before came to')}"
+        yield "  lagged_aggregates:"
+        # one row a day is followed through its weeks, events by their newest days
+        near = lags if made.rows.single else lags[:2]
+        yield f"    - {flow({'statistic': 'mean', 'lags': near, 'windows': windows})}"
+        if made.key is not None:
+            by = {"by": [made.key.value], "statistic": "mean", "lags": near, "windows": windows}
+            yield f"    {comment(f'by {made.key.value}: {made.key.reason}')}"
+            yield f"    - {flow(by)}"
+    else:
+        yield f"  lags: {flow(lags)}  {comment('of the same series, days before')}"
+        yield f"  rolling_means: {flow(windows)}"
+    yield f"  calendar: {flow(calendar)}"
+
+
+def _training(made: Proposal) -> Iterator[str]:
+    span, share = made.span, coverage(made.days)
+    yield "training:"
+    yield f"  window_months: {span.window_months}  {comment(span.reason)}"
+    yield f"  holdout_days: {span.holdout_days}"
+    yield f"  min_coverage: {share}  {comment('the share of the days that must have rows')}"
+
+
+def _evaluation(made: Proposal) -> Iterator[str]:
+    fact = made.facts[made.target.name]
+    yield "evaluation:"
+    if made.target.labels:
+        yield "  metrics: [log_loss, brier_score, roc_auc, pr_auc, accuracy, calibration_error]"
+        yield "  primary: log_loss"
+    elif fact.negative:
+        yield f"  {comment('the target can be negative, so that shares of it say little')}"
+        yield "  metrics: [mae, rmse, bias]"
+        yield "  primary: mae"
+    else:
+        yield "  metrics:"
+        for metric in ("mae", "wmape", "rmse"):
+            yield f"    - {metric}"
+        yield "    - tweedie_deviance: {power: 1.5, floor: 0.1}"
+        yield "    - bias"
+        yield "  primary: wmape"
+    yield f"  yardstick: {_yardstick(made)[0]}"
+    slices = _slices(made)
+    if slices:
+        yield f"  slices: {flow(slices)}"
+
+
+def _slices(made: Proposal) -> list[str]:
+    """The category of the fewest values, by which metrics are broken down."""
+    names = dict.fromkeys([*made.rows.series.value, *made.columns.categorical])
+    few = [name for name in names if 2 <= made.facts[name].distinct <= SLICE_VALUES]
+    return sorted(few, key=lambda name: made.facts[name].distinct)[:1]
+
+
+def _yardstick(made: Proposal) -> tuple[str, str, dict[str, Any]]:
+    """Name, family and hyperparameters of the model that the others are compared with."""
+    if made.target.labels:
+        return "prior", "prior", {}
+    if not made.lagged:
+        return "seasonal_naive", "seasonal_naive", {}
+    by = [] if made.key is None else [made.key.value]
+    return "usual", "historical_mean", {"by": [*by, *_weekday(made)]}
+
+
+def _weekday(made: Proposal) -> list[str]:
+    return [name for name in [str(CalendarFeature.DAY_OF_WEEK)] if name not in _used(made)]
+
+
+def _used(made: Proposal) -> set[str]:
+    """The columns of the source that the settings name."""
+    columns = made.columns
+    named = [made.date.value, made.target.name, *made.rows.series.value]
+    return {*named, *columns.numeric, *columns.categorical}
+
+
+def _models(made: Proposal) -> Iterator[str]:
+    fact = made.facts[made.target.name]
+    counts = fact.whole and not fact.negative
+    rows = made.rows_read if made.aggregate is None else made.rows_read // (made.rows.grid or 1)
+    leaf = min(MOST_IN_LEAF, max(FEWEST_IN_LEAF, rows // 1000))
+    small: dict[str, Any] = {"min_samples_leaf": leaf} if leaf < USUAL_LEAF else {}
+    tree = {"max_depth": 8, "min_samples_leaf": leaf}
+    hist = {"loss": "poisson"} | small if counts else small
+    models: list[tuple[str, str, dict[str, Any]]] = [
+        ("linear", "ridge", {"alpha": 10.0}),
+        ("tree", "decision_tree", tree),
+        ("hist_boosting", "hist_gradient_boosting", hist),
+    ]
+    if made.target.labels:
+        models = [
+            ("logistic", "logistic_regression", {}),
+            ("tree", "decision_tree_classifier", tree),
+            ("hist_boosting", "hist_gradient_boosting_classifier", small),
+        ]
+    yield "models:"
+    for name, family, hyperparameters in [_yardstick(made), *models]:
+        yield f"  - name: {name}"
+        yield f"    family: {family}"
+        if hyperparameters:
+            yield f"    hyperparameters: {flow(hyperparameters)}"
+
+
+def profile_text(made: Proposal) -> str:
+    """The profile.md of a proposal."""
+    days = made.days
+    share = "" if days.share is None else f", {days.share:.1%} of them with rows"
+    lines = [
+        f"# {made.wishes.name}: what the table holds",
+        "",
+        f"- Table: `{table_name(made.source)}`",
+        f"- Rows read: {made.rows_read:,}{' (all)' if made.whole else ' (a part)'}",
+        f"- Days: {days.first} to {days.last}, {days.count:,} in all{share}",
+        *(f"- {note}" for note in made.notes),
+        "",
+        "## Columns",
+        "",
+        "| column | type | used as | missing | values |",
+        "| --- | --- | --- | --- | --- |",
+        f"| {cell(made.date.value)} | date | date | 0 | {days.first} to {days.last} |",
+        *(_row(made, name, fact) for name, fact in made.facts.items()),
+        "",
+        "## What was inferred, and why",
+        "",
+        *(f"- **{what}**: {cell(value)}: {cell(why)}" for what, value, why in _decisions(made)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def table_name(source: FileSettings | SqlSettings) -> str:
+    """What people call the table."""
+    if isinstance(source, SqlSettings):
+        return f"table {source.table} of the database in {source.url_env}"
+    return masked(source.path)
+
+
+def cell(text: object) -> str:
+    """A text that is safe in a table of Markdown."""
+    plain = " ".join(str(text).split())
+    return re.sub(r"([\\|<>`*\[\]])", r"\\\1", plain)
+
+
+def _row(made: Proposal, name: str, fact: Facts) -> str:
+    kind = ("whole number" if fact.whole else "number") if fact.number else "text"
+    if fact.low is not None and fact.high is not None:
+        values = f"{fact.low:g} to {fact.high:g}"
+    else:
+        more = ", ..." if fact.distinct > len(fact.common) else ""
+        values = f"{fact.distinct} different: {', '.join(fact.common)}{more}"
+    used = _use(made, name)
+    return f"| {cell(name)} | {kind} | {cell(used)} | {fact.missing:,} | {cell(values)} |"
+
+
+def _use(made: Proposal, name: str) -> str:
+    series, columns = made.rows.series.value, made.columns
+    uses: Mapping[str, Sequence[str]] = {
+        "target": [made.target.name],
+        "series": series,
+        "numeric input": columns.numeric,
+        "categorical input": columns.categorical,
+    }
+    found = [use for use, names in uses.items() if name in names]
+    return ", ".join(found) or f"left out: {columns.left_out.get(name, 'not used')}"
+
+
+def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
+    yield "date", *made.date
+    yield "target", made.target.name, made.target.reason
+    if made.target.positive is not None:
+        yield "probability of", made.target.positive, "the one of two labels that is forecast"
+    yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
+    if made.aggregate is not None:
+        yield "aggregate", made.aggregate.target.value, made.aggregate.reason
+    if made.key is not None:
+        yield "aggregates of the past by", *made.key
+    yield "replay", "yes" if made.replay.value else "no", made.replay.reason
+    if not made.replay.value:
+        yield "first day", made.span.first_day, made.span.reason
+    yield "lags", ", ".join(map(str, made.span.lags)) or "none", made.span.reason
+    yield "window in months", made.span.window_months, made.span.reason
+    for name, reason in made.columns.left_out.items():
+        yield "left out", name, reason

@@ -1,0 +1,20 @@
+"""What flags say."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the flags say; None where a flag is not given."""
+
+    name: str
+    owner: str
+    date: str | None = None
+    target: str | None = None
+    task: str | None = None
+    positive: str | None = None
+    series: list[str] | None = None
+    leave_out: list[str] | None = None
+    aggregate: str | None = None
+    replay: bool | None = None
+    time_zone: str | None = None

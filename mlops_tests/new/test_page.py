@@ -1,0 +1,94 @@
+"""The commands and snippets of docs/your-data.md lead from a table to assets that are all there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from mlops_assets.new.__main__ import _parser
+from mlops_assets.project import load_project
+from mlops_tests.small import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "your-data.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+[SNIPPET] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like that of the repository, in which `make` finds everything installed."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "dagster.yaml"):
+        shutil.copy(REPOSITORY / name, folder)
+    (folder / ".venv").mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        if (Path(sys.prefix) / name).exists():
+            (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+    (folder / ".venv" / "installed").touch()
+    return folder
+
+
+def run(command: str, clone: Path) -> str:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MLOPS_")}
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=clone,
+        env=kept | {"PYTHONPATH": str(REPOSITORY), "PATH": f"{clone}/.venv/bin:{kept['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def test_the_page_leads_from_a_table_to_green_assets(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(f"python - <<'END'\n{SNIPPET}\nEND", clone)
+    make_project, serve, by_hand = COMMANDS
+    told = run(make_project, clone)
+    first = (clone / "rentals" / "project.yaml").read_text(encoding="utf-8")
+    profile = (clone / "rentals" / "profile.md").read_text(encoding="utf-8")
+    assert "| station | text | series, categorical input | 0 | 3 different: " in profile
+    # what is printed at the end is what the page says, in full
+    printed = told.strip().splitlines()[-1].strip()
+    assert printed == serve.strip().replace("$PWD", str(clone))
+    run(by_hand, clone)
+    assert (clone / "rentals" / "project.yaml").read_text(encoding="utf-8") == first
+    project = load_project(clone / "rentals" / "project.yaml")
+    assert project.columns.series == ["station"]
+    # the history alone: serving would never end
+    run(serve.replace("make run", "make history"), clone)
+    monkeypatch.setenv("DAGSTER_HOME", str(clone / "rentals" / ".dagster"))
+    with dg.DagsterInstance.get() as instance:
+        failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+        leaderboard = instance.get_materialized_partitions(dg.AssetKey("leaderboard"))
+    assert failed == []
+    assert len(leaderboard) == 80
+
+
+def test_every_flag_of_the_page_is_one_and_none_is_untold() -> None:
+    named = set(re.findall(r"`?(--[a-z][a-z-]+)", PAGE))
+    known = {flag for action in _parser()._actions for flag in action.option_strings}
+    assert named <= known
+    assert known - named <= {"-h", "--help", "--out"}
+
+
+def test_links_lead_to_pages() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", PAGE)
+    assert links
+    assert all((REPOSITORY / "docs" / link).exists() for link in links)
+
+
+def test_the_settings_say_why(clone: Path) -> None:
+    text = (clone / "rentals" / "project.yaml").read_text(encoding="utf-8")
+    assert "# the fewest columns that, with the day, tell all rows apart" in text
+    assert yaml.safe_load(text)["owner"] == "team:data"

@@ -17,7 +17,7 @@ import uvicorn
 from mlops_assets.pages import make_site
 from mlops_assets.project import ProjectError
 from mlops_assets.resources.pages import MONITORING_PAGE, PageStore
-from mlops_assets.workspace import VARIABLE, named_storage, project_names, workspace_file
+from mlops_assets.workspace import environment, named_storage, project_names, workspace_file
 
 START_SECONDS = 120
 STOP_SECONDS = 30
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
             **os.environ,
             "WEB_URL": url,
             "PAGES_URL": pages_url,
-            VARIABLE: str(workspace_file()),
+            **environment(),
             "PYTHONWARNINGS": DAGSTER_DEV_WARNING,
         },
     )

@@ -15,6 +15,8 @@ from mlops_assets.project import IDENTIFIER, Project, ProjectError, load_project
 from mlops_assets.resources.storage import Storage, make_storage
 
 VARIABLE = "MLOPS_WORKSPACE"
+PROJECT_VARIABLE = "MLOPS_PROJECT"
+ROOT_VARIABLE = "MLOPS_ROOT"
 DEFAULT_FILE = Path(__file__).parents[1] / "workspace.yaml"
 SETTINGS = "project.yaml"
 MODULE, ATTRIBUTE = "mlops_assets.definitions", "defs"
@@ -26,6 +28,17 @@ TAKEN = (ATTRIBUTE, LOCATION, "models", "validation")
 def workspace_file() -> Path:
     """The workspace that is served: MLOPS_WORKSPACE, else the one beside this package."""
     return Path(os.environ.get(VARIABLE) or DEFAULT_FILE).absolute()
+
+
+def environment() -> dict[str, str]:
+    """The variables that say what is served, meaning the same in a process in another folder."""
+    root, chosen = os.environ.get(ROOT_VARIABLE, ""), os.environ.get(PROJECT_VARIABLE, "")
+    found = {VARIABLE: str(workspace_file())}
+    if root and "://" not in root:
+        found[ROOT_VARIABLE] = str(Path(root).absolute())
+    if chosen and not IDENTIFIER.fullmatch(chosen):  # a file, not the name of a project
+        found[PROJECT_VARIABLE] = str(Path(chosen).absolute())
+    return found
 
 
 def location(project: Project) -> str:
@@ -101,7 +114,7 @@ def load_named(name: str = "") -> Project:
     That may be the name of a project of the workspace as well. ProjectError as of `load_project`,
     and where there is no such project.
     """
-    chosen = os.environ.get("MLOPS_PROJECT", "")
+    chosen = os.environ.get(PROJECT_VARIABLE, "")
     name = name or (chosen if IDENTIFIER.fullmatch(chosen) else "")
     if not name:
         return load_project()

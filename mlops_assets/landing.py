@@ -174,9 +174,13 @@ def landed_days(
     """Runs over the days whose rows in the accepted files are not those that were ingested.
 
     New days are evaluated as well, once there are models; of others the observations alone are
-    requested, since who was champion of them stays as it was decided.
+    requested, since who was champion of them stays as it was decided. A day whose target is not
+    known yet waits until it is.
     """
-    fingerprints = source.fingerprints(partitions.first_day, now.date())
+    end = project.due_end(now.date())
+    if end <= partitions.first_day:
+        return []
+    fingerprints = source.fingerprints(partitions.first_day, end)
     changed = changed_days(project, source, datasets, fingerprints)
     observations = asset_key(project, "observations")
     known = set(partitions.daily.get_partition_keys())

@@ -64,7 +64,7 @@ def late_days(
     now: dt.datetime,
 ) -> list[dg.RunRequest]:
     """Runs over the observations of the recent days that changed after they were ingested."""
-    end = now.date()
+    end = project.due_end(now.date())
     start = max(end - dt.timedelta(days=project.schedule.late_days), partitions.first_day)
     if start >= end:
         return []

@@ -132,7 +132,7 @@ class Manager:
         self._train_and_evaluate(name, past_days)
         accepted = self.models.fit_to_serve(name)
         state = (
-            f"in service since {accepted[-1].trained_through + dt.timedelta(days=1)}"
+            f"in service since {accepted[-1].serves_from}"
             if accepted
             else "not in service, since no version of it was accepted"
         )
@@ -183,7 +183,7 @@ class Manager:
         ):
             for start, end in ranges({key: wanted}, self.partitions.monthly):
                 self._run(definitions, retrain_job_name(name), [key], start, end)
-        days = days_between(first, today)
+        days = days_between(first, self.base.due_end(today))
         self._evaluate(definitions, [asset_key(self.base, "validation", name)], days)
         self._leaderboards(definitions, days)
         self._refresh_registry(definitions)

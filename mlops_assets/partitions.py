@@ -58,7 +58,7 @@ def _kept_first_day(project: Project, storage: Storage) -> dt.date:
         pass
     first_month = add_months(project.today(), 1 - HISTORY_MONTHS)
     first_day = add_months(first_month, -project.training.window_months) - dt.timedelta(
-        days=project.longest_lag + project.training.gap_days
+        days=project.longest_lag + project.training_window.days_left_out
     )
     storage.write(FIRST_DAY_FILE, f"{first_day}\n".encode())
     return first_day

@@ -29,6 +29,7 @@ PROJECT_FILE = Path(__file__).with_name("project.yaml")
 SCHEMA_FILE = Path(__file__).with_name("project.schema.json")
 DEFAULT_ROOT = Path(__file__).parents[1] / "storage"
 REPLAY_DAYS = 364  # 52 weeks: a replayed day keeps its weekday
+SEASON = 7  # days, of what seasonal_naive repeats
 NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -346,7 +347,8 @@ class LaggedAggregate(Settings):
     lags: Annotated[list[Days], AfterValidator(_distinct)] = []
     """Of the day so many days ago."""
     windows: Annotated[list[Days], AfterValidator(_distinct)] = []
-    """Of all rows together of so many days, up to the day before."""
+    """Of all rows together of so many days, up to the last one known: the day before, or earlier
+    with evaluation.label_delay_days."""
 
     @pydantic.model_validator(mode="after")
     def _some_days(self) -> Self:
@@ -354,10 +356,9 @@ class LaggedAggregate(Settings):
             raise ValueError("name lags, windows or both, such as lags: [1, 7]")
         return self
 
-    @property
-    def reach(self) -> int:
-        """How many days before a day it looks back on."""
-        return max([*self.lags, *self.windows])
+    def reach(self, delay_days: int = 0) -> int:
+        """How many days before a day it looks back on, where targets are known so much later."""
+        return max([*self.lags, *(days + delay_days for days in self.windows)])
 
     def columns(self, target: str) -> dict[str, tuple[str, int]]:
         """The names of its features, each with `lag` or `last` and the days."""
@@ -370,7 +371,8 @@ class FeatureSettings(Settings):
     lags: Annotated[list[Days], AfterValidator(_distinct)] = []
     """The target of the same series so many days ago."""
     rolling_means: Annotated[list[Days], AfterValidator(_distinct)] = []
-    """The mean target of the same series over so many days, up to the day before."""
+    """The mean target of the same series over so many days, up to the last one known: the day
+    before, or earlier with evaluation.label_delay_days."""
     calendar: Annotated[list[CalendarFeature], AfterValidator(_distinct)] = []
     """Numbers read off the date."""
     lagged_aggregates: list[LaggedAggregate] = []
@@ -407,6 +409,9 @@ class EvaluationSettings(Settings):
     """The model that the others are compared with."""
     slices: Columns = []
     """Columns whose values the metrics are broken down by."""
+    label_delay_days: Annotated[int, Field(ge=0, le=60)] = 0
+    """So many days after a day has ended is its target known, and the day ingested and evaluated.
+    Every forecast then uses only targets that were known when it was issued."""
 
 
 class AcceptanceSettings(Settings):
@@ -480,7 +485,8 @@ class ReactionSettings(Settings):
     days: Annotated[int, Field(ge=1, le=60)] = 5
     """How many of the last days are looked at."""
     failures: Annotated[int, Field(ge=1, le=60)] = 3
-    """On how many of them, yesterday included, a model must have failed to be trained again."""
+    """On how many of them, the newest one that is due included, a model must have failed to be
+    trained again."""
     cool_down_days: Annotated[int, Field(ge=1, le=366)] = 14
     """The fewest days between two such trainings; doubled each time that one brought nothing."""
 
@@ -493,7 +499,8 @@ class ReactionSettings(Settings):
 
 class ScheduleSettings(Settings):
     evaluate_hour: Annotated[int, Field(ge=0, le=23)] = 1
-    """The hour of the day at which yesterday is ingested and evaluated."""
+    """The hour of the day at which yesterday, or with evaluation.label_delay_days the newest day
+    that is due, is ingested and evaluated."""
     retrain_hour: Annotated[int, Field(ge=0, le=23)] = 2
     """The hour of the first of the month at which models are retrained."""
     catch_up_days: Annotated[int, Field(ge=1, le=366)] = 14
@@ -634,6 +641,7 @@ class Project(Settings):
                 "name columns.series, or use lagged_aggregates in their place"
             )
         self._aggregates_apply(known)
+        self._targets_are_known()
         self._names_are_free()
         for model in self.models:
             hyperparameters = parse_hyperparameters(model.family, model.hyperparameters)
@@ -660,7 +668,7 @@ class Project(Settings):
                 f"at training.split: a recording replayed in a loop of {REPLAY_DAYS} days would be "
                 f"learned from twice by {self.training_window.split.name}; choose trailing"
             )
-        reach = (most or 0) + self.longest_lag + self.training.gap_days
+        reach = (most or 0) + self.longest_lag + self.training_window.days_left_out
         if self.source.kind == "replay" and reach >= REPLAY_DAYS:
             raise ValueError(
                 f"at training.window_months: {self._window_in_words} and the longest "
@@ -710,6 +718,30 @@ class Project(Settings):
                 raise ValueError(
                     f"at aggregate.inputs.{name}: {reduction.value} does not suit it; text comes "
                     "to most_common, numbers to sum, mean, median, min or max"
+                )
+
+    def _targets_are_known(self) -> None:
+        """ValueError for features that read targets of days not due when a forecast is issued."""
+        delay, ahead = self.evaluation.label_delay_days, self.days_ahead
+        because = (
+            f"with evaluation.label_delay_days of {delay}, the newest target that is known when a "
+            f"day is forecast is that of {ahead} days before"
+        )
+        naive = [model.name for model in self.models if model.family == "seasonal_naive"]
+        if naive and ahead > SEASON:
+            raise ValueError(
+                f"at models: {', '.join(map(repr, naive))} repeats the target of {SEASON} days "
+                f"before, but {because}; take historical_mean in its place"
+            )
+        lags = {"features.lags": self.features.lags} | {
+            f"features.lagged_aggregates.{n}.lags": lagged.lags
+            for n, lagged in enumerate(self.features.lagged_aggregates)
+        }
+        for place, days in lags.items():
+            if early := [str(lag) for lag in days if lag < ahead]:
+                raise ValueError(
+                    f"at {place}: {', '.join(early)} cannot be used: {because}; name lags of "
+                    f"{ahead} or more"
                 )
 
     def _names_are_free(self) -> None:
@@ -813,17 +845,46 @@ class Project(Settings):
         return [*([] if self.labels else [self.columns.target]), *self.columns.numeric]
 
     @property
+    def days_ahead(self) -> int:
+        """How many days after the newest one with a known target the day to forecast lies."""
+        return 1 + self.evaluation.label_delay_days
+
+    def due_end(self, today: dt.date | None = None) -> dt.date:
+        """The first day whose target is not known yet today: what is due lies before it."""
+        return (today or self.today()) - dt.timedelta(days=self.evaluation.label_delay_days)
+
+    def newest_due_day(self, today: dt.date | None = None) -> dt.date:
+        """The newest day whose target is known today: yesterday, less the delay of labels."""
+        return self.due_end(today) - dt.timedelta(days=1)
+
+    def due_from(self, day: dt.date) -> dt.date:
+        """The day from which on the target of a day is known."""
+        return day + dt.timedelta(days=self.days_ahead)
+
+    @property
+    def newest_due_in_words(self) -> str:
+        """What `newest_due_day` is called in a sentence."""
+        return "yesterday" if self.days_ahead == 1 else f"the day {self.days_ahead} days ago"
+
+    @property
     def longest_lag(self) -> int:
         """How many days before a day its features reach back."""
-        lagged = (one.reach for one in self.features.lagged_aggregates)
-        own = (feature.reach for feature in self.own_features)
-        return max([*self.features.lags, *self.features.rolling_means, *lagged, *own], default=0)
+        delay = self.evaluation.label_delay_days
+        means = (days + delay for days in self.features.rolling_means)
+        lagged = (one.reach(delay) for one in self.features.lagged_aggregates)
+        own = (feature.reach + delay for feature in self.own_features if feature.reach)
+        return max([*self.features.lags, *means, *lagged, *own], default=0)
 
     @property
     def days_read(self) -> list[int]:
         """How many days before its own the days lie whose rows the features of a day read."""
-        longest = max(self.features.rolling_means, default=0)
-        return sorted({0, *self.features.lags, *range(1, longest + 1)})
+        windows = [*self.features.rolling_means, *(own.reach for own in self.own_features)]
+        lags = [*self.features.lags]
+        for lagged in self.features.lagged_aggregates:
+            windows += lagged.windows
+            lags += lagged.lags
+        longest = max(windows, default=0)
+        return sorted({0, *lags, *range(self.days_ahead, self.days_ahead + longest)})
 
     @property
     def lag_columns(self) -> dict[str, int]:
@@ -885,7 +946,10 @@ class Project(Settings):
         """Which days a model learns from."""
         training = self.training
         return TrainingWindow(
-            choose(SPLITS, training.split), training.window_months, training.gap_days
+            choose(SPLITS, training.split),
+            training.window_months,
+            training.gap_days,
+            self.evaluation.label_delay_days,
         )
 
     @property
@@ -897,7 +961,7 @@ class Project(Settings):
     @property
     def inputs(self) -> Inputs:
         """The columns that models read."""
-        seasonal = f"{self.columns.target}_lag_7"
+        seasonal = f"{self.columns.target}_lag_{SEASON}"
         return Inputs(
             numeric=(
                 *self.lag_columns,

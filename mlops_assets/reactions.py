@@ -26,7 +26,6 @@ REASON_TAG = "mlops_assets/reason"
 THROUGH_TAG = "mlops_assets/through"
 REMEMBERED_RUNS = 10  # the cool-down has doubled often enough by then
 DRIFT = "drift"
-ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def make_reaction_sensors(
     project: Project, jobs: Sequence[Job], storage: Storage
 ) -> list[dg.SensorDefinition]:
     """The sensors that ask for a training off the cadence, on by default."""
-    rule = project.reactions
+    rule, newest = project.reactions, project.newest_due_in_words
 
     def react(
         find: Callable[[Project, DatasetStore, ModelStore, dt.date], list[Degradation]],
@@ -57,8 +56,8 @@ def make_reaction_sensors(
 
     def described(model: str, names: Collection[str]) -> str:
         return (
-            f"Trains {model} again, through yesterday, when {' or '.join(names)} failed on "
-            f"{rule.failures} of the last {rule.days} days and yesterday; at most once in "
+            f"Trains {model} again, through {newest}, when {' or '.join(names)} failed on "
+            f"{rule.failures} of the last {rule.days} days and {newest}; at most once in "
             f"{rule.cool_down_days} days, and half as often after each time that it brought "
             "nothing. A paused model is left alone."
         )
@@ -88,7 +87,7 @@ def make_reaction_sensors(
 def degraded_models(
     project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
 ) -> list[Degradation]:
-    """The models whose version in service became worse and stayed so through yesterday."""
+    """The models whose version in service became worse and stayed so through the newest day."""
     found = []
     for model in project.models:
         asset = f"validation/{model.name}"
@@ -102,8 +101,8 @@ def degraded_models(
 def drifted_models(
     project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
 ) -> list[Degradation]:
-    """The champion whose inputs or forecasts drifted and stayed so through yesterday."""
-    newest = datasets.read(DRIFT, [str(today - ONE_DAY)], {})
+    """The champion whose inputs or forecasts drifted and stayed so through the newest day."""
+    newest = datasets.read(DRIFT, [str(project.newest_due_day(today))], {})
     if newest.empty:
         return []
     name = str(newest["model"].iloc[0])
@@ -155,7 +154,8 @@ def _stayed_bad(
 
 
 def _last_days(project: Project, today: dt.date) -> list[str]:
-    return days_between(today - dt.timedelta(days=project.reactions.days), today)
+    end = project.due_end(today)
+    return days_between(end - dt.timedelta(days=project.reactions.days), end)
 
 
 def trainings(
@@ -166,8 +166,8 @@ def trainings(
     degradations: Sequence[Degradation],
     now: dt.datetime,
 ) -> list[dg.RunRequest]:
-    """A training through yesterday of each of the models that is not paused or cooling down."""
-    through = str(now.date() - ONE_DAY)
+    """A training through the newest day of each model that is not paused or cooling down."""
+    through = str(project.newest_due_day(now.date()))
     left_alone = paused_models(instance, project)
     left_alone |= {model.name for model in project.models if model.cadence == Cadence.MANUAL}
     return [
@@ -238,5 +238,5 @@ def brought_nothing(
     card = trained[-1]
     if card not in fit:
         return True
-    _, compared = compared_in_service(project, card, project.today() - ONE_DAY, datasets)
+    _, compared = compared_in_service(project, card, project.newest_due_day(), datasets)
     return not compared.empty and bool(compared["gain"].iloc[0] <= 0)

@@ -1,4 +1,4 @@
-"""Schedules: yesterday is evaluated every day, each model retrained at its own cadence."""
+"""Schedules: the newest due day is evaluated every day, each model retrained at its cadence."""
 
 import datetime as dt
 import zoneinfo
@@ -24,7 +24,7 @@ def make_schedules(project: Project) -> list[dg.ScheduleDefinition]:
 
 
 def make_evaluation_schedule(project: Project) -> dg.ScheduleDefinition:
-    """Every day: ingest and evaluate the day before."""
+    """Every day: ingest and evaluate the day before, or the newest one whose target is known."""
 
     @dg.schedule(
         name=EVALUATION_SCHEDULE,
@@ -32,10 +32,10 @@ def make_evaluation_schedule(project: Project) -> dg.ScheduleDefinition:
         cron_schedule=f"0 {project.schedule.evaluate_hour} * * *",
         execution_timezone=project.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Ingests yesterday and evaluates every model on it.",
+        description=f"Ingests {project.newest_due_in_words} and evaluates every model on it.",
     )
     def evaluation_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        key = str(_local_day(project, context) - dt.timedelta(days=1))
+        key = str(project.newest_due_day(_local_day(project, context)))
         return dg.RunRequest(run_key=key, partition_key=key)
 
     return evaluation_schedule

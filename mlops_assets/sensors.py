@@ -175,8 +175,9 @@ def missing_days(
     """A run per layer and gap of the recent days whose upstream layer is there."""
     if EVALUATION_SCHEDULE in paused_schedules(instance, project):
         return []
-    # yesterday is missed only once its schedule has had its hour
-    end = now.date() - dt.timedelta(days=now.hour <= project.schedule.evaluate_hour)
+    # the newest day that is due is missed only once its schedule has had its hour
+    waits = now.hour <= project.schedule.evaluate_hour
+    end = project.due_end(now.date()) - dt.timedelta(days=waits)
     start = max(end - dt.timedelta(days=project.schedule.catch_up_days), partitions.first_day)
     recent = ready = set(days_between(start, end))
     requests = []

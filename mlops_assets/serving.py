@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from mlops_assets.resources.champions import newest_record
+from mlops_assets.resources.champions import live_record, newest_record
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import StorageError, make_storage
 from mlops_assets.resources.versions import ModelCard, ModelStore
@@ -16,22 +16,22 @@ def load_champion(root: str, day: dt.date | None = None) -> tuple["Pipeline", Mo
     """The fitted pipeline of the champion, and its card.
 
     `root` is the storage root, a folder or an fsspec URL. `day` is the day to forecast, by default
-    the one after the newest day that has a champion. The pipeline reads a frame with the columns
-    `card.inputs`, as in the stored features, and its `predict` returns one forecast per row in
-    units of the target; where `card.non_negative`, forecasts below zero count as zero.
+    the one from which on the champion decided last is live. The pipeline reads a frame with the
+    columns `card.inputs`, as in the stored features, and its `predict` returns one forecast per row
+    in units of the target; where `card.non_negative`, forecasts below zero count as zero.
 
     Raises StorageError where no champion is stored, or none of its versions may serve that day.
     """
     storage = make_storage(root)
     datasets, models = DatasetStore(storage), ModelStore(storage)
-    record = newest_record(datasets, before=None if day is None else str(day))
+    record = newest_record(datasets) if day is None else live_record(datasets, day)
     if record is None:
         raise StorageError(
             f"no champion{f' of {day}' if day else ''} is stored under {storage.root}; name the "
             "storage root, or materialize champion first"
         )
     name = record.next_champion
-    day = day or record.date.date() + dt.timedelta(days=1)
+    day = day or record.next_from
     card = models.in_service(name, day)
     if card is None:
         raise StorageError(f"{name} is the champion, but none of its versions may serve on {day}")

@@ -24,7 +24,7 @@ from mlops_assets.ml.champion import Evidence, Rule, compare, paired_losses
 from mlops_assets.ml.metrics import Metric
 from mlops_assets.partitions import Partitions, day_of, days_between
 from mlops_assets.project import Project
-from mlops_assets.resources.champions import CHAMPION, Record, newest_record
+from mlops_assets.resources.champions import CHAMPION, Record, live_record, newest_record
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.decisions import Action, Pin
 from mlops_assets.resources.storage import StorageError
@@ -42,8 +42,8 @@ class ChampionConfig(dg.Config):
     pin: str = Field(
         default="",
         description=(
-            "A model that is to be champion from the day after the partition, whatever the scores "
-            "say."
+            "A model that is to be champion from the day after the partition, or with "
+            "evaluation.label_delay_days so many days later, whatever the scores say."
         ),
     )
     until: str = Field(
@@ -85,7 +85,7 @@ def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
         datasets: dg.ResourceParam[DatasetStore],
         models: dg.ResourceParam[ModelStore],
     ) -> Iterator[Any]:
-        """Who is live on the day, since when and why; at its end, who is from the next day on."""
+        """Who is live on the day, since when and why; once it is known, who is from then on."""
         keys = list(context.partition_keys)
         try:
             record_pin(project, config, keys, models, context.run.run_id)
@@ -109,7 +109,7 @@ def record_pin(
         raise ValueError("give pin or unpin, not both")
     if len(keys) > 1:
         raise ValueError(f"a pin is set on one day, not on {len(keys)} at a time")
-    first = day_of(keys[0]) + dt.timedelta(days=1)
+    first = project.due_from(day_of(keys[0]))
     before = models.decisions.pin_on(first)
     shared: dict[str, Any] = {
         "by": config.by,
@@ -175,6 +175,7 @@ def decide(
     judge = Judge(project, forecasts, fit_to_serve, models)
     outcomes: dict[str, Metadata | Exception] = {}
     before = newest_record(datasets, before=keys[0])
+    delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
     for key in keys:
         if key not in evaluated:
             outcomes[key] = damaged.get(key) or PartitionError(
@@ -184,7 +185,13 @@ def decide(
         if (live := judge.live(before)) in unreadable:
             outcomes[key] = unreadable[live]
             continue
-        record, evidence = judge.decide(day_of(key), before)
+        day = day_of(key)
+        try:
+            live_on_day = live_record(datasets, day) if delayed else before
+        except StorageError as error:
+            outcomes[key] = error
+            continue
+        record, evidence = judge.decide(day, before, live_on_day)
         frame = pd.DataFrame([asdict(record)])
         datasets.write(CHAMPION, key, frame)
         datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
@@ -223,15 +230,26 @@ class Judge:
         """The model that is live after a record; by the settings, where there is none."""
         return self.project.first_champion if before is None else before.next_champion
 
-    def decide(self, day: dt.date, before: Record | None) -> tuple[Record, list[Evidence]]:
-        """The record of a day that follows on the newest one before it."""
+    def decide(
+        self, day: dt.date, before: Record | None, live_on_day: Record | None
+    ) -> tuple[Record, list[Evidence]]:
+        """The record of a day that follows on the newest one before it.
+
+        `live_on_day` is the record by which there was a champion on the day: the same one, unless
+        targets are known late. The champion that may be replaced is that of `before`.
+        """
         import pandas as pd
 
-        tomorrow = day + dt.timedelta(days=1)
+        tomorrow = self.project.due_from(day)
         live = self.live(before)
         since, why = str(day), "the first champion, by the settings"
         if before is not None:
             since, why = before.next_since, before.next_why
+        champion, champion_since, champion_why = self.live(live_on_day), since, why
+        if live_on_day is not None:
+            champion_since, champion_why = live_on_day.next_since, live_on_day.next_why
+        elif before is not None:  # nothing that was decided is live yet
+            champion_since, champion_why = before.since, before.why
         ready = {
             name: card
             for name, cards in self.fit_to_serve.items()
@@ -243,34 +261,35 @@ class Judge:
             key=lambda found: (found.wins, found.judged, found.low if found.judged else 0),
             reverse=True,
         )
-        successor, reason = self.successor(tomorrow, live, ready, evidence)
+        successor, reason = self.successor(day, live, ready, evidence)
         stays = successor == live
         return Record(
             date=pd.Timestamp(day),
-            champion=live,
-            since=since,
-            why=why,
+            champion=champion,
+            since=champion_since,
+            why=champion_why,
             next_champion=successor,
             next_version=ready[successor].version if successor in ready else "",
             next_since=since if stays else str(tomorrow),
             next_why=why if stays and not reason else reason,
+            label_delay_days=self.project.evaluation.label_delay_days,
         ), evidence
 
     def successor(
         self,
-        tomorrow: dt.date,
+        day: dt.date,
         live: str,
         ready: Mapping[str, ModelCard],
         evidence: list[Evidence],
     ) -> tuple[str, str]:
-        """Who is champion tomorrow, and why if that is news."""
-        pin = self.models.decisions.pin_on(tomorrow)
+        """Who is champion next, by what is known of a day, and why if that is news."""
+        pin = self.models.decisions.pin_on(self.project.due_from(day))
         if pin is not None and pin.model in ready:
             until = Pin.model_validate(pin.after).until
             ends = f" until {until}" if until else ""
             return pin.model, f"pinned by {pin.by}{ends}: {pin.reason}"
         if live not in ready and evidence:
-            best = self.best_ranked(tomorrow, [found.challenger for found in evidence])
+            best = self.best_ranked(day, [found.challenger for found in evidence])
             return best, f"{live} has no version that may serve; the best of the others"
         if evidence and evidence[0].wins:
             best_evidence = evidence[0]
@@ -293,11 +312,11 @@ class Judge:
         first = last - pd.Timedelta(days=self.rule.window_days - 1)
         return compare(self.rule, challenger, losses.loc[first:last], challengers)
 
-    def best_ranked(self, tomorrow: dt.date, names: list[str]) -> str:
-        """The model with the lowest mean daily loss in the window before a day."""
+    def best_ranked(self, day: dt.date, names: list[str]) -> str:
+        """The model with the lowest mean daily loss in the window up to a day."""
         import pandas as pd
 
-        end = pd.Timestamp(tomorrow)
+        end = pd.Timestamp(day) + pd.Timedelta(days=1)
         first = end - pd.Timedelta(days=self.rule.window_days)
         days = self.forecasts["date"]
         recent = self.forecasts[(days >= first) & (days < end)]
@@ -313,7 +332,7 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
     """A day's decision, and what it rests on."""
     from mlops_assets.ml.charts import interval_chart
 
-    changes = record.next_champion != record.champion
+    changes = record.next_since == str(record.next_from)
     judged = [found for found in evidence if found.judged]
     intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
     picture = {"intervals": dg.MetadataValue.md(interval_chart(intervals, min_gain))}
@@ -327,6 +346,7 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
             else f"{record.champion} stays"
         ),
         "version_from_tomorrow": record.next_version,
+        **({"tomorrow": str(record.next_from)} if record.label_delay_days else {}),
         **(picture if judged else {}),
         "evidence": markdown_table(
             ["challenger", "gain", "interval", "", "days", "rows"],

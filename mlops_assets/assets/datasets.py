@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +84,15 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         from mlops_assets.assets.observations import make_observations_type
         from mlops_assets.assets.soundness import Inspector, UnsoundError
 
-        keys = list(context.partition_keys)
+        outcomes: dict[str, Metadata | Exception] = not_due(project, context.partition_keys)
+        keys = [key for key in context.partition_keys if key not in outcomes]
+        if not keys:
+            yield from report(context, outcomes)
+            return
         start, end = window(keys)
         fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
         days = by_day(source.read(start, end), date)
         inspector = Inspector(project, make_observations_type(project), datasets, start)
-        outcomes: dict[str, Metadata | Exception] = {}
         found: dict[str, Outcomes] = {}
         checks, ingested = CheckStore(datasets), IngestedStore(datasets)
         before = ingested.read(keys)
@@ -249,6 +252,20 @@ def missing_days(project: Project, known: Collection[str], window: Window) -> in
                 "materialize features for the missing days"
             )
     return sum(day not in known for day in days_between(window.start, window.end))
+
+
+def not_due(project: Project, keys: Iterable[str]) -> dict[str, Metadata | Exception]:
+    """Why days cannot be ingested yet, of those whose target is not known today."""
+    end = project.due_end()
+    return {
+        key: PartitionError(
+            f"the target of {key} is known from {project.due_from(day_of(key))} on "
+            f"(evaluation.label_delay_days of {project.evaluation.label_delay_days}); "
+            "materialize the day then"
+        )
+        for key in keys
+        if day_of(key) >= end
+    }
 
 
 def observation_checks(project: Project) -> dict[str, str]:

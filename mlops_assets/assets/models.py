@@ -79,7 +79,7 @@ def make_model_asset(
         try:
             hyperparameters = parse_hyperparameters(model.family, values)
             family.check(hyperparameters, project.inputs)
-            through = parse_through(config.through, project.today(), months)  # type: ignore[attr-defined]
+            through = parse_through(config.through, project, project.today(), months)  # type: ignore[attr-defined]
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         outcomes: dict[str, Metadata | Exception] = {}
@@ -122,9 +122,10 @@ def training_config(model: ModelSettings) -> type[dg.Config]:
             pydantic.Field(
                 default="",
                 description=(
-                    "The last day to learn from, such as 2026-01-31 or yesterday; empty: the day "
-                    "before the month. The version serves only days after it, whichever month it "
-                    "is trained under."
+                    "The last day to learn from, such as 2026-01-31, or yesterday for the newest "
+                    "day whose target is known; empty: the day before the month, less what the "
+                    "settings leave out. The version serves only days after it, whichever month "
+                    "it is trained under."
                 ),
             ),
         ),
@@ -152,17 +153,26 @@ def hyperparameters_form(family: str, defaults: Mapping[str, Any]) -> type[dg.Co
     return form
 
 
-def parse_through(text: str, today: dt.date, months: Sequence[str]) -> dt.date | None:
+def parse_through(
+    text: str, project: Project, today: dt.date, months: Sequence[str]
+) -> dt.date | None:
     """The last day to learn from, None where the month says it. ValueError when it cannot be."""
     if not text:
         return None
-    yesterday = today - dt.timedelta(days=1)
+    newest = project.newest_due_day(today)
     try:
-        through = yesterday if text == "yesterday" else dt.date.fromisoformat(text)
+        through = newest if text == "yesterday" else dt.date.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"through = {text!r} is no day; write 2026-01-31 or yesterday") from error
-    if through > yesterday:
-        raise ValueError(f"through = {text} has not ended; the last day that has is {yesterday}")
+    if through >= today:
+        ended = today - dt.timedelta(days=1)
+        raise ValueError(f"through = {text} has not ended; the last day that has is {ended}")
+    if through > newest:
+        raise ValueError(
+            f"the target of through = {text} is known from {project.due_from(through)} on "
+            "(evaluation.label_delay_days of "
+            f"{project.evaluation.label_delay_days}); the newest that is known is of {newest}"
+        )
     if len(months) > 1:
         raise ValueError(f"through = {text} is for one month, not for {len(months)} at a time")
     return through
@@ -216,7 +226,7 @@ def train(
             )
     else:
         # whoever names the last day means it: no gap
-        end = through + dt.timedelta(days=1)
+        end = project.due_from(through)
         learned = project.training_window.of(end, earliest, gap=False)
         rows, _ = read_window(project, datasets, learned)
     first, last = rows[date].min().date(), rows[date].max().date()
@@ -241,6 +251,7 @@ def train(
         hyperparameters=hyperparameters.model_dump(mode="json"),
         trained_from=rows[date].min().date(),
         trained_through=rows[date].max().date(),
+        label_delay_days=project.evaluation.label_delay_days,
         days=int(rows[date].nunique()),
         rows=len(rows),
         inputs=columns,
@@ -297,7 +308,7 @@ def card_metadata(
 def _why_not(card: ModelCard, models: ModelStore) -> dg.MarkdownMetadataValue:
     """Why a version does not enter service, and what serves in its place."""
     reasons = [f"- {name}: {check.why}" for name, check in card.checks.items() if not check.passed]
-    serving = models.in_service(card.model, card.trained_through + dt.timedelta(days=1))
+    serving = models.in_service(card.model, card.serves_from)
     goes_on = f"`{serving.version}` goes on" if serving else "no version of it serves"
     return dg.MetadataValue.md("\n".join([f"It does not serve; {goes_on}.", *reasons]))
 

@@ -1,4 +1,8 @@
-"""Serving: the champion's forecasts for the day to come, as another team reads them."""
+"""Serving: the champion's forecasts for the day to come, as another team reads them.
+
+The day to come of a partition lies `project.days_ahead` after it: when the target of the
+partition's day becomes known, that day is tomorrow.
+"""
 
 import datetime as dt
 from collections import defaultdict
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
 
 GROUP = "serving"
 DATASET = "forecast"
-ONE_DAY = dt.timedelta(days=1)
 
 
 def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
@@ -64,7 +67,7 @@ def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
         datasets: dg.ResourceParam[DatasetStore],
         models: dg.ResourceParam[ModelStore],
     ) -> Iterator[Any]:
-        """The champion's forecasts for the day after, with intervals: what others consume."""
+        """The champion's forecasts for the day to come, with intervals: what others consume."""
         outcomes, served = without_warm_up(partitions, context.partition_keys)
         if served:
             outcomes |= issue(project, partitions, served, source, datasets, models)
@@ -81,7 +84,7 @@ def issue(
     datasets: DatasetStore,
     models: ModelStore,
 ) -> Mapping[str, Metadata | Exception]:
-    """Forecast the day after each key with the champion of that day, and store it."""
+    """Forecast the day to come of each key with the champion of that day, and store it."""
     outcomes: dict[str, Metadata | Exception] = {}
     damaged: dict[str, StorageError] = {}
     start, end = window(keys)
@@ -90,7 +93,7 @@ def issue(
     reach = max(start - dt.timedelta(days=days_back), partitions.first_day)
     observations = datasets.read("observations", days_between(reach, end), damaged)
     known = by_day(observations, project.columns.date) if len(observations) else {}
-    champions = _champions(datasets, keys, models, outcomes)
+    champions = _champions(project, datasets, keys, models, outcomes)
     for key in list(champions):
         if key not in known:
             del champions[key]
@@ -114,7 +117,7 @@ def issue(
         csv = datasets.write_csv(DATASET, key, frame)
         history.issued[key] = frame
         outcomes[key] = {
-            "forecast_for": str(day_of(key) + ONE_DAY),
+            "forecast_for": str(project.due_from(day_of(key))),
             "model": champions[key].model,
             "version": champions[key].version,
             "trained_through": str(champions[key].trained_through),
@@ -128,8 +131,8 @@ def issue(
         if key not in outcomes:
             outcomes[key] = {
                 "status": (
-                    f"no rows of {day_of(key) + ONE_DAY} are known in advance; once the source has "
-                    "them, with or without their target, run the day again"
+                    f"no rows of {project.due_from(day_of(key))} are known in advance; once the "
+                    "source has them, with or without their target, run the day again"
                 ),
                 "dagster/row_count": 0,
             }
@@ -137,12 +140,13 @@ def issue(
 
 
 def _champions(
+    project: Project,
     datasets: DatasetStore,
     keys: list[str],
     models: ModelStore,
     outcomes: dict[str, Metadata | Exception],
 ) -> dict[str, ModelCard]:
-    """The version that forecasts the day after each key."""
+    """The version that forecasts the day to come of each key."""
     damaged: dict[str, StorageError] = {}
     records = datasets.read(CHAMPION, keys, damaged)
     names = (
@@ -159,13 +163,14 @@ def _champions(
             )
             continue
         try:
-            card = serving(fit_to_serve(names[key]), day_of(key) + ONE_DAY)
+            day = project.due_from(day_of(key))
+            card = serving(fit_to_serve(names[key]), day)
         except DATA_ERRORS as error:
             outcomes[key] = error
             continue
         if card is None:
             outcomes[key] = PartitionError(
-                f"{names[key]}, the champion, has no version that may serve the day after {key}; "
+                f"{names[key]}, the champion of {key}, has no version that may serve {day}; "
                 f"materialize models/{names[key]}, then champion"
             )
             continue
@@ -176,20 +181,21 @@ def _champions(
 def _inputs(
     project: Project, observations: "pd.DataFrame", source: Source, keys: list[str]
 ) -> dict[str, "pd.DataFrame"]:
-    """The features of the day after each key, by key, with the column `inputs_from`."""
+    """The features of the day to come of each key, by key, with the column `inputs_from`."""
     import pandas as pd
 
     from mlops_assets.assets.observations import prepared
     from mlops_assets.ml.features import make_features, rows_to_come
 
     date, target = project.columns.date, project.columns.target
-    days = [day_of(key) + ONE_DAY for key in keys]
-    planned = source.read(days[0], days[-1] + ONE_DAY)
+    days = [project.due_from(day_of(key)) for key in keys]
+    end = days[-1] + dt.timedelta(days=1)
+    planned = source.read(days[0], end)
     # the target of a day to come is unknown, even where the source has it already
     planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
     rows = rows_to_come(project, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
-    features = make_features(project, observations, days[0], days[-1] + ONE_DAY, rows)
+    features = make_features(project, observations, days[0], end, rows)
     found = by_day(features, date) if len(features) else {}
     return {
         key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
@@ -232,7 +238,7 @@ def _forecasts(
         )
         days = by_day(frame, "date")
         for key in keys:
-            day = str(day_of(key) + ONE_DAY)
+            day = str(project.due_from(day_of(key)))
             if day in broken:
                 outcomes[key] = broken[day]
             else:
@@ -253,7 +259,9 @@ class _History:
     ) -> None:
         start, end = window(keys)
         self.project, self.observations, self.datasets = project, observations, datasets
-        reach = start - dt.timedelta(days=project.champion.window_days)
+        # the interval of the first day of a window was issued so many days before it
+        days_back = project.champion.window_days + project.evaluation.label_delay_days
+        reach = start - dt.timedelta(days=days_back)
         self.days = days_between(max(reach, partitions.first_month), end)
         self.issued = dict(self._issued_before(keys[0]))
         self._residuals: dict[str, pd.DataFrame] = {}
@@ -264,7 +272,11 @@ class _History:
         frame = self.datasets.read(DATASET, earlier, {})
         if len(frame):
             for day, rows in by_day(frame, "date").items():
-                yield str(day_of(day) - ONE_DAY), rows
+                yield self._issued_on(day), rows
+
+    def _issued_on(self, day: str) -> str:
+        """The key at which a day was forecast."""
+        return str(day_of(day) - dt.timedelta(days=self.project.days_ahead))
 
     def with_intervals(self, key: str, model: str, frame: "pd.DataFrame") -> "pd.DataFrame":
         """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""
@@ -299,7 +311,7 @@ class _History:
         return self._residuals[model]
 
     def coverage(self, key: str) -> Metadata:
-        """The share of a day's actuals that the interval of the day before held, and trailing."""
+        """The share of a day's actuals that the interval issued for it held, and trailing."""
         window_days = self.project.champion.window_days
         metadata: Metadata = {"interval_coverage_goal": self.project.champion.coverage}
         first = str(day_of(key) - dt.timedelta(days=window_days - 1))
@@ -316,7 +328,7 @@ class _History:
 
     def _count(self, key: str) -> tuple[int, int]:
         """How many actuals of a day lay within the interval forecast for them, and of how many."""
-        issued = self.issued.get(str(day_of(key) - ONE_DAY))
+        issued = self.issued.get(self._issued_on(key))
         actual = self.observations.get(key)
         if issued is None or actual is None:
             return 0, 0

@@ -337,7 +337,7 @@ def compared_in_service(
     from mlops_assets.ml.evaluation import compare_with_previous
 
     one_day = dt.timedelta(days=1)
-    days = days_between(card.trained_through + one_day, last + one_day)
+    days = days_between(card.serves_from, last + one_day)
     rows = datasets.read(f"validation/{card.model}", days, {})
     rows = rows[rows["version"] == card.version] if len(rows) else rows
     return rows, compare_with_previous(project.primary_metric, rows, ["version"])
@@ -350,14 +350,17 @@ def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | Partit
         return PartitionError(
             f"no version of {name} is stored yet; materialize models/{name} for {month_of(day)}"
         )
-    older = [card for card in known if card.trained_through < day]
+    older = [card for card in known if card.serves_from <= day]
     if older:
         refused = [card.version for card in older if not card.accepted]
         reason = f"all {len(older)} versions that learned from days before it only are retired"
         if refused:
             reason += f" or, like {refused[-1]}, were not accepted"
     else:
-        reason = f"the oldest version learned through {known[0].trained_through}"
+        first = min(known, key=lambda card: card.serves_from)
+        reason = f"the oldest version learned through {first.trained_through}"
+        if first.label_delay_days:
+            reason += f" and may serve from {first.serves_from} on"
     return {"status": f"not in service on {key}: {reason}", "dagster/row_count": 0}
 
 

@@ -25,8 +25,9 @@ def lagged_aggregates(
 ) -> dict[str, "FloatArray"]:
     """The lagged aggregates of each row of the days [start, end), by the names of the features.
 
-    Each is of shape (rows,) and knows only days before the day of its row: those of `observations`
-    in the `reach` of the aggregate. Values that are missing do not count. A day of which nothing is
+    Each is of shape (rows,) and knows only days that lie `project.days_ahead` or more before the
+    day of its row: those of `observations` in the reach of the aggregate. Values that are missing
+    do not count. A day of which nothing is
     stored says nothing: its lag is missing, and a window leaves it out. On a day that is stored, a
     key without rows has the count 0 and the sum 0, and no mean, least or largest value. A key
     without rows in the whole reach, such as one never seen before, has nothing at all.
@@ -53,9 +54,11 @@ class _Aggregate:
         import pandas as pd
 
         self.target, self.aggregate = project.columns.target, aggregate
+        self.ahead = project.days_ahead
+        self.reach = aggregate.reach(project.evaluation.label_delay_days)
         date = project.columns.date
         days = pd.date_range(
-            pd.Timestamp(start) - pd.Timedelta(days=aggregate.reach), end, inclusive="left"
+            pd.Timestamp(start) - pd.Timedelta(days=self.reach), end, inclusive="left"
         )
         day = days.get_indexer(pd.DatetimeIndex(observations[date]))
         known = observations[day >= 0]
@@ -95,8 +98,8 @@ class _Aggregate:
     def columns(self) -> dict[str, "FloatArray"]:
         import numpy as np
 
-        reach = self.aggregate.reach
-        seen = self._window(self.counts, reach, np.sum) > 0
+        # whatever is known of the reach
+        seen = self._window(self.counts, self.reach + 1 - self.ahead, np.sum) > 0
         columns: dict[str, FloatArray] = {}
         for name, (kind, days) in self.aggregate.columns(self.target).items():
             if kind == "lag":
@@ -120,16 +123,18 @@ class _Aggregate:
         return pools.get(self.aggregate.statistic, np.sum)
 
     def _window(self, table: "np.ndarray[Any, Any]", days: int, pool: Any) -> "Table":
-        """A table pooled over so many days up to the day before each day.
+        """A table pooled over so many days up to the last one known of each day.
 
         The first `reach` days, of which no row is, stay empty.
         """
         import numpy as np
 
         pooled = np.zeros((len(table), table.shape[1]))
-        if len(table) > days:
-            windows = np.lib.stride_tricks.sliding_window_view(table[:-1], days, axis=0)
-            pooled[days:] = pool(windows, axis=-1)
+        first = days + self.ahead - 1
+        if len(table) > first:
+            known = table[: -self.ahead]
+            windows = np.lib.stride_tricks.sliding_window_view(known, days, axis=0)
+            pooled[first:] = pool(windows, axis=-1)
         return pooled
 
     def _finished(self, counts: "Table", values: "Table") -> "Table":

@@ -26,7 +26,8 @@ def make_features(
     Where `rows` of these days are given, one row for each of them instead.
 
     `observations` also holds the `project.longest_lag` days before `start`. Lags, rolling means and
-    lagged aggregates of a day use only rows of earlier days; where these are missing they are NaN.
+    lagged aggregates of a day use only rows of days that are known when it is forecast, which lie
+    `project.days_ahead` or more days before it; where these are missing they are NaN.
     The columns are those of the settings, then lags, rolling means, aggregates, calendar and
     features of one's own. A day for which one of the latter fails is left out and named in
     `broken`, where that is given.
@@ -54,6 +55,7 @@ def make_features(
         observations,
         rows.assign(**history, **aggregates, **calendar),
         broken,
+        project.evaluation.label_delay_days,
     )
 
 
@@ -63,21 +65,23 @@ def rows_to_come(
     """A row per series and day to forecast: its inputs, without the target.
 
     `planned` are rows of these days from the source. A day without any takes the series of the
-    day before in `observations`, with their last known inputs. Columns are those of the settings
-    and `inputs_from`, which says which of the two it was.
+    newest day in `observations` by then, which lies `project.days_ahead` before it, with their
+    inputs. Columns are those of the settings and `inputs_from`, which says which of the two it was.
     """
     import pandas as pd
 
     date, series = project.columns.date, project.columns.series
+    ahead = project.days_ahead
+    newest = "the day before" if ahead == 1 else f"{ahead} days before"
     parts = []
     for day in map(pd.Timestamp, days):
         rows, inputs_from = planned[planned[date] == day], "source"
         if series:
             rows = rows.drop_duplicates(series)
         if rows.empty:
-            before = observations[observations[date] == day - pd.Timedelta(days=1)]
+            before = observations[observations[date] == day - pd.Timedelta(days=ahead)]
             rows = before if series else before.iloc[:0]
-            inputs_from = "the day before"
+            inputs_from = newest
         parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
     filled = [part for part in parts if len(part)]
     rows = pd.concat(filled, ignore_index=True) if filled else parts[0]
@@ -95,7 +99,9 @@ def _history(
     """Lags and rolling means of the target, aligned with `rows`."""
     import pandas as pd
 
-    reach = max([*project.features.lags, *project.features.rolling_means], default=0)
+    delay = project.evaluation.label_delay_days
+    windows = (days + delay for days in project.features.rolling_means)
+    reach = max([*project.features.lags, *windows], default=0)
     if not reach:
         return {}
     date, target, series = project.columns.date, project.columns.target, project.columns.series
@@ -103,10 +109,10 @@ def _history(
     # days x series, so that a lag is a shift and no row can meet another series
     wide = observations.pivot(index=date, columns=series, values=target).astype(float)
     wide = wide.reindex(days)
-    before = wide.shift(1)
+    known_targets = wide.shift(project.days_ahead)
     columns = {name: wide.shift(lag) for name, lag in project.lag_columns.items()}
     columns |= {
-        name: before.rolling(window, min_periods=1).mean()
+        name: known_targets.rolling(window, min_periods=1).mean()
         for name, window in project.rolling_columns.items()
     }
     day_of_row = days.get_indexer(pd.DatetimeIndex(rows[date]))

@@ -31,7 +31,7 @@ class Feature(Configurable, ABC):
 
     @property
     def reach(self) -> int:
-        """How many days before a day it reads."""
+        """How many days it reads, up to the last one known when a day is forecast."""
         return 0
 
     @abstractmethod
@@ -41,8 +41,9 @@ class Feature(Configurable, ABC):
         """Its values for the rows of one day: an array or series of shape (rows,).
 
         With several columns, a mapping of them to such arrays. `rows` are all rows of the day
-        without the target. `earlier` are the observations of the `reach` days before, target
-        included; it may hold fewer days, or none. Both are copies. `columns` says which column is
+        without the target. `earlier` are the observations of the `reach` days up to the last one
+        known, target included: the day before, or with evaluation.label_delay_days so many days
+        earlier. It may hold fewer days, or none. Both are copies. `columns` says which column is
         what.
         """
 
@@ -93,11 +94,13 @@ def add_own_features(
     observations: "pd.DataFrame",
     rows: "pd.DataFrame",
     broken: dict[str, FeatureError] | None = None,
+    delay_days: int = 0,
 ) -> "pd.DataFrame":
     """The rows, of one or more days, with the columns of these features.
 
-    A feature gets a day at a time, its target left out, and only observations of earlier days.
-    Where one cannot be made, FeatureError; with `broken`, the day is left out and named there.
+    A feature gets a day at a time, its target left out, and only observations of earlier days, the
+    last `delay_days` before it left out. Where one cannot be made, FeatureError; with `broken`, the
+    day is left out and named there.
     """
     import pandas as pd
 
@@ -115,7 +118,7 @@ def add_own_features(
                     feature,
                     columns,
                     of_day.drop(columns=columns.target).reset_index(drop=True),
-                    observations.iloc[slice(*_earlier(dates, day, feature.reach))],
+                    observations.iloc[slice(*_earlier(dates, day, feature.reach, delay_days))],
                 )
                 for feature in features
             ]
@@ -129,11 +132,14 @@ def add_own_features(
     return pd.concat(parts).sort_index() if parts else rows.iloc[:0]
 
 
-def _earlier(dates: "pd.Series[pd.Timestamp]", day: Any, reach: int) -> tuple[int, int]:
-    """The positions of the days [day - reach, day)."""
+def _earlier(
+    dates: "pd.Series[pd.Timestamp]", day: Any, reach: int, delay_days: int
+) -> tuple[int, int]:
+    """The positions of the days [day - delay - reach, day - delay)."""
     import pandas as pd
 
-    first, last = dates.searchsorted([day - pd.Timedelta(days=reach), day])
+    end = day - pd.Timedelta(days=delay_days)
+    first, last = dates.searchsorted([end - pd.Timedelta(days=reach), end])
     return int(first), int(last)
 
 

@@ -201,9 +201,17 @@ class _Walk:
     failed: dict[str, dict[dt.date, str]] = field(default_factory=dict)
     """By trigger, why the version in service failed on days that it served."""
 
+    verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)
+    """By day, what the checks say of the version in service."""
+
     @property
     def watched(self) -> tuple[str, ...]:
         return self.policy.triggers or (PERFORMANCE,)
+
+    @property
+    def delay(self) -> dt.timedelta:
+        """How long after a day has ended its target is known, and so whether it failed."""
+        return self.workshop.project.evaluation.label_delay_days * ONE_DAY
 
     def course(self) -> Course:
         self._train(self.first, FIRST)
@@ -253,6 +261,7 @@ class _Walk:
             return
         self.previous, self.version, self.number = self.version, version, training.number
         self.failed = {trigger: {} for trigger in self.watched}
+        self.verdicts = {}
         if self.alarms and self.alarms[-1].until is None:
             self.alarms[-1].until = day - ONE_DAY
 
@@ -264,10 +273,11 @@ class _Walk:
             return last
         metric = self.workshop.project.primary_metric
         self.facts.append(daily_facts(metric, rows, []))
-        verdicts = self._judge(first, rows)
+        self.verdicts |= self._judge(first, rows)
         day = first
         while day <= last:
-            trigger = self._watch(day, verdicts.get(str(day), {}))
+            known = day - self.delay
+            trigger = self._watch(known, self.verdicts.get(str(known), {}))
             if trigger and day < last and self._cooled_down(day):
                 import pandas as pd
 
@@ -285,7 +295,7 @@ class _Walk:
         A day that has a forecast that is not finite is left out.
         """
         assert self.version is not None
-        if self.version.trained_through >= first:
+        if self.version.trained_through + self.delay >= first:
             raise ValueError(f"{self.version.version} cannot be scored on {first}")
         import pandas as pd
 
@@ -355,7 +365,7 @@ class _Walk:
             if alarm and alarm.until:
                 failing = [d for d in failing if d > alarm.until]  # each is counted once
             why = self.failed[firing[0]][day]
-            self.alarms.append(Alarm(failing[0], day, firing[0], why))
+            self.alarms.append(Alarm(failing[0], day + self.delay, firing[0], why))
         elif alarm and alarm.until is None:
             counts = [sum(d in failed for d in days) for failed in self.failed.values()]
             if max(counts) < rule.failures:
@@ -367,7 +377,8 @@ class _Walk:
         caused = [training for training in self.trainings[::-1] if training.why in TRIGGERS]
         if not caused:
             return True
-        fruitless = (bool(self._brought_nothing(training, day)) for training in caused)
+        known = day - self.delay
+        fruitless = (bool(self._brought_nothing(training, known)) for training in caused)
         wait = cool_down_days(self.policy.reactions, fruitless)
         return day + ONE_DAY >= caused[0].day + wait * ONE_DAY
 
@@ -390,6 +401,8 @@ class _Walk:
         if not parts:
             return 0, None
         rows = pd.concat(parts)
+        if rows.empty:  # nothing that it served is known yet
+            return 0, None
         compared = compare_with_previous(self.workshop.project.primary_metric, rows, ["version"])
         gain = None if compared.empty else float(compared["gain"].iloc[0])
         return int(rows["date"].nunique()), gain

@@ -131,18 +131,28 @@ class Fixed(Split):
 
 @dataclass(frozen=True)
 class TrainingWindow:
-    """A split with what holds for every split: months, and a gap before the day of service."""
+    """A split with what holds for every split: months, and a gap before the day of service.
+
+    `delay_days` after a day has ended its target is known: what serves from a day on never learns
+    from the days that are not known by then, whatever the gap.
+    """
 
     split: Split
     months: int
     gap_days: int = 0
+    delay_days: int = 0
+
+    @property
+    def days_left_out(self) -> int:
+        """The days between the last one to learn from and the month of service."""
+        return max(self.gap_days, self.delay_days)
 
     def of(self, end: dt.date, earliest: dt.date, *, gap: bool = True) -> Window:
         """The days to learn from for service from `end` on.
 
         ValueError when the split reaches to `end` or beyond it, or holds no day.
         """
-        last = end - dt.timedelta(days=self.gap_days if gap else 0)
+        last = end - dt.timedelta(days=self.days_left_out if gap else self.delay_days)
         window = self.split.window(last, earliest, self.months)
         if window.end > last:
             raise ValueError(
@@ -172,10 +182,11 @@ class TrainingWindow:
     @property
     def reach_months(self) -> int | None:
         """How many whole months back a window may reach; None where that is not known."""
-        return self.months if type(self.split) is Trailing and not self.gap_days else None
+        return self.months if type(self.split) is Trailing and not self.days_left_out else None
 
     def __str__(self) -> str:
-        gap = f", {self.gap_days} days before service left out" if self.gap_days else ""
+        days = self.days_left_out
+        gap = f", {days} days before service left out" if days else ""
         return f"{self.split.name}{gap}"
 
 

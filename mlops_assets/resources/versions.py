@@ -33,6 +33,8 @@ class ModelCard(BaseModel):
     month: str
     trained_from: dt.date
     trained_through: dt.date
+    label_delay_days: int = 0
+    """So many days after a day had ended was its target known when it was trained."""
     created: dt.datetime
     days: int
     rows: int
@@ -55,6 +57,11 @@ class ModelCard(BaseModel):
     checks: dict[str, CheckOutcome] = {}
     size: int
     sha256: str
+
+    @property
+    def serves_from(self) -> dt.date:
+        """The first day that it may score: once all that it learned from is known."""
+        return self.trained_through + dt.timedelta(days=1 + self.label_delay_days)
 
     @property
     def accepted(self) -> bool:
@@ -133,7 +140,7 @@ class ModelStore:
         return [card for card in self.cards(model) if card.accepted and card.version not in retired]
 
     def in_service(self, model: str, day: dt.date) -> ModelCard | None:
-        """The version that scores a day: the newest fit one that learned only from days before."""
+        """The version that scores a day: the newest fit one, learned only from what was known."""
         return serving(self.fit_to_serve(model), day)
 
     def find(self, version: str) -> ModelCard:
@@ -192,8 +199,12 @@ class ModelStore:
 
 
 def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day."""
-    older = [card for card in cards if card.trained_through < day]
+    """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day.
+
+    Every day that it learned from lies before that day, and so early that its target was known
+    when the forecast of that day was issued.
+    """
+    older = [card for card in cards if card.serves_from <= day]
     return older[-1] if older else None
 
 

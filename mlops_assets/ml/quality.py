@@ -135,10 +135,11 @@ def _repeated_values(
 
 def _middle(values: "pd.Series[float]") -> float:
     """The mean without the highest and the lowest tenth, NaN without any value."""
-    from scipy.stats import trim_mean
+    import numpy as np
 
-    known = values.dropna().to_numpy(dtype=float)
-    return float(trim_mean(known, 0.1)) if len(known) else math.nan
+    known = np.sort(values.dropna().to_numpy(dtype=float))
+    cut = len(known) // 10
+    return float(known[cut : len(known) - cut].mean()) if len(known) else math.nan
 
 
 def judge_day(

@@ -192,7 +192,7 @@ def decide(
             outcomes[key] = error
             continue
         record, evidence = judge.decide(day, before, live_on_day)
-        frame = pd.DataFrame([asdict(record)])
+        frame = pd.DataFrame([record.columns()])
         datasets.write(CHAMPION, key, frame)
         datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
         outcomes[key] = {
@@ -343,7 +343,7 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
         "from_tomorrow": (
             f"{record.next_champion} takes over: {record.next_why}"
             if changes
-            else f"{record.champion} stays"
+            else f"{record.next_champion} stays"
         ),
         "version_from_tomorrow": record.next_version,
         **({"tomorrow": str(record.next_from)} if record.label_delay_days else {}),

@@ -169,8 +169,9 @@ def _champions(
             outcomes[key] = error
             continue
         if card is None:
+            asked = f"the day after {key}" if project.days_ahead == 1 else str(day)
             outcomes[key] = PartitionError(
-                f"{names[key]}, the champion of {key}, has no version that may serve {day}; "
+                f"{names[key]}, the champion, has no version that may serve {asked}; "
                 f"materialize models/{names[key]}, then champion"
             )
             continue

@@ -1,8 +1,8 @@
 """The champion of each day, as it was decided."""
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import StorageError
@@ -36,6 +36,11 @@ class Record:
     def next_from(self) -> dt.date:
         """The first day of the next champion."""
         return self.date.date() + dt.timedelta(days=1 + self.label_delay_days)
+
+    def columns(self) -> dict[str, Any]:
+        """As it is stored: a delay only where there is one."""
+        left_out = () if self.label_delay_days else ("label_delay_days",)
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 def newest_record(

@@ -1,4 +1,5 @@
-"""The rule that carries everything: no day is scored by a version that learned from it or later.
+"""The rule that carries everything: no day is scored by a version that learned from it or later,
+nor from a day whose target was not known yet when the day was forecast.
 
 Whoever trains, retires and restores, in whichever order of time, and however late a day is
 evaluated. Each version here forecasts its own number, so that a forecast betrays who made it.
@@ -39,6 +40,7 @@ class Training:
     month: str
     through: int  # days after the first; below zero, before it
     accepted: bool
+    delay: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ trainings = st.builds(
     st.sampled_from(MONTHS),
     st.integers(-4, DAYS + 2),
     st.sampled_from([True] * 3 + [False]),
+    st.sampled_from([0, 0, 1, 2]),
 )
 changes = st.builds(
     Change, st.sampled_from([Action.RETIRE, Action.RETIRE, Action.RESTORE]), st.integers(0, 3)
@@ -78,6 +81,7 @@ class Known:
     version: str
     through: dt.date
     accepted: bool
+    delay: int
     retired: bool = False
 
 
@@ -116,6 +120,7 @@ class World:
             hyperparameters={},
             trained_from=through - dt.timedelta(days=30),
             trained_through=through,
+            label_delay_days=training.delay,
             days=31,
             rows=62,
             inputs=["unit_price"],
@@ -129,7 +134,9 @@ class World:
             importance={},
             checks={"reproducible": CheckOutcome(passed=training.accepted, why="for the test")},
         )
-        self.versions.append(Known(number, card.version, through, training.accepted))
+        self.versions.append(
+            Known(number, card.version, through, training.accepted, training.delay)
+        )
 
     def change(self, change: Change) -> None:
         if self.versions:
@@ -157,6 +164,9 @@ class World:
         best: Known | None = None
         for known in self.versions:
             if known.through >= day or known.retired or not known.accepted:
+                continue
+            last_day_waited_for = known.through + dt.timedelta(days=known.delay)
+            if last_day_waited_for >= day:  # it cannot have been trained before that has ended
                 continue
             if best is None or known.through >= best.through:
                 best = known
@@ -187,7 +197,8 @@ def test_every_stored_forecast_was_made_by_the_newest_version_that_was_allowed(
     for key in world.datasets.keys(f"validation/{NAME}"):
         [version] = set(world.datasets.read(f"validation/{NAME}", [key])["version"])
         card = world.writer.find(version)
-        assert card.trained_through < dt.date.fromisoformat(key)
+        ended = card.trained_through + dt.timedelta(days=card.label_delay_days)
+        assert card.trained_through <= ended < dt.date.fromisoformat(key)
         assert card.accepted
 
 

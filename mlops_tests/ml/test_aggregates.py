@@ -29,13 +29,16 @@ def make_project(*aggregates: dict[str, Any], **changed: Any) -> Project:
 
 
 @cache
-def every_statistic() -> Project:
+def every_statistic(delay: int = 0) -> Project:
+    evaluation = make_flight_settings()["evaluation"] | {"label_delay_days": delay}
+    lags = [1 + delay, 3 + delay]
     return make_project(
         *(
-            {"by": by, "statistic": statistic.value, "lags": [1, 3], "windows": [2, 5]}
+            {"by": by, "statistic": statistic.value, "lags": lags, "windows": [2, 5]}
             for by in KEYS
             for statistic in Statistic
-        )
+        ),
+        evaluation=evaluation,
     )
 
 
@@ -127,17 +130,19 @@ def slowly(project: Project, rows: pd.DataFrame, first: int) -> list[dict[str, f
         Statistic.MIN: lambda v: min(v, default=math.nan),
         Statistic.MAX: lambda v: max(v, default=math.nan),
     }
+    known = first - project.evaluation.label_delay_days  # the first day that is not
     records = rows.assign(day=(rows["flown"] - pd.Timestamp(START)).dt.days).to_dict("records")
     found = []
     for record in [record for record in records if record["day"] == first]:
         values = {}
         for aggregate in project.features.lagged_aggregates:
             for name, (kind, days) in aggregate.columns("delay").items():
-                wanted = {first - days} if kind == "lag" else set(range(first - days, first))
+                wanted = {first - days} if kind == "lag" else set(range(known - days, known))
                 alike = [r for r in records if all(r[c] == record[c] for c in aggregate.by)]
                 own = [r["delay"] for r in alike if r["day"] in wanted]
                 stored = any(r["day"] in wanted for r in records)
-                seen = any(first - aggregate.reach <= r["day"] < first for r in alike)
+                # the longest lag and the longest window: 3 and 5 days up to the last one known
+                seen = any(known - 5 <= r["day"] < known for r in alike)
                 result = reduce[aggregate.statistic](own)
                 values[name] = result if stored and seen else math.nan
         found.append(values)
@@ -156,33 +161,33 @@ ROWS = st.lists(
 
 
 @settings(deadline=None, max_examples=12)
-@given(ROWS, st.integers(0, DAYS - 1))
-def test_every_statistic_is_that_of_a_plain_loop(rows: list[Any], first: int) -> None:
+@given(ROWS, st.integers(0, DAYS - 1), st.sampled_from([0, 0, 1, 3]))
+def test_every_statistic_is_that_of_a_plain_loop(rows: list[Any], first: int, delay: int) -> None:
     known = flights(rows)
-    found = features(every_statistic(), known, first)
-    expected = slowly(every_statistic(), known, first)
+    found = features(every_statistic(delay), known, first)
+    expected = slowly(every_statistic(delay), known, first)
     assert len(found) == len(expected)
-    for name in every_statistic().aggregate_columns:
+    for name in every_statistic(delay).aggregate_columns:
         np.testing.assert_allclose(
             found[name], [values[name] for values in expected], err_msg=name, rtol=1e-12
         )
 
 
 @settings(deadline=None, max_examples=12)
-@given(ROWS, ROWS, st.integers(0, DAYS - 1))
-def test_rows_of_the_day_or_later_change_nothing(
-    rows: list[Any], others: list[Any], first: int
+@given(ROWS, ROWS, st.integers(0, DAYS - 1), st.sampled_from([0, 0, 1, 3]))
+def test_rows_that_are_not_known_yet_change_nothing(
+    rows: list[Any], others: list[Any], first: int, delay: int
 ) -> None:
     asked = flights([(first, carrier, "JFK", 0.0) for carrier in ("AA", "UA", None, "new")])
-    before = [row for row in rows if row[0] < first]
-    names = list(every_statistic().aggregate_columns)
+    before = [row for row in rows if row[0] < first - delay]
+    names = list(every_statistic(delay).aggregate_columns)
 
     def found(known: list[Any]) -> pd.DataFrame:
         start = START + dt.timedelta(days=first)
         end = start + dt.timedelta(days=1)
-        return make_features(every_statistic(), flights(known), start, end, asked)[names]
+        return make_features(every_statistic(delay), flights(known), start, end, asked)[names]
 
-    later = [row for row in others if row[0] >= first]
+    later = [row for row in others if row[0] >= first - delay]
     pd.testing.assert_frame_equal(found(before), found(before + later))
 
 

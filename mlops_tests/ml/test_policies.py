@@ -322,3 +322,27 @@ def test_a_cool_down_doubles_with_each_of_the_newest_that_brought_nothing(
     fruitless: list[bool], days: int
 ) -> None:
     assert cool_down_days(ReactionSettings(cool_down_days=7), fruitless) == days
+
+
+def test_a_reaction_waits_until_the_targets_are_known(project: Project) -> None:
+    """The third bad day is known two evenings later; what is learned then ends with it."""
+    values = make_settings()
+    values["features"] |= {"lags": [3, 7]}
+    values["evaluation"] |= {"label_delay_days": 2}
+    delayed = Project.model_validate(values)
+    features = make_features(lambda date: date >= SHIFT).rename(
+        columns={"units_lag_1": "units_lag_3"}
+    )
+
+    def learned(end: dt.date, months: int, gap: bool) -> Window:
+        return delayed.training_window.of(end, START, gap=gap)
+
+    accept = make_workshop(delayed, features).accept
+    workshop = Workshop(delayed, "ridge", features, learned, accept)
+    course = replay(workshop, make_policy(), dt.date(2026, 2, 3), day(20))
+    [alarm] = course.alarms
+    assert (alarm.since, alarm.raised, alarm.until) == (day(0), day(4), day(4))
+    first, training = course.trainings
+    assert first.trained_through == dt.date(2026, 1, 31)
+    assert (training.day, training.trained_through) == (day(5), day(2))
+    assert training.days_in_service == 16

@@ -29,6 +29,7 @@ from mlops_assets.project import Project
 from mlops_assets.resources.checks import CheckStore, Outcomes
 from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.ingested import Ingested, IngestedStore
+from mlops_assets.resources.pages import MONITORING_PAGE, page_url
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 
@@ -72,7 +73,10 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         check_specs=check_specs(
             observations_key, observation_checks(project), partitions.daily, blocking=False
         ),
-        metadata={"dagster/column_schema": observations_schema(project)},
+        metadata={
+            "dagster/column_schema": observations_schema(project),
+            "monitoring": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
+        },
     )
     def observations(
         context: dg.AssetExecutionContext,

@@ -44,7 +44,7 @@ from mlops_assets.partitions import (
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.checks import Outcomes
 from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.pages import LEADERBOARD_PAGE, PageStore, page_url
+from mlops_assets.resources.pages import LEADERBOARD_PAGE, MONITORING_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.switches import paused_models
 from mlops_assets.resources.versions import (
@@ -109,6 +109,7 @@ def make_validation_asset(
         **COMMON,
         metadata={
             "dagster/column_schema": forecasts_schema(project),
+            "monitoring": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
             "metrics": dg.MetadataValue.json(
                 {name: metric.description for name, metric in metrics.items()}
             ),

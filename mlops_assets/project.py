@@ -433,6 +433,32 @@ class WindowSettings(Settings):
         return self
 
 
+class QualitySettings(WindowSettings):
+    """When the rows of a day are sound, by the days before it."""
+
+    window_days: Annotated[int, Field(ge=7, le=366)] = 56
+    """How many days are looked back on."""
+    min_days: Annotated[int, Field(ge=1, le=366)] = 14
+    """The fewest days with rows among them; with fewer, a day is not judged."""
+    width: Annotated[float, Field(ge=1, le=100)] = 6.0
+    """Half-width of a usual range, in robust standard deviations."""
+    least_width: Annotated[float, Field(ge=0, le=10)] = 0.1
+    """Its least half-width, as a share of the middle."""
+    more_missing: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """By how much, as a share of the rows, missing values may exceed the most of late; and so may
+    rows that are there twice where they are of no series."""
+    beyond: Annotated[float, Field(ge=0, le=100)] = 0.5
+    """How far beyond the days of late an input may lie, as a share of the range between them."""
+    more_repeated: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """By how much, as a share of the series, values of the day before may exceed those of late."""
+    nearly_all: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """The share of days on which a category was there that is said to have vanished."""
+    missed_rows: Annotated[int, Field(ge=1)] = 3
+    """With as many rows of it on each of these days, none at all is no chance."""
+    missed_width: Annotated[float, Field(ge=0, le=100)] = 3.0
+    """Nor is it where its usual number of rows lies so many robust standard deviations above 0."""
+
+
 class ChampionSettings(WindowSettings):
     initial: Identifier | None = None
     """The first champion; the yardstick where none is named."""
@@ -564,6 +590,7 @@ class Project(Settings):
     evaluation: EvaluationSettings
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
+    quality: QualitySettings = QualitySettings()
     control: ControlSettings = ControlSettings()
     reactions: ReactionSettings = ReactionSettings()
     drift: DriftSettings = DriftSettings()

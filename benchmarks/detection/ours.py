@@ -22,7 +22,7 @@ from mlops_assets.ml.drift import (
     wasserstein,
 )
 from mlops_assets.ml.features import make_features
-from mlops_assets.ml.quality import DayFacts, QualityRule, day_facts, judge_day
+from mlops_assets.ml.quality import DayFacts, day_facts, judge_day
 from mlops_assets.ml.verdicts import Verdict
 
 Verdicts = dict[str, Verdict]
@@ -73,7 +73,7 @@ class Follower:
         self.columns = self.project.columns
         self.version = versions[stretch.start]
         self.yardstick = world.yardstick(stretch.start)
-        self.rule = QualityRule()
+        self.rule = self.project.quality
         calendar = {feature.value for feature in self.project.features.calendar}
         self.numeric = [*(n for n in self.project.inputs.numeric if n not in calendar), FORECAST]
         self.categorical = list(self.columns.categorical)

@@ -15,7 +15,6 @@ from mlops_assets.ml.quality import (
     FRESHNESS,
     SCHEMA,
     DayFacts,
-    QualityRule,
     day_facts,
     judge_day,
     without_rows,
@@ -51,7 +50,7 @@ class Inspector:
         first: dt.date,
     ) -> None:
         self.project, self.observations_type = project, observations_type
-        self.rule = QualityRule(series=bool(project.columns.series))
+        self.rule = project.quality
         past = days_between(first - dt.timedelta(days=self.rule.window_days), first)
         known = datasets.read("observations", past, {})
         days = by_day(known, project.columns.date) if len(known) else {}
@@ -74,7 +73,9 @@ class Inspector:
         except ValueError as error:
             raise _unsound({SCHEMA: Verdict(False, str(error), severe=True)}) from error
         facts = self._facts(day, frame)
-        found = judge_day(self.rule, day, facts, self.before)
+        found = judge_day(
+            self.rule, day, facts, self.before, series=bool(self.project.columns.series)
+        )
         verdicts = {name: found[name] for name in observation_checks(self.project)}
         severe = [name for name, verdict in verdicts.items() if verdict.severe]
         if severe and not accept:

@@ -3,7 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlops_assets.ml.robust import usual_middle
@@ -11,6 +11,8 @@ from mlops_assets.ml.verdicts import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_assets.project import QualitySettings
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
 TARGET_RANGE = "target_range"
@@ -29,35 +31,6 @@ CHECKS = {
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
     TARGET_RANGE: "The mean target of a row is as usual on that weekday.",
 }
-
-
-@dataclass(frozen=True)
-class QualityRule:
-    """How a day is judged by the days before it."""
-
-    series: bool = True
-    """Whether rows are of series, each of which has one row a day."""
-    window_days: int = 56
-    """How many days are looked back on."""
-    min_days: int = 14
-    """The fewest days with rows among them; with fewer, a day is not judged."""
-    width: float = 6.0
-    """Half-width of a usual range, in robust standard deviations."""
-    least_width: float = 0.1
-    """Its least half-width, as a share of the middle."""
-    more_missing: float = 0.05
-    """By how much, as a share of the rows, missing values may exceed the most of late; and so may
-    rows that are there twice where they are of no series."""
-    beyond: float = 0.5
-    """How far beyond the days of late an input may lie, as a share of the range between them."""
-    more_repeated: float = 0.25
-    """By how much, as a share of the series, values of the day before may exceed those of late."""
-    nearly_all: float = 0.9
-    """The share of days on which a category was there that is said to have vanished."""
-    missed_rows: int = 3
-    """With as many rows of it on each of these days, none at all is no chance."""
-    missed_width: float = 3.0
-    """Nor is it where its usual number of rows lies so many robust standard deviations above 0."""
 
 
 @dataclass(frozen=True)
@@ -143,20 +116,26 @@ def _middle(values: "pd.Series[float]") -> float:
 
 
 def judge_day(
-    rule: QualityRule, day: dt.date, facts: DayFacts, before: Mapping[dt.date, DayFacts]
+    rule: "QualitySettings",
+    day: dt.date,
+    facts: DayFacts,
+    before: Mapping[dt.date, DayFacts],
+    *,
+    series: bool = True,
 ) -> dict[str, Verdict]:
     """Every check of a day that has rows and keeps to the schema, by name.
 
-    `before` are days before it, of which those in the rule's window count.
+    `before` are days before it, of which those in the rule's window count. `series` says whether
+    rows are of series, each of which has one row a day.
     """
     first = day - dt.timedelta(days=rule.window_days)
     history = {known: before[known] for known in before if first <= known < day}
-    asked = checks_of(series=rule.series)
+    asked = checks_of(series=series)
     verdicts = {
         SCHEMA: Verdict(True, "columns, types and constraints are those of the settings"),
         FRESHNESS: _freshness(day, before),
     }
-    if rule.series:
+    if series:
         verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
     if len(history) < rule.min_days:
         why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
@@ -165,7 +144,7 @@ def judge_day(
     def usual(measure: Callable[[DayFacts], float]) -> tuple[float, float]:
         return usual_range(rule, day, {known: measure(then) for known, then in history.items()})
 
-    if rule.series:
+    if series:
         lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
         verdicts[SERIES_COUNT] = _count(
             len(facts.series),
@@ -192,7 +171,7 @@ def judge_day(
 
 
 def usual_range(
-    rule: QualityRule, day: dt.date, values: Mapping[dt.date, float]
+    rule: "QualitySettings", day: dt.date, values: Mapping[dt.date, float]
 ) -> tuple[float, float]:
     """What is usual on the weekday of a day, by the values of days before it.
 
@@ -267,7 +246,7 @@ def _at_most(value: float, high: float, what: str) -> Verdict:
     return Verdict(passed, f"{value:g} {what}{remedy}", value=float(value), high=high)
 
 
-def _repeated(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _repeated(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
     """Events can be alike, so that only more of them than usual are odd."""
     share = facts.duplicates / facts.rows
     limit = max(then.duplicates / then.rows for then in history) + rule.more_missing
@@ -280,7 +259,7 @@ def _repeated(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -
     return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
 
 
-def _missing(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _missing(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
     """Of the input that exceeds its limit by most."""
     if not facts.missing:
         return Verdict(True, "there are no inputs")
@@ -297,7 +276,7 @@ def _missing(rule: QualityRule, facts: DayFacts, history: Sequence[DayFacts]) ->
 
 
 def _inputs(
-    rule: QualityRule, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+    rule: "QualitySettings", day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
 ) -> Verdict:
     """Of the input that exceeds a limit by most.
 
@@ -354,7 +333,7 @@ def _known(name: str, history: Iterable[DayFacts]) -> set[str]:
 
 
 def _vanished(
-    rule: QualityRule, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+    rule: "QualitySettings", day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
 ) -> Verdict:
     found = []
     for name, values in facts.categories.items():
@@ -371,7 +350,7 @@ def _vanished(
     return Verdict(False, why, value=float(len(found)), high=0.0)
 
 
-def _missed(rule: QualityRule, day: dt.date, rows: Mapping[dt.date, int]) -> bool:
+def _missed(rule: "QualitySettings", day: dt.date, rows: Mapping[dt.date, int]) -> bool:
     """Whether a category without rows has vanished, rather than had none by chance.
 
     `rows` are those that it had on the days before. It must have been there on nearly all of them,
@@ -381,7 +360,7 @@ def _missed(rule: QualityRule, day: dt.date, rows: Mapping[dt.date, int]) -> boo
     counts = list(rows.values())
     if sum(count > 0 for count in counts) < rule.nearly_all * len(counts):
         return False
-    narrow = replace(rule, width=rule.missed_width)
+    narrow = rule.model_copy(update={"width": rule.missed_width})
     return min(counts) >= rule.missed_rows or usual_range(narrow, day, rows)[0] > 0
 
 

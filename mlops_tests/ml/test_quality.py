@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from mlops_assets.ml.quality import (
     CHECKS,
     DayFacts,
-    QualityRule,
     day_facts,
     judge_day,
     usual_range,
     without_rows,
 )
+from mlops_assets.project import QualitySettings
 
-RULE = QualityRule()
+RULE = QualitySettings()
 MONDAY = dt.date(2026, 3, 2)
 
 
@@ -73,19 +73,18 @@ def test_the_facts_of_a_day_by_hand() -> None:
 
 
 def test_plain_rows_have_no_series_and_may_be_alike() -> None:
-    rule = replace(RULE, series=False)
     usual = facts(series=frozenset(), duplicates=10)
     history = before(usual=usual)
 
     def judged(day: DayFacts) -> dict[str, bool]:
-        verdicts = judge_day(rule, MONDAY, day, history)
+        verdicts = judge_day(RULE, MONDAY, day, history, series=False)
         assert set(verdicts) == set(CHECKS) - {"series_count"}
         return {name: verdict.passed for name, verdict in verdicts.items() if not verdict.passed}
 
     # a tenth of the rows repeat another; a twentieth more is still let pass
     assert judged(replace(usual, duplicates=15)) == {}
     assert judged(replace(usual, duplicates=16)) == {"duplicates": False}
-    early = judge_day(rule, MONDAY, replace(usual, duplicates=99), {})
+    early = judge_day(RULE, MONDAY, replace(usual, duplicates=99), {}, series=False)
     assert early["duplicates"].why.startswith("not judged: 0 days before it have rows")
     rows = pd.DataFrame({"delay": [1.0, 1.0], "carrier": ["a", "a"]})
     found = day_facts(rows, target="delay", series=[], inputs=["carrier"], categorical=["carrier"])
@@ -225,10 +224,10 @@ def test_a_usual_range_by_hand() -> None:
     for week, (monday, tuesday) in enumerate([(8, 20), (10, 20), (12, 26)], start=1):
         values[MONDAY - dt.timedelta(weeks=week)] = monday
         values[MONDAY - dt.timedelta(weeks=week, days=-1)] = tuesday
-    low, high = usual_range(QualityRule(width=3.0), MONDAY, values)
+    low, high = usual_range(QualitySettings(width=3.0), MONDAY, values)
     assert (low, high) == pytest.approx((10 - 3 * 1.4826, 10 + 3 * 1.4826))
     # no Sunday is known: the median of all, 16
-    low, high = usual_range(QualityRule(width=3.0), MONDAY - dt.timedelta(days=1), values)
+    low, high = usual_range(QualitySettings(width=3.0), MONDAY - dt.timedelta(days=1), values)
     assert (low + high) / 2 == pytest.approx(16)
 
 

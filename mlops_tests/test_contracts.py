@@ -422,9 +422,7 @@ def test_pytest_tells_the_same(pytester: pytest.Pytester) -> None:
             assert "no known metric" in contract_problems("metric", "nothing")[0]
         """
     )
-    done = pytester.runpytest_inprocess(
-        "-p", "mlops_assets.pytest_plugin", "--mlops-check", "ideas.py"
-    )
+    done = pytester.runpytest_inprocess("--mlops-check", "ideas.py")
     use_plugins(pytester.path, [])
     done.assert_outcomes(passed=1, failed=1)
     done.stdout.fnmatch_lines(["*depends on the order of the rows*"])

@@ -125,7 +125,6 @@ def test_the_documented_commands_find_nothing_wrong(lab: Lab) -> None:
         env={
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "PYTHONPATH": str(REPOSITORY),
-            "PYTEST_PLUGINS": "mlops_assets.pytest_plugin",
         },
         capture_output=True,
         text=True,

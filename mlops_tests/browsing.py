@@ -2,25 +2,21 @@
 
 import contextlib
 import datetime as dt
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.versions import ModelStore
-from mlops_assets.serve import port_is_free
+from mlops_tests.servers import HOST, ask, free_ports, wait_for
 from mlops_tests.small import REPOSITORY
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -37,7 +33,6 @@ from selenium.common.exceptions import (  # noqa: E402 (selenium may be missing)
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-HOST = "127.0.0.1"
 CHROMIUM_OPTIONS = [
     *("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"),
     *("disable-background-networking", "disable-component-update", "disable-sync"),
@@ -74,18 +69,6 @@ return [...document.querySelectorAll(".js-plotly-plot")].map(
 """
 RUN = "runId jobName status assetSelection { path } tags { key value }"
 
-T = TypeVar("T")
-
-
-def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """What `look` returns once that is not empty."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-
 
 @dataclass(frozen=True)
 class Served:
@@ -97,15 +80,7 @@ class Served:
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data that answer a GraphQL query."""
-        request = urllib.request.Request(
-            f"{self.url}/graphql",
-            data=json.dumps({"query": query, "variables": variables}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        return ask(self.url, query, **variables)
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, the newest first."""
@@ -134,16 +109,6 @@ class Served:
 
 def yesterday() -> dt.date:
     return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
-
-
-def free_ports() -> int:
-    """A free port whose successor is free as well."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
-        if port < 65535 and port_is_free(HOST, port) and port_is_free(HOST, port + 1):
-            return port
 
 
 def stop(server: "subprocess.Popen[bytes]") -> None:

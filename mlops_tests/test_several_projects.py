@@ -2,20 +2,17 @@
 
 import contextlib
 import datetime as dt
-import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -27,36 +24,14 @@ from mlops_assets.partitions import PARTITION
 from mlops_assets.project import Project
 from mlops_assets.resources.switches import paused_models
 from mlops_assets.runs import PROJECT_TAG
-from mlops_assets.serve import port_is_free
 from mlops_assets.workspace import load_named
 from mlops_tests.assets.lab import make_settings
+from mlops_tests.servers import HOST, ask, free_ports, wait_for
 from mlops_tests.small import REPOSITORY, prepare_instance
 from mlops_tests.test_history import FIRST_DAY, YESTERDAY, make_rows
 
-HOST = "127.0.0.1"
 NAMES = ("bakery", "fish")
 DOCUMENT = REPOSITORY / "docs" / "several-projects.md"
-T = TypeVar("T")
-
-
-def wait_for(look: Callable[[], T | None], seconds: float, what: str) -> T:
-    """What `look` returns once that is not empty."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-
-
-def free_port() -> int:
-    """A free port whose successor is free as well."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
-        if port < 65535 and port_is_free(HOST, port) and port_is_free(HOST, port + 1):
-            return port
 
 
 @dataclass(frozen=True)
@@ -70,15 +45,7 @@ class Served:
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data that answer a GraphQL query."""
-        request = urllib.request.Request(
-            f"{self.url}/graphql",
-            data=json.dumps({"query": query, "variables": variables}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answer = json.load(response)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        return ask(self.url, query, **variables)
 
     def launch(self, project: Project, job: str, tags: dict[str, str], config: Any) -> str:
         """Launch a job of a project through the workspace; the id of the run."""
@@ -162,7 +129,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def served(folder: Path) -> Iterator[Served]:
     """The web UI of both, as `make run` serves it."""
-    port = free_port()
+    port = free_ports()
     log = folder / "serve.log"
     with log.open("wb") as output:
         server = subprocess.Popen(

@@ -15,10 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := run
 
 run: history
-	@$(BIN)/python -m mlops_assets.serve --port $(PORT)
+	@$(BIN)/python -m mlops_assets.cli.serve --port $(PORT)
 
 history: install
-	@$(BIN)/python -m mlops_assets.history
+	@$(BIN)/python -m mlops_assets.cli.history
 
 new-project: install
 	@test -n "$(FROM)" || { echo "name the table: make new-project FROM=sales.csv" >&2; exit 2; }
@@ -41,7 +41,7 @@ fix: install
 	@$(BIN)/ruff format .
 
 schema: install
-	@$(BIN)/python -m mlops_assets.project
+	@$(BIN)/python -m mlops_assets.cli.schema
 
 benchmarks: install
 	@$(BIN)/python benchmarks/run.py

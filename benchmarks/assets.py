@@ -15,8 +15,8 @@ from plain import MODELS
 
 def run(job_name: str, keys: list[dg.AssetKey], tags: dict[str, str], partition: str | None) -> Any:
     """The seconds of one run over some assets."""
+    from mlops_assets.cli.history import QUIET
     from mlops_assets.definitions import defs
-    from mlops_assets.history import QUIET
 
     job = defs.resolve_job_def(job_name)
     with dg.DagsterInstance.get() as instance:
@@ -35,8 +35,8 @@ def run(job_name: str, keys: list[dg.AssetKey], tags: dict[str, str], partition:
 
 def evaluate(first: str, last: str) -> Any:
     """The days from `first` to `last` of four models."""
-    from mlops_assets.jobs import EVALUATE_JOB
-    from mlops_assets.partitions import range_tags
+    from mlops_assets.graph.partitions import range_tags
+    from mlops_assets.jobs.evaluate import EVALUATE_JOB
 
     keys = [dg.AssetKey(["validation", name]) for name in MODELS]
     return run(EVALUATE_JOB, keys, range_tags(first, last), None)
@@ -54,9 +54,9 @@ def empty_bodies() -> None:
 
 def train(month: str) -> Any:
     """Four models of a month, with the seconds of the parts."""
-    from mlops_assets.jobs import RETRAIN_ALL_JOB
-    from mlops_assets.ml import training
-    from mlops_assets.resources.versions import ModelStore
+    from mlops_assets.jobs.evaluate import RETRAIN_ALL_JOB
+    from mlops_assets.ml.models import training
+    from mlops_assets.resources.stores.model_store import ModelStore
 
     parts = {"importance": 0.0, "saving": 0.0}
 

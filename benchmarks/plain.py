@@ -117,8 +117,8 @@ def train(root: Path, out: Path, month: str) -> dict[str, float]:
     from skops.io import dumps
     from threadpoolctl import threadpool_limits
 
-    from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
-    from mlops_assets.ml.training import input_importance
+    from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
+    from mlops_assets.ml.models.training import input_importance
     from mlops_assets.project import load_project
 
     project = load_project()

@@ -16,8 +16,8 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from mlops_assets.jobs import EVALUATE_JOB
-from mlops_assets.partitions import months_before, range_tags
+from mlops_assets.graph.partitions import months_before, range_tags
+from mlops_assets.jobs.evaluate import EVALUATE_JOB
 from mlops_assets.project import PROJECT_FILE
 
 DAYS = 364

@@ -129,7 +129,7 @@ class Bench:
         place = Place(folder / "root", folder / "home")
         place.home.mkdir()
         shutil.copy(INSTANCE, place.home)
-        self.built.append(place.python("-m", "mlops_assets.history")["process"])
+        self.built.append(place.python("-m", "mlops_assets.cli.history")["process"])
         return place
 
     @contextmanager

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops_assets.ml.champion import Evidence, Rule, compare
+from mlops_assets.ml.selection.gate import Evidence, Rule, compare
 
 RULE = Rule(window_days=28, min_days=21, min_gain=0.02, confidence=0.99, block_days=4)
 GAINS = (0.0, 0.02, 0.05, 0.1)

@@ -6,31 +6,31 @@ from functools import cache
 
 import dagster as dg
 
-from mlops_assets.alerting import make_alert_sensor, make_alerts_asset
 from mlops_assets.assets.champion import make_champion
 from mlops_assets.assets.datasets import make_dataset_assets
 from mlops_assets.assets.drift import make_drift
+from mlops_assets.assets.forecast import make_forecast
+from mlops_assets.assets.model_registry import make_model_registry
 from mlops_assets.assets.models import make_model_assets
-from mlops_assets.assets.registry import make_model_registry
-from mlops_assets.assets.serving import make_forecast
 from mlops_assets.assets.validation import make_validation_assets
-from mlops_assets.jobs import make_jobs
-from mlops_assets.landing import make_landing_sensor
-from mlops_assets.late import make_late_data_sensor
-from mlops_assets.management import make_management_jobs
-from mlops_assets.partitions import make_partitions
+from mlops_assets.automation.alerts import make_alert_sensor, make_alerts_asset
+from mlops_assets.automation.catching_up import make_sensors
+from mlops_assets.automation.landing import make_landing_sensor
+from mlops_assets.automation.late_data import make_late_data_sensor
+from mlops_assets.automation.retraining import make_reaction_sensors
+from mlops_assets.automation.schedules import make_schedules
+from mlops_assets.graph.partitions import make_partitions
+from mlops_assets.jobs.backtest import make_replay_job
+from mlops_assets.jobs.evaluate import make_jobs
+from mlops_assets.jobs.manage import make_management_jobs
 from mlops_assets.project import LandingSettings, Project
-from mlops_assets.reactions import make_reaction_sensors
-from mlops_assets.replaying import make_replay_job
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.pages import PageStore
-from mlops_assets.resources.registry import Registry
+from mlops_assets.project.workspace import ATTRIBUTE, has_project, load_named
 from mlops_assets.resources.sources import check_columns, make_source
-from mlops_assets.resources.storage import Storage
-from mlops_assets.resources.versions import ModelStore
-from mlops_assets.schedules import make_schedules
-from mlops_assets.sensors import make_sensors
-from mlops_assets.workspace import ATTRIBUTE, has_project, load_named, project_storage
+from mlops_assets.resources.storage import Storage, project_storage
+from mlops_assets.resources.stores.created_models import Registry
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_assets.resources.stores.page_store import PageStore
 
 # Backfill policies and mappings to partitions before the first are beta, checks of a partition a
 # preview, and relied upon here.

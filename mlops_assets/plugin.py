@@ -3,23 +3,23 @@
 A plugin is a module that `plugins:` in `project.yaml` names. See docs/extend.md.
 """
 
-from mlops_assets.ml.families import (
+from mlops_assets.ml.features.custom_features import Feature
+from mlops_assets.ml.features.custom_features import register as feature
+from mlops_assets.ml.metrics.metric import Metric
+from mlops_assets.ml.metrics.metric import register as metric
+from mlops_assets.ml.models.families import (
     Family,
     Hyperparameters,
     Inputs,
     linear_pipeline,
     tree_pipeline,
 )
-from mlops_assets.ml.families import _pipeline as input_pipeline
-from mlops_assets.ml.families import register as family
-from mlops_assets.ml.metrics import Metric
-from mlops_assets.ml.metrics import register as metric
-from mlops_assets.ml.own_features import Feature
-from mlops_assets.ml.own_features import register as feature
-from mlops_assets.ml.own_sources import OwnSource
-from mlops_assets.ml.own_sources import register as source
-from mlops_assets.ml.splits import Split, Window
-from mlops_assets.ml.splits import register as split
+from mlops_assets.ml.models.families import _pipeline as input_pipeline
+from mlops_assets.ml.models.families import register as family
+from mlops_assets.ml.models.splits import Split, Window
+from mlops_assets.ml.models.splits import register as split
+from mlops_assets.project.custom_sources import OwnSource
+from mlops_assets.project.custom_sources import register as source
 
 __all__ = [
     "Family",

@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from mlops_assets.resources.champions import live_record, newest_record
-from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import StorageError, make_storage
-from mlops_assets.resources.versions import ModelCard, ModelStore
+from mlops_assets.resources.stores.champions import live_record, newest_record
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.resources.storage import make_storage
-from mlops_assets.resources.versions import ModelStore
+from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests.servers import HOST, ask, free_ports, wait_for
 from mlops_tests.small import REPOSITORY
 
@@ -130,7 +130,7 @@ def serve(log: Path, environment: Mapping[str, str]) -> Iterator[Served]:
     served = Served(f"http://{HOST}:{port}", f"http://{HOST}:{port + 1}", models)
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "mlops_assets.serve", "--port", str(port)],
+            [sys.executable, "-m", "mlops_assets.cli.serve", "--port", str(port)],
             cwd=REPOSITORY,
             env=environment,
             stdout=output,

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from mlops_assets.serve import port_is_free
+from mlops_assets.cli.serve import port_is_free
 
 HOST = "127.0.0.1"
 ANSWER_SECONDS = 60

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from mlops_assets.partitions import add_months
+from mlops_assets.graph.partitions import add_months
 from mlops_assets.project import PROJECT_FILE
 
 REPOSITORY = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def build_small_history(folder: Path) -> None:
     write_small_project(folder / "problem")
     prepare_instance(folder)
     built = subprocess.run(
-        [sys.executable, "-m", "mlops_assets.history"],
+        [sys.executable, "-m", "mlops_assets.cli.history"],
         env=small_environment(folder),
         capture_output=True,
         text=True,

@@ -8,26 +8,26 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from mlops_assets.alerting import champion_changes, failed_checks, missed_evaluation
 from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.models import parse_through
-from mlops_assets.history import due_partitions
-from mlops_assets.late import late_days
-from mlops_assets.ml.features import make_features, rows_to_come
-from mlops_assets.ml.quality import Verdict
-from mlops_assets.partitions import Partitions, make_partitions
+from mlops_assets.automation.alerts import champion_changes, failed_checks, missed_evaluation
+from mlops_assets.automation.catching_up import missing_days
+from mlops_assets.automation.late_data import late_days
+from mlops_assets.automation.retraining import Degradation, trainings
+from mlops_assets.automation.schedules import make_evaluation_schedule
+from mlops_assets.cli.history import due_partitions
+from mlops_assets.graph.partitions import Partitions, make_partitions
+from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
+from mlops_assets.ml.monitoring.quality import Verdict
 from mlops_assets.project import Project
-from mlops_assets.reactions import Degradation, trainings
-from mlops_assets.resources.checks import CheckStore
-from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import LocalStorage
-from mlops_assets.resources.versions import ModelStore
-from mlops_assets.schedules import make_evaluation_schedule
-from mlops_assets.sensors import missing_days
+from mlops_assets.resources.stores.check_results import CheckStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests.assets.lab import make_rows, make_settings
-from mlops_tests.ml.test_aggregates import START as FLIGHTS_START
-from mlops_tests.ml.test_aggregates import flights, make_project
-from mlops_tests.test_schedules_and_sensors import DAILY, days, materialize, wanted
+from mlops_tests.automation.test_schedules_and_sensors import DAILY, days, materialize, wanted
+from mlops_tests.ml.features.test_lagged_aggregates import START as FLIGHTS_START
+from mlops_tests.ml.features.test_lagged_aggregates import flights, make_project
 
 NOON = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 FEATURES = {"lags": [3, 7], "rolling_means": [7], "calendar": ["day_of_week"]}

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_assets.resources.decisions import Action
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.versions import ModelCard, ModelStore
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.serving import load_champion
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from benchmarks.detection.plant import CHANGES, Change
 from benchmarks.detection.stretches import Stretch, Version, World
-from mlops_assets.ml.control import LEVEL, covered_rows, daily_facts, judge_days
-from mlops_assets.ml.drift import (
+from mlops_assets.ml.features.model_inputs import make_features
+from mlops_assets.ml.monitoring.distribution import (
     FORECAST,
     FORECASTS,
     INPUTS,
@@ -21,9 +21,9 @@ from mlops_assets.ml.drift import (
     robust_spread,
     wasserstein,
 )
-from mlops_assets.ml.features import make_features
-from mlops_assets.ml.quality import DayFacts, day_facts, judge_day
-from mlops_assets.ml.verdicts import Verdict
+from mlops_assets.ml.monitoring.performance import LEVEL, covered_rows, daily_facts, judge_days
+from mlops_assets.ml.monitoring.quality import DayFacts, day_facts, judge_day
+from mlops_assets.ml.monitoring.verdicts import Verdict
 
 Verdicts = dict[str, Verdict]
 

@@ -30,7 +30,7 @@ from benchmarks.detection.stretches import (
     versions_needed,
 )
 from benchmarks.detection.tables import tables
-from mlops_assets.ml.drift import FORECAST
+from mlops_assets.ml.monitoring.distribution import FORECAST
 from mlops_assets.project import load_project
 
 HERE = Path(__file__).resolve().parent

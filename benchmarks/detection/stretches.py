@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from mlops_assets.ml.families import FAMILIES, parse_hyperparameters
-from mlops_assets.ml.features import make_features
-from mlops_assets.ml.metrics import make_metrics
-from mlops_assets.ml.splits import HoldoutSplit
-from mlops_assets.ml.training import fit, forecast
-from mlops_assets.partitions import months_before
+from mlops_assets.graph.partitions import months_before
+from mlops_assets.ml.features.model_inputs import make_features
+from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
+from mlops_assets.ml.models.splits import HoldoutSplit
+from mlops_assets.ml.models.training import fit, forecast
 from mlops_assets.project import REPLAY_DAYS, Project
 from mlops_assets.resources.sources import make_source
 

@@ -19,16 +19,16 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
-from mlops_assets.keys import asset_key
-from mlops_assets.ml.champion import Evidence, Rule, compare, paired_losses
-from mlops_assets.ml.metrics import Metric
-from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.ml.metrics.metric import Metric
+from mlops_assets.ml.selection.gate import Evidence, Rule, compare, paired_losses
 from mlops_assets.project import Project
-from mlops_assets.resources.champions import CHAMPION, Record, live_record, newest_record
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.decisions import Action, Pin
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.champions import CHAMPION, Record, live_record, newest_record
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Action, Pin
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -330,7 +330,7 @@ class Judge:
 
 def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -> Metadata:
     """A day's decision, and what it rests on."""
-    from mlops_assets.ml.charts import interval_chart
+    from mlops_assets.pages.charts import interval_chart
 
     changes = record.next_since == str(record.next_from)
     judged = [found for found in evidence if found.judged]

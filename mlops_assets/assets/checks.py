@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from mlops_assets.assets.reporting import number
-from mlops_assets.resources.checks import Outcome, Outcomes
+from mlops_assets.resources.stores.check_results import Outcome, Outcomes
 
 
 def check_specs(

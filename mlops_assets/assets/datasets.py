@@ -20,18 +20,18 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.schemas import features_schema, observations_schema
-from mlops_assets.keys import asset_key
-from mlops_assets.ml.completeness import label_completeness
-from mlops_assets.ml.quality import TARGET_RANGE, checks_of
-from mlops_assets.ml.splits import Window
-from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.ml.metrics.completeness import label_completeness
+from mlops_assets.ml.models.splits import Window
+from mlops_assets.ml.monitoring.quality import TARGET_RANGE, checks_of
 from mlops_assets.project import Project
-from mlops_assets.resources.checks import CheckStore, Outcomes
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.ingested import Ingested, IngestedStore
-from mlops_assets.resources.pages import MONITORING_PAGE, page_url
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
+from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         datasets: dg.ResourceParam[DatasetStore],
     ) -> Iterator[Any]:
         """Rows of the day, validated, exactly as learned from and scored on."""
-        from mlops_assets.assets.observations import make_observations_type
+        from mlops_assets.assets.observations_type import make_observations_type
         from mlops_assets.assets.soundness import Inspector, UnsoundError
 
         outcomes: dict[str, Metadata | Exception] = not_due(project, context.partition_keys)
@@ -148,8 +148,8 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         context: dg.AssetExecutionContext, datasets: dg.ResourceParam[DatasetStore]
     ) -> Iterator[Any]:
         """Model inputs of the day: its columns, the calendar, and what earlier days came to."""
-        from mlops_assets.ml.features import make_features
-        from mlops_assets.ml.own_features import FeatureError
+        from mlops_assets.ml.features.custom_features import FeatureError
+        from mlops_assets.ml.features.model_inputs import make_features
 
         keys = list(context.partition_keys)
         start, end = window(keys)

@@ -10,7 +10,6 @@ from mlops_assets.assets.checks import check_results, check_specs
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.freshness import daily_freshness
-from mlops_assets.assets.monitoring import monitoring_html
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -22,8 +21,9 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
-from mlops_assets.keys import asset_key
-from mlops_assets.ml.drift import (
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     Drift,
     Reference,
@@ -32,15 +32,15 @@ from mlops_assets.ml.drift import (
     judge_drift,
     reference_of,
 )
-from mlops_assets.ml.verdicts import Verdict
-from mlops_assets.partitions import Partitions, day_of, days_between
+from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.pages.monitoring import monitoring_html
 from mlops_assets.project import Project
-from mlops_assets.resources.champions import CHAMPION
-from mlops_assets.resources.checks import CheckStore, Outcomes
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.pages import MONITORING_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.versions import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore, page_url
 
 if TYPE_CHECKING:
     import pandas as pd

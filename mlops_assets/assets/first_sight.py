@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from mlops_assets.assets.reporting import Metadata, number
-from mlops_assets.ml.completeness import label_completeness
+from mlops_assets.ml.metrics.completeness import label_completeness
 from mlops_assets.project import Project
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.first_seen import FirstSeenStore, FirstSight
-from mlops_assets.resources.ingested import IngestedStore
 from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.first_seen import FirstSeenStore, FirstSight
+from mlops_assets.resources.stores.ingested import IngestedStore
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,12 +6,12 @@ from mlops_assets.assets.datasets import by_day
 from mlops_assets.assets.reporting import Metadata, PartitionError, number
 from mlops_assets.assets.schemas import CLASS, probability_column
 from mlops_assets.project import Project
-from mlops_assets.resources.versions import ModelCard, ModelStore
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_assets.ml.metrics import FloatArray
+    from mlops_assets.ml.metrics.metric import FloatArray
 
 
 def forecast_rows(
@@ -22,8 +22,8 @@ def forecast_rows(
     StorageError when the version cannot be loaded, PartitionError when the features lack one of
     its inputs.
     """
-    from mlops_assets.ml.metrics import finite_rows
-    from mlops_assets.ml.training import forecast
+    from mlops_assets.ml.metrics.metric import finite_rows
+    from mlops_assets.ml.models.training import forecast
 
     if absent := [column for column in card.inputs if column not in rows.columns]:
         raise PartitionError(
@@ -49,7 +49,7 @@ def issued_columns(project: Project, values: "FloatArray") -> dict[str, Any]:
     """
     import numpy as np
 
-    from mlops_assets.ml.class_metrics import predicted
+    from mlops_assets.ml.metrics.class_metrics import predicted
 
     labels = project.labels
     if not labels:

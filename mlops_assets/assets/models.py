@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pydantic
 
-from mlops_assets.assets.acceptance import accept
+from mlops_assets.assets.acceptance_checks import accept
 from mlops_assets.assets.checks import check_results, check_specs
 from mlops_assets.assets.datasets import frame_hash, read_window
 from mlops_assets.assets.freshness import training_freshness
@@ -25,14 +25,14 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.keys import asset_key
-from mlops_assets.ml.acceptance import CHECKS
-from mlops_assets.ml.families import FAMILIES, Hyperparameters, parse_hyperparameters
-from mlops_assets.partitions import Partitions, day_of
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import Partitions, day_of
+from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
+from mlops_assets.ml.selection.acceptance import CHECKS
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.checks import Outcomes
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.versions import ModelCard, ModelStore
+from mlops_assets.resources.stores.check_results import Outcomes
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 GROUP = "models"
 SHOWN_INPUTS = 8
@@ -214,7 +214,7 @@ def train(
     It learns from the month's training set, or from the window of features that ends with the day
     `through`. `earliest` is the first day of which every feature can be made.
     """
-    from mlops_assets.ml.training import fit_window, input_columns, weights_in_words
+    from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
 
     date = project.columns.date
     if through is None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, observation_checks
-from mlops_assets.assets.observations import validated
+from mlops_assets.assets.observations_type import validated
 from mlops_assets.assets.reporting import PartitionError
-from mlops_assets.ml.classes import target_numbers
-from mlops_assets.ml.completeness import expected_rows
-from mlops_assets.ml.quality import (
+from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.ml.metrics.completeness import expected_rows
+from mlops_assets.ml.metrics.labels import target_numbers
+from mlops_assets.ml.monitoring.quality import (
     FRESHNESS,
     SCHEMA,
     DayFacts,
@@ -19,10 +20,9 @@ from mlops_assets.ml.quality import (
     judge_day,
     without_rows,
 )
-from mlops_assets.ml.verdicts import Verdict
-from mlops_assets.partitions import day_of, days_between
+from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import Project
-from mlops_assets.resources.datasets import DatasetStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 if TYPE_CHECKING:
     import pandas as pd

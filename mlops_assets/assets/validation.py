@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlops_assets.assets.checks import check_results, check_specs
-from mlops_assets.assets.control import checks_of, control_days, forget, not_judged
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.first_sight import FirstSights
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.freshness import daily_freshness
+from mlops_assets.assets.performance_checks import checks_of, control_days, forget, not_judged
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -30,10 +30,8 @@ from mlops_assets.assets.schemas import (
     has_totals,
     leaderboard_schema,
 )
-from mlops_assets.keys import asset_key
-from mlops_assets.ml.classes import target_numbers
-from mlops_assets.ml.metrics import Metric, as_column, make_metrics
-from mlops_assets.partitions import (
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import (
     LONG,
     TRAILING_DAYS,
     Partitions,
@@ -41,18 +39,25 @@ from mlops_assets.partitions import (
     days_between,
     month_of,
 )
+from mlops_assets.ml.metrics.labels import target_numbers
+from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.checks import Outcomes
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.pages import LEADERBOARD_PAGE, MONITORING_PAGE, PageStore, page_url
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.switches import paused_models
-from mlops_assets.resources.versions import (
+from mlops_assets.resources.stores.check_results import Outcomes
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import (
     ModelCard,
     ModelStore,
     previous_version,
     serving,
 )
+from mlops_assets.resources.stores.page_store import (
+    LEADERBOARD_PAGE,
+    MONITORING_PAGE,
+    PageStore,
+    page_url,
+)
+from mlops_assets.resources.switches import paused_models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +158,7 @@ def evaluate(
     project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
 ) -> tuple[Mapping[str, Metadata | Exception], Mapping[str, Outcomes]]:
     """Forecast, score, judge and store days of a model; what each came to, and its checks."""
-    from mlops_assets.ml.evaluation import compare_with_previous, score_days
+    from mlops_assets.ml.metrics.scores import compare_with_previous, score_days
 
     outcomes: dict[str, Metadata | Exception] = {}
     if not keys:
@@ -335,7 +340,7 @@ def compared_in_service(
 
     The gain is as from `compare_with_previous`, empty where there is nothing to compare.
     """
-    from mlops_assets.ml.evaluation import compare_with_previous
+    from mlops_assets.ml.metrics.scores import compare_with_previous
 
     one_day = dt.timedelta(days=1)
     days = days_between(card.serves_from, last + one_day)
@@ -423,7 +428,7 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         """All models side by side on the same rows: the day, and the 7 and 28 days up to it."""
-        from mlops_assets.ml.evaluation import common_rows
+        from mlops_assets.ml.metrics.scores import common_rows
 
         keys = list(context.partition_keys)
         start, end = window(keys)
@@ -487,7 +492,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     """
     import pandas as pd
 
-    from mlops_assets.ml.evaluation import compare_with_previous, trailing_scores
+    from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 
     if forecasts.empty:
         return {}
@@ -527,7 +532,7 @@ def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
 
     One day far off, such as a holiday, does not flatten the others.
     """
-    from mlops_assets.ml.charts import sparkline
+    from mlops_assets.pages.charts import sparkline
 
     if metric.direction == "higher":
         clipped = values.clip(lower=values.quantile(0.1))
@@ -588,9 +593,9 @@ def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.Da
     """The interactive page: the last days of every model, its slices and its forecasts."""
     import pandas as pd
 
-    from mlops_assets.ml.charts import leaderboard_page
-    from mlops_assets.ml.curves import curves_of
-    from mlops_assets.ml.metrics import finish_sums, term_sums
+    from mlops_assets.ml.metrics.metric import finish_sums, term_sums
+    from mlops_assets.pages.charts import leaderboard_page
+    from mlops_assets.pages.curves import curves_of
 
     metrics = make_metrics(project.evaluation.metrics)
     # a damaged day is a gap in the page; it never keeps the days of a run from being stored

@@ -3,6 +3,7 @@
 What is shipped registers itself here, whichever module is asked for first.
 """
 
-from mlops_assets.ml import class_metrics, classifiers
+from mlops_assets.ml.metrics import class_metrics
+from mlops_assets.ml.models import classifiers
 
 __all__ = ["class_metrics", "classifiers"]

@@ -15,9 +15,9 @@ from typing import get_args
 
 import pydantic
 
-from mlops_assets.ml.inference.facts import UndecidableError
-from mlops_assets.ml.metrics import Task
+from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.new.answers import Answers, UnansweredError, names_in
+from mlops_assets.new.inference.facts import UndecidableError
 from mlops_assets.new.proposal import Proposal, propose
 from mlops_assets.new.roles import KEEP, REDUCTIONS
 from mlops_assets.new.text import profile_text, settings_text
@@ -229,7 +229,7 @@ def _write(made: Proposal, folder: Path) -> None:
 
 def _read_some(project: Project, made: Proposal) -> None:
     """Read the last days as a run would. UndecidableError when they are not what was expected."""
-    from mlops_assets.ml.aggregation import aggregated
+    from mlops_assets.ml.features.aggregation import aggregated
 
     table = make_source(project, settings=made.source)
     end = made.days.last + dt.timedelta(days=1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from mlops_assets.ml.inference.facts import UndecidableError
+from mlops_assets.new.inference.facts import UndecidableError
 
 
 class UnansweredError(ValueError):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.ml.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
-from mlops_assets.ml.inference.inputs import Columns, useful_key
-from mlops_assets.ml.inference.row_kinds import Rows
-from mlops_assets.ml.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.answers import Answers
+from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
+from mlops_assets.new.inference.inputs import Columns, useful_key
+from mlops_assets.new.inference.row_kinds import Rows
+from mlops_assets.new.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.roles import (
     Aggregate,
     find_aggregate,

@@ -4,17 +4,17 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlops_assets.ml.evaluation import RESERVED_COLUMNS
-from mlops_assets.ml.inference.facts import (
+from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
+from mlops_assets.new.answers import Answers
+from mlops_assets.new.inference.facts import (
     Decision,
     Facts,
     Target,
     UndecidableError,
     choose_date,
 )
-from mlops_assets.ml.inference.inputs import Columns, choose_inputs
-from mlops_assets.ml.inference.row_kinds import Rows, find_rows
-from mlops_assets.new.answers import Answers
+from mlops_assets.new.inference.inputs import Columns, choose_inputs
+from mlops_assets.new.inference.row_kinds import Rows, find_rows
 from mlops_assets.new.targets import values_of
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.ml.classes import label_of
-from mlops_assets.ml.inference.facts import (
+from mlops_assets.ml.metrics.labels import label_of
+from mlops_assets.new.answers import Answers
+from mlops_assets.new.inference.facts import (
     Facts,
     Target,
     UndecidableError,
     choose_target,
     target_candidates,
 )
-from mlops_assets.new.answers import Answers
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.resources.sources.samples import Sample
 

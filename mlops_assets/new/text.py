@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from mlops_assets.ml.inference.facts import Facts
+from mlops_assets.new.inference.facts import Facts
 from mlops_assets.new.proposal import Proposal, coverage
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
 from mlops_assets.resources.sources.rows import masked

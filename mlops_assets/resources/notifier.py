@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mlops_assets.resources.alerts import Alert
 from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.stores.alert_records import Alert
 
 VARIABLE = "MLOPS_ALERT_URLS"
 FOLDER = "alert_channels"

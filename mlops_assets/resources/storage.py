@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mlops_assets.project import Project, storage_root
+
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
@@ -168,6 +170,17 @@ class RemoteStorage:
 def make_storage(root: str, project: str = "") -> Storage:
     """The storage behind a folder or URL; `project` is the name of one of several."""
     return RemoteStorage(root, project) if "://" in root else LocalStorage(root, project)
+
+
+def project_storage(project: Project) -> Storage:
+    """Where a project is stored: the storage root, or the folder of its name under it."""
+    return named_storage(project.prefix)
+
+
+def named_storage(name: str) -> Storage:
+    """The storage of a project of the workspace; without a name that of the project alone."""
+    root = storage_root()
+    return make_storage(f"{root.rstrip('/')}/{name}" if name else root, name)
 
 
 def materialize_command(storage: Storage, asset: str, partition: str) -> str:

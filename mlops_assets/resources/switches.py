@@ -3,7 +3,7 @@
 import dagster as dg
 
 from mlops_assets.project import Project
-from mlops_assets.workspace import location, project_names
+from mlops_assets.project.workspace import location, project_names
 
 EVALUATION_SCHEDULE = "evaluation_schedule"
 

@@ -14,12 +14,12 @@ import pandas as pd
 import yaml
 
 from mlops_assets.definitions import make_definitions
-from mlops_assets.jobs import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
-from mlops_assets.partitions import days_between, run_tags
+from mlops_assets.graph.partitions import days_between, run_tags
+from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
 from mlops_assets.project import PROJECT_FILE, Project, load_project
-from mlops_assets.resources.datasets import DatasetStore
 from mlops_assets.resources.storage import LocalStorage
-from mlops_assets.resources.versions import ModelStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
 
 FIRST_DAY = dt.date(2025, 12, 25)
 END = dt.date(2026, 4, 1)

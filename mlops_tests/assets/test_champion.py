@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.champion import decide
-from mlops_assets.partitions import make_partitions
-from mlops_assets.resources.decisions import Action
+from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.stores.decisions import Action
 from mlops_tests.assets.lab import Lab, keys, make_settings, reason
 
 FEBRUARY = "2026-02-01"

@@ -4,8 +4,8 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.drift import CHECKS, FORECAST
-from mlops_assets.resources.checks import CheckStore
+from mlops_assets.ml.monitoring.distribution import CHECKS, FORECAST
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_tests.assets.lab import Lab, keys, make_rows, reason
 from mlops_tests.assets.test_soundness import evaluations
 

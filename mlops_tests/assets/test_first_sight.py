@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_assets.ml.control import LIMITS
-from mlops_assets.resources.checks import CheckStore
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.first_seen import FirstSeenStore, FirstSight
-from mlops_assets.resources.ingested import Ingested, IngestedStore
+from mlops_assets.ml.monitoring.performance import LIMITS
+from mlops_assets.resources.stores.check_results import CheckStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.first_seen import FirstSeenStore, FirstSight
+from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_tests.assets.lab import Lab, make_rows
 
 DAY = "2026-03-31"

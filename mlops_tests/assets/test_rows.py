@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.automation.retraining import degraded_models, drifted_models
 from mlops_assets.definitions import make_definitions
-from mlops_assets.ml.control import CHECKS as CONTROL_CHECKS
-from mlops_assets.ml.drift import CHECKS as DRIFT_CHECKS
-from mlops_assets.ml.quality import CHECKS as QUALITY_CHECKS
-from mlops_assets.reactions import degraded_models, drifted_models
-from mlops_assets.resources.checks import CheckStore
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.pages import LEADERBOARD_PAGE, MONITORING_PAGE
+from mlops_assets.ml.monitoring.distribution import CHECKS as DRIFT_CHECKS
+from mlops_assets.ml.monitoring.performance import CHECKS as CONTROL_CHECKS
+from mlops_assets.ml.monitoring.quality import CHECKS as QUALITY_CHECKS
+from mlops_assets.resources.stores.check_results import CheckStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.page_store import LEADERBOARD_PAGE, MONITORING_PAGE
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, reason
 from mlops_tests.assets.rows_lab import make_flight_settings, make_flights
 

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from mlops_assets.ml.quality import CHECKS
+from mlops_assets.ml.monitoring.quality import CHECKS
 from mlops_tests.assets.lab import Lab, keys, make_rows, reason
 
 DAY, NEXT = "2026-03-10", "2026-03-11"

@@ -16,13 +16,13 @@ from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import make_pipeline
 
 from mlops_assets.assets.validation import evaluate
-from mlops_assets.ml.acceptance import CheckOutcome
-from mlops_assets.partitions import days_between
+from mlops_assets.graph.partitions import days_between
+from mlops_assets.ml.selection.acceptance import CheckOutcome
 from mlops_assets.project import Project
-from mlops_assets.resources.datasets import DatasetStore
-from mlops_assets.resources.decisions import Action
 from mlops_assets.resources.storage import make_storage
-from mlops_assets.resources.versions import ModelStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests.assets.lab import make_settings
 
 FIRST, DAYS = dt.date(2026, 2, 25), 9  # from 25 February through 5 March

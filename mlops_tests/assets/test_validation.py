@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.validation import _sparkline
-from mlops_assets.ml.metrics import METRICS
+from mlops_assets.ml.metrics.metric import METRICS
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
@@ -187,7 +187,7 @@ def test_a_leaderboard_without_any_score(lab: Lab) -> None:
 def test_forecasts_that_are_not_finite_cost_their_day_alone(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mlops_assets.ml.training as training
+    import mlops_assets.ml.models.training as training
 
     honest = training.forecast
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.definitions import make_definitions
-from mlops_assets.partitions import make_partitions
+from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.project import Project, ProjectError
 from mlops_tests.assets.lab import FIRST_DAY, Lab, make_settings, reason
 

@@ -12,7 +12,7 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.ml.classes import label_of
+from mlops_assets.ml.metrics.labels import label_of
 from mlops_assets.new.__main__ import main
 from mlops_assets.project import Project, ReplaySettings, load_project
 from mlops_assets.resources.sources import make_source

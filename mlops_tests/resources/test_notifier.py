@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.resources.alerts import Alert
 from mlops_assets.resources.notifier import VARIABLE, Notifier, messages
 from mlops_assets.resources.storage import LocalStorage
-from mlops_tests.resources.test_alerts import NOW, make_alert
+from mlops_assets.resources.stores.alert_records import Alert
+from mlops_tests.resources.stores.test_alert_records import NOW, make_alert
 
 MINUTE = dt.timedelta(minutes=1)
 

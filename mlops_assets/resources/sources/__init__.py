@@ -1,6 +1,6 @@
 """Where rows come from. Every source gives the rows of a half-open window of local days."""
 
-from mlops_assets.resources.sources import file, landing, own, replay, sql
+from mlops_assets.resources.sources import file, landing_folder, plugin_source, replay, sql
 from mlops_assets.resources.sources.base import (
     SOURCES,
     Source,
@@ -20,9 +20,9 @@ __all__ = [
     "check_columns",
     "file",
     "get_source",
-    "landing",
+    "landing_folder",
     "make_source",
-    "own",
+    "plugin_source",
     "register",
     "replay",
     "sql",

@@ -1,0 +1,172 @@
+"""Acceptance checks of a new version, on the month that it was trained under."""
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlops_assets.assets.reporting import DATA_ERRORS
+from mlops_assets.ml.metrics.labels import target_numbers
+from mlops_assets.ml.metrics.metric import Metric, score
+from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
+from mlops_assets.ml.models.training import Fit, FittedWindow, fit_rows, forecast
+from mlops_assets.ml.selection.acceptance import (
+    CHECKS,
+    CheckOutcome,
+    reproducible,
+    sound_forecasts,
+    within,
+)
+from mlops_assets.project import ModelSettings, Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from mlops_assets.ml.metrics.metric import FloatArray
+
+
+class Version(Protocol):
+    """What is asked of the version in service, as a ModelCard says it."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def inputs(self) -> list[str]: ...
+    @property
+    def non_negative(self) -> bool: ...
+    @property
+    def trained_through(self) -> dt.date: ...
+    @property
+    def holdout_from(self) -> dt.date: ...
+    @property
+    def holdout_rows(self) -> int: ...
+    @property
+    def holdout(self) -> dict[str, float]: ...
+    @property
+    def classes(self) -> list[str]: ...
+
+
+class Service(Protocol):
+    """Where the version in service on a day is found, as in a ModelStore."""
+
+    def in_service(self, model: str, day: dt.date) -> Version | None: ...
+    def load(self, card: Any) -> "Pipeline": ...
+
+
+def accept(
+    project: Project,
+    model: ModelSettings,
+    window: FittedWindow,
+    inputs: list[str],
+    models: Service,
+) -> dict[str, CheckOutcome]:
+    """Every acceptance check of a version that is not stored yet, fitted on a window."""
+    from threadpoolctl import threadpool_limits
+
+    learning, holdout, fit = window.learning, window.holdout, window.fit
+    target = project.columns.target
+    with threadpool_limits(project.training.threads):
+        checks = {
+            "sound_forecasts": sound_forecasts(
+                fit.forecasts,
+                target_numbers(holdout[target], project.labels),
+                may_be_constant=FAMILIES[model.family].may_be_constant,
+            ),
+            "reproducible": reproducible(window.pipeline, learning, inputs, target, project.labels),
+        }
+        if fit.holdout:
+            checks["beats_yardstick"] = _beats_yardstick(
+                project, model, learning, holdout, fit, inputs
+            )
+            checks["no_worse_than_in_service"] = _no_worse(
+                project, model, holdout, window.holdout_from, fit, models
+            )
+        else:
+            unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
+            checks |= dict.fromkeys(["beats_yardstick", "no_worse_than_in_service"], unscored)
+    return {name: checks[name] for name in CHECKS}
+
+
+def _beats_yardstick(
+    project: Project,
+    model: ModelSettings,
+    learning: "pd.DataFrame",
+    holdout: "pd.DataFrame",
+    fit: Fit,
+    inputs: list[str],
+) -> CheckOutcome:
+    yardstick = project.model(project.evaluation.yardstick)
+    if model.name == yardstick.name:
+        return CheckOutcome(passed=True, why="it is the yardstick itself")
+    target = project.columns.target
+    built = FAMILIES[yardstick.family].build(
+        parse_hyperparameters(yardstick.family, yardstick.hyperparameters), project.inputs
+    )
+    fitted = fit_rows(built, learning, inputs, target, project.weights)
+    values = forecast(
+        fitted, holdout[inputs], non_negative=project.non_negative, classes=project.labels
+    )
+    limit = _loss(project, target_numbers(holdout[target], project.labels), values)
+    return within(
+        _loss(project, target_numbers(holdout[target], project.labels), fit.forecasts),
+        limit,
+        f"the {project.primary_metric.loss_name} of {yardstick.name} on the holdout",
+    )
+
+
+def _no_worse(
+    project: Project,
+    model: ModelSettings,
+    holdout: "pd.DataFrame",
+    holdout_from: dt.date,
+    fit: Fit,
+    models: Service,
+) -> CheckOutcome:
+    """Against the version in service, on rows that neither it nor the new version's twin saw."""
+    date, target = project.columns.date, project.columns.target
+    primary, loss_name = project.evaluation.primary, project.primary_metric.loss_name
+    tolerance = project.acceptance.tolerance
+    last = holdout[date].max().date()
+    card = models.in_service(model.name, project.due_from(last))
+    if card is None:
+        return CheckOutcome(passed=True, why="no version is in service yet")
+    unseen = (holdout[date].dt.date > card.trained_through).to_numpy()
+    rows = holdout[unseen]
+    twins = (card.holdout_from, card.trained_through) == (holdout_from, last)
+    if twins and card.holdout_rows == len(holdout) and primary in card.holdout:
+        # both learned from the holdout in the end; their twins did not
+        limit = _as_loss(project.primary_metric, card.holdout[primary])
+        loss = _loss(project, target_numbers(holdout[target], project.labels), fit.forecasts)
+    elif 2 * rows[date].nunique() >= holdout[date].nunique():
+        try:
+            values = forecast(
+                models.load(card),
+                rows[card.inputs],
+                non_negative=card.non_negative,
+                classes=card.classes,
+            )
+            limit = _loss(project, target_numbers(rows[target], project.labels), values)
+        except (*DATA_ERRORS, KeyError) as error:
+            why = f"not compared: {card.version} cannot forecast the holdout: {error}"
+            return CheckOutcome(passed=True, why=why)
+        loss = _loss(project, target_numbers(rows[target], project.labels), fit.forecasts[unseen])
+    else:
+        why = f"not compared: {card.version} itself learned through {card.trained_through}"
+        return CheckOutcome(passed=True, why=why)
+    return within(
+        loss,
+        limit * (1 + tolerance),
+        f"{tolerance:.0%} more than the {loss_name} of {card.version} on the same "
+        f"{len(holdout) if twins else len(rows)} rows",
+    )
+
+
+def _loss(project: Project, actual: "FloatArray", forecasts: "FloatArray") -> float:
+    """The primary metric as a number that is better when lower."""
+    metric = project.primary_metric
+    return _as_loss(metric, score({metric.name: metric}, actual, forecasts)[metric.name])
+
+
+def _as_loss(metric: Metric, value: float) -> float:
+    import numpy as np
+
+    return float(metric.loss(np.array([value]))[0])

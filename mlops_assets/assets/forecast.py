@@ -1,0 +1,350 @@
+"""Serving: the champion's forecasts for the day to come, as another team reads them.
+
+The day to come of a partition lies `project.days_ahead` after it: when the target of the
+partition's day becomes known, that day is tomorrow.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.forecasting import forecast_rows, forecast_sums, issued_columns
+from mlops_assets.assets.freshness import daily_freshness
+from mlops_assets.assets.reporting import (
+    COMMON,
+    DATA_ERRORS,
+    Metadata,
+    PartitionError,
+    number,
+    report,
+)
+from mlops_assets.assets.schemas import forecast_schema
+from mlops_assets.assets.validation import without_warm_up
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.project import Project
+from mlops_assets.resources.sources import Source
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "serving"
+DATASET = "forecast"
+
+
+def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+    """The asset `forecast`."""
+    lags = dg.TimeWindowPartitionMapping(
+        start_offset=-project.longest_lag, allow_nonexistent_upstream_partitions=True
+    )
+
+    @dg.asset(
+        key=asset_key(project, DATASET),
+        group_name=GROUP,
+        owners=[project.owner],
+        kinds={"pandas", "parquet", "csv"},
+        partitions_def=partitions.daily,
+        freshness_policy=daily_freshness(project),
+        deps=[
+            asset_key(project, "champion"),
+            dg.AssetDep(asset_key(project, "observations"), partition_mapping=lags),
+        ],
+        **COMMON,
+        metadata={"dagster/column_schema": forecast_schema(project)},
+    )
+    def forecast(
+        context: dg.AssetExecutionContext,
+        source: dg.ResourceParam[Source],
+        datasets: dg.ResourceParam[DatasetStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> Iterator[Any]:
+        """The champion's forecasts for the day to come, with intervals: what others consume."""
+        outcomes, served = without_warm_up(partitions, context.partition_keys)
+        if served:
+            outcomes |= issue(project, partitions, served, source, datasets, models)
+        yield from report(context, outcomes)
+
+    return forecast  # type: ignore[no-any-return]
+
+
+def issue(
+    project: Project,
+    partitions: Partitions,
+    keys: list[str],
+    source: Source,
+    datasets: DatasetStore,
+    models: ModelStore,
+) -> Mapping[str, Metadata | Exception]:
+    """Forecast the day to come of each key with the champion of that day, and store it."""
+    outcomes: dict[str, Metadata | Exception] = {}
+    damaged: dict[str, StorageError] = {}
+    start, end = window(keys)
+    # as far back as lags and trailing coverage reach
+    days_back = max(project.longest_lag, project.champion.window_days)
+    reach = max(start - dt.timedelta(days=days_back), partitions.first_day)
+    observations = datasets.read("observations", days_between(reach, end), damaged)
+    known = by_day(observations, project.columns.date) if len(observations) else {}
+    champions = _champions(project, datasets, keys, models, outcomes)
+    for key in list(champions):
+        if key not in known:
+            del champions[key]
+            outcomes[key] = damaged.get(key) or PartitionError(
+                f"observations of {key} are missing; materialize observations for it first"
+            )
+    if not champions:
+        return outcomes
+    try:
+        rows = _inputs(project, observations, source, list(champions))
+    except DATA_ERRORS as error:
+        return {**outcomes, **dict.fromkeys(champions, error)}
+    forecasts = _forecasts(project, champions, rows, models, outcomes)
+    history = _History(project, partitions, keys, known, datasets)
+    for key in sorted(forecasts):
+        frame = forecasts[key]
+        if not project.labels:  # a probability says itself how sure it is
+            frame = history.with_intervals(key, champions[key].model, frame)
+        frame = frame[[column.name for column in forecast_schema(project).columns]]
+        datasets.write(DATASET, key, frame)
+        csv = datasets.write_csv(DATASET, key, frame)
+        history.issued[key] = frame
+        outcomes[key] = {
+            "forecast_for": str(project.due_from(day_of(key))),
+            "model": champions[key].model,
+            "version": champions[key].version,
+            "trained_through": str(champions[key].trained_through),
+            "inputs_from": str(frame["inputs_from"].iloc[0]),
+            **forecast_sums(project, frame),
+            **({} if project.labels else history.coverage(key)),
+            "csv": dg.MetadataValue.path(csv),
+            **stored(datasets, DATASET, key, frame),
+        }
+    for key in champions:
+        if key not in outcomes:
+            outcomes[key] = {
+                "status": (
+                    f"no rows of {project.due_from(day_of(key))} are known in advance; once the "
+                    "source has them, with or without their target, run the day again"
+                ),
+                "dagster/row_count": 0,
+            }
+    return {key: outcomes[key] for key in keys}
+
+
+def _champions(
+    project: Project,
+    datasets: DatasetStore,
+    keys: list[str],
+    models: ModelStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> dict[str, ModelCard]:
+    """The version that forecasts the day to come of each key."""
+    damaged: dict[str, StorageError] = {}
+    records = datasets.read(CHAMPION, keys, damaged)
+    names = (
+        dict(zip(records["date"].dt.strftime("%Y-%m-%d"), records["next_champion"], strict=True))
+        if len(records)
+        else {}
+    )
+    cards: dict[str, ModelCard] = {}
+    fit_to_serve = cache(models.fit_to_serve)
+    for key in keys:
+        if key not in names:
+            outcomes[key] = damaged.get(key) or PartitionError(
+                f"the champion of {key} is missing; materialize champion for it first"
+            )
+            continue
+        try:
+            day = project.due_from(day_of(key))
+            card = serving(fit_to_serve(names[key]), day)
+        except DATA_ERRORS as error:
+            outcomes[key] = error
+            continue
+        if card is None:
+            asked = f"the day after {key}" if project.days_ahead == 1 else str(day)
+            outcomes[key] = PartitionError(
+                f"{names[key]}, the champion, has no version that may serve {asked}; "
+                f"materialize models/{names[key]}, then champion"
+            )
+            continue
+        cards[key] = card
+    return cards
+
+
+def _inputs(
+    project: Project, observations: "pd.DataFrame", source: Source, keys: list[str]
+) -> dict[str, "pd.DataFrame"]:
+    """The features of the day to come of each key, by key, with the column `inputs_from`."""
+    import pandas as pd
+
+    from mlops_assets.assets.observations_type import prepared
+    from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
+
+    date, target = project.columns.date, project.columns.target
+    days = [project.due_from(day_of(key)) for key in keys]
+    end = days[-1] + dt.timedelta(days=1)
+    planned = source.read(days[0], end)
+    # the target of a day to come is unknown, even where the source has it already
+    planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
+    rows = rows_to_come(project, observations, planned, days)
+    inputs_from = rows.groupby(date)["inputs_from"].first()
+    features = make_features(project, observations, days[0], end, rows)
+    found = by_day(features, date) if len(features) else {}
+    return {
+        key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
+        for key, day in zip(keys, days, strict=True)
+        if str(day) in found
+    }
+
+
+def _forecasts(
+    project: Project,
+    champions: Mapping[str, ModelCard],
+    rows: Mapping[str, "pd.DataFrame"],
+    models: ModelStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> dict[str, "pd.DataFrame"]:
+    """Forecasts by key, one call per version."""
+    import pandas as pd
+
+    keys_of: dict[str, list[str]] = defaultdict(list)
+    for key in rows:
+        keys_of[champions[key].version].append(key)
+    date = project.columns.date
+    kept = project.row_columns
+    made: dict[str, pd.DataFrame] = {}
+    for keys in keys_of.values():
+        card = champions[keys[0]]
+        together = pd.concat([rows[key] for key in keys], ignore_index=True)
+        try:
+            values, broken = forecast_rows(card, together, date, models)
+        except DATA_ERRORS as error:
+            outcomes |= dict.fromkeys(keys, error)
+            continue
+        frame = together[kept].assign(
+            date=together[date],
+            **issued_columns(project, values),
+            model=card.model,
+            version=card.version,
+            trained_through=str(card.trained_through),
+            inputs_from=together["inputs_from"],
+        )
+        days = by_day(frame, "date")
+        for key in keys:
+            day = str(project.due_from(day_of(key)))
+            if day in broken:
+                outcomes[key] = broken[day]
+            else:
+                made[key] = days[day]
+    return made
+
+
+class _History:
+    """The residuals that intervals are made from, and how well earlier intervals did."""
+
+    def __init__(
+        self,
+        project: Project,
+        partitions: Partitions,
+        keys: list[str],
+        observations: Mapping[str, "pd.DataFrame"],
+        datasets: DatasetStore,
+    ) -> None:
+        start, end = window(keys)
+        self.project, self.observations, self.datasets = project, observations, datasets
+        # the interval of the first day of a window was issued so many days before it
+        days_back = project.champion.window_days + project.evaluation.label_delay_days
+        reach = start - dt.timedelta(days=days_back)
+        self.days = days_between(max(reach, partitions.first_month), end)
+        self.issued = dict(self._issued_before(keys[0]))
+        self._residuals: dict[str, pd.DataFrame] = {}
+        self._hits: dict[str, tuple[int, int]] = {}
+
+    def _issued_before(self, key: str) -> Iterator[tuple[str, "pd.DataFrame"]]:
+        earlier = [day for day in self.days if day < key]
+        frame = self.datasets.read(DATASET, earlier, {})
+        if len(frame):
+            for day, rows in by_day(frame, "date").items():
+                yield self._issued_on(day), rows
+
+    def _issued_on(self, day: str) -> str:
+        """The key at which a day was forecast."""
+        return str(day_of(day) - dt.timedelta(days=self.project.days_ahead))
+
+    def with_intervals(self, key: str, model: str, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""
+        import numpy as np
+        import pandas as pd
+
+        from mlops_assets.ml.models.intervals import conformal_radii
+
+        last = pd.Timestamp(key)
+        known = self.residuals(model)
+        first = last - pd.Timedelta(days=self.project.champion.window_days - 1)
+        recent = known[known["date"].between(first, last)] if len(known) else known
+        coverage = self.project.champion.coverage
+        if len(recent):
+            radii = conformal_radii(recent, frame, self.project.columns.series, coverage)
+        else:
+            radii = np.full(len(frame), np.inf)
+        radii = np.where(np.isfinite(radii), radii, np.nan)  # too few residuals: no interval
+        values = frame["forecast"].to_numpy(dtype=float)
+        lower = values - radii
+        if self.project.non_negative:
+            lower = np.maximum(lower, 0.0)
+        return frame.assign(lower=lower, upper=values + radii)
+
+    def residuals(self, model: str) -> "pd.DataFrame":
+        """How far off a model's forecasts were on the days of the window."""
+        if model not in self._residuals:
+            frame = self.datasets.read(f"validation/{model}", self.days, {})
+            if len(frame):
+                frame = frame.assign(residual=frame["actual"] - frame["forecast"])
+            self._residuals[model] = frame
+        return self._residuals[model]
+
+    def coverage(self, key: str) -> Metadata:
+        """The share of a day's actuals that the interval issued for it held, and trailing."""
+        window_days = self.project.champion.window_days
+        metadata: Metadata = {"interval_coverage_goal": self.project.champion.coverage}
+        first = str(day_of(key) - dt.timedelta(days=window_days - 1))
+        for day in self.days:
+            if first <= day <= key and day not in self._hits:
+                self._hits[day] = self._count(day)
+        recent = [count for day, count in self._hits.items() if first <= day <= key]
+        hits, rows = (sum(parts) for parts in zip(*recent, strict=True))
+        if self._hits[key][1]:
+            metadata["interval_coverage"] = number(self._hits[key][0] / self._hits[key][1])
+        if rows:
+            metadata[f"interval_coverage_{window_days}d"] = number(hits / rows)
+        return metadata
+
+    def _count(self, key: str) -> tuple[int, int]:
+        """How many actuals of a day lay within the interval forecast for them, and of how many."""
+        issued = self.issued.get(self._issued_on(key))
+        actual = self.observations.get(key)
+        if issued is None or actual is None:
+            return 0, 0
+        target, series = self.project.columns.target, self.project.columns.series
+        on = [name for name in self.project.row_columns if name in issued]
+        if not series:
+            issued, actual, on = _nth(issued, on), _nth(actual, on), [*on, "nth"]
+        actual = actual[[*on, target]].rename(columns={target: "actual"})
+        both = issued[issued["upper"].notna()].merge(actual, on=on)
+        inside = both["actual"].between(both["lower"], both["upper"])
+        return int(inside.sum()), len(both)
+
+
+def _nth(rows: "pd.DataFrame", alike: list[str]) -> "pd.DataFrame":
+    """Plain rows with the column `nth`: which of the rows that have the same inputs each one is."""
+    if not alike:
+        return rows.assign(nth=range(len(rows)))
+    return rows.assign(nth=rows.groupby(alike, dropna=False).cumcount())

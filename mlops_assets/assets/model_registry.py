@@ -1,0 +1,255 @@
+"""The model registry: every model and version, its state, and what was decided about it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
+from mlops_assets.graph.keys import asset_key, asset_page
+from mlops_assets.graph.partitions import LONG
+from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.project import Project
+from mlops_assets.project.workspace import location
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.champions import newest_record
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Decision, shown
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.switches import paused_models, retraining_schedule_name
+from mlops_assets.resources.web import web_url
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "models"
+DATASET, KEY = "model_registry", "newest"
+STATE = "made_from"
+COLUMNS = (
+    *("model", "state", "version", "family", "hyperparameters", "month"),
+    *("trained_through", "age_days", "days_in_service"),
+)
+SHOWN_VERSIONS, SHOWN_DECISIONS = 20, 20
+
+
+def make_model_registry(project: Project, left_out: Mapping[str, str]) -> dg.AssetsDefinition:
+    """The asset `model_registry`; `left_out` says which stored settings could not be used."""
+
+    @dg.asset(
+        key=asset_key(project, DATASET),
+        group_name=GROUP,
+        owners=[project.owner],
+        kinds={"pandas", "parquet"},
+        deps=[asset_key(project, "models", model.name) for model in project.models],
+        retry_policy=RETRY_POLICY,
+    )
+    def model_registry(
+        context: dg.AssetExecutionContext,
+        datasets: dg.ResourceParam[DatasetStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> dg.MaterializeResult[Any]:
+        """Every model and version with its state, its metrics, and what was decided and why."""
+        state = registry_state(context.instance, project, models)
+        paused = paused_models(context.instance, project)
+        table = registry_table(project, paused, datasets, models)
+        datasets.write(DATASET, KEY, table)
+        return dg.MaterializeResult(
+            metadata={
+                **registry_metadata(project, table, models.decisions.all()),
+                **({"left_out": dg.MetadataValue.json(dict(left_out))} if left_out else {}),
+                "path": dg.MetadataValue.path(datasets.url(DATASET, KEY)),
+                STATE: state,
+            }
+        )
+
+    return model_registry
+
+
+def registry_state(instance: dg.DagsterInstance, project: Project, models: ModelStore) -> str:
+    """What the registry is made from, as text: another one means that it is out of date."""
+    keys = [
+        *(asset_key(project, "models", model.name) for model in project.models),
+        *(asset_key(project, name) for name in ("leaderboard", "champion")),
+    ]
+    entries = (record.asset_entry for record in instance.get_asset_records(keys))
+    newest = max((entry.last_materialization_storage_id or 0 for entry in entries), default=0)
+    paused = "+".join(sorted(paused_models(instance, project))) or "none"
+    decisions = len(models.decisions.all())
+    return f"event {newest}, {decisions} decisions, {len(keys)} assets, paused {paused}"
+
+
+def registry_table(
+    project: Project, paused: set[str], datasets: DatasetStore, models: ModelStore
+) -> "pd.DataFrame":
+    """One row per stored version, those of a model together, the newest first."""
+    import pandas as pd
+
+    today = project.today()
+    record = newest_record(datasets, damaged={})
+    champion = record.next_champion if record else ""
+    boards = datasets.read("leaderboard", datasets.keys("leaderboard"), {})
+    served: Counter[str] = Counter() if boards.empty else Counter(boards["version"])
+    newest = boards[boards["date"] == boards["date"].max()].set_index("model") if served else boards
+    metrics = list(make_metrics(project.evaluation.metrics))
+    rows: list[dict[str, Any]] = []
+    for model in project.models:
+        retired = models.decisions.retired(model.name)
+        try:
+            cards = models.cards(model.name)
+        except StorageError as error:
+            state = f"cannot be read: {error}"
+            rows.append({"model": model.name, "state": state, "family": model.family})
+            continue
+        now = serving(models.fit_to_serve(model.name), today)
+        for card in sorted(cards, key=lambda card: card.created, reverse=True):
+            in_service = now is not None and card.version == now.version
+            rows.append(
+                {
+                    "model": model.name,
+                    "state": version_state(card, retired, in_service),
+                    "version": card.version,
+                    "family": card.family,
+                    "hyperparameters": _chosen(card),
+                    "month": card.month,
+                    "trained_through": str(card.trained_through),
+                    "age_days": (today - card.trained_through).days,
+                    "days_in_service": served[card.version],
+                    **{f"holdout_{name}": card.holdout.get(name, float("nan")) for name in metrics},
+                    **{
+                        f"trailing_{name}": newest[f"{name}_{LONG}d"].get(model.name, float("nan"))
+                        for name in (metrics if in_service and served else ())
+                    },
+                }
+            )
+            if in_service:
+                rows[-1]["state"] = model_state(model.name, champion, paused)
+        if not any(row["model"] == model.name for row in rows):
+            rows.append({"model": model.name, "state": "never trained", "family": model.family})
+    scores = [f"{kind}_{name}" for kind in ("holdout", "trailing") for name in metrics]
+    return pd.DataFrame(rows, columns=[*COLUMNS, *scores])
+
+
+def _chosen(card: ModelCard) -> str:
+    """The hyperparameters of a version that are not its family's defaults."""
+    if card.family not in FAMILIES:
+        return shown(card.hyperparameters)
+    fields = FAMILIES[card.family].hyperparameters.model_fields
+    defaults = {name: field.default for name, field in fields.items()}
+    values = {
+        name: value for name, value in card.hyperparameters.items() if value != defaults.get(name)
+    }
+    return shown(values) or "the family's defaults"
+
+
+def version_state(card: ModelCard, retired: set[str], in_service: bool) -> str:
+    """What a version may do: a rejected or retired one never serves."""
+    if card.version in retired:
+        return "retired"
+    if not card.accepted:
+        return "rejected"
+    return "in service" if in_service else "accepted"
+
+
+def model_state(name: str, champion: str, paused: set[str]) -> str:
+    """What a model in service is."""
+    state = "champion" if name == champion else "challenger"
+    return f"{state}, paused" if name in paused else state
+
+
+def registry_metadata(
+    project: Project, table: "pd.DataFrame", decisions: Sequence[Decision]
+) -> dict[str, Any]:
+    """The registry as the web UI shows it: the models, then all versions, then the audit trail."""
+    models = table.drop_duplicates("model")
+    serving = table[table["state"].str.match("champion|challenger")]
+    front = serving.set_index("model").reindex(models["model"])
+    state = front["state"].fillna(models.set_index("model")["state"])
+    schedules = f"locations/{location(project)}/schedules"
+    links = [
+        f"- [{name}]({web_url(asset_page(project, 'models', name))}): "
+        f"[its days]({web_url(asset_page(project, 'validation', name))}), "
+        f"[retraining]({web_url(f'{schedules}/{retraining_schedule_name(name)}')})"
+        for name in models["model"]
+    ]
+    overview = front.assign(state=state, newest=models["version"].to_numpy()).reset_index()
+    primary = project.evaluation.primary
+    return {
+        "models": _table(
+            overview,
+            {
+                "model": "model",
+                "state": "state",
+                f"trailing_{primary}": f"{primary}, {LONG} days",
+                f"holdout_{primary}": f"{primary}, holdout",
+                "days_in_service": "days in service",
+                "trained_through": "trained through",
+                "age_days": "age in days",
+                "family": "family",
+                "hyperparameters": "hyperparameters",
+                "version": "version in service",
+                "newest": "newest version",
+            },
+        ),
+        "links": dg.MetadataValue.md("\n".join(links)),
+        "versions": _table(
+            table.dropna(subset=["version"]).head(SHOWN_VERSIONS),
+            {
+                "version": "version",
+                "model": "model",
+                "state": "state",
+                "month": "month",
+                "trained_through": "trained through",
+                f"holdout_{primary}": f"{primary}, holdout",
+                "days_in_service": "days in service",
+                "hyperparameters": "hyperparameters",
+            },
+        ),
+        "decisions": markdown_table(
+            ["when", "who", "what", "model", "version", "before", "after", "why"],
+            [
+                [
+                    f"{decision.at:%Y-%m-%d %H:%M}",
+                    decision.by,
+                    decision.action.value,
+                    decision.model,
+                    decision.version,
+                    shown(decision.before),
+                    shown(decision.after),
+                    decision.reason,
+                ]
+                for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
+            ],
+        ),
+        "champion": next(
+            (
+                str(row["model"])
+                for row in table.to_dict("records")
+                if row["state"].startswith("champion")
+            ),
+            "none yet",
+        ),
+        "versions_stored": int(table["version"].notna().sum()),
+    }
+
+
+def _table(frame: "pd.DataFrame", columns: Mapping[str, str]) -> dg.TableMetadataValue:
+    """A table that the web UI shows in place."""
+    import pandas as pd
+
+    def cell(value: Any) -> str:
+        if pd.isna(value):
+            return ""
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    known = {name: title for name, title in columns.items() if name in frame}
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({title: cell(row[name]) for name, title in known.items()})
+            for row in frame.to_dict("records")
+        ],
+        schema=dg.TableSchema(
+            columns=[dg.TableColumn(title, "string") for title in known.values()]
+        ),
+    )

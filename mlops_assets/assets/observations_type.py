@@ -1,0 +1,143 @@
+"""The `dagster-pandas` type of a day's observations, made from the settings."""
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
+from dagster_pandas.constraints import (
+    CategoricalColumnConstraint,
+    ColumnDTypeInSetConstraint,
+    DataFrameConstraint,
+    DataFrameConstraintViolationException,
+    InRangeColumnConstraint,
+    NonNullableColumnConstraint,
+)
+
+from mlops_assets.ml.features.aggregation import aggregated
+from mlops_assets.ml.metrics.labels import label_of
+from mlops_assets.project import Project
+
+
+class OneDay(DataFrameConstraint):
+    """All rows are of one day."""
+
+    def __init__(self, date: str) -> None:
+        self.date = date
+        super().__init__(  # type: ignore[no-untyped-call]
+            error_description="rows of more than one day", markdown_description="rows of one day"
+        )
+
+    def validate(self, dataframe: pd.DataFrame) -> None:
+        if dataframe[self.date].nunique() != 1:
+            days = ", ".join(sorted({str(day) for day in dataframe[self.date]})[:3])
+            raise DataFrameConstraintViolationException(
+                self.name, f"{self.error_description}: {days}"
+            )
+
+
+class OneRowPerSeries(DataFrameConstraint):
+    """No series has two rows on one day."""
+
+    def __init__(self, series: list[str]) -> None:
+        self.series = series
+        super().__init__(  # type: ignore[no-untyped-call]
+            error_description="a series has more than one row",
+            markdown_description=f"one row per {', '.join(series)}",
+        )
+
+    def validate(self, dataframe: pd.DataFrame) -> None:
+        repeated = dataframe[dataframe.duplicated(self.series)]
+        if len(repeated):
+            names = ", ".join(str(value) for value in repeated.iloc[0][self.series])
+            raise DataFrameConstraintViolationException(
+                self.name,
+                f"{self.error_description}: {names} ({len(repeated)} repeated row(s)); "
+                "remove the repeated rows from the source",
+            )
+
+
+def make_observations_type(project: Project) -> dg.DagsterType:
+    """The type of a day's observations: columns, types, ranges, one day, one row per series.
+
+    Plain rows may be alike: two events of a day can have the same inputs and target.
+    """
+    columns, series = project.columns, project.columns.series
+    observations_type: dg.DagsterType = create_dagster_pandas_dataframe_type(
+        "Observations",
+        columns=[_column(project, name) for name in project.column_names],
+        dataframe_constraints=[
+            OneDay(columns.date),
+            *([OneRowPerSeries(series)] if series else []),
+        ],
+    )
+    return observations_type
+
+
+def _column(project: Project, name: str) -> PandasColumn:
+    constraint = project.constraint(name)
+    checks: list[Any] = [] if constraint.nullable else [NonNullableColumnConstraint()]
+    if name == project.columns.date:
+        checks.append(ColumnDTypeInSetConstraint({"datetime64[ns]"}))
+    elif name in project.number_columns:
+        checks.append(ColumnDTypeInSetConstraint({"float64"}))
+        if constraint.min is not None or constraint.max is not None:
+            low = float("-inf") if constraint.min is None else constraint.min
+            high = float("inf") if constraint.max is None else constraint.max
+            checks.append(InRangeColumnConstraint(low, high, constraint.nullable))
+    else:
+        checks.append(ColumnDTypeInSetConstraint({"object"}))
+    if constraint.allowed is not None:
+        checks.append(CategoricalColumnConstraint(set(constraint.allowed), constraint.nullable))
+    return PandasColumn(name, constraints=checks)
+
+
+def validated(
+    project: Project, observations_type: dg.DagsterType, rows: pd.DataFrame
+) -> pd.DataFrame:
+    """The rows of a day with the types of the settings; ValueError when they break them.
+
+    Numbers become float64, the other columns strings; the rows keep their order, unless the
+    settings aggregate them.
+    """
+    frame = prepared(project, rows)
+    check = observations_type.type_check(None, frame)  # type: ignore[arg-type]
+    if not check.success:
+        raise ValueError(
+            f"{check.description}; correct the source, or the constraint in the settings, "
+            "and run the day again"
+        )
+    return frame
+
+
+def prepared(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -> pd.DataFrame:
+    """Rows of the source as observations have them: typed, and one per day and key if so set.
+
+    Days `to_come` need not be whole: a key that is not yet is left out. ValueError otherwise.
+    """
+    return aggregated(project, typed(project, rows), to_come=to_come)
+
+
+def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the source with the types of the settings. ValueError for what is no number."""
+    frame = rows[project.column_names].copy()
+    for name in project.column_names:
+        if name in project.number_columns:
+            frame[name] = _as_numbers(frame[name])
+        elif name != project.columns.date:
+            text = label_of if name == project.columns.target else str
+            frame[name] = frame[name].map(text, na_action="ignore").astype(object)
+    return frame
+
+
+def _as_numbers(column: "pd.Series[Any]") -> "pd.Series[float]":
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    broken = column[numbers.isna() & column.notna()]
+    if len(broken):
+        raise ValueError(
+            f"column {column.name!r} holds {broken.iloc[0]!r}, which is no number "
+            f"({len(broken)} such row(s)); correct the source and run the day again"
+        )
+    if numbers.isin([float("inf"), float("-inf")]).any():
+        raise ValueError(f"column {column.name!r} holds infinity; correct the source")
+    return numbers

@@ -1,0 +1,121 @@
+"""The checks of a model's days: what they need to know is stored, what they found as well."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mlops_assets.assets.datasets import by_day
+from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.ml.monitoring.performance import (
+    BIAS,
+    CHECKS,
+    COVERAGE,
+    WEEK,
+    YARDSTICK,
+    allow_incomplete,
+    covered_rows,
+    daily_facts,
+    judge_days,
+)
+from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.project import Project
+from mlops_assets.resources.stores.check_results import CheckStore, Outcomes, facts_dataset
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.first_seen import FirstSeenStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def control_days(
+    project: Project,
+    name: str,
+    forecasts: "pd.DataFrame",
+    yardstick: "pd.DataFrame | None",
+    completeness: Mapping[str, float | None],
+    datasets: DatasetStore,
+) -> dict[str, dict[str, Verdict]]:
+    """Judge days of a model by their forecasts and the days before them, by key and check.
+
+    `forecasts` are those of the days, not of the yardstick, which has its own or none;
+    `completeness` is the share of the usual rows of each day. The facts of the days and the
+    verdicts are stored.
+    """
+    import pandas as pd
+
+    metric = project.primary_metric
+    first = forecasts["date"].min().date()
+    radius_days = project.champion.window_days
+    rows = forecasts.assign(covered=float("nan"), yardstick=float("nan"))
+    if not project.labels:  # a class lies in no interval
+        before = datasets.read(f"validation/{name}", _days_before(first, radius_days), {})
+        rows["covered"] = covered_rows(
+            forecasts,
+            before,
+            project.columns.series,
+            coverage=project.champion.coverage,
+            window_days=radius_days,
+        )
+    if yardstick is not None:
+        theirs = yardstick.set_index(["date", "row"])["forecast"]
+        asked = pd.MultiIndex.from_frame(forecasts[["date", "row"]])
+        rows["yardstick"] = theirs.reindex(asked).to_numpy()
+    facts = daily_facts(metric, rows, project.evaluation.slices)
+    days = by_day(facts, "date")
+    for key, frame in days.items():
+        datasets.write(facts_dataset(name), key, frame)
+    reach = project.control.window_days + WEEK
+    known = datasets.read(facts_dataset(name), _days_before(first, reach), {})
+    judged = judge_days(
+        project.control,
+        metric,
+        pd.concat([known, facts], ignore_index=True) if len(known) else facts,
+        [day_of(key) for key in days],
+        against_yardstick=name != project.evaluation.yardstick,
+    )
+    asked_of = checks_of(project, name)
+    judged = {
+        key: allow_incomplete(
+            project.control, {check: found[check] for check in asked_of}, completeness.get(key)
+        )
+        for key, found in judged.items()
+    }
+    checks = CheckStore(datasets)
+    for key, found in judged.items():
+        checks.write(f"validation/{name}", key, found)
+    return judged
+
+
+def forget(name: str, datasets: DatasetStore, key: str | None = None) -> None:
+    """Remove what is stored of a day of a model, or of all its days.
+
+    How a day looked at first is a fact that stays as long as the model does.
+    """
+    for dataset in (f"validation/{name}", facts_dataset(name)):
+        datasets.delete(dataset, key)
+    CheckStore(datasets).delete(f"validation/{name}", key)
+    if key is None:
+        FirstSeenStore(datasets).delete(name)
+
+
+def not_judged(project: Project, name: str) -> Outcomes:
+    """What the checks say of a day on which no version is in service."""
+    why = "not judged: no version is in service"
+    return {check: Verdict(True, why) for check in checks_of(project, name)}
+
+
+def checks_of(project: Project, name: str) -> dict[str, str]:
+    """The checks of a model's days with what they ask.
+
+    The yardstick is not compared to itself; classes have no intervals, and several no bias.
+    """
+    left_out = {
+        YARDSTICK: name == project.evaluation.yardstick,
+        COVERAGE: bool(project.labels),
+        BIAS: len(project.labels) > 2,
+    }
+    return {check: asks for check, asks in CHECKS.items() if not left_out.get(check)}
+
+
+def _days_before(day: dt.date, days: int) -> list[str]:
+    return days_between(day - dt.timedelta(days=days), day)

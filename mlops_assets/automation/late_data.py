@@ -1,0 +1,144 @@
+"""Late and corrected data: days whose rows changed at the source are ingested again."""
+
+import datetime as dt
+import hashlib
+import zoneinfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mlops_assets.automation.catching_up import make_attempt, make_sensor, range_requests
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import Partitions, day_of, days_between, ranges
+from mlops_assets.jobs.evaluate import Job
+from mlops_assets.project import Project
+from mlops_assets.resources.sources import Source, make_source
+from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
+from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ONE_DAY = dt.timedelta(days=1)
+
+
+def make_late_data_sensor(
+    project: Project, partitions: Partitions, jobs: Sequence[Job], storage: Storage
+) -> dg.SensorDefinition:
+    """The sensor that ingests again the recent days whose rows changed."""
+
+    def find(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+        if EVALUATION_SCHEDULE in paused_schedules(instance, project):
+            return []
+        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+        # anew at each tick: both keep what they have read
+        source, datasets = make_source(project, storage), DatasetStore(storage)
+        return late_days(instance, project, partitions, source, datasets, now)
+
+    return make_sensor(
+        "late_data_sensor",
+        project,
+        jobs,
+        find,
+        seconds=60,
+        nothing="No day that was ingested has changed at the source.",
+        description=(
+            f"Ingests again those of the last {project.schedule.late_days} days whose rows changed "
+            "at the source since they were ingested, a range of days in one run; what depends on "
+            "them is evaluated again by refresh_sensor. A day of which the source has no rows any "
+            "more stays as it is."
+        ),
+    )
+
+
+def late_days(
+    instance: dg.DagsterInstance,
+    project: Project,
+    partitions: Partitions,
+    source: Source,
+    datasets: DatasetStore,
+    now: dt.datetime,
+) -> list[dg.RunRequest]:
+    """Runs over the observations of the recent days that changed after they were ingested."""
+    end = project.due_end(now.date())
+    start = max(end - dt.timedelta(days=project.schedule.late_days), partitions.first_day)
+    if start >= end:
+        return []
+    fingerprints = source.fingerprints(start, end)
+    tried = instance.get_materialized_partitions(asset_key(project, "observations"))
+    tried |= set(IngestedStore(datasets).read(fingerprints))
+    asked = {key: text for key, text in fingerprints.items() if key in tried}
+    changed = changed_days(project, source, datasets, asked)
+    return range_requests(
+        {asset_key(project, "observations"): set(changed)},
+        partitions,
+        f"{digest(changed)}:{make_attempt(now)}",
+    )
+
+
+def changed_days(
+    project: Project, source: Source, datasets: DatasetStore, fingerprints: Mapping[str, str]
+) -> dict[str, str]:
+    """Of days with the fingerprints that they have now, those whose rows are not as stored.
+
+    Another fingerprint says that rows may have changed; then they are read and compared. Where they
+    are the same after all, the new fingerprint is kept, so that they are not read each time.
+    """
+    store = IngestedStore(datasets)
+    known = store.read(fingerprints)
+    suspects = [
+        key
+        for key, text in fingerprints.items()
+        if key not in known or known[key].fingerprint != text
+    ]
+    if not suspects:
+        return {}
+    same = _as_stored(project, source, datasets, suspects)
+    for key, rows in same.items():
+        facts = known.get(key, Ingested(rows=rows))
+        store.write(key, replace(facts, fingerprint=fingerprints[key]))
+    return {key: fingerprints[key] for key in suspects if key not in same}
+
+
+def digest(fingerprints: Mapping[str, str]) -> str:
+    """A short text that tells one state of some days from another."""
+    told = "\n".join(f"{key} {text}" for key, text in sorted(fingerprints.items()))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _as_stored(
+    project: Project, source: Source, datasets: DatasetStore, keys: Iterable[str]
+) -> dict[str, int]:
+    """The days whose rows at the source are those that are stored, with how many these are."""
+    from mlops_assets.assets.datasets import by_day
+    from mlops_assets.assets.observations_type import typed
+
+    date = project.columns.date
+    daily = dg.DailyPartitionsDefinition(min(keys), end_date=str(day_of(max(keys)) + ONE_DAY))
+    same: dict[str, int] = {}
+    for first, last in ranges({asset_key(project, "observations"): keys}, daily):
+        rows = by_day(source.read(day_of(first), day_of(last) + ONE_DAY), date)
+        for key in days_between(day_of(first), day_of(last) + ONE_DAY):
+            stored = datasets.read("observations", [key], {})
+            if key not in rows or stored.empty:
+                continue
+            try:
+                now = typed(project, rows[key])
+            except ValueError:
+                continue  # the run says what is wrong with it
+            if set(now) == set(stored) and _hash(now, date) == _hash(stored[list(now)], date):
+                same[key] = len(stored)
+    return same
+
+
+def _hash(rows: "pd.DataFrame", date: str) -> dict[str, tuple[int, int]]:
+    """What rows of a day come to, in whichever order."""
+    from mlops_assets.resources.sources.rows import DayHashes
+
+    hashes = DayHashes()
+    hashes.add(rows, date)
+    return hashes.days

@@ -1,0 +1,242 @@
+"""Reactions: a model that stays worse, or whose inputs stay changed, is trained again at once."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlops_assets.assets.validation import compared_in_service
+from mlops_assets.automation.catching_up import make_sensor
+from mlops_assets.graph.keys import asset_key, op_name
+from mlops_assets.graph.partitions import days_between, month_of
+from mlops_assets.jobs.evaluate import Job, retrain_job_name
+from mlops_assets.ml.monitoring.distribution import WEIGHTY
+from mlops_assets.ml.monitoring.performance import LEVEL, cool_down_days, persistent
+from mlops_assets.project import Cadence, Project
+from mlops_assets.resources.storage import Storage, StorageError
+from mlops_assets.resources.stores.check_results import CheckStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_assets.resources.switches import paused_models
+
+REACTION_TAG = "mlops_assets/reaction"  # the model that was trained again
+REASON_TAG = "mlops_assets/reason"
+THROUGH_TAG = "mlops_assets/through"
+REMEMBERED_RUNS = 10  # the cool-down has doubled often enough by then
+DRIFT = "drift"
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """A model in service that failed its checks on most of the last days, and how."""
+
+    model: str
+    why: str
+
+
+def make_reaction_sensors(
+    project: Project, jobs: Sequence[Job], storage: Storage
+) -> list[dg.SensorDefinition]:
+    """The sensors that ask for a training off the cadence, on by default."""
+    rule, newest = project.reactions, project.newest_due_in_words
+
+    def react(
+        find: Callable[[Project, DatasetStore, ModelStore, dt.date], list[Degradation]],
+    ) -> Callable[[dg.DagsterInstance], list[dg.RunRequest]]:
+        def requests(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+            # made anew for each tick, since stores keep what they have read
+            datasets, models = DatasetStore(storage), ModelStore(storage)
+            now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+            found = find(project, datasets, models, now.date())
+            return trainings(instance, project, datasets, models, found, now)
+
+        return requests
+
+    def described(model: str, names: Collection[str]) -> str:
+        return (
+            f"Trains {model} again, through {newest}, when {' or '.join(names)} failed on "
+            f"{rule.failures} of the last {rule.days} days and {newest}; at most once in "
+            f"{rule.cool_down_days} days, and half as often after each time that it brought "
+            "nothing. A paused model is left alone."
+        )
+
+    return [
+        make_sensor(
+            "performance_sensor",
+            project,
+            jobs,
+            react(degraded_models),
+            seconds=300,
+            nothing="No model in service has become worse for days.",
+            description=described("a model", LEVEL),
+        ),
+        make_sensor(
+            "drift_sensor",
+            project,
+            jobs,
+            react(drifted_models),
+            seconds=300,
+            nothing="Nothing that the champion depends on has drifted for days.",
+            description=described("the champion", WEIGHTY),
+        ),
+    ]
+
+
+def degraded_models(
+    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+) -> list[Degradation]:
+    """The models whose version in service became worse and stayed so through the newest day."""
+    found = []
+    for model in project.models:
+        asset = f"validation/{model.name}"
+        days = _days_of_version_in_service(project, datasets, models, model.name, asset, today)
+        why = _stayed_bad(project, datasets, asset, LEVEL, days, today)
+        if why is not None:
+            found.append(Degradation(model.name, why))
+    return found
+
+
+def drifted_models(
+    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+) -> list[Degradation]:
+    """The champion whose inputs or forecasts drifted and stayed so through the newest day."""
+    newest = datasets.read(DRIFT, [str(project.newest_due_day(today))], {})
+    if newest.empty:
+        return []
+    name = str(newest["model"].iloc[0])
+    days = _days_of_version_in_service(project, datasets, models, name, DRIFT, today)
+    why = _stayed_bad(project, datasets, DRIFT, WEIGHTY, days, today)
+    return [] if why is None else [Degradation(name, why)]
+
+
+def _days_of_version_in_service(
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    name: str,
+    dataset: str,
+    today: dt.date,
+) -> set[str]:
+    """Of the last days, those whose rows in a dataset are of the version that serves today.
+
+    Days of an older one do not count against it: it is first given its chance.
+    """
+    try:
+        card = models.in_service(name, today)
+    except StorageError:
+        return set()  # the evaluation of the day has said so
+    rows = datasets.read(dataset, _last_days(project, today), {})
+    if card is None or rows.empty:
+        return set()
+    return set(rows.loc[rows["version"] == card.version, "date"].dt.strftime("%Y-%m-%d"))
+
+
+def _stayed_bad(
+    project: Project,
+    datasets: DatasetStore,
+    asset: str,
+    names: Collection[str],
+    served: Collection[str],
+    today: dt.date,
+) -> str | None:
+    """Why an asset counts as failing these checks persistently; None where it does not."""
+    days = _last_days(project, today)
+    rows = CheckStore(datasets).read([asset], days, {})
+    failing = rows[rows["check"].isin(names) & ~rows["passed"].astype(bool)]
+    dates = {f"{date:%Y-%m-%d}" for date in failing["date"]} & set(served)
+    if not persistent([day in dates for day in days], needed=project.reactions.failures):
+        return None
+    newest = failing[failing["date"] == failing["date"].max()]
+    reasons = "; ".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records"))
+    return f"failed on {len(dates)} of the last {len(days)} days: {reasons}"
+
+
+def _last_days(project: Project, today: dt.date) -> list[str]:
+    end = project.due_end(today)
+    return days_between(end - dt.timedelta(days=project.reactions.days), end)
+
+
+def trainings(
+    instance: dg.DagsterInstance,
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    degradations: Sequence[Degradation],
+    now: dt.datetime,
+) -> list[dg.RunRequest]:
+    """A training through the newest day of each model that is not paused or cooling down."""
+    through = str(project.newest_due_day(now.date()))
+    left_alone = paused_models(instance, project)
+    left_alone |= {model.name for model in project.models if model.cadence == Cadence.MANUAL}
+    return [
+        dg.RunRequest(
+            run_key=f"reaction:{found.model}:{through}",
+            job_name=retrain_job_name(found.model),
+            partition_key=month_of(now.date()),
+            asset_selection=[asset_key(project, "models", found.model)],
+            run_config={
+                "ops": {op_name(project, "models", found.model): {"config": {"through": through}}}
+            },
+            tags={
+                REACTION_TAG: _tag_value(project, found.model),
+                THROUGH_TAG: through,
+                REASON_TAG: found.why,
+            },
+        )
+        for found in degradations
+        if found.model not in left_alone
+        and now >= cooled_down(instance, project, datasets, models, found.model)
+    ]
+
+
+def _tag_value(project: Project, name: str) -> str:
+    """A model as the tag of its reactions names it, unlike that of the same name elsewhere."""
+    return f"{project.prefix}/{name}" if project.prefix else name
+
+
+def cooled_down(
+    instance: dg.DagsterInstance,
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    name: str,
+) -> dt.datetime:
+    """From when on a model may be trained again.
+
+    The cool-down doubles with each of the newest trainings that brought nothing: a version that
+    was not accepted, or that is no better than the one before it on the days it served.
+    """
+    runs = instance.get_run_records(
+        dg.RunsFilter(tags={REACTION_TAG: _tag_value(project, name)}),
+        limit=REMEMBERED_RUNS,
+        ascending=False,
+    )
+    if not runs:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
+    through = (dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG]) for record in runs)
+    fruitless = (brought_nothing(project, datasets, models, name, last) for last in through)
+    days = cool_down_days(project.reactions, fruitless)
+    return runs[0].create_timestamp.astimezone(dt.UTC) + dt.timedelta(days=days)
+
+
+def brought_nothing(
+    project: Project, datasets: DatasetStore, models: ModelStore, name: str, through: dt.date
+) -> bool:
+    """Whether the version trained through a day was refused, or is no gain so far.
+
+    False while it has not served a day, or where its training failed.
+    """
+    try:
+        trained = [card for card in models.cards(name) if card.trained_through == through]
+        fit = models.fit_to_serve(name)
+    except StorageError:
+        return False
+    if not trained:
+        return False
+    card = trained[-1]
+    if card not in fit:
+        return True
+    _, compared = compared_in_service(project, card, project.newest_due_day(), datasets)
+    return not compared.empty and bool(compared["gain"].iloc[0] <= 0)

@@ -1,0 +1,64 @@
+"""Schedules: the newest due day is evaluated every day, each model retrained at its cadence."""
+
+import datetime as dt
+import zoneinfo
+
+import dagster as dg
+
+from mlops_assets.graph.partitions import month_of
+from mlops_assets.jobs.evaluate import EVALUATE_JOB, retrain_job_name
+from mlops_assets.project import CRON_MONTHS, Cadence, ModelSettings, Project
+from mlops_assets.resources.switches import EVALUATION_SCHEDULE, retraining_schedule_name
+
+
+def make_schedules(project: Project) -> list[dg.ScheduleDefinition]:
+    """The daily evaluation and one retraining schedule per model, all on by default."""
+    return [
+        make_evaluation_schedule(project),
+        *(
+            make_retraining_schedule(project, model)
+            for model in project.models
+            if model.cadence != Cadence.MANUAL
+        ),
+    ]
+
+
+def make_evaluation_schedule(project: Project) -> dg.ScheduleDefinition:
+    """Every day: ingest and evaluate the day before, or the newest one whose target is known."""
+
+    @dg.schedule(
+        name=EVALUATION_SCHEDULE,
+        job_name=EVALUATE_JOB,
+        cron_schedule=f"0 {project.schedule.evaluate_hour} * * *",
+        execution_timezone=project.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Ingests {project.newest_due_in_words} and evaluates every model on it.",
+    )
+    def evaluation_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        key = str(project.newest_due_day(_local_day(project, context)))
+        return dg.RunRequest(run_key=key, partition_key=key)
+
+    return evaluation_schedule
+
+
+def make_retraining_schedule(project: Project, model: ModelSettings) -> dg.ScheduleDefinition:
+    """On the first of the month: a new version for the month that begins."""
+
+    @dg.schedule(
+        name=retraining_schedule_name(model.name),
+        job_name=retrain_job_name(model.name),
+        cron_schedule=f"0 {project.schedule.retrain_hour} 1 {CRON_MONTHS[model.cadence]} *",
+        execution_timezone=project.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Retrains {model.name} for the month that begins. Switch off to pause it.",
+    )
+    def retraining_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        key = month_of(_local_day(project, context))
+        return dg.RunRequest(run_key=key, partition_key=key)
+
+    return retraining_schedule
+
+
+def _local_day(project: Project, context: dg.ScheduleEvaluationContext) -> dt.date:
+    zone = zoneinfo.ZoneInfo(project.time_zone)
+    return context.scheduled_execution_time.astimezone(zone).date()

@@ -1,0 +1,195 @@
+"""Build what is missing of the history: every layer in one run, with progress shown."""
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TextIO
+
+import dagster as dg
+from tqdm import tqdm
+
+from mlops_assets.assets.reporting import DATA_ERRORS
+from mlops_assets.automation.catching_up import make_layers
+from mlops_assets.definitions import load_definitions
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import Partitions, make_partitions, range_tags, ranges
+from mlops_assets.graph.runs import unfinished_runs
+from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
+from mlops_assets.project import Project, ProjectError
+from mlops_assets.project.workspace import load_named, project_names
+from mlops_assets.resources.storage import project_storage
+from mlops_assets.resources.stores.created_models import Registry
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+LINE_SECONDS = 5.0
+
+Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
+
+
+def steps(project: Project, partitions: Partitions) -> list[Step]:
+    """Title, job, assets and partitions of each layer, in the order in which they are built."""
+    observations, features, *later = make_layers(project)
+    titles = ["validation", "leaderboard", "champion", "forecast", "drift"]
+    trained = [asset_key(project, "models", model.name) for model in project.models]
+    daily, monthly = partitions.daily, partitions.monthly
+    return [
+        ("observations", EVALUATE_JOB, observations.keys, daily),
+        ("features", EVALUATE_JOB, features.keys, daily),
+        ("training sets", RETRAIN_ALL_JOB, [asset_key(project, "training_set")], monthly),
+        ("models", RETRAIN_ALL_JOB, trained, monthly),
+        *(
+            (title, EVALUATE_JOB, layer.keys, daily)
+            for title, layer in zip(titles, later, strict=True)
+        ),
+    ]
+
+
+def build_history(
+    project: Project,
+    definitions: dg.Definitions,
+    partitions: Partitions,
+    instance: dg.DagsterInstance,
+    terminal: TextIO | None = None,
+) -> list[str]:
+    """Materialize every missing partition that is due; the reasons of those that failed."""
+    terminal = terminal or sys.stderr
+    failures: list[str] = []
+    if project.prefix:
+        print(f"{project.prefix}:", file=terminal)
+    for title, job_name, keys, definition in steps(project, partitions):
+        known = due_partitions(project, partitions, definition)
+        missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
+        count = sum(map(len, missing.values()))
+        if not count:
+            print(f"{title}: complete", file=terminal)
+            continue
+        job = definitions.resolve_job_def(job_name)
+        with Progress(title, count, terminal) as progress:
+            for (first, last), assets in ranges(missing, definition).items():
+                failures += _run(job, assets, range_tags(first, last), instance, progress)
+    return failures
+
+
+def due_partitions(
+    project: Project, partitions: Partitions, definition: dg.PartitionsDefinition[str]
+) -> list[str]:
+    """The keys of a definition, without the days whose target is not known yet."""
+    keys = definition.get_partition_keys()
+    if definition is not partitions.daily:
+        return list(keys)
+    end = str(project.due_end())
+    return [key for key in keys if key < end]
+
+
+def _run(
+    job: dg.JobDefinition,
+    assets: Sequence[dg.AssetKey],
+    tags: Mapping[str, str],
+    instance: dg.DagsterInstance,
+    progress: "Progress",
+) -> Iterable[str]:
+    """One run over a range; what its failed steps say."""
+    run_id = str(uuid.uuid4())
+    instance.add_event_listener(run_id, progress.see)
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=list(assets),
+        tags={**tags, HISTORY_TAG: "true"},
+        run_config=QUIET,
+        run_id=run_id,
+        raise_on_error=False,
+    )
+    yield from failure_reasons(result)
+
+
+def end_unfinished_runs(instance: dg.DagsterInstance, project: Project) -> None:
+    """End the runs that an interrupted build left behind: sensors wait for unfinished runs."""
+    for run in unfinished_runs(instance, project, {HISTORY_TAG: "true"}):
+        instance.report_run_canceled(run, message="The build of the history was interrupted.")
+
+
+class Progress:
+    """A bar in a terminal, a line now and then elsewhere."""
+
+    def __init__(self, title: str, total: int, terminal: TextIO) -> None:
+        self.title, self.total, self.terminal = title, total, terminal
+        self.done = 0
+        self.started = self.last_line = time.monotonic()
+        self.bar = tqdm(
+            total=total, desc=f"{title:>13}", unit="", disable=not terminal.isatty(), file=terminal
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+        if self.bar.disable:
+            self._line()
+
+    def see(self, entry: dg.EventLogEntry) -> None:
+        """Count a materialization."""
+        event = entry.dagster_event
+        if event is None or not event.is_step_materialization:
+            return
+        self.done += 1
+        self.bar.update()
+        if self.bar.disable and time.monotonic() - self.last_line > LINE_SECONDS:
+            self._line()
+
+    def _line(self) -> None:
+        self.last_line = time.monotonic()
+        seconds = self.last_line - self.started
+        print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", file=self.terminal)
+
+
+def main() -> int:
+    """Build the history of the projects of the workspace; 1 when a partition failed."""
+    if not os.environ.get("DAGSTER_HOME"):
+        print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
+        return 2
+    try:
+        names = project_names()
+    except ProjectError as error:
+        print(error, file=sys.stderr)
+        return 2
+    failures: list[str] = []
+    # Dagster captures standard output and error while a run lasts; progress goes past it.
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)
+    with dg.DagsterInstance.get() as instance, terminal:
+        for name in names:
+            try:
+                failures += build_project(name, instance, terminal)
+            except DATA_ERRORS as error:  # the others are built all the same
+                failures.append(str(error))
+    for reason in failures:
+        print(f"\n{reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> list[str]:
+    """Build the history of a project of the workspace; the reasons of what failed."""
+    base = load_named(name)
+    storage = project_storage(base)
+    project, _ = Registry(storage).apply(base)
+    partitions = make_partitions(project, storage)
+    definitions = load_definitions(name)
+    end_unfinished_runs(instance, project)
+    # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
+    with ThreadPoolExecutor(1) as worker:
+        building = worker.submit(
+            build_history, project, definitions, partitions, instance, terminal
+        )
+        try:
+            return building.result()
+        except KeyboardInterrupt:
+            end_unfinished_runs(instance, project)
+            print("\nInterrupted; `make history` goes on from here.", file=terminal)
+            os._exit(130)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

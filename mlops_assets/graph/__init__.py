@@ -1,0 +1,1 @@
+"""What the asset graph is made of: keys, partitions and runs."""

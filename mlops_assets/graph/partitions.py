@@ -1,0 +1,110 @@
+"""Days and months: every partitions definition, built once."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlops_assets.ml.models.splits import add_months as add_months
+from mlops_assets.ml.models.splits import months_before as months_before
+from mlops_assets.project import Project
+from mlops_assets.resources.storage import Storage
+
+HISTORY_MONTHS = 6
+TRAILING_DAYS = (7, 28)  # windows over which models are compared
+LONG = max(TRAILING_DAYS)
+FIRST_DAY_FILE = "first_day.txt"
+PARTITION = "dagster/partition"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True)
+class Partitions:
+    """The days and months of a project."""
+
+    first_day: dt.date
+    earliest: dt.date
+    """The first day of which every feature can be made."""
+    first_month: dt.date
+    daily: dg.DailyPartitionsDefinition
+    monthly: dg.MonthlyPartitionsDefinition
+
+
+def make_partitions(project: Project, storage: Storage) -> Partitions:
+    """The partitions of a project whose history lies in `storage`."""
+    first_day = project.first_day or _kept_first_day(project, storage)
+    earliest = first_day + dt.timedelta(days=project.longest_lag)
+    first_month = project.training_window.first_month(earliest)
+    return Partitions(
+        first_day=first_day,
+        earliest=earliest,
+        first_month=first_month,
+        daily=dg.DailyPartitionsDefinition(
+            start_date=first_day.isoformat(), timezone=project.time_zone
+        ),
+        monthly=dg.MonthlyPartitionsDefinition(
+            start_date=first_month.isoformat(), timezone=project.time_zone, end_offset=1
+        ),
+    )
+
+
+def _kept_first_day(project: Project, storage: Storage) -> dt.date:
+    """The first day of a replayed history: chosen once, so that no partition ever vanishes."""
+    try:
+        return dt.date.fromisoformat(storage.read(FIRST_DAY_FILE).decode().strip())
+    except FileNotFoundError:
+        pass
+    first_month = add_months(project.today(), 1 - HISTORY_MONTHS)
+    first_day = add_months(first_month, -project.training.window_months) - dt.timedelta(
+        days=project.longest_lag + project.training_window.days_left_out
+    )
+    storage.write(FIRST_DAY_FILE, f"{first_day}\n".encode())
+    return first_day
+
+
+def day_of(key: str) -> dt.date:
+    """The day of a daily key, or the first day of a monthly one."""
+    return dt.date.fromisoformat(key)
+
+
+def days_between(start: dt.date, end: dt.date) -> list[str]:
+    """The keys of the days [start, end)."""
+    return [str(start + dt.timedelta(days=n)) for n in range((end - start).days)]
+
+
+def month_of(day: dt.date) -> str:
+    """The key of the month that holds a day."""
+    return day.replace(day=1).isoformat()
+
+
+def ranges(
+    wanted: Mapping[dg.AssetKey, Iterable[str]], partitions: dg.PartitionsDefinition[str]
+) -> dict[tuple[str, str], list[dg.AssetKey]]:
+    """The partitions wanted of each asset as ranges (first, last) without gaps.
+
+    Assets that want the same range share it, so that one run can serve them. In ascending order.
+    """
+    position = {key: n for n, key in enumerate(partitions.get_partition_keys())}
+    assets: dict[tuple[str, str], list[dg.AssetKey]] = {}
+    for asset, keys in wanted.items():
+        found: list[list[str]] = []
+        for key in sorted(set(keys)):
+            if found and position[key] == position[found[-1][1]] + 1:
+                found[-1][1] = key
+            else:
+                found.append([key, key])
+        for first, last in found:
+            assets.setdefault((first, last), []).append(asset)
+    return dict(sorted(assets.items()))
+
+
+def run_tags(first: str, last: str) -> dict[str, str]:
+    """The tags of a run of one partition, or of a range of them."""
+    return {PARTITION: first} if first == last else range_tags(first, last)
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """The tags that make one run of a range of partitions."""
+    return {RANGE_START: first, RANGE_END: last}

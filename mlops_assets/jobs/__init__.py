@@ -1,0 +1,1 @@
+"""What a schedule, a sensor or a person runs."""

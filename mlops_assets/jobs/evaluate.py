@@ -1,0 +1,78 @@
+"""Jobs: what a schedule, a sensor or a person runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.runs import project_tags
+from mlops_assets.project import Project
+
+EVALUATE_JOB = "evaluate_job"
+
+RETRAIN_ALL_JOB = "retrain_all_job"
+REGISTRY_JOB = "registry_job"
+HISTORY_TAG = "mlops_assets/history"  # of the runs that build the history
+
+Job = Any  # what define_asset_job returns, a type that Dagster does not export
+
+
+def retrain_job_name(model: str) -> str:
+    return f"retrain_{model}_job"
+
+
+def failure_reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """What the failed steps of a run say, or that it failed."""
+    if result.success:
+        return
+    steps = [event for event in result.all_events if event.is_step_failure]
+    for event in steps:
+        data = event.step_failure_data
+        failure, error = data.user_failure_data, data.error
+        reason = failure.description if failure else error.message if error else event.message
+        yield reason or f"{event.step_key} failed"
+    if not steps:
+        yield f"the run {result.run_id} failed"
+
+
+def make_jobs(project: Project) -> list[Job]:
+    """Evaluation of a day, retraining of one model and of all for a month."""
+    daily = dg.AssetSelection.assets(
+        asset_key(project, "observations"), asset_key(project, "features")
+    ) | dg.AssetSelection.groups("validation", "serving", "monitoring")
+    trained = [asset_key(project, "models", model.name) for model in project.models]
+    tags = project_tags(project)
+    training_set = dg.AssetSelection.assets(asset_key(project, "training_set"))
+    return [
+        dg.define_asset_job(
+            EVALUATE_JOB,
+            selection=daily,
+            tags=tags,
+            description=(
+                "A day: its observations and features, every model's metrics, the ranking, the "
+                "champion, its forecasts for the day after, and how far its inputs have drifted."
+            ),
+        ),
+        dg.define_asset_job(
+            RETRAIN_ALL_JOB,
+            selection=training_set | dg.AssetSelection.assets(*trained),
+            tags=tags,
+            description="A month: its training set and a new version of every model.",
+        ),
+        dg.define_asset_job(
+            REGISTRY_JOB,
+            selection=dg.AssetSelection.assets(asset_key(project, "model_registry")),
+            tags=tags,
+            description="The table of all models and versions, and of what was decided.",
+        ),
+        *(
+            dg.define_asset_job(
+                retrain_job_name(model.name),
+                selection=training_set | dg.AssetSelection.assets(key),
+                tags=tags,
+                description=f"A month: its training set and a new version of {model.name}.",
+            )
+            for model, key in zip(project.models, trained, strict=True)
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Backtests: policies tried on the past."""

@@ -1,0 +1,444 @@
+"""Retraining policies, replayed: what each would have done over past days, and what it came to.
+
+Day after day the version in service is scored, judged and, where the policy says so, replaced, as
+the live system does. It only ever learns from rows of days before those that it is scored on.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
+from mlops_assets.ml.metrics.labels import target_numbers
+from mlops_assets.ml.metrics.metric import as_column, finite_rows
+from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
+from mlops_assets.ml.models.families import Hyperparameters
+from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
+from mlops_assets.ml.monitoring.performance import (
+    LEVEL,
+    WEEK,
+    cool_down_days,
+    daily_facts,
+    judge_days,
+    persistent,
+)
+from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.project import (
+    CRON_MONTHS,
+    Cadence,
+    ControlSettings,
+    DriftSettings,
+    ReactionSettings,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.ml.metrics.metric import FloatArray
+
+PERFORMANCE, DRIFT = "performance", "drift"
+TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
+FIRST, SCHEDULED = "first", "schedule"
+SERVES, REFUSED, FAILED = "serves", "refused", "failed"
+NEVER, WEEKLY = "never", "weekly"
+EVERY = re.compile(r"(\d{1,4}) days")
+Row = dict[str, float | str | None]
+CADENCES = (NEVER, WEEKLY, Cadence.MONTHLY.value, Cadence.QUARTERLY.value)
+
+# What the columns of the table mean, for whoever reads it.
+MEANINGS = {
+    "retrainings": "trainings after the first one: scheduled, caused by an alarm, or refused",
+    "alarms": "times that the checks of the triggers began to fail persistently, as the reactions "
+    "define it; without a trigger, those of performance, which nothing follows. An alarm lasts "
+    "until a new version serves, or until fewer of the days fail than raise one",
+    "false": "alarms whose training, the one that they caused or else the next, was refused or "
+    "did no better on the days that it served than the version that it replaced",
+    "undecided": "alarms that no training followed before the replay ended",
+    "days degraded": "days from the first failing one of each alarm through the evening of the "
+    "training that ended it, or through the last failing one, or to the end of the replay",
+    "fit seconds": "what the retrainings took, each as if this policy had been alone",
+}
+
+
+def parse_cadence(text: str) -> int:
+    """The days between trainings, 0 of one by the calendar. ValueError when it is no cadence."""
+    every = EVERY.fullmatch(text)
+    if every and int(every.group(1)):
+        return int(every.group(1))
+    if text not in CADENCES:
+        raise ValueError(f"{text!r} is no cadence; write {', '.join(CADENCES)}, or such as 10 days")
+    return 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When a model is trained again, on how much, and what counts as an alarm."""
+
+    name: str
+    cadence: str
+    """One of CADENCES, or a number of days such as `10 days`."""
+    window_months: int
+    triggers: tuple[str, ...]
+    """Of TRIGGERS, those by which an alarm is raised and answered; none: alarms are counted."""
+    hyperparameters: Hyperparameters
+    reactions: ReactionSettings
+    control: ControlSettings
+    drift: DriftSettings
+
+    def __post_init__(self) -> None:
+        parse_cadence(self.cadence)
+        for trigger in self.triggers:
+            if trigger not in TRIGGERS:
+                raise ValueError(
+                    f"{trigger!r} is no trigger; the triggers are: {', '.join(TRIGGERS)}"
+                )
+
+    def due(self, day: dt.date, first: dt.date) -> bool:
+        """Whether a training is due before a day of a replay, whatever the checks say."""
+        if every := parse_cadence(self.cadence):
+            return (day - first).days % every == 0
+        if self.cadence == WEEKLY:
+            return day.weekday() == 0
+        if self.cadence == Cadence.QUARTERLY:
+            return day.day == 1 and str(day.month) in CRON_MONTHS[Cadence.QUARTERLY].split(",")
+        return self.cadence == Cadence.MONTHLY and day.day == 1
+
+
+@dataclass
+class Training:
+    """A training before the day that it may serve first, and what it came to."""
+
+    number: int
+    day: dt.date
+    why: str
+    state: str
+    reason: str = ""
+    trained_from: dt.date | None = None
+    trained_through: dt.date | None = None
+    fit_seconds: float = 0.0
+    days_in_service: int = 0
+    gain: float | None = None
+    """Over the version before it on the days that it served, in units of the metric's loss."""
+
+
+@dataclass
+class Alarm:
+    """A persistent failure of the checks of a trigger."""
+
+    since: dt.date
+    """The first failing day of those by which it was raised."""
+    raised: dt.date
+    trigger: str
+    why: str
+    until: dt.date | None = None
+    """The last degraded day, None while it lasts."""
+    false: bool | None = None
+
+    @property
+    def degraded_days(self) -> int:
+        return 0 if self.until is None else (self.until - self.since).days + 1
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a policy did. Without a version to begin with there are no days, but a problem."""
+
+    policy: Policy
+    days: "pd.DataFrame"
+    """By date: value, that of the metric; weekly, pooled over 7 days; rows and training."""
+    trainings: list[Training]
+    alarms: list[Alarm]
+    problem: str = ""
+
+    @property
+    def retrainings(self) -> list[Training]:
+        return [training for training in self.trainings if training.why != FIRST]
+
+    def summary(self, metric: str) -> Row:
+        """The row of the table, see MEANINGS; without figures where there is a problem."""
+        figures: Row = {
+            f"mean {metric}": None if self.problem else float(self.days["value"].mean()),
+            "retrainings": len(self.retrainings),
+            "alarms": len(self.alarms),
+            "false": sum(alarm.false is True for alarm in self.alarms),
+            "undecided": sum(alarm.false is None for alarm in self.alarms),
+            "days degraded": sum(alarm.degraded_days for alarm in self.alarms),
+            "fit seconds": sum(training.fit_seconds for training in self.retrainings),
+        }
+        return {
+            "policy": self.policy.name,
+            **(dict.fromkeys(figures) if self.problem else figures),
+            "problem": self.problem,
+        }
+
+
+def replay(workshop: Workshop, policy: Policy, first: dt.date, last: dt.date) -> Course:
+    """Walk the days from the first to the last as the policy says.
+
+    ValueError where nothing can be trained before the first day.
+    """
+    return _Walk(workshop, policy, first, last).course()
+
+
+@dataclass
+class _Walk:
+    """The state of a replay on its way."""
+
+    workshop: Workshop
+    policy: Policy
+    first: dt.date
+    last: dt.date
+    trainings: list[Training] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
+    served: "list[pd.DataFrame]" = field(default_factory=list)
+    facts: "list[pd.DataFrame]" = field(default_factory=list)
+    version: Version | None = None
+    previous: Version | None = None
+    number: int = 0
+    """That of the training of the version in service."""
+    failed: dict[str, dict[dt.date, str]] = field(default_factory=dict)
+    """By trigger, why the version in service failed on days that it served."""
+
+    verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)
+    """By day, what the checks say of the version in service."""
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        return self.policy.triggers or (PERFORMANCE,)
+
+    @property
+    def delay(self) -> dt.timedelta:
+        """How long after a day has ended its target is known, and so whether it failed."""
+        return self.workshop.project.evaluation.label_delay_days * ONE_DAY
+
+    def course(self) -> Course:
+        self._train(self.first, FIRST)
+        day = self.first
+        while day <= self.last:
+            day = self._serve(day, self._last_before_due(day)) + ONE_DAY
+            if day <= self.last and self.policy.due(day, self.first):
+                self._train(day, SCHEDULED)
+        if self.alarms and self.alarms[-1].until is None:
+            self.alarms[-1].until = self.last
+        for training in self.trainings:
+            training.days_in_service, training.gain = self._gain(training.number, self.last)
+        for alarm in self.alarms:
+            alarm.false = self._was_false(alarm)
+        return Course(self.policy, self._days(), self.trainings, self.alarms)
+
+    def _last_before_due(self, day: dt.date) -> dt.date:
+        while day < self.last and not self.policy.due(day + ONE_DAY, self.first):
+            day += ONE_DAY
+        return day
+
+    def _train(self, day: dt.date, why: str) -> None:
+        """Train on the days before one; the version serves from that day on, if it may."""
+        training = Training(len(self.trainings), day, why, SERVES)
+        policy = self.policy
+        try:
+            version = self.workshop.version(
+                policy.hyperparameters, day, policy.window_months, gap=why not in TRIGGERS
+            )
+        except ValueError as error:
+            if why == FIRST:
+                raise
+            training.state, training.reason = FAILED, str(error)
+            self.trainings.append(training)
+            return
+        training.trained_from, training.trained_through = (
+            version.trained_from,
+            version.trained_through,
+        )
+        training.fit_seconds = version.window.fit.fit_seconds
+        training.reason = self.workshop.refusal(version, self.version)
+        self.trainings.append(training)
+        if training.reason:
+            training.state = REFUSED
+            if why == FIRST:
+                raise ValueError(f"the first version was not accepted: {training.reason}")
+            return
+        self.previous, self.version, self.number = self.version, version, training.number
+        self.failed = {trigger: {} for trigger in self.watched}
+        self.verdicts = {}
+        if self.alarms and self.alarms[-1].until is None:
+            self.alarms[-1].until = day - ONE_DAY
+
+    def _serve(self, first: dt.date, last: dt.date) -> dt.date:
+        """Score and judge days; the last of them, or that on whose evening it was trained again."""
+        rows = self._forecasts(first, last)
+        self.served.append(rows)
+        if rows.empty:
+            return last
+        metric = self.workshop.project.primary_metric
+        self.facts.append(daily_facts(metric, rows, []))
+        self.verdicts |= self._judge(first, rows)
+        day = first
+        while day <= last:
+            known = day - self.delay
+            trigger = self._watch(known, self.verdicts.get(str(known), {}))
+            if trigger and day < last and self._cooled_down(day):
+                import pandas as pd
+
+                now = pd.Timestamp(day)
+                self.served[-1] = rows[rows["date"] <= now]
+                self.facts[-1] = self.facts[-1][self.facts[-1]["date"] <= now]
+                self._train(day + ONE_DAY, trigger)
+                return day
+            day += ONE_DAY
+        return last
+
+    def _forecasts(self, first: dt.date, last: dt.date) -> "pd.DataFrame":
+        """Rows of days with the forecasts of the version in service and of that before it.
+
+        A day that has a forecast that is not finite is left out.
+        """
+        assert self.version is not None
+        if self.version.trained_through + self.delay >= first:
+            raise ValueError(f"{self.version.version} cannot be scored on {first}")
+        import pandas as pd
+
+        workshop, project = self.workshop, self.workshop.project
+        rows = workshop.features.iloc[workshop.rows(first, last)]
+        values = workshop.forecast(self.version, first, last)
+
+        def column(forecasts: "FloatArray") -> "pd.Series[Any]":
+            known = pd.Series(as_column(forecasts), index=rows.index)
+            return known.where(finite_rows(forecasts))
+
+        found = rows[[]].assign(
+            date=rows[project.columns.date],
+            actual=target_numbers(rows[project.columns.target], project.labels),
+            forecast=column(values),
+            previous_forecast=(
+                float("nan")
+                if self.previous is None
+                else column(workshop.forecast(self.previous, first, last))
+            ),
+            yardstick=float("nan"),
+            covered=float("nan"),
+            version=self.number,
+        )
+        broken = found.loc[found["forecast"].isna(), "date"].unique()
+        return found[~found["date"].isin(broken)]
+
+    def _judge(self, first: dt.date, rows: "pd.DataFrame") -> dict[str, dict[str, Verdict]]:
+        """The verdicts of the checks of both triggers, as far as they are watched, by day."""
+        import pandas as pd
+
+        policy, project = self.policy, self.workshop.project
+        days = [day.date() for day in rows["date"].unique()]
+        verdicts: dict[str, dict[str, Verdict]] = {str(day): {} for day in days}
+        if PERFORMANCE in self.watched:
+            reach = pd.Timestamp(first) - pd.Timedelta(days=policy.control.window_days + WEEK)
+            facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
+            verdicts = judge_days(
+                policy.control, project.primary_metric, facts, days, against_yardstick=False
+            )
+        if DRIFT in self.watched:
+            assert self.version is not None
+            for day in days:
+                drifts = self.workshop.drifts(self.version, policy.drift, day)
+                if drifts is not None:  # the classifier only warns, and is not asked
+                    verdicts[str(day)] |= judge_drift(policy.drift, drifts, 0.5, 1.0)
+        return verdicts
+
+    def _watch(self, day: dt.date, verdicts: Mapping[str, Verdict]) -> str:
+        """Keep what failed on a day, open or close an alarm; the trigger to react to, or none."""
+        rule, alarm = self.policy.reactions, self.alarms[-1] if self.alarms else None
+        days = [day - n * ONE_DAY for n in reversed(range(rule.days))]
+        checks = {PERFORMANCE: LEVEL, DRIFT: WEIGHTY}
+        firing = []
+        for trigger in self.watched:
+            bad = [
+                f"{name}: {verdicts[name].why}"
+                for name in checks[trigger]
+                if name in verdicts and not verdicts[name].passed
+            ]
+            if bad:
+                self.failed[trigger][day] = "; ".join(bad)
+            if persistent([d in self.failed[trigger] for d in days], needed=rule.failures):
+                firing.append(trigger)
+        if firing and (alarm is None or alarm.until is not None):
+            failing = [d for d in days if d in self.failed[firing[0]]]
+            if alarm and alarm.until:
+                failing = [d for d in failing if d > alarm.until]  # each is counted once
+            why = self.failed[firing[0]][day]
+            self.alarms.append(Alarm(failing[0], day + self.delay, firing[0], why))
+        elif alarm and alarm.until is None:
+            counts = [sum(d in failed for d in days) for failed in self.failed.values()]
+            if max(counts) < rule.failures:
+                alarm.until = max(d for failed in self.failed.values() for d in failed)
+        return firing[0] if firing and self.policy.triggers else ""
+
+    def _cooled_down(self, day: dt.date) -> bool:
+        """Whether it may be trained again on the evening of a day."""
+        caused = [training for training in self.trainings[::-1] if training.why in TRIGGERS]
+        if not caused:
+            return True
+        known = day - self.delay
+        fruitless = (bool(self._brought_nothing(training, known)) for training in caused)
+        wait = cool_down_days(self.policy.reactions, fruitless)
+        return day + ONE_DAY >= caused[0].day + wait * ONE_DAY
+
+    def _brought_nothing(self, training: Training, through: dt.date) -> bool | None:
+        """Whether it was refused or is no gain so far; None where nothing says so."""
+        if training.state == REFUSED:
+            return True
+        _, gain = self._gain(training.number, through)
+        return None if gain is None else gain <= 0
+
+    def _gain(self, number: int, through: dt.date) -> tuple[int, float | None]:
+        """The days through one that a training served, and its gain over the version before."""
+        import pandas as pd
+
+        parts = [
+            part[part["date"] <= pd.Timestamp(through)]
+            for part in self.served
+            if len(part) and part["version"].iloc[0] == number
+        ]
+        if not parts:
+            return 0, None
+        rows = pd.concat(parts)
+        if rows.empty:  # nothing that it served is known yet
+            return 0, None
+        compared = compare_with_previous(self.workshop.project.primary_metric, rows, ["version"])
+        gain = None if compared.empty else float(compared["gain"].iloc[0])
+        return int(rows["date"].nunique()), gain
+
+    def _was_false(self, alarm: Alarm) -> bool | None:
+        """By the training that ended it, else by the next one that is no failure."""
+        later = [t for t in self.trainings if t.day > alarm.raised and t.state != FAILED]
+        ended = [t for t in later if t.state == SERVES and t.day - ONE_DAY == alarm.until]
+        judged = [*ended, *later]
+        return self._brought_nothing(judged[0], self.last) if judged else None
+
+    def _days(self) -> "pd.DataFrame":
+        import pandas as pd
+
+        metric = self.workshop.project.primary_metric
+        rows = pd.concat(self.served)
+        training = rows.groupby("date")["version"].first()
+        rows = rows.assign(model=self.policy.name)
+        daily, weekly = (
+            trailing_scores({metric.name: metric}, rows, days).droplevel("model")
+            for days in (1, WEEK)
+        )
+        return pd.DataFrame(
+            {
+                "value": daily[metric.name],
+                "weekly": weekly[metric.name],
+                "rows": daily["rows"].astype(int),
+                "training": training,
+            }
+        )
+
+
+def format_figure(value: float | str | None) -> str:
+    """A figure of the table as it is read: four digits, and no decimals from 10 on."""
+    if value is None:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) < 10 else f"{value:.0f}"

@@ -1,0 +1,143 @@
+"""Model inputs of a day: what is known of it in advance, and the target of the days before."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mlops_assets.ml.features.custom_features import FeatureError, add_own_features
+from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
+from mlops_assets.ml.metrics.labels import target_numbers
+from mlops_assets.project import CalendarFeature, Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def make_features(
+    project: Project,
+    observations: "pd.DataFrame",
+    start: dt.date,
+    end: dt.date,
+    rows: "pd.DataFrame | None" = None,
+    broken: dict[str, FeatureError] | None = None,
+) -> "pd.DataFrame":
+    """The features of the days [start, end), one row per observation of these days.
+
+    Where `rows` of these days are given, one row for each of them instead.
+
+    `observations` also holds the `project.longest_lag` days before `start`. Lags, rolling means and
+    lagged aggregates of a day use only rows of days that are known when it is forecast, which lie
+    `project.days_ahead` or more days before it; where these are missing they are NaN.
+    The columns are those of the settings, then lags, rolling means, aggregates, calendar and
+    features of one's own. A day for which one of the latter fails is left out and named in
+    `broken`, where that is given.
+    """
+    import pandas as pd
+
+    date = project.columns.date
+    days = observations[date]
+    if rows is None:
+        rows = observations[(days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))]
+    rows = rows[project.column_names].reset_index(drop=True)
+    if project.labels:  # of days before, a class counts as its number
+        target = project.columns.target
+        numbers = target_numbers(observations[target], project.labels)
+        observations = observations.assign(**{target: numbers})
+    history = _history(project, observations, rows, start, end)
+    aggregates = lagged_aggregates(project, observations, rows, start, end)
+    calendar = {
+        feature.value: calendar_feature(rows[date], feature)
+        for feature in project.features.calendar
+    }
+    return add_own_features(
+        project.own_features,
+        project.columns,
+        observations,
+        rows.assign(**history, **aggregates, **calendar),
+        broken,
+        project.evaluation.label_delay_days,
+    )
+
+
+def rows_to_come(
+    project: Project, observations: "pd.DataFrame", planned: "pd.DataFrame", days: Sequence[dt.date]
+) -> "pd.DataFrame":
+    """A row per series and day to forecast: its inputs, without the target.
+
+    `planned` are rows of these days from the source. A day without any takes the series of the
+    newest day in `observations` by then, which lies `project.days_ahead` before it, with their
+    inputs. Columns are those of the settings and `inputs_from`, which says which of the two it was.
+    """
+    import pandas as pd
+
+    date, series = project.columns.date, project.columns.series
+    ahead = project.days_ahead
+    newest = "the day before" if ahead == 1 else f"{ahead} days before"
+    parts = []
+    for day in map(pd.Timestamp, days):
+        rows, inputs_from = planned[planned[date] == day], "source"
+        if series:
+            rows = rows.drop_duplicates(series)
+        if rows.empty:
+            before = observations[observations[date] == day - pd.Timedelta(days=ahead)]
+            rows = before if series else before.iloc[:0]
+            inputs_from = newest
+        parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
+    filled = [part for part in parts if len(part)]
+    rows = pd.concat(filled, ignore_index=True) if filled else parts[0]
+    rows = rows.assign(**{project.columns.target: float("nan")})
+    return rows.astype({date: "datetime64[ns]"})
+
+
+def _history(
+    project: Project,
+    observations: "pd.DataFrame",
+    rows: "pd.DataFrame",
+    start: dt.date,
+    end: dt.date,
+) -> dict[str, "pd.Series[float]"]:
+    """Lags and rolling means of the target, aligned with `rows`."""
+    import pandas as pd
+
+    delay = project.evaluation.label_delay_days
+    windows = (days + delay for days in project.features.rolling_means)
+    reach = max([*project.features.lags, *windows], default=0)
+    if not reach:
+        return {}
+    date, target, series = project.columns.date, project.columns.target, project.columns.series
+    days = pd.date_range(pd.Timestamp(start) - pd.Timedelta(days=reach), end, inclusive="left")
+    # days x series, so that a lag is a shift and no row can meet another series
+    wide = observations.pivot(index=date, columns=series, values=target).astype(float)
+    wide = wide.reindex(days)
+    known_targets = wide.shift(project.days_ahead)
+    columns = {name: wide.shift(lag) for name, lag in project.lag_columns.items()}
+    columns |= {
+        name: known_targets.rolling(window, min_periods=1).mean()
+        for name, window in project.rolling_columns.items()
+    }
+    day_of_row = days.get_indexer(pd.DatetimeIndex(rows[date]))
+    keys = rows[series[0]] if len(series) == 1 else pd.MultiIndex.from_frame(rows[series])
+    series_of_row = wide.columns.get_indexer(pd.Index(keys))
+    known = series_of_row >= 0  # a series without observations has no history
+    return {
+        name: pd.Series(values.to_numpy()[day_of_row, series_of_row], index=rows.index).where(known)
+        for name, values in columns.items()
+    }
+
+
+def calendar_feature(days: "pd.Series[pd.Timestamp]", feature: CalendarFeature) -> "pd.Series[int]":
+    """A calendar feature of each date: Monday is 0, the first of January is day 1 of the year."""
+    calendar = days.dt
+    match feature:
+        case CalendarFeature.DAY_OF_WEEK:
+            return calendar.dayofweek
+        case CalendarFeature.DAY_OF_MONTH:
+            return calendar.day
+        case CalendarFeature.DAY_OF_YEAR:
+            return calendar.dayofyear
+        case CalendarFeature.WEEK_OF_YEAR:
+            return calendar.isocalendar().week.astype("int32")
+        case CalendarFeature.MONTH:
+            return calendar.month
+        case CalendarFeature.IS_WEEKEND:
+            return (calendar.dayofweek >= 5).astype("int32")

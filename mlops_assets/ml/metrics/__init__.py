@@ -1,0 +1,1 @@
+"""Metrics: from forecasts and actuals to scores."""

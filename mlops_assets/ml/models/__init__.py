@@ -1,0 +1,1 @@
+"""Models: families, pipelines, what they learn from and how they are fitted."""

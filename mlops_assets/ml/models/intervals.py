@@ -1,0 +1,50 @@
+"""Intervals around forecasts, by how far off the forecasts of the days before were."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.ml.metrics.metric import FloatArray
+
+
+def conformal_radius(errors: "FloatArray", coverage: float) -> float:
+    """The half-width of an interval that holds the next actual with probability `coverage`.
+
+    The ceil((n + 1) coverage)-th smallest of n absolute errors, infinite where n is too small for
+    it: split-conformal prediction (Lei et al., Distribution-free predictive inference for
+    regression, 2018). Holds when the errors to come are like those, in whichever order.
+    """
+    import math
+
+    import numpy as np
+
+    rank = math.ceil((len(errors) + 1) * coverage)
+    if rank > len(errors):
+        return math.inf
+    return float(np.partition(np.abs(errors), rank - 1)[rank - 1])
+
+
+def conformal_radii(
+    residuals: "pd.DataFrame", rows: "pd.DataFrame", series: Sequence[str], coverage: float
+) -> "FloatArray":
+    """The half-width of the interval of each row, of shape (rows,), in units of the target.
+
+    `residuals` has a column `residual` and the columns of `series`. Each series has a width of
+    its own (Vovk's Mondrian taxonomy); one with too few residuals, or unknown, has that of all
+    of them together. Infinite where even these are too few.
+    """
+    import numpy as np
+
+    errors = residuals["residual"].to_numpy(dtype=float)
+    radii = np.full(len(rows), conformal_radius(errors, coverage))
+    if not series or residuals.empty:
+        return radii
+    names = list(series)
+    ordered = residuals[names].assign(radius=np.abs(errors)).sort_values("radius")
+    groups = ordered.groupby(names, observed=True)
+    # the error of the wanted rank in each series, as conformal_radius picks it
+    ranks = np.ceil((groups["radius"].transform("size") + 1) * coverage)
+    own = rows[names].merge(ordered[groups.cumcount() + 1 == ranks], on=names, how="left")
+    return np.where(own["radius"].notna(), own["radius"], radii)

@@ -1,0 +1,253 @@
+"""Which rows a version learns from and which ones judge it: by time, never at random."""
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from mlops_assets.ml.registries import Configurable, Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.ml.metrics.metric import FloatArray
+
+SHORTEST_MONTH, LONGEST_MONTH = 28, 31
+MONTHS_TRIED = 120  # for a first whole window
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days [start, end)."""
+
+    start: dt.date
+    end: dt.date
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise ValueError(f"a window from {self.start} to before {self.end} holds no day")
+
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days
+
+    def __str__(self) -> str:
+        return f"{self.start} through {self.end - dt.timedelta(days=1)}"
+
+
+class Split(Configurable, ABC):
+    """Which days a model learns from that serves from a given day on.
+
+    `months` below are the settings' training.window_months, `earliest` is the first day of which
+    every feature can be made.
+    """
+
+    @abstractmethod
+    def window(self, end: dt.date, earliest: dt.date, months: int) -> Window:
+        """The days to learn from, all of them before `end`."""
+
+    def days(self, months: int) -> tuple[int, int | None]:
+        """The fewest and the most days that a window holds; None where it goes on growing."""
+        return SHORTEST_MONTH * months, LONGEST_MONTH * months
+
+    def first_end(self, earliest: dt.date, months: int) -> dt.date:
+        """The first `end`, the first of a month, for which there can be a whole window."""
+        return add_months(month_start_after(earliest), months)
+
+    def judged(self, window: Window, months: int) -> list[Window]:
+        """The parts of a window that each must hold training.min_coverage of their days."""
+        return [window]
+
+
+SPLITS: Registry[type[Split]] = Registry("split")
+
+
+def register(split: type[Split]) -> type[Split]:
+    """Make a split known under its name."""
+    SPLITS.add(split, split)
+    return split
+
+
+@register
+class Trailing(Split):
+    name = "trailing"
+    description = "The last months: what is older is forgotten."
+
+    def window(self, end: dt.date, earliest: dt.date, months: int) -> Window:
+        return Window(months_before(end, months), end)
+
+
+@register
+class Expanding(Split):
+    name = "expanding"
+    description = "Everything from the first day on, and at least the months of the window."
+
+    def window(self, end: dt.date, earliest: dt.date, months: int) -> Window:
+        return Window(earliest, end)
+
+    def days(self, months: int) -> tuple[int, int | None]:
+        return SHORTEST_MONTH * months, None
+
+    def judged(self, window: Window, months: int) -> list[Window]:
+        """The whole, and the last months of it: a long past must not hide a recent gap."""
+        return [window, Window(months_before(window.end, months), window.end)]
+
+
+@register
+class Fixed(Split):
+    name = "fixed"
+    description = "The same days for ever: a frozen reference, whatever happens since."
+
+    start: dt.date = Field(alias="from", description="The first day to learn from.")
+    through: dt.date = Field(description="The last one; the model serves from the month after it.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start > self.through:
+            raise ValueError(f"from {self.start} lies after through {self.through}")
+        return self
+
+    @property
+    def _end(self) -> dt.date:
+        return self.through + dt.timedelta(days=1)
+
+    def window(self, end: dt.date, earliest: dt.date, months: int) -> Window:
+        return Window(self.start, min(self._end, end))
+
+    def days(self, months: int) -> tuple[int, int | None]:
+        length = (self._end - self.start).days
+        return length, length
+
+    def first_end(self, earliest: dt.date, months: int) -> dt.date:
+        if self.start < earliest:
+            raise ValueError(
+                f"from {self.start} lies before {earliest}, the first day of "
+                "which every feature can be made; move it, or first_day"
+            )
+        return month_start_after(self._end)
+
+
+@dataclass(frozen=True)
+class TrainingWindow:
+    """A split with what holds for every split: months, and a gap before the day of service.
+
+    `delay_days` after a day has ended its target is known: what serves from a day on never learns
+    from the days that are not known by then, whatever the gap.
+    """
+
+    split: Split
+    months: int
+    gap_days: int = 0
+    delay_days: int = 0
+
+    @property
+    def days_left_out(self) -> int:
+        """The days between the last one to learn from and the month of service."""
+        return max(self.gap_days, self.delay_days)
+
+    def of(self, end: dt.date, earliest: dt.date, *, gap: bool = True) -> Window:
+        """The days to learn from for service from `end` on.
+
+        ValueError when the split reaches to `end` or beyond it, or holds no day.
+        """
+        last = end - dt.timedelta(days=self.days_left_out if gap else self.delay_days)
+        window = self.split.window(last, earliest, self.months)
+        if window.end > last:
+            raise ValueError(
+                f"split {self.split.name} would learn from {window}, but a model that serves from "
+                f"{end} on may learn from days before {last} only; correct its `window`"
+            )
+        return window
+
+    def first_month(self, earliest: dt.date) -> dt.date:
+        """The first month of service with a whole window. ValueError when there is none."""
+        fewest, _ = self.split.days(self.months)
+        first = self.split.first_end(earliest, self.months)
+        for month in (add_months(first, n) for n in range(MONTHS_TRIED)):
+            window = self.of(month, earliest)
+            inside = all(part.start >= earliest for part in self.judged(window))
+            if inside and window.days >= fewest:
+                return month
+        raise ValueError(
+            f"split {self.split.name} has no whole window for the {MONTHS_TRIED} months from "
+            f"{first} on, where features begin on {earliest}; correct its first_end"
+        )
+
+    def judged(self, window: Window) -> list[Window]:
+        """The parts of a window whose coverage is judged."""
+        return self.split.judged(window, self.months)
+
+    @property
+    def reach_months(self) -> int | None:
+        """How many whole months back a window may reach; None where that is not known."""
+        return self.months if type(self.split) is Trailing and not self.days_left_out else None
+
+    def __str__(self) -> str:
+        days = self.days_left_out
+        gap = f", {days} days before service left out" if days else ""
+        return f"{self.split.name}{gap}"
+
+
+@dataclass(frozen=True)
+class AgeWeights:
+    """Rows count less the older they are: half as much for each half-life."""
+
+    date: str
+    half_life_days: float
+
+    def __call__(self, rows: "pd.DataFrame") -> "FloatArray":
+        """A weight per row, shape (rows,), with a mean of one."""
+        import numpy as np
+
+        age = (rows[self.date].max() - rows[self.date]).dt.days.to_numpy(dtype=float)
+        weights = np.power(0.5, age / self.half_life_days)
+        return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class HoldoutSplit:
+    """The last days of a window judge what the days before them taught."""
+
+    days: int
+
+    def __post_init__(self) -> None:
+        if self.days < 1:
+            raise ValueError(f"a holdout needs at least one day, not {self.days}")
+
+    def first_day(self, window_end: dt.date) -> dt.date:
+        """The first day of the holdout of a window that ends before `window_end`."""
+        return window_end - dt.timedelta(days=self.days)
+
+    def split(
+        self, rows: "pd.DataFrame", date: str, window_end: dt.date
+    ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+        """The rows before the holdout and those in it. ValueError when either is empty."""
+        import pandas as pd
+
+        held_out = rows[date] >= pd.Timestamp(self.first_day(window_end))
+        if held_out.all() or not held_out.any():
+            raise ValueError(
+                f"a holdout of {self.days} days before {window_end} takes {held_out.sum()} of "
+                f"{len(rows)} rows; both sides need rows"
+            )
+        return rows[~held_out], rows[held_out]
+
+
+def add_months(day: dt.date, months: int) -> dt.date:
+    """The first of the month so many months later."""
+    count = day.year * 12 + day.month - 1 + months
+    return dt.date(count // 12, count % 12 + 1, 1)
+
+
+def months_before(day: dt.date, months: int) -> dt.date:
+    """The same day so many months earlier, or the last one of that month where it is shorter."""
+    first = add_months(day, -months)
+    last = add_months(first, 1) - dt.timedelta(days=1)
+    return first.replace(day=min(day.day, last.day))
+
+
+def month_start_after(day: dt.date) -> dt.date:
+    """The day itself where it is the first of a month, else the first of the next one."""
+    return day if day.day == 1 else add_months(day, 1)

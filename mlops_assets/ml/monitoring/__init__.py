@@ -1,0 +1,1 @@
+"""Monitoring: whether rows, inputs and models are as usual."""

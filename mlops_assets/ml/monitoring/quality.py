@@ -1,0 +1,369 @@
+"""Whether the rows of a day are sound, judged by the days before it."""
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlops_assets.ml.monitoring.robust import usual_middle
+from mlops_assets.ml.monitoring.verdicts import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.project import QualitySettings
+
+SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
+TARGET_RANGE = "target_range"
+NAMED = 5  # so many names in a sentence
+
+# Each check by name, with what it asks of a day.
+CHECKS = {
+    SCHEMA: "Columns, types and constraints are those of the settings. Severe.",
+    FRESHNESS: "The source has rows of the day, and of the day before it. Severe without rows.",
+    "row_count": "As many rows as usual on that weekday. Severe below half of the fewest of late.",
+    SERIES_COUNT: "As many series as usual. Severe below half of the fewest of late.",
+    "missing_values": "No input lacks more of its values than it did of late.",
+    "duplicates": "No row is there twice; of plain rows, no more of them than of late.",
+    "inputs_range": "The numbers of each input are as high and as often repeated as of late.",
+    "new_categories": "Every category was seen of late.",
+    "vanished_categories": "Every category that was there on nearly all days of late is there.",
+    TARGET_RANGE: "The mean target of a row is as usual on that weekday.",
+}
+
+
+@dataclass(frozen=True)
+class DayFacts:
+    """What the rows of a day come to."""
+
+    rows: int
+    series: frozenset[tuple[str, ...]]
+    missing: Mapping[str, float]
+    """The share of missing values of each input."""
+    duplicates: int
+    target: float
+    """The mean target of a row."""
+    categories: Mapping[str, Mapping[str, int]]
+    """How many rows each category has, by input."""
+    middles: Mapping[str, float] = field(default_factory=dict)
+    """The mean of each input of numbers without its highest and lowest tenth."""
+    repeated: Mapping[str, float] = field(default_factory=dict)
+    """The share of series with the value of the day before, by input; empty without it."""
+    values: "pd.DataFrame | None" = field(default=None, compare=False, repr=False)
+    """The inputs of numbers by series, for the day after."""
+
+
+def checks_of(*, series: bool) -> dict[str, str]:
+    """The checks of a day with what they ask; plain rows have no series to count."""
+    return {name: asks for name, asks in CHECKS.items() if series or name != SERIES_COUNT}
+
+
+def day_facts(
+    rows: "pd.DataFrame",
+    *,
+    target: str,
+    series: Sequence[str],
+    inputs: Sequence[str],
+    categorical: Sequence[str],
+    before: DayFacts | None = None,
+) -> DayFacts:
+    """The facts of the rows of one day, of which there is at least one.
+
+    `before` are those of the day before, where they are known.
+    """
+    numbers = [name for name in inputs if name not in categorical]
+    values = rows[[*series, *numbers]] if series and numbers else None
+    return DayFacts(
+        rows=len(rows),
+        series=frozenset(rows[list(series)].itertuples(index=False, name=None) if series else ()),
+        missing={name: float(rows[name].isna().mean()) for name in inputs},
+        duplicates=int(rows.duplicated().sum()),
+        target=float(rows[target].mean()),
+        categories={
+            name: {str(value): int(count) for value, count in rows[name].value_counts().items()}
+            for name in categorical
+        },
+        middles={name: _middle(rows[name]) for name in numbers},
+        repeated=_repeated_values(
+            values, None if before is None else before.values, series, numbers
+        ),
+        values=values,
+    )
+
+
+def _repeated_values(
+    values: "pd.DataFrame | None",
+    before: "pd.DataFrame | None",
+    series: Sequence[str],
+    numbers: Sequence[str],
+) -> dict[str, float]:
+    if values is None or before is None:
+        return {}
+    both = values.merge(before, on=list(series), suffixes=("", " before"))
+    if both.empty:
+        return {}
+    return {name: float((both[name] == both[f"{name} before"]).mean()) for name in numbers}
+
+
+def _middle(values: "pd.Series[float]") -> float:
+    """The mean without the highest and the lowest tenth, NaN without any value."""
+    import numpy as np
+
+    known = np.sort(values.dropna().to_numpy(dtype=float))
+    cut = len(known) // 10
+    return float(known[cut : len(known) - cut].mean()) if len(known) else math.nan
+
+
+def judge_day(
+    rule: "QualitySettings",
+    day: dt.date,
+    facts: DayFacts,
+    before: Mapping[dt.date, DayFacts],
+    *,
+    series: bool = True,
+) -> dict[str, Verdict]:
+    """Every check of a day that has rows and keeps to the schema, by name.
+
+    `before` are days before it, of which those in the rule's window count. `series` says whether
+    rows are of series, each of which has one row a day.
+    """
+    first = day - dt.timedelta(days=rule.window_days)
+    history = {known: before[known] for known in before if first <= known < day}
+    asked = checks_of(series=series)
+    verdicts = {
+        SCHEMA: Verdict(True, "columns, types and constraints are those of the settings"),
+        FRESHNESS: _freshness(day, before),
+    }
+    if series:
+        verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
+    if len(history) < rule.min_days:
+        why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
+        return {name: verdicts.get(name, Verdict(True, why)) for name in asked}
+
+    def usual(measure: Callable[[DayFacts], float]) -> tuple[float, float]:
+        return usual_range(rule, day, {known: measure(then) for known, then in history.items()})
+
+    if series:
+        lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
+        verdicts[SERIES_COUNT] = _count(
+            len(facts.series),
+            usual(_series),
+            min(map(_series, history.values())),
+            "series",
+            f"; lost: {_named([' '.join(name) for name in lost])}" if lost else "",
+        )
+    else:
+        verdicts["duplicates"] = _repeated(rule, facts, list(history.values()))
+    verdicts |= {
+        "row_count": _count(
+            facts.rows, usual(_rows), min(map(_rows, history.values())), "rows", ""
+        ),
+        "missing_values": _missing(rule, facts, list(history.values())),
+        "inputs_range": _inputs(rule, day, facts, history),
+        "new_categories": _new(facts, list(history.values())),
+        "vanished_categories": _vanished(rule, day, facts, history),
+        TARGET_RANGE: _within(
+            facts.target, usual(lambda then: then.target), "the mean target of a row"
+        ),
+    }
+    return {name: verdicts[name] for name in asked}
+
+
+def usual_range(
+    rule: "QualitySettings", day: dt.date, values: Mapping[dt.date, float]
+) -> tuple[float, float]:
+    """What is usual on the weekday of a day, by the values of days before it.
+
+    The median of the weekday, or of all days where the weekday has too few, give or take
+    `rule.width` robust standard deviations (`usual_middle`).
+    """
+    import numpy as np
+
+    middle, deviation = usual_middle(
+        np.array(list(values.values())),
+        np.array([known.weekday() for known in values]),
+        day.weekday(),
+    )
+    half = max(rule.width * deviation, rule.least_width * abs(middle))
+    return middle - half, middle + half
+
+
+def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:
+    """The verdict on a day of which the source has no rows."""
+    newest = max((known for known in before if known < day), default=None)
+    behind = "" if newest is None else f"; the newest before it is {newest}"
+    days = None if newest is None else float((day - newest).days)
+    why = f"the source has no rows of {day}{behind}; run the day again once it has"
+    return Verdict(False, why, severe=True, value=days, high=0.0)
+
+
+def _rows(facts: DayFacts) -> float:
+    return facts.rows
+
+
+def _series(facts: DayFacts) -> float:
+    return len(facts.series)
+
+
+def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:
+    newest = max((known for known in before if known < day), default=None)
+    if newest is None:
+        return Verdict(True, "the first day that there is", value=0.0, high=0.0)
+    gap = (day - newest).days - 1
+    if gap:
+        why = (
+            f"the {gap} day(s) before it have no rows: their lags are missing in its features; "
+            "materialize observations of them once the source has them"
+        )
+        return Verdict(False, why, value=float(gap), high=0.0)
+    return Verdict(True, "it and the day before it have rows", value=0.0, high=0.0)
+
+
+def _count(
+    count: float, usual: tuple[float, float], fewest: float, what: str, lost: str
+) -> Verdict:
+    low, high = usual
+    found = _within(count, (max(low, 0.0), high), f"the number of {what}", lost)
+    if count < fewest / 2:  # even where counts vary so much that it is within what is usual
+        why = f"{count:g} {what}, less than half of the fewest of late, {fewest:g}{lost}"
+        return Verdict(False, why, severe=True, value=count, low=found.low, high=found.high)
+    return found
+
+
+def _within(value: float, usual: tuple[float, float], what: str, more: str = "") -> Verdict:
+    low, high = usual
+    passed = low <= value <= high
+    relation = "as usual on that weekday" if passed else "unusual on that weekday"
+    remedy = "" if passed else "; compare the day with the same weekdays before it at the source"
+    why = f"{what} is {value:.4g}, {relation}: {low:.4g} to {high:.4g}{more}{remedy}"
+    return Verdict(passed, why, value=float(value), low=low, high=high)
+
+
+def _at_most(value: float, high: float, what: str) -> Verdict:
+    passed = value <= high
+    remedy = "" if passed else "; remove them at the source and run the day again"
+    return Verdict(passed, f"{value:g} {what}{remedy}", value=float(value), high=high)
+
+
+def _repeated(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+    """Events can be alike, so that only more of them than usual are odd."""
+    share = facts.duplicates / facts.rows
+    limit = max(then.duplicates / then.rows for then in history) + rule.more_missing
+    passed = share <= limit
+    why = (
+        f"{share:.1%} of the rows repeat another in every column, "
+        f"{'within' if passed else 'above'} {limit:.1%}"
+    )
+    remedy = "" if passed else "; see whether the source holds the day twice, and run it again"
+    return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
+
+
+def _missing(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+    """Of the input that exceeds its limit by most."""
+    if not facts.missing:
+        return Verdict(True, "there are no inputs")
+    limits = {
+        name: max(then.missing.get(name, 0.0) for then in history) + rule.more_missing
+        for name in facts.missing
+    }
+    worst = max(facts.missing, key=lambda name: facts.missing[name] - limits[name])
+    share, limit = facts.missing[worst], limits[worst]
+    passed = share <= limit
+    why = f"{worst} lacks {share:.1%} of its values, {'within' if passed else 'above'} {limit:.1%}"
+    remedy = "" if passed else "; see why the source has lost them, and run the day again"
+    return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
+
+
+def _inputs(
+    rule: "QualitySettings", day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+) -> Verdict:
+    """Of the input that exceeds a limit by most.
+
+    A level that moves in steps, such as one by the week, looks steady between them: it must leave
+    the usual range and, by `rule.beyond`, that between the lowest and the highest of late.
+    """
+    found: list[tuple[float, str]] = []
+    for name, middle in facts.middles.items():
+        known = {then: past.middles.get(name, math.nan) for then, past in history.items()}
+        known = {then: value for then, value in known.items() if math.isfinite(value)}
+        if len(known) < rule.min_days or not math.isfinite(middle):
+            continue
+        low, high = usual_range(rule, day, known)
+        least, most = min(known.values()), max(known.values())
+        low = min(low, least - rule.beyond * (most - least))
+        high = max(high, most + rule.beyond * (most - least))
+        half = (high - low) / 2
+        away = abs(middle - (low + high) / 2)
+        said = f"{name} is {middle:.4g} at the middle, of late {low:.4g} to {high:.4g}"
+        found.append((away / half if half else math.inf if away else 0.0, said))
+    for name, share in facts.repeated.items():
+        past = [then.repeated[name] for then in history.values() if name in then.repeated]
+        if len(past) < rule.min_days:
+            continue
+        limit = max(past) + rule.more_repeated
+        said = f"{name} repeats {share:.0%} of its values of the day before, of late up to"
+        found.append((share / limit, f"{said} {limit:.0%}"))
+    if not found:
+        return Verdict(True, "there are no inputs of numbers that are known for long enough")
+    worst, said = max(found)
+    if worst <= 1:
+        return Verdict(True, f"every input is as of late; nearest: {said}", value=worst, high=1.0)
+    wrong = [why for ratio, why in sorted(found, reverse=True) if ratio > 1]
+    why = f"{'; '.join(wrong)}; see whether the source has rescaled, frozen or lost it"
+    return Verdict(False, why, value=worst, high=1.0)
+
+
+def _new(facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+    found = [
+        f"{value} ({name})"
+        for name, values in facts.categories.items()
+        for value in sorted(
+            values.keys() - set().union(*(then.categories[name] for then in history))
+        )
+    ]
+    if not found:
+        return Verdict(True, "every category was seen of late", value=0.0, high=0.0)
+    why = f"new: {_named(found)}; models treat them as unknown until they are trained again"
+    return Verdict(False, why, value=float(len(found)), high=0.0)
+
+
+def _known(name: str, history: Iterable[DayFacts]) -> set[str]:
+    return set().union(*(then.categories[name] for then in history))
+
+
+def _vanished(
+    rule: "QualitySettings", day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+) -> Verdict:
+    found = []
+    for name, values in facts.categories.items():
+        found += [
+            f"{value} ({name})"
+            for value in sorted(_known(name, history.values()) - values.keys())
+            if _missed(
+                rule, day, {at: then.categories[name].get(value, 0) for at, then in history.items()}
+            )
+        ]
+    if not found:
+        return Verdict(True, "every usual category is there", value=0.0, high=0.0)
+    why = f"vanished: {_named(found)}; see whether the source has renamed or lost them"
+    return Verdict(False, why, value=float(len(found)), high=0.0)
+
+
+def _missed(rule: "QualitySettings", day: dt.date, rows: Mapping[dt.date, int]) -> bool:
+    """Whether a category without rows has vanished, rather than had none by chance.
+
+    `rows` are those that it had on the days before. It must have been there on nearly all of them,
+    and its number of rows keep away from zero: with three rows a day of the sort that come by
+    chance, one day in twenty has none.
+    """
+    counts = list(rows.values())
+    if sum(count > 0 for count in counts) < rule.nearly_all * len(counts):
+        return False
+    narrow = rule.model_copy(update={"width": rule.missed_width})
+    return min(counts) >= rule.missed_rows or usual_range(narrow, day, rows)[0] > 0
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(sorted(names)[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

@@ -1,0 +1,1 @@
+"""Selection: which version may serve, and which model is champion."""

@@ -1,0 +1,112 @@
+"""Acceptance: what a new version must show before it serves."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from mlops_assets.ml.metrics.metric import finite_rows
+from mlops_assets.ml.models.training import forecast
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from mlops_assets.ml.metrics.metric import FloatArray
+
+REPRODUCED_ROWS = 500
+
+# Each check by name, with what it asks of a version.
+CHECKS = {
+    "beats_yardstick": "On the holdout its primary metric is no worse than the yardstick's.",
+    "no_worse_than_in_service": (
+        "On the same rows of the holdout its primary metric is not worse than that of the version "
+        "in service by more than acceptance.tolerance."
+    ),
+    "sound_forecasts": "Its forecasts of the holdout are finite and not all the same.",
+    "reproducible": "Fitted twice on the same rows, it makes the same forecasts to the last bit.",
+}
+
+
+class CheckOutcome(BaseModel):
+    """How a version did in one check; `loss` and `limit` are of the primary metric."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    passed: bool
+    why: str
+    loss: float | None = None
+    limit: float | None = None
+
+    @property
+    def severe(self) -> bool:
+        """Whether a failure keeps the version from serving: every one does."""
+        return True
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        return {"loss": self.loss, "limit": self.limit}
+
+
+def within(loss: float, limit: float, limit_of: str) -> CheckOutcome:
+    """Whether a loss is at most as large as a limit; `limit_of` says what that is."""
+    if math.isnan(loss) or math.isnan(limit):
+        why = "not compared: the metric is not defined on these rows, such as those of one class"
+        return CheckOutcome(passed=True, why=why)
+    passed = loss <= limit
+    relation = "within" if passed else "above"
+    return CheckOutcome(
+        passed=passed,
+        why=f"{loss:.4g} is {relation} {limit:.4g}, {limit_of}",
+        loss=loss,
+        limit=limit,
+    )
+
+
+def sound_forecasts(
+    forecasts: "FloatArray", actual: "FloatArray", *, may_be_constant: bool = False
+) -> CheckOutcome:
+    """Whether forecasts of the holdout are finite and say more than one value.
+
+    They are of shape (rows,) or, of several classes, (rows, classes). Actuals that are all the
+    same may be forecast by one value, and so may any by a kind of model that says one value by
+    intent.
+    """
+    import numpy as np
+
+    infinite = len(forecasts) - int(finite_rows(forecasts).sum())
+    if infinite:
+        why = f"{infinite} of {len(forecasts)} forecasts are not finite"
+        return CheckOutcome(passed=False, why=why)
+    if not may_be_constant and not np.ptp(forecasts, axis=0).any() and np.ptp(actual) > 0:
+        values = ", ".join(f"{value:.4g}" for value in np.atleast_1d(forecasts[0]))
+        why = f"all {len(forecasts)} forecasts are {values}"
+        return CheckOutcome(passed=False, why=why)
+    return CheckOutcome(
+        passed=True, why=f"from {forecasts.min():.4g} to {forecasts.max():.4g}, all finite"
+    )
+
+
+def reproducible(
+    pipeline: "Pipeline",
+    rows: "pd.DataFrame",
+    inputs: list[str],
+    target: str,
+    classes: Sequence[str] = (),
+) -> CheckOutcome:
+    """Whether two fits on at most 500 of the rows agree. `pipeline` stays unfitted."""
+    import numpy as np
+    from sklearn.base import clone
+
+    rows = rows.sample(min(len(rows), REPRODUCED_ROWS), random_state=0)
+    first, second = (
+        forecast(clone(pipeline).fit(rows[inputs], rows[target]), rows[inputs], classes=classes)
+        for _ in range(2)
+    )
+    same = (first == second) | (np.isnan(first) & np.isnan(second))
+    different = int((~same).reshape(len(rows), -1).any(axis=1).sum())
+    if different:
+        why = f"{different} of {len(rows)} forecasts differ between two fits on the same rows"
+        return CheckOutcome(passed=False, why=why)
+    return CheckOutcome(passed=True, why=f"two fits on {len(rows)} rows agree to the last bit")

@@ -1,0 +1,158 @@
+"""Whether rows are series, a grid of times or events."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.new.inference.facts import CODE_NAME, Decision, Facts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Codes = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+MOST_KEYS = 8  # columns tried as part of a series' name
+MOST_IN_KEY = 3
+MOST_SERIES = 50_000
+MOST_CODES = 1_000  # different whole numbers that may be names
+SAME_DAYS = 0.01  # the share of days that may hold a series twice
+PRESENT = 0.3  # the share of the days on which the usual series comes
+REGULAR = 0.8  # the share of days that have the usual number of rows
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the rows of a table are."""
+
+    series: Decision[list[str]]
+    grid: int | None = None
+    """The usual number of rows of a day and series, where these come as regularly as hours."""
+    single: bool = False
+    """Whether there is one row a day once rows of a grid are one."""
+
+    @property
+    def events(self) -> bool:
+        return not self.series.value and not self.single
+
+
+def find_rows(
+    frame: "pd.DataFrame",
+    facts: Mapping[str, Facts],
+    days: "pd.Series[pd.Timestamp]",
+    moments: "pd.Series[Any]",
+    target: str,
+    *,
+    timed: bool,
+    series: Sequence[str] | None = None,
+) -> Rows:
+    """Whether rows are series, a grid of times to be aggregated, or events each of its own.
+
+    `days` and `moments` are those of each row; `timed` tells whether moments are within days.
+    `series` are the columns that somebody named; None where they are to be found.
+    """
+    times = _codes(moments) if timed else _codes(days)
+    day_codes = _codes(days)
+    what = "time" if timed else "day"
+    if series:
+        group = _joint([day_codes, *(_codes(frame[name]) for name in series)])
+        return _with_grid(Decision(list(series), "as named"), group, day_codes, timed)
+    if _share_repeated(times, times, day_codes) <= SAME_DAYS:
+        return _with_grid(Decision([], f"one row for each {what}"), day_codes, day_codes, timed)
+    if series is not None:
+        return Rows(Decision([], "as named"))
+    for keys in _keys(facts, target, len(frame)):
+        codes = {name: _codes(frame[name]) for name in keys}
+        for size in range(1, MOST_IN_KEY + 1):
+            fitting = []
+            for names in combinations(keys, size):
+                group = _joint([codes[name] for name in names])
+                if group.max() >= MOST_SERIES or _presence(group, day_codes) < PRESENT:
+                    continue
+                if _share_repeated(_joint([times, group]), times, day_codes) <= SAME_DAYS:
+                    fitting.append((int(group.max()), list(names), group))
+            if fitting:
+                _, found, group = min(fitting, key=lambda one: one[0])
+                reason = f"the fewest columns that, with the {what}, tell all rows apart"
+                return _with_grid(
+                    Decision(found, reason), _joint([day_codes, group]), day_codes, timed
+                )
+    return Rows(
+        Decision([], "no columns that come again day after day tell the rows of a day apart")
+    )
+
+
+def _keys(facts: Mapping[str, Facts], target: str, rows: int) -> Iterable[list[str]]:
+    """Columns that may name series: text and those called like a code first, then whole numbers."""
+    able = {
+        name: fact
+        for name, fact in facts.items()
+        if name != target
+        and not fact.missing
+        and 2 <= fact.distinct <= min(MOST_SERIES, rows / 2)
+        and (not fact.number or (fact.countable and fact.distinct <= MOST_CODES))
+    }
+    likely = [name for name, fact in able.items() if not fact.number or CODE_NAME.search(name)]
+    rest = [name for name in able if name not in likely]
+    yield likely[:MOST_KEYS]
+    if rest:
+        yield [*likely, *rest][:MOST_KEYS]
+
+
+def _with_grid(
+    series: Decision[list[str]], group: "Codes", day_codes: "Codes", timed: bool
+) -> Rows:
+    """The rows of series, with the usual number of rows a day where that is more than one.
+
+    `group` is the day and series of each row, from 0 on without gaps.
+    """
+    import numpy as np
+
+    counts = np.bincount(group)
+    usual = int(np.median(counts))
+    if not timed or usual < 2:
+        return Rows(series, single=not series.value)
+    if (abs(counts - usual) <= max(1, usual // 24)).mean() < REGULAR:
+        return Rows(
+            Decision(
+                [], f"the times of {'a series' if series.value else 'the rows'} follow no grid"
+            )
+        )
+    return Rows(series, usual, single=not series.value)
+
+
+def _codes(values: "pd.Series[Any]") -> "Codes":
+    import pandas as pd
+
+    codes: Codes = pd.factorize(values, use_na_sentinel=False)[0].astype("int64")
+    return codes
+
+
+def _joint(codes: Sequence["Codes"]) -> "Codes":
+    """One number for each combination, from 0 on without gaps."""
+    import pandas as pd
+
+    joint = codes[0]
+    for more in codes[1:]:
+        mixed = joint * (int(more.max()) + 1) + more
+        joint = pd.factorize(mixed)[0].astype("int64")
+    return joint
+
+
+def _share_repeated(key: "Codes", times: "Codes", day_codes: "Codes") -> float:
+    """The share of days on which a key comes twice."""
+    import numpy as np
+    import pandas as pd
+
+    again = pd.Series(key).duplicated().to_numpy()
+    return len(np.unique(day_codes[again])) / len(np.unique(day_codes))
+
+
+def _presence(group: "Codes", day_codes: "Codes") -> float:
+    """The share of the days on which the usual group has rows."""
+    import numpy as np
+    import pandas as pd
+
+    pairs = pd.DataFrame({"group": group, "day": day_codes}).drop_duplicates()
+    return float(pairs["group"].value_counts().median() / len(np.unique(day_codes)))

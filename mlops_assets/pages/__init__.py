@@ -1,0 +1,1 @@
+"""Interactive pages: how they are made, and the site that serves them."""

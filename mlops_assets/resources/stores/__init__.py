@@ -1,0 +1,1 @@
+"""What is kept under the storage root, one store per subject."""

@@ -1,0 +1,66 @@
+"""The champion of each day, as it was decided."""
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Who is champion on a day, and who is next: the columns of `champion`.
+
+    The next champion is decided once the target of the day is known, and live from the day after
+    that on; the days in between have their champion by earlier records.
+    """
+
+    date: "pd.Timestamp"
+    champion: str
+    since: str
+    why: str
+    next_champion: str
+    next_version: str
+    next_since: str
+    next_why: str
+    label_delay_days: int = 0
+    """So many days after a day had ended was its target known when it was decided."""
+
+    @property
+    def next_from(self) -> dt.date:
+        """The first day of the next champion."""
+        return self.date.date() + dt.timedelta(days=1 + self.label_delay_days)
+
+    def columns(self) -> dict[str, Any]:
+        """As it is stored: a delay only where there is one."""
+        left_out = () if self.label_delay_days else ("label_delay_days",)
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+def newest_record(
+    datasets: DatasetStore,
+    before: str | None = None,
+    damaged: dict[str, StorageError] | None = None,
+) -> Record | None:
+    """The newest record, or the newest one of a day before `before`; None where there is none.
+
+    A damaged one raises StorageError, unless `damaged` is given: then its error is put there, and
+    there is none.
+    """
+    keys = [key for key in datasets.keys(CHAMPION) if before is None or key < before]
+    lines = datasets.read(CHAMPION, keys[-1:], damaged).to_dict("records")
+    return Record(**{str(name): value for name, value in lines[0].items()}) if lines else None
+
+
+def live_record(datasets: DatasetStore, day: dt.date) -> Record | None:
+    """The record whose next champion is live on a day; None where none was decided by then."""
+    record = newest_record(datasets, before=str(day))
+    while record is not None and record.next_from > day:
+        record = newest_record(datasets, before=str(record.date.date()))
+    return record

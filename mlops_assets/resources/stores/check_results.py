@@ -1,0 +1,89 @@
+"""What the checks of the assets found, partition by partition, in the dataset store."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("date", "check", "passed", "severe", "why", "value", "low", "high")
+
+
+class Outcome(Protocol):
+    """What a check found of a partition; a severe one stops what depends on it."""
+
+    @property
+    def passed(self) -> bool: ...
+
+    @property
+    def why(self) -> str: ...
+
+    @property
+    def severe(self) -> bool: ...
+
+    @property
+    def measures(self) -> Mapping[str, float | None]:
+        """Numbers that plot, where there are any."""
+
+
+Outcomes = Mapping[str, Outcome]
+
+
+class CheckStore:
+    """The newest outcomes of each asset and partition; the event log keeps the older ones."""
+
+    def __init__(self, datasets: DatasetStore) -> None:
+        self.datasets = datasets
+
+    def write(self, asset: str, key: str, outcomes: Outcomes) -> None:
+        """Replace the outcomes of the checks of a partition; `asset` is a key joined by slashes."""
+        import pandas as pd
+
+        rows = [
+            {
+                "date": pd.Timestamp(key),
+                "check": name,
+                "passed": outcome.passed,
+                "severe": outcome.severe,
+                "why": outcome.why,
+                **{end: outcome.measures.get(end) for end in ("value", "low", "high")},
+            }
+            for name, outcome in outcomes.items()
+        ]
+        numbers = dict.fromkeys(("value", "low", "high"), "float64")
+        self.datasets.write(
+            f"checks/{asset}", key, pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
+        )
+
+    def delete(self, asset: str, key: str | None = None) -> None:
+        """Forget the outcomes of a partition, or of all of them."""
+        self.datasets.delete(f"checks/{asset}", key)
+
+    def read(
+        self,
+        assets: Iterable[str],
+        keys: Iterable[str],
+        damaged: dict[str, StorageError] | None = None,
+    ) -> "pd.DataFrame":
+        """The outcomes of the checks of several assets: a column `asset`, then COLUMNS.
+
+        Empty, but with these columns, where there are none. `damaged` is as in
+        `DatasetStore.read`.
+        """
+        import pandas as pd
+
+        keys = list(keys)
+        found = {name: self.datasets.read(f"checks/{name}", keys, damaged) for name in assets}
+        parts = [frame.assign(asset=name) for name, frame in found.items() if len(frame)]
+        columns = ["asset", *COLUMNS]
+        if not parts:
+            return pd.DataFrame(columns=columns)
+        return pd.concat(parts, ignore_index=True)[columns]
+
+
+def facts_dataset(name: str) -> str:
+    """Where the daily facts of a model are, by slice."""
+    return f"validation_facts/{name}"

@@ -1,0 +1,214 @@
+"""The model store: every version that was ever trained, with its card."""
+
+import datetime as dt
+import hashlib
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlops_assets.ml.models.families import trusted_types
+from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.project import IDENTIFIER
+from mlops_assets.resources.storage import Storage, StorageError, materialize_command
+from mlops_assets.resources.stores.decisions import Decisions
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+SHOWN_VERSIONS = 5
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
+
+
+class ModelCard(BaseModel):
+    """What a version is, what it learned from and how it did on its holdout."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    version: str
+    family: str
+    hyperparameters: dict[str, Any]
+    month: str
+    trained_from: dt.date
+    trained_through: dt.date
+    label_delay_days: int = 0
+    """So many days after a day had ended was its target known when it was trained."""
+    created: dt.datetime
+    days: int
+    rows: int
+    inputs: list[str]
+    non_negative: bool
+    classes: list[str] = []
+    """Of a classification, in the order of the numbers that stand for them; of two, the second is
+    the positive one."""
+    training_set_sha256: str
+    code_version: str
+    window: str = ""
+    """How the days to learn from were chosen."""
+    weights: str = ""
+    """How rows were weighted by their age, where the settings ask for it."""
+    fit_seconds: float
+    holdout_from: dt.date
+    holdout_rows: int
+    holdout: dict[str, float]
+    importance: dict[str, float]
+    checks: dict[str, CheckOutcome] = {}
+    size: int
+    sha256: str
+
+    @property
+    def serves_from(self) -> dt.date:
+        """The first day that it may score: once all that it learned from is known."""
+        return self.trained_through + dt.timedelta(days=1 + self.label_delay_days)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it passed its acceptance checks, without which a version never serves."""
+        return all(check.passed for check in self.checks.values())
+
+
+class ModelStore:
+    """Fitted pipelines under `models/NAME/VERSION/` of a storage; nothing is overwritten.
+
+    A version exists once its card does, and the card is written last.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.decisions = Decisions(storage)
+        self._cards: dict[tuple[str, str], ModelCard] = {}
+
+    @staticmethod
+    def _path(model: str, version: str, file: str) -> str:
+        return f"models/{model}/{version}/{file}"
+
+    def url(self, card: ModelCard) -> str:
+        """Where a person finds the files of a version."""
+        return self.storage.url(self._path(card.model, card.version, "model.skops"))
+
+    def add(self, pipeline: "Pipeline", *, model: str, month: str, **facts: Any) -> ModelCard:
+        """Store a fitted pipeline as a new version; `facts` are the other fields of its card."""
+        from skops.io import dumps
+
+        data = dumps(pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+        sha256 = hashlib.sha256(data).hexdigest()
+        created = dt.datetime.now(dt.UTC)
+        card = ModelCard(
+            model=model,
+            version=f"{month}_{created:%Y%m%dT%H%M%S%f}_{sha256[:8]}",
+            month=month,
+            created=created,
+            size=len(data),
+            sha256=sha256,
+            **facts,
+        )
+        self.storage.write(self._path(model, card.version, "model.skops"), data)
+        text = card.model_dump_json(indent=2)
+        self.storage.write(self._path(model, card.version, "card.json"), text.encode())
+        return card
+
+    def cards(self, model: str) -> list[ModelCard]:
+        """The cards of all versions of a model, oldest data first, then oldest training first."""
+        names = self.storage.names(f"models/{model}")
+        cards = [self.card(model, name) for name in names if VERSION.fullmatch(name)]
+        return sorted(
+            (card for card in cards if card is not None),
+            key=lambda card: (card.trained_through, card.created),
+        )
+
+    def card(self, model: str, version: str) -> ModelCard | None:
+        """The card of one version; None while it is still being written."""
+        key = (model, version)
+        if key not in self._cards:
+            path = self._path(model, version, "card.json")
+            try:
+                self._cards[key] = ModelCard.model_validate_json(self.storage.read(path))
+            except FileNotFoundError:
+                return None
+            except ValidationError as error:
+                raise StorageError(
+                    f"{self.storage.url(path)} is no model card ({error.error_count()} mistakes); "
+                    f"move its folder away and train again: {self._retrain(model, version)}"
+                ) from error
+        return self._cards[key]
+
+    def fit_to_serve(self, model: str) -> list[ModelCard]:
+        """Of `cards`, those that passed their acceptance checks and are not retired."""
+        retired = self.decisions.retired(model)
+        return [card for card in self.cards(model) if card.accepted and card.version not in retired]
+
+    def in_service(self, model: str, day: dt.date) -> ModelCard | None:
+        """The version that scores a day: the newest fit one, learned only from what was known."""
+        return serving(self.fit_to_serve(model), day)
+
+    def find(self, version: str) -> ModelCard:
+        """The card of a version of any model. ValueError that lists the newest ones."""
+        versions = {
+            name: model
+            for model in self.storage.names("models")
+            if IDENTIFIER.fullmatch(model)
+            for name in self.storage.names(f"models/{model}")
+            if VERSION.fullmatch(name)
+        }
+        card = self.card(versions[version], version) if version in versions else None
+        if card is None:
+            newest = sorted(versions, key=lambda name: name.split("_")[1], reverse=True)
+            listed = ", ".join(f"{name} ({versions[name]})" for name in newest[:SHOWN_VERSIONS])
+            raise ValueError(
+                f"{version!r} is no stored version; the newest are: {listed or 'none'}"
+            )
+        return card
+
+    def delete(self, model: str) -> None:
+        """Remove every version of a model."""
+        self.storage.delete(f"models/{model}")
+
+    def load(self, card: ModelCard) -> "Pipeline":
+        """The fitted pipeline of a card. StorageError when its bytes are not those of the card.
+
+        Nothing stored is executed: only audited types are restored.
+        """
+        from skops.io import loads
+        from skops.io.exceptions import UntrustedTypesFoundException
+
+        path = self._path(card.model, card.version, "model.skops")
+        where, remedy = self.storage.url(path), self._retrain(card.model, card.version)
+        try:
+            data = self.storage.read(path)
+        except FileNotFoundError as error:
+            raise StorageError(f"{where} is missing; train again: {remedy}") from error
+        if hashlib.sha256(data).hexdigest() != card.sha256:
+            raise StorageError(
+                f"{where} does not match the SHA-256 of its card: it is damaged or was replaced; "
+                f"move its folder away and train again: {remedy}"
+            )
+        try:
+            pipeline: Pipeline = loads(data, trusted=trusted_types())
+        except UntrustedTypesFoundException as error:
+            raise StorageError(
+                f"{where} holds types that are not trusted: {error}; where a plugin brings the "
+                f"family {card.family}, read the settings that name it first (load_project), and "
+                "have the family declare them as its trusted_types"
+            ) from error
+        return pipeline
+
+    def _retrain(self, model: str, version: str) -> str:
+        return materialize_command(self.storage, f"models/{model}", version[:10])
+
+
+def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
+    """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day.
+
+    Every day that it learned from lies before that day, and so early that its target was known
+    when the forecast of that day was issued.
+    """
+    older = [card for card in cards if card.serves_from <= day]
+    return older[-1] if older else None
+
+
+def previous_version(cards: list[ModelCard], card: ModelCard) -> ModelCard | None:
+    """Of cards in the order of `ModelStore.fit_to_serve`, the one before a card."""
+    position = cards.index(card)
+    return cards[position - 1] if position else None

@@ -1,0 +1,384 @@
+"""Acceptance: a version that fails a check is kept and shown, but never serves."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import Field
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from mlops_assets.graph.partitions import add_months
+from mlops_assets.ml.models.families import (
+    FAMILIES,
+    Family,
+    Hyperparameters,
+    Inputs,
+    parse_hyperparameters,
+)
+from mlops_assets.resources.stores.model_store import ModelCard
+from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
+
+FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
+HOLDOUT = keys("2026-02-22", "2026-02-28")
+
+
+class Lost(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Forecasts nothing that is a number."""
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+        self.is_fitted_ = True
+        return self
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        return np.full(len(X), np.nan)
+
+
+class Backwards(Lost):
+    """Forecasts little where there was much."""
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        return 50 - X["units_lag_7"].to_numpy()
+
+
+class Moods(Hyperparameters):
+    mood: str = Field(default="good", description="How it forecasts.")
+
+
+class Moody(Family):
+    """A plugged-in family that forecasts well or badly, as it is told."""
+
+    name = "moody"
+    description = "For tests."
+    hyperparameters = Moods
+
+    def build(self, hyperparameters: Moods, inputs: Inputs, seed: int = 0) -> Pipeline:
+        numbers = ColumnTransformer([("numbers", SimpleImputer(), list(inputs.numeric))])
+        match hyperparameters.mood:
+            case "lost":
+                return make_pipeline(Lost())
+            case "backwards":
+                return make_pipeline(Backwards())
+            case "constant":
+                return make_pipeline(DummyRegressor(strategy="constant", constant=5.0))
+            case "unseeded":
+                return make_pipeline(numbers, RandomForestRegressor(3, random_state=None))
+        ridge = FAMILIES["ridge"]
+        return ridge.build(parse_hyperparameters("ridge", {}), inputs, seed)
+
+
+@pytest.fixture
+def moody_lab(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A project with a moody model that was in a good mood in February."""
+    monkeypatch.setitem(FAMILIES, "moody", Moody())
+    settings = make_settings()
+    settings["models"].append({"name": "moody", "family": "moody"})
+    lab.write(settings=settings)
+    assert lab.run("models/moody", FEBRUARY).success
+    return lab
+
+
+def train(
+    lab: Lab, model: str, month: str, last: str | None = None, through: str = "", **values: Any
+) -> tuple[dg.ExecuteInProcessResult, ModelCard]:
+    """A training and the version that it stored."""
+    known = {card.version for card in lab.models.cards(model)}
+    config: dict[str, Any] = {"hyperparameters": values} | ({"through": through} if through else {})
+    ops = {"ops": {f"models__{model}": {"config": config}}}
+    result = lab.run(f"models/{model}", month, last, config=ops)
+    *_, card = [card for card in lab.models.cards(model) if card.version not in known]
+    return result, card
+
+
+def evaluations(result: dg.ExecuteInProcessResult) -> Mapping[str, dg.AssetCheckEvaluation]:
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}
+
+
+def failed(card: ModelCard) -> set[str]:
+    return {name for name, check in card.checks.items() if not check.passed}
+
+
+def wmape(actual: "pd.Series[float]", forecast: Any) -> float:
+    return float((actual - forecast).abs().sum() / actual.abs().sum())
+
+
+def ridge_on_holdout(lab: Lab, alpha: float) -> float:
+    """What a ridge that learned from 1 through 21 February scores on the week after."""
+    rows = lab.datasets.read("features", keys(FEBRUARY, "2026-02-28"))
+    columns = [*lab.project.inputs.numeric, *lab.project.inputs.categorical]
+    early, late = rows[rows["date"] < "2026-02-22"], rows[rows["date"] >= "2026-02-22"]
+    build = FAMILIES["ridge"].build
+    pipeline = build(parse_hyperparameters("ridge", {"alpha": alpha}), lab.project.inputs)
+    pipeline.fit(early[columns], early["units"])
+    return wmape(late["units"], np.maximum(pipeline.predict(late[columns]), 0))
+
+
+def test_a_version_worse_than_the_yardstick_is_kept_but_the_one_before_serves(lab: Lab) -> None:
+    _, before = lab.models.cards("linear")
+    result, card = train(lab, "linear", MARCH, alpha=1e6)
+    assert not result.success
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    assert failure.step_failure_data.error is not None
+    assert "models/linear: beats_yardstick" in failure.step_failure_data.error.message
+    # it repeats last week: by hand, from the rows of the source
+    units = make_rows().set_index(["category", "date"])["units"].unstack("category")
+    naive = wmape(units.loc[HOLDOUT].stack(), units.shift(7).loc[HOLDOUT].stack())
+    loss = ridge_on_holdout(lab, 1e6)
+    assert loss > naive
+    found = evaluations(result)["beats_yardstick"]
+    assert not found.passed
+    assert found.blocking
+    assert found.description == (
+        f"{loss:.4g} is above {naive:.4g}, the wmape of seasonal_naive on the holdout"
+    )
+    assert found.metadata["loss"].value == pytest.approx(loss, rel=1e-5)
+    assert found.metadata["limit"].value == pytest.approx(naive, rel=1e-5)
+    assert not card.accepted
+    metadata = lab.metadata("models/linear", MARCH)
+    assert metadata["accepted"] is False
+    assert f"It does not serve; `{before.version}` goes on." in metadata["not_accepted"]
+    assert f"- beats_yardstick: {found.description}" in metadata["not_accepted"]
+    # stored, shown, loadable, and yet never in service
+    assert lab.models.find(card.version) == card
+    assert lab.models.in_service("linear", dt.date(2026, 3, 10)) == before
+    assert lab.run("validation/linear", MARCH, "2026-03-05").success
+    stored = lab.datasets.read("validation/linear", keys(MARCH, "2026-03-05"))
+    assert set(stored["version"]) == {before.version}
+
+
+@pytest.mark.parametrize(
+    ("mood", "check", "why"),
+    [
+        ("backwards", "beats_yardstick", r".* is above 0\.3068, the wmape of seasonal_naive on .*"),
+        ("constant", "sound_forecasts", r"all 21 forecasts are 5"),
+        ("lost", "sound_forecasts", r"21 of 21 forecasts are not finite"),
+        ("unseeded", "reproducible", r"\d+ of 63 forecasts differ between two fits on the same .*"),
+    ],
+)
+def test_a_plugged_in_family_that_forecasts_badly_does_not_serve(
+    moody_lab: Lab, mood: str, check: str, why: str
+) -> None:
+    [good] = moody_lab.models.cards("moody")
+    assert good.accepted
+    result, card = train(moody_lab, "moody", MARCH, mood=mood)
+    assert not result.success
+    assert check in failed(card)
+    found = evaluations(result)[check]
+    assert not found.passed
+    assert found.description == card.checks[check].why
+    assert re.fullmatch(why, found.description), found.description
+    assert moody_lab.models.in_service("moody", dt.date(2026, 3, 10)) == good
+    assert moody_lab.run("validation/moody", MARCH, "2026-03-02").success
+    stored = moody_lab.datasets.read("validation/moody", keys(MARCH, "2026-03-02"))
+    assert set(stored["version"]) == {good.version}
+
+
+def test_forecasts_that_are_not_finite_have_no_scores_and_fail_all_that_need_one(
+    moody_lab: Lab,
+) -> None:
+    _, card = train(moody_lab, "moody", MARCH, mood="lost")
+    assert card.holdout == card.importance == {}
+    assert failed(card) == {"beats_yardstick", "no_worse_than_in_service", "sound_forecasts"}
+    assert card.checks["beats_yardstick"].why == "forecasts that are not finite have no score"
+
+
+def test_without_an_earlier_version_a_rejected_one_leaves_the_days_unserved(
+    moody_lab: Lab,
+) -> None:
+    [good] = moody_lab.models.cards("moody")
+    Path(moody_lab.models.url(good)).with_name("card.json").unlink()
+    _, card = train(moody_lab, "moody", MARCH, mood="backwards")
+    metadata = moody_lab.metadata("models/moody", MARCH)
+    assert "It does not serve; no version of it serves." in metadata["not_accepted"]
+    assert moody_lab.run("validation/moody", MARCH).success
+    status = moody_lab.metadata("validation/moody", MARCH)["status"]
+    assert status.startswith("not in service on 2026-03-01: ")
+    assert f"{card.version}, were not accepted" in status
+    assert moody_lab.datasets.keys("validation/moody") == []
+
+
+def test_within_the_tolerance_a_version_may_be_worse_than_the_one_in_service(lab: Lab) -> None:
+    default, worse = ridge_on_holdout(lab, 1.0), ridge_on_holdout(lab, 5.0)
+    assert worse > default * 1.01
+    _, before = lab.models.cards("linear")
+    for extra, accepted in ((-0.001, False), (0.001, True)):
+        tolerance = worse / default - 1 + extra
+        lab.write(settings=make_settings() | {"acceptance": {"tolerance": tolerance}})
+        result, card = train(lab, "linear", MARCH, alpha=5.0)
+        assert result.success == accepted
+        check = card.checks["no_worse_than_in_service"]
+        assert check.passed == accepted
+        assert check.loss == pytest.approx(worse)
+        assert check.limit == pytest.approx(default * (1 + tolerance))
+        assert (
+            f"{tolerance:.0%} more than the wmape of {before.version} on the same 21" in check.why
+        )
+        serves = lab.models.in_service("linear", dt.date(2026, 3, 1))
+        assert serves == (card if accepted else before)
+
+
+def test_an_older_version_in_service_is_judged_on_the_rows_of_the_holdout(lab: Lab) -> None:
+    """That of February never saw the end of February: it forecasts it for the comparison."""
+    february, march = lab.models.cards("linear")
+    Path(lab.models.url(march)).with_name("card.json").unlink()
+    rows = lab.datasets.read("features", HOLDOUT)
+    values = np.maximum(lab.models.load(february).predict(rows[february.inputs]), 0)
+    _, card = train(lab, "linear", MARCH, alpha=1.0)
+    check = card.checks["no_worse_than_in_service"]
+    assert check.limit == pytest.approx(1.1 * wmape(rows["units"], values))
+    assert f"10% more than the wmape of {february.version} on the same 21 rows" in check.why
+
+
+def test_a_version_in_service_is_judged_only_on_rows_that_it_did_not_learn_from(lab: Lab) -> None:
+    _, march = lab.models.cards("linear")
+    # of the holdout from 25 February through 3 March, that of March saw four days of seven
+    _, card = train(lab, "linear", MARCH, through="2026-03-03", alpha=1.0)
+    check = card.checks["no_worse_than_in_service"]
+    assert check.passed
+    assert check.limit is None
+    assert check.why == f"not compared: {march.version} itself learned through 2026-02-28"
+    Path(lab.models.url(card)).with_name("card.json").unlink()
+    lab.models = type(lab.models)(lab.storage)
+    # of that through 4 March it did not see four: these are compared
+    _, card = train(lab, "linear", MARCH, through="2026-03-04", alpha=1.0)
+    rows = lab.datasets.read("features", keys(MARCH, "2026-03-04"))
+    values = np.maximum(lab.models.load(march).predict(rows[march.inputs]), 0)
+    check = card.checks["no_worse_than_in_service"]
+    assert check.limit == pytest.approx(1.1 * wmape(rows["units"], values))
+    assert "on the same 12 rows" in check.why
+
+
+def test_a_holdout_without_its_first_day_is_still_compared_with_the_version_in_service(
+    lab: Lab,
+) -> None:
+    lab.file("features", "2026-02-22").unlink()
+    for alpha in (1.0, 2.0):
+        assert lab.run("training_set", MARCH).success
+        _, card = train(lab, "linear", MARCH, alpha=alpha)
+        assert card.holdout_rows == 18
+    assert card.checks["no_worse_than_in_service"].limit is not None
+
+
+def test_an_earlier_version_that_cannot_be_read_stands_in_the_way_of_none(lab: Lab) -> None:
+    february, march = lab.models.cards("linear")
+    Path(lab.models.url(march)).with_name("card.json").unlink()
+    Path(lab.models.url(february)).write_bytes(b"damaged")
+    result, card = train(lab, "linear", MARCH, alpha=1.0)
+    assert result.success
+    why = card.checks["no_worse_than_in_service"].why
+    assert why.startswith(f"not compared: {february.version} cannot forecast the holdout: ")
+
+
+def test_in_a_range_of_months_each_has_its_own_checks_and_none_fails_the_run(
+    moody_lab: Lab,
+) -> None:
+    settings = make_settings()
+    settings["models"].append(
+        {"name": "moody", "family": "moody", "hyperparameters": {"mood": "backwards"}}
+    )
+    moody_lab.write(settings=settings)
+    result = moody_lab.run("models/moody", FEBRUARY, MARCH)
+    assert result.success
+    assert moody_lab.done("models/moody") == {FEBRUARY, MARCH}
+    found = [e for e in result.get_asset_check_evaluations() if e.check_name == "beats_yardstick"]
+    assert [(e.partition, e.passed) for e in found if e.partition] == [
+        (FEBRUARY, False),
+        (MARCH, False),
+    ]
+    [summary] = [e for e in found if e.partition is None]
+    assert not summary.passed
+    assert summary.severity == dg.AssetCheckSeverity.WARN
+    assert summary.description == f"failed for {FEBRUARY}, {MARCH}"
+    good, *bad = sorted(moody_lab.models.cards("moody"), key=lambda card: card.created)
+    assert [card.accepted for card in bad] == [False, False]
+    assert moody_lab.models.in_service("moody", dt.date(2026, 3, 10)) == good
+
+
+def test_the_checks_of_a_month_that_is_run_alone_are_those_of_that_month(lab: Lab) -> None:
+    result, card = train(lab, "linear", MARCH, alpha=1.0)
+    found = result.get_asset_check_evaluations()
+    assert {e.check_name for e in found} == set(card.checks)
+    assert {e.partition for e in found} == {MARCH}
+
+
+def test_the_one_good_month_of_a_range_keeps_its_own_checks(lab: Lab) -> None:
+    lab.file("training_set", FEBRUARY).unlink()
+    result = lab.run("models/linear", FEBRUARY, MARCH)
+    assert f"{FEBRUARY}: the training set of {FEBRUARY} is missing" in reason(result)
+    found = result.get_asset_check_evaluations()
+    assert {e.partition for e in found} == {MARCH}
+
+
+@pytest.mark.parametrize("month", [FEBRUARY, MARCH])
+def test_a_training_through_a_day_learns_through_it_and_serves_only_later_ones(
+    lab: Lab, month: str
+) -> None:
+    february, march = lab.models.cards("linear")
+    result, card = train(lab, "linear", month, through="2026-03-09", alpha=1.0)
+    assert result.success
+    # one month up to 10 March: from 10 February on
+    assert (card.trained_from, card.trained_through) == (dt.date(2026, 2, 10), dt.date(2026, 3, 9))
+    assert (card.days, card.rows) == (28, 84)
+    assert card.holdout_from == dt.date(2026, 3, 3)
+    assert card.month == month
+    assert lab.metadata("models/linear", month)["trained_through"] == "2026-03-09"
+    assert lab.run("validation/linear", "2026-02-26", "2026-03-12").success
+    stored = lab.datasets.read("validation/linear", keys("2026-02-26", "2026-03-12"))
+    serves = {f"{day:%Y-%m-%d}": version for day, version in stored.groupby("date")["version"]}
+    assert {day: set(versions) for day, versions in serves.items()} == {
+        **{day: {february.version} for day in keys("2026-02-26", "2026-02-28")},
+        **{day: {march.version} for day in keys(MARCH, "2026-03-09")},
+        **{day: {card.version} for day in keys("2026-03-10", "2026-03-12")},
+    }
+
+
+def test_a_training_through_a_day_sees_no_later_row(lab: Lab) -> None:
+    _, before = train(lab, "linear", MARCH, through="2026-03-09", alpha=1.0)
+    changed = make_rows()
+    changed.loc[changed["date"] >= "2026-03-10", ["units", "unit_price"]] = 7000.0
+    lab.write(changed)
+    assert lab.run("observations features", "2026-03-10", "2026-03-31").success
+    lab.datasets = type(lab.datasets)(lab.storage)
+    _, after = train(lab, "linear", MARCH, through="2026-03-09", alpha=1.0)
+    assert after.training_set_sha256 == before.training_set_sha256
+    assert after.holdout == before.holdout
+
+
+def test_a_day_that_cannot_be_learned_through_is_refused(lab: Lab) -> None:
+    today = lab.project.today()
+    yesterday, month = today - dt.timedelta(days=1), add_months(today, 0)
+    before = lab.models.cards("linear")
+
+    def refusal(through: str, first: str, last: str | None = None) -> str:
+        ops = {"models__linear": {"config": {"through": through}}}
+        return reason(lab.run("models/linear", first, last, config={"ops": ops}))
+
+    ended = f"has not ended; the last day that has is {yesterday}"
+    assert f"Nothing was trained: through = {today} {ended}" in refusal(str(today), MARCH)
+    future = str(today + dt.timedelta(days=40))
+    assert f"through = {future} {ended}" in refusal(future, str(month))
+    for nonsense in ("2026-02-30", "last week", "2026-03"):
+        why = refusal(nonsense, MARCH)
+        assert f"through = '{nonsense}' is no day; write 2026-01-31 or yesterday" in why
+    why = refusal("2026-03-09", FEBRUARY, MARCH)
+    assert "through = 2026-03-09 is for one month, not for 2 at a time" in why
+    # yesterday is a day like any other, but here it has no rows
+    why = refusal("yesterday", MARCH)
+    assert f"features hold 0 of the {(yesterday - _month_before(today)).days + 1} days" in why
+    assert lab.models.cards("linear") == before
+    assert lab.done("models/linear") == set()
+
+
+def _month_before(day: dt.date) -> dt.date:
+    last = add_months(day, 0) - dt.timedelta(days=1)
+    return last.replace(day=min(day.day, last.day))

@@ -1,0 +1,136 @@
+"""Labels are alike wherever they are written; what stands for them is by their order."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from mlops_assets.ml.metrics.labels import label_of, target_numbers
+from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.models.families import FAMILIES, Inputs, parse_hyperparameters
+from mlops_assets.ml.models.training import fit, forecast
+from mlops_assets.ml.selection.acceptance import reproducible, sound_forecasts, within
+from mlops_assets.pages.curves import curves_of
+
+METRICS = make_metrics(["log_loss", "roc_auc"])
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [(True, "true"), (np.False_, "false"), (1, "1"), (1.0, "1"), (0.5, "0.5"), ("Yes", "Yes")],
+)
+def test_labels_are_alike_as_flags_numbers_and_text(value: object, label: str) -> None:
+    assert label_of(value) == label
+
+
+def test_numbers_stand_for_labels_by_their_order() -> None:
+    values = pd.Series(["b", "a", None, "b"], dtype=object)
+    np.testing.assert_array_equal(target_numbers(values, ("a", "b")), [1, 0, math.nan, 1])
+    assert target_numbers(pd.Series([2.5, -1.0]), ()).tolist() == [2.5, -1.0]
+    with pytest.raises(ValueError, match="'c' is none of the classes a, b; add it at the end"):
+        target_numbers(pd.Series(["a", "c"]), ("a", "b"))
+
+
+def tumours() -> tuple[pd.DataFrame, list[str]]:
+    found = load_breast_cancer(as_frame=True)
+    inputs = list(found.data.columns[:10])
+    return found.data[inputs].assign(kind=np.where(found.target == 0, "bad", "good")), inputs
+
+
+@pytest.mark.parametrize("name", ["logistic_regression", "hist_gradient_boosting_classifier"])
+def test_tumours_are_told_apart(name: str) -> None:
+    """On scikit-learn's breast cancer data far better than the prior, whose ROC AUC is 0.5."""
+    rows, inputs = tumours()
+    pipeline = FAMILIES[name].build(
+        parse_hyperparameters(name, {}), Inputs(tuple(inputs), (), None)
+    )
+    learning, holdout = rows.iloc[:400], rows.iloc[400:]
+    classes = ("good", "bad")
+    result = fit(
+        pipeline,
+        learning,
+        holdout,
+        inputs=inputs,
+        target="kind",
+        non_negative=False,
+        metrics=METRICS,
+        classes=classes,
+    )
+    assert result.holdout["roc_auc"] > 0.97
+    assert result.holdout["log_loss"] < 0.25
+    assert max(result.importance.values()) > 0.05, "the log loss grows when an input is shuffled"
+    assert reproducible(pipeline, learning, inputs, "kind", classes).passed
+    bad = forecast(result.pipeline, holdout[inputs], classes=classes)
+    good = forecast(result.pipeline, holdout[inputs], classes=classes[::-1])
+    assert good + bad == pytest.approx(1.0)
+    # one class alone cannot be learned from; on a holdout of one class an area has no value
+    with pytest.raises(ValueError, match=r"are of the class good; widen training\.window_months"):
+        fit(
+            pipeline,
+            rows[rows["kind"] == "good"],
+            holdout,
+            inputs=inputs,
+            target="kind",
+            non_negative=False,
+            metrics=METRICS,
+            classes=classes,
+        )
+    assert list(
+        fit(
+            pipeline,
+            learning,
+            holdout[holdout["kind"] == "good"],
+            inputs=inputs,
+            target="kind",
+            non_negative=False,
+            metrics=METRICS,
+            classes=classes,
+        ).holdout
+    ) == ["log_loss"]
+
+
+def test_only_the_prior_may_forecast_the_same_for_all() -> None:
+    forecasts, actual = np.tile([0.2, 0.8], (4, 1)), np.array([0.0, 1.0, 1.0, 1.0])
+    found = sound_forecasts(forecasts, actual)
+    assert not found.passed
+    assert found.why == "all 4 forecasts are 0.2, 0.8"
+    assert sound_forecasts(forecasts, actual, may_be_constant=True).passed
+    forecasts[1, 0] = math.nan
+    assert (
+        sound_forecasts(forecasts, actual, may_be_constant=True).why
+        == "1 of 4 forecasts are not finite"
+    )
+
+
+def test_what_has_no_value_is_not_compared() -> None:
+    assert within(math.nan, 0.5, "a limit").passed
+    assert "not compared" in within(0.5, math.nan, "a limit").why
+
+
+def test_curves_by_hand() -> None:
+    rows = pd.DataFrame(
+        {"model": "a", "actual": [1.0, 0.0, 1.0, 0.0], "forecast": [0.9, 0.92, 0.3, 0.1]}
+    )
+    found = curves_of(rows, ("no", "yes"))
+    assert found.classes == ["yes"]
+    bins = found.calibration.set_index("probability")
+    assert bins["share"].to_dict() == pytest.approx({0.1: 0.0, 0.3: 1.0, 0.91: 0.5})
+    assert bins["rows"].tolist() == [1, 1, 2]
+    # from the largest down: a no, a yes, a yes, a no
+    assert found.roc["others"].tolist() == [0, 0.5, 0.5, 0.5, 1]
+    assert found.roc["of_class"].tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_curves_of_several_classes_are_of_each_against_the_rest() -> None:
+    rows = pd.DataFrame(
+        {
+            "model": "a",
+            "actual": [0.0, 1.0],
+            "forecast": [np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.7, 0.1])],
+        }
+    )
+    found = curves_of(rows, ("x", "y", "z"))
+    assert list(found.calibration["class"].unique()) == ["x", "y", "z"]
+    assert set(found.roc["class"]) == {"x", "y"}, "no row is of z"

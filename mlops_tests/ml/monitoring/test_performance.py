@@ -1,0 +1,222 @@
+"""Whether a model is still good: values by hand, what must hold always, and planted changes."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.monitoring.performance import (
+    BIAS,
+    CHECKS,
+    COVERAGE,
+    LIMITS,
+    SLICES,
+    YARDSTICK,
+    covered_rows,
+    daily_facts,
+    judge_days,
+    standard_errors,
+)
+from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.project import ControlSettings
+
+DAYS, ROWS = 84, 40
+START = pd.Timestamp("2026-01-05")  # a Monday
+LAST = (START + pd.Timedelta(days=DAYS - 1)).date()
+METRICS = make_metrics(["mae", "wmape", "rmse"])
+WMAPE = METRICS["wmape"]
+
+
+def make_forecasts(seed: int = 0, *, noise: float = 3.0) -> pd.DataFrame:
+    """Two departments, a weekend twice as busy, unbiased forecasts and a noisy yardstick."""
+    random = np.random.default_rng(seed)
+    days = np.repeat(pd.date_range(START, periods=DAYS), ROWS)
+    mean = np.where(days.dayofweek >= 5, 40.0, 20.0)
+    department = np.tile(np.where(np.arange(ROWS) < 10, "small", "large"), DAYS)
+    return pd.DataFrame(
+        {
+            "date": days,
+            "row": np.tile(np.arange(ROWS), DAYS),
+            "department": department,
+            "actual": mean + random.normal(0, noise, len(days)),
+            "forecast": mean,
+            "yardstick": mean + random.normal(0, noise, len(days)),
+            "covered": (random.random(len(days)) < 0.9).astype(float),
+        }
+    )
+
+
+def judge(forecasts: pd.DataFrame, *days: dt.date) -> dict[str, dict[str, Verdict]]:
+    facts = daily_facts(WMAPE, forecasts, ["department"])
+    return judge_days(ControlSettings(), WMAPE, facts, days or [LAST], against_yardstick=True)
+
+
+def last_day(forecasts: pd.DataFrame) -> dict[str, Verdict]:
+    return judge(forecasts)[str(LAST)]
+
+
+def failed(verdicts: dict[str, Verdict]) -> set[str]:
+    return {name for name, verdict in verdicts.items() if not verdict.passed}
+
+
+def of_last(days: int) -> pd.Timestamp:
+    return pd.Timestamp(LAST) - pd.Timedelta(days=days - 1)
+
+
+def test_a_model_that_goes_on_as_before_passes_every_check() -> None:
+    found = judge(make_forecasts(), *(LAST - dt.timedelta(days=n) for n in range(40)))
+    assert len(found) == 40
+    assert all(list(verdicts) == list(CHECKS) for verdicts in found.values())
+    alarms = [name for verdicts in found.values() for name in failed(verdicts)]
+    assert len(alarms) <= 1, alarms
+
+
+def test_a_day_that_errs_far_more_than_its_weekday_does_is_out_of_limits() -> None:
+    forecasts = make_forecasts()
+    bad = forecasts["date"] == pd.Timestamp(LAST)
+    forecasts.loc[bad & (forecasts["row"] % 2 == 0), "forecast"] *= 1.5
+    forecasts.loc[bad & (forecasts["row"] % 2 == 1), "forecast"] *= 0.5
+    verdict = last_day(forecasts)[LIMITS]
+    assert not verdict.passed
+    assert verdict.value is not None
+    assert verdict.high is not None
+    assert verdict.value > 0.4 > verdict.high > 0.06
+    assert "standard error" in verdict.why
+
+
+def test_the_usual_level_of_a_weekday_is_no_alarm() -> None:
+    """A week's Sundays are always bad here: no alarm on a Sunday, one when a Monday is as bad."""
+    forecasts = make_forecasts()
+    sundays = forecasts["date"].dt.dayofweek == 6
+    signs = np.where(forecasts["row"] % 2 == 0, 0.5, 1.5)
+    forecasts.loc[sundays, "forecast"] *= signs[sundays]
+    assert LAST.weekday() == 6
+    assert last_day(forecasts)[LIMITS].passed
+    monday = LAST - dt.timedelta(days=6)
+    of_monday = forecasts["date"] == pd.Timestamp(monday)
+    forecasts.loc[of_monday, "forecast"] *= signs[of_monday]
+    assert not judge(forecasts, monday)[str(monday)][LIMITS].passed
+
+
+def test_a_shift_of_the_level_is_a_bias_within_a_week() -> None:
+    forecasts = make_forecasts()
+    forecasts.loc[forecasts["date"] >= of_last(7), "actual"] *= 1.25
+    verdict = last_day(forecasts)[BIAS]
+    assert not verdict.passed
+    assert verdict.value == pytest.approx(-0.2, abs=0.01), "a fifth of the actuals is missing"
+    assert "too low by 20.5% of the size of the actuals" in verdict.why
+
+
+def test_a_model_that_became_worse_than_the_yardstick_is_told() -> None:
+    forecasts = make_forecasts()
+    swapped = forecasts["date"] >= of_last(7)
+    ours, theirs = forecasts["forecast"].copy(), forecasts["yardstick"].copy()
+    forecasts.loc[swapped, "forecast"], forecasts.loc[swapped, "yardstick"] = theirs, ours
+    found = last_day(forecasts)[YARDSTICK]
+    assert not found.passed
+    assert last_day(make_forecasts())[YARDSTICK].passed
+
+
+def test_the_yardstick_is_compared_by_the_jackknife_over_days() -> None:
+    """Seven days of one row each, worked by hand with plain loops."""
+    random = np.random.default_rng(1)
+    forecasts = pd.DataFrame(
+        {
+            "date": pd.date_range(START, periods=7),
+            "actual": random.uniform(10, 20, 7),
+            "department": "all",
+            "covered": 1.0,
+        }
+    ).assign(forecast=15.0, yardstick=12.0)
+
+    def difference(rows: pd.DataFrame) -> float:
+        ours = (rows["forecast"] - rows["actual"]).abs().sum()
+        theirs = (rows["yardstick"] - rows["actual"]).abs().sum()
+        return float((ours - theirs) / rows["actual"].sum())
+
+    without = [difference(forecasts.drop(index=n)) for n in range(7)]
+    error = np.sqrt(6 / 7 * sum((value - np.mean(without)) ** 2 for value in without))
+    day = (START + pd.Timedelta(days=6)).date()
+    verdict = judge(forecasts, day)[str(day)][YARDSTICK]
+    assert verdict.value == pytest.approx(difference(forecasts))
+    assert verdict.high == pytest.approx(3.142668 * error, rel=1e-5), "Student's t, 6 degrees, 99 %"
+
+
+def test_fewer_actuals_in_their_intervals_than_usual_are_told() -> None:
+    forecasts = make_forecasts()
+    forecasts.loc[
+        (forecasts["date"] == pd.Timestamp(LAST)) & (forecasts["row"] < 20), "covered"
+    ] = 0
+    verdict = last_day(forecasts)[COVERAGE]
+    assert not verdict.passed
+    assert verdict.value is not None
+    assert verdict.value <= 0.5
+
+
+def test_a_small_slice_is_named_while_the_total_looks_fine() -> None:
+    forecasts = make_forecasts()
+    bad = (forecasts["date"] >= of_last(7)) & (forecasts["row"] < 10)
+    forecasts.loc[bad, "actual"] *= 1.2
+    found = last_day(forecasts)
+    assert failed(found) == {SLICES}
+    assert "small (department)" in found[SLICES].why
+    assert "large" not in found[SLICES].why
+
+
+def test_a_young_model_is_not_judged() -> None:
+    early = (START + pd.Timedelta(days=10)).date()
+    found = judge(make_forecasts(), early)[str(early)]
+    assert not failed(found)
+    assert "not judged" in found[LIMITS].why
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    first=st.integers(0, DAYS - 1),
+    count=st.integers(1, 20),
+    gaps=st.sets(st.integers(0, DAYS - 1), max_size=20),
+)
+def test_a_range_is_judged_as_its_days_one_by_one(first: int, count: int, gaps: set[int]) -> None:
+    """With days missing, and whatever is known of the days after."""
+    missing = [START + pd.Timedelta(days=day) for day in gaps]
+    forecasts = make_forecasts()
+    forecasts = forecasts[~forecasts["date"].isin(missing)]
+    days = [(START + pd.Timedelta(days=day)).date() for day in range(first, first + count)]
+    together = judge(forecasts, *days)
+    for day in days:
+        known = forecasts[forecasts["date"] <= pd.Timestamp(day)]
+        alone = judge(known, day) if len(known) else {}
+        assert alone.get(str(day)) == together.get(str(day))
+
+
+def test_standard_errors_are_those_of_the_textbook() -> None:
+    """For a mean the jackknife is the standard error of the mean; for a ratio, plain loops."""
+    rows = make_forecasts().head(2 * ROWS)
+    errors = (rows["forecast"] - rows["actual"]).abs()
+    expected = errors.groupby(rows["date"]).sem()
+    pd.testing.assert_series_equal(
+        standard_errors(METRICS["mae"], rows, ["date"]), expected, check_names=False
+    )
+    day = rows.head(ROWS)
+    size = errors.head(ROWS)
+    without = [size.drop(n).sum() / day["actual"].drop(n).abs().sum() for n in day.index]
+    by_hand = np.sqrt((ROWS - 1) * np.var(without))
+    assert standard_errors(WMAPE, day, ["date"]).iloc[0] == pytest.approx(by_hand)
+    assert standard_errors(METRICS["rmse"], rows.head(1), ["date"]).isna().all()
+
+
+def test_intervals_come_from_the_days_before_alone() -> None:
+    """Nine residuals of size 1 to 9: at a coverage of 0.5 the fifth of them, 5, is the radius."""
+    before = pd.DataFrame(
+        {"date": START, "actual": np.arange(1.0, 10.0), "forecast": 0.0, "name": "a"}
+    )
+    today = START + pd.Timedelta(days=1)
+    now = pd.DataFrame({"date": today, "actual": [5.0, 5.1, -5.0], "forecast": 0.0, "name": "a"})
+    covered = covered_rows(now, before, ["name"], coverage=0.5, window_days=1)
+    assert covered.tolist() == [1.0, 0.0, 1.0]
+    later = now.assign(date=today + pd.Timedelta(days=5))
+    assert np.isnan(covered_rows(later, before, ["name"], coverage=0.5, window_days=5)).all()

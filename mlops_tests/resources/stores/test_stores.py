@@ -1,0 +1,258 @@
+"""Storage, datasets and versions: whole or not at all, nothing overwritten, nothing executed."""
+
+import datetime as dt
+import operator
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.resources.storage import LocalStorage, Storage, StorageError, make_storage
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_assets.resources.stores.page_store import plotly_js
+
+
+@pytest.fixture(params=["folder", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "folder":
+        return make_storage(str(tmp_path / "root"))
+    return make_storage(f"memory://{tmp_path.name}")
+
+
+def test_files_are_written_read_listed_and_replaced(storage: Storage) -> None:
+    assert storage.names("a") == []
+    assert not storage.exists("a/one.txt")
+    with pytest.raises(FileNotFoundError):
+        storage.read("a/one.txt")
+    storage.write("a/two.txt", b"2")
+    storage.write("a/one.txt", b"1")
+    storage.write("a/one.txt", b"11")
+    assert storage.read("a/one.txt") == b"11"
+    assert storage.names("a") == ["one.txt", "two.txt"]
+
+
+def test_a_file_is_created_once_and_deleted_with_its_folder(storage: Storage) -> None:
+    storage.create("a/b/one.txt", b"1")
+    with pytest.raises(FileExistsError):
+        storage.create("a/b/one.txt", b"2")
+    assert storage.read("a/b/one.txt") == b"1"
+    assert storage.names("a/b") == ["one.txt"]
+    storage.write("a/two.txt", b"2")
+    storage.delete("a/b")
+    storage.delete("a/b")
+    assert storage.names("a") == ["two.txt"]
+    storage.delete("a/two.txt")
+    assert not storage.exists("a/two.txt")
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a//b", ".hidden", "a\\b"])
+def test_a_path_cannot_leave_the_root(storage: Storage, path: str) -> None:
+    with pytest.raises(ValueError, match="no plain file name"):
+        storage.write(path, b"")
+
+
+def test_a_write_that_fails_leaves_the_old_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = LocalStorage(str(tmp_path))
+    storage.write("a/b.txt", b"old")
+
+    def fail(*_: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        storage.write("a/b.txt", b"new")
+    assert storage.read("a/b.txt") == b"old"
+    assert os.listdir(tmp_path / "a") == ["b.txt"]
+
+
+def test_datasets_by_day(storage: Storage) -> None:
+    datasets = DatasetStore(storage)
+    for day in (2, 1):
+        datasets.write("validation/x", f"2026-01-0{day}", pd.DataFrame({"day": [day]}))
+    assert datasets.keys("validation/x") == ["2026-01-01", "2026-01-02"]
+    found = datasets.read("validation/x", ["2026-01-01", "2026-01-02", "2026-01-03"])
+    assert found["day"].tolist() == [1, 2]
+    assert datasets.read("validation/x", ["2026-01-03"]).empty
+
+
+def test_a_damaged_dataset_names_its_file_and_the_command(tmp_path: Path) -> None:
+    datasets = DatasetStore(LocalStorage(str(tmp_path)))
+    datasets.write("features", "2026-01-01", pd.DataFrame({"x": range(100)}))
+    file = tmp_path / datasets.path("features", "2026-01-01")
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(StorageError) as caught:
+        datasets.read("features", ["2026-01-01"])
+    assert str(file) in str(caught.value)
+    assert "--select features --partition 2026-01-01" in str(caught.value)
+
+
+INPUTS = pd.DataFrame({"x": np.arange(10.0)})
+
+
+def add(
+    store: ModelStore, month: str, pipeline: Any = None, through: str = "", **facts: Any
+) -> ModelCard:
+    trained_through = dt.date.fromisoformat(through or month) - dt.timedelta(days=not through)
+    return store.add(
+        pipeline or make_pipeline(LinearRegression()).fit(INPUTS, INPUTS["x"] * 2),
+        model="linear",
+        month=month,
+        family="linear_regression",
+        hyperparameters={},
+        trained_from=trained_through - dt.timedelta(days=30),
+        trained_through=trained_through,
+        days=31,
+        rows=310,
+        inputs=["x"],
+        non_negative=True,
+        training_set_sha256="0",
+        code_version="1",
+        fit_seconds=0.1,
+        holdout_from=trained_through - dt.timedelta(days=6),
+        holdout_rows=70,
+        holdout={"mae": 1.0},
+        importance={"x": 1.0},
+        **facts,
+    )
+
+
+def test_training_twice_keeps_both_versions(storage: Storage) -> None:
+    store = ModelStore(storage)
+    first, second = add(store, "2026-05-01"), add(store, "2026-05-01")
+    assert first.version != second.version
+    assert ModelStore(storage).cards("linear") == [first, second]
+    for card in (first, second):
+        assert store.load(card).predict(INPUTS) == pytest.approx(INPUTS["x"] * 2)
+    assert store.in_service("linear", dt.date(2026, 5, 1)) == second
+    assert store.in_service("linear", dt.date(2026, 4, 30)) is None
+
+
+def test_late_training_of_an_old_month_does_not_replace_a_newer_one(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    june = add(store, "2026-06-01")
+    may = add(store, "2026-05-01")
+    assert store.in_service("linear", dt.date(2026, 6, 1)) == june
+    assert store.in_service("linear", dt.date(2026, 5, 31)) == may
+
+
+def test_rejected_and_retired_versions_never_serve(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    april = add(store, "2026-04-01")
+    may = add(store, "2026-05-01")
+    failed = {"sound_forecasts": CheckOutcome(passed=False, why="all the same")}
+    rejected = add(store, "2026-06-01", checks=failed)
+    assert not rejected.accepted
+    day = dt.date(2026, 6, 2)
+    assert store.fit_to_serve("linear") == [april, may]
+    assert store.in_service("linear", day) == may
+    store.decisions.record(Action.RETIRE, "linear", version=may.version)
+    assert store.in_service("linear", day) == april
+    store.decisions.record(Action.RESTORE, "linear", version=may.version)
+    assert store.in_service("linear", day) == may
+    assert store.cards("linear") == [april, may, rejected]
+
+
+def test_a_version_is_found_by_its_name_alone(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    card = add(store, "2026-05-01")
+    assert store.find(card.version) == card
+    with pytest.raises(ValueError, match=rf"'x' is no stored version.*{card.version} \(linear\)"):
+        store.find("x")
+    store.delete("linear")
+    assert store.cards("linear") == []
+    with pytest.raises(ValueError, match="the newest are: none"):
+        store.find(card.version)
+
+
+def test_a_version_without_a_card_is_not_there_yet(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    card = add(store, "2026-05-01")
+    (tmp_path / "models" / "linear" / card.version / "card.json").unlink()
+    assert ModelStore(store.storage).cards("linear") == []
+
+
+def test_changed_and_missing_bytes_are_refused(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    card = add(store, "2026-05-01")
+    file = Path(store.url(card))
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(StorageError, match=r"does not match the SHA-256.*--select models/linear"):
+        store.load(card)
+    file.unlink()
+    with pytest.raises(StorageError, match=r"is missing; train again"):
+        store.load(card)
+
+
+def test_a_damaged_card_is_named(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    card = add(store, "2026-05-01")
+    (tmp_path / "models" / "linear" / card.version / "card.json").write_text('{"model": 1}')
+    with pytest.raises(StorageError, match=r"card\.json is no model card"):
+        ModelStore(store.storage).cards("linear")
+
+
+def test_a_type_that_could_execute_is_not_loaded(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    hostile = make_pipeline(FunctionTransformer(operator.methodcaller("sum")), LinearRegression())
+    card = add(store, "2026-05-01", hostile)
+    with pytest.raises(StorageError, match=r"not trusted.*methodcaller"):
+        store.load(card)
+
+
+def test_models_are_stored_compressed(tmp_path: Path) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    with zipfile.ZipFile(store.url(add(store, "2026-05-01"))) as archive:
+        assert {file.compress_type for file in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+
+
+@given(
+    st.lists(st.integers(0, 400), min_size=1, max_size=20),
+    st.integers(0, 430),
+)
+def test_no_version_serves_a_day_that_it_learned_from(ends: list[int], asked: int) -> None:
+    start = dt.date(2026, 1, 1)
+    store = ModelStore(make_storage("memory://unused"))
+    template = {
+        **ModelCard.model_construct().__dict__,
+        "model": "linear",
+    }
+    cards = [
+        ModelCard.model_construct(
+            **template,
+            version=str(n),
+            trained_through=start + dt.timedelta(days=end),
+            created=dt.datetime(2026, 1, 1) + dt.timedelta(seconds=n),
+        )
+        for n, end in enumerate(ends)
+    ]
+    store.cards = lambda model: sorted(  # type: ignore[method-assign]
+        cards, key=lambda card: (card.trained_through, card.created)
+    )
+    day = start + dt.timedelta(days=asked)
+    serving = store.in_service("linear", day)
+    allowed = [end for end in ends if end < asked]
+    if not allowed:
+        assert serving is None
+        return
+    assert serving is not None
+    assert serving.trained_through < day
+    assert serving.trained_through == start + dt.timedelta(days=max(allowed))
+    assert int(serving.version) == max(n for n, end in enumerate(ends) if end == max(allowed))
+
+
+def test_plotly_js_is_the_library() -> None:
+    assert "plotly.js v" in plotly_js()[:200]

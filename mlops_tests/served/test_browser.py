@@ -1,0 +1,180 @@
+"""The web UI in a real browser: what a person sees, launches and gets, on a small project."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_assets.graph.partitions import day_of, days_between, month_of
+from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.ml.monitoring.performance import CHECKS as CONTROL_CHECKS
+from mlops_assets.resources.stores.model_store import ModelCard
+from mlops_assets.resources.stores.page_store import LEADERBOARD_PAGE, MONITORING_PAGE
+from mlops_tests.browsing import (
+    COLOURED_PIXELS,
+    PAGE_SECONDS,
+    POINTS,
+    RUN_SECONDS,
+    Browser,
+    Served,
+    open_browser,
+    serve,
+    wait_for,
+    yesterday,
+)
+from mlops_tests.small import MODELS, small_environment
+
+NEW_ALPHA = 3.5
+GROUPS = ("datasets", "models", "validation", "serving", "monitoring")
+
+
+@pytest.fixture(scope="module")
+def served(small_project: Path) -> Iterator[Served]:
+    with serve(small_project / "serve.log", small_environment(small_project)) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def retrained(served: Served, browser: Browser) -> ModelCard:
+    """The version of `linear` that a person trains with another penalty in the launchpad."""
+    month = month_of(yesterday())
+    known = {run["runId"] for run in served.runs()}
+    config = browser.open_launchpad(served.url, "models/linear", month, "alpha: 10")
+    editor = 'const editor = document.querySelector(".CodeMirror").CodeMirror;'
+    line = config[: config.index("alpha")].count("\n")
+    browser.run(f"{editor} editor.focus(); editor.setCursor({{line: {line}, ch: 10}});")
+    penalty = FAMILIES["ridge"].hyperparameters.model_fields["alpha"].description
+    assert penalty
+    penalty = penalty.rstrip(".")  # its bounds follow
+    wait_for(lambda: penalty in browser.text(), PAGE_SECONDS, f"description {penalty!r}")
+
+    browser.configure(
+        config.replace("alpha: 10", f"alpha: {NEW_ALPHA}"), config.replace("alpha: 10", "alpha: x")
+    )
+    browser.press("//button[normalize-space()='Materialize' and not(@disabled)]")
+
+    def finished() -> Any:
+        for run in served.runs():
+            if run["runId"] in known or run["assetSelection"] != [{"path": ["models", "linear"]}]:
+                continue
+            assert run["status"] not in ("FAILURE", "CANCELED"), run
+            return run["status"] == "SUCCESS"
+        return None
+
+    wait_for(finished, RUN_SECONDS, "success of the run from the launchpad")
+    return max(served.models.cards("linear"), key=lambda card: card.created)
+
+
+def test_the_metrics_of_a_model_are_plotted(served: Served, browser: Browser) -> None:
+    browser.open(f"{served.url}/assets/validation/hist_boosting?view=overview")
+    browser.press("//button[normalize-space()='Plots']")
+    charts = wait_for(
+        lambda: (counts := browser.run(COLOURED_PIXELS)) and all(counts) and counts,
+        PAGE_SECONDS,
+        "lines in every chart",
+    )
+    shown = browser.text()
+    names = ["mae", "wmape", "rmse", "bias", "mae_vs_yardstick"]
+    assert [name for name in names if name not in shown] == []
+    assert len(charts) >= len(names)
+    assert min(charts) > 50, charts
+
+
+def test_a_launched_training_carries_its_hyperparameters(retrained: ModelCard) -> None:
+    assert retrained.hyperparameters == {"alpha": NEW_ALPHA}
+    assert retrained.month == month_of(yesterday())
+
+
+def test_the_lineage_shows_every_asset(served: Served, browser: Browser) -> None:
+    groups = ",".join(f"global@global:{group}" for group in GROUPS)
+    browser.open(f"{served.url}/asset-groups?expanded={groups}")
+    assets = ["observations", "features", "training_set", "leaderboard", "champion", "forecast"]
+    assets += MODELS
+    wait_for(
+        lambda: all(asset in browser.text() for asset in assets), PAGE_SECONDS, f"all of {assets}"
+    )
+    assert browser.run("return document.querySelectorAll('svg path').length") >= len(assets)
+
+
+def test_the_leaderboard_page_of_the_metadata_is_filled(served: Served, browser: Browser) -> None:
+    browser.open(f"{served.url}/assets/leaderboard?view=overview")
+    page = f"{served.pages_url}/{LEADERBOARD_PAGE}"
+    browser.act(f"//a[@href='{page}']", lambda link: browser.open(link.get_attribute("href")))
+    charts = wait_for(lambda: browser.run(POINTS), PAGE_SECONDS, "charts of the leaderboard")
+    assert len(charts) == 4
+    assert all(traces and all(traces) for traces in charts), charts
+    assert [model for model in MODELS if model not in browser.text()] == []
+
+
+def test_every_check_of_a_model_says_how_its_days_did(served: Served, browser: Browser) -> None:
+    browser.open(f"{served.url}/assets/validation/linear?view=checks")
+    wait_for(
+        lambda: all(name in browser.text() for name in CONTROL_CHECKS),
+        PAGE_SECONDS,
+        f"all of {list(CONTROL_CHECKS)}",
+    )
+    shown = wait_for(
+        lambda: "Latest execution" in (text := browser.text()) and text,
+        PAGE_SECONDS,
+        "the newest outcome of a check",
+    )
+    assert "Skipped" not in shown
+    wait_for(lambda: all(browser.run(COLOURED_PIXELS)), PAGE_SECONDS, "lines in the plots")
+
+
+def test_the_monitoring_page_of_the_metadata_is_filled(served: Served, browser: Browser) -> None:
+    browser.open(f"{served.url}/assets/drift?view=overview")
+    page = f"{served.pages_url}/{MONITORING_PAGE}"
+    browser.act(f"//a[@href='{page}']", lambda link: browser.open(link.get_attribute("href")))
+    wait_for(
+        lambda: browser.run("return document.querySelectorAll('.hm image').length"),
+        PAGE_SECONDS,
+        "the checks by day",
+    )
+    lines = browser.run("return [...document.querySelectorAll('#checks .ytick')].length")
+    assert lines >= len(CONTROL_CHECKS) * len(MODELS)
+    assert browser.run("return document.querySelectorAll('#drift .bars .point').length")
+    assert browser.run("return document.querySelectorAll('#slices .scatterlayer .trace').length")
+
+
+def test_the_days_of_a_retrained_month_are_evaluated_again(
+    served: Served, retrained: ModelCard
+) -> None:
+    days = days_between(day_of(retrained.month), yesterday() + dt.timedelta(days=1))
+
+    def refreshed() -> Any:
+        found = served.evaluated("linear", days)
+        return {version for _, version in found} == {retrained.version} and found
+
+    found = wait_for(refreshed, RUN_SECONDS, f"days of {retrained.month} by {retrained.version}")
+    assert len(found) == len(days)
+    (run_id,) = {run for run, _ in found}
+    (run,) = [run for run in served.runs() if run["runId"] == run_id]
+    assert {"key": "dagster/sensor_name", "value": "refresh_sensor"} in run["tags"]
+    assert run["assetSelection"] == [{"path": ["validation", "linear"]}]
+
+
+def test_no_sensor_fails(served: Served) -> None:
+    query = """{ sensorsOrError(repositorySelector: {
+        repositoryName: "__repository__", repositoryLocationName: "mlops_assets"
+      }) { ... on Sensors { results { name sensorState { status
+        ticks(limit: 20) { status error { message } }
+      } } } } }"""
+    sensors = served.ask(query)["sensorsOrError"]["results"]
+    states = {sensor["name"]: sensor["sensorState"] for sensor in sensors}
+    assert set(states) == {
+        *("catch_up_sensor", "refresh_sensor", "registry_sensor"),
+        *("performance_sensor", "drift_sensor", "alert_sensor", "late_data_sensor"),
+    }
+    for state in states.values():
+        assert state["status"] == "RUNNING"
+        assert state["ticks"]
+        assert [tick["error"] for tick in state["ticks"] if tick["error"]] == []

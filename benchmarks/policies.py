@@ -1,7 +1,7 @@
-"""Benchmark: replay the job's default retraining policies, six, over a year of the sample.
+"""Benchmark: try the job's default retraining policies, six, over a year of the sample.
 
 Builds the observations and features of a year and of the window before it, or takes a root where
-they are, then times `replay_policy_job` in this process. Prints a Markdown table.
+they are, then times `backtest_policy_job` in this process. Prints a Markdown table.
 """
 
 import argparse
@@ -51,12 +51,12 @@ def build(definitions: dg.Definitions, first: dt.date) -> None:
             )
 
 
-def replay(definitions: dg.Definitions, model: str) -> tuple[float, float, str]:
+def backtest(definitions: dg.Definitions, model: str) -> tuple[float, float, str]:
     """Seconds and CPU seconds of the job with its default policies, and its table."""
-    config = {"ops": {"replay_policy": {"config": {"model": model}}}}
+    config = {"ops": {"backtest_policy": {"config": {"model": model}}}}
     with dg.DagsterInstance.ephemeral() as instance:
         started, worked = time.perf_counter(), time.process_time()
-        result = definitions.resolve_job_def("replay_policy_job").execute_in_process(
+        result = definitions.resolve_job_def("backtest_policy_job").execute_in_process(
             instance=instance, run_config=LOUD | config
         )
         seconds = time.perf_counter() - started
@@ -88,7 +88,7 @@ def main() -> None:
             first_day = yaml.safe_load((root / "project.yaml").read_text())["first_day"]
             build(defs, first_day)
             print(f"built in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-        seconds, worked, table = replay(defs, args.model)
+        seconds, worked, table = backtest(defs, args.model)
     print(f"{args.model}: {seconds:.0f} s, of which {worked:.0f} s of CPU time\n\n{table}")
 
 

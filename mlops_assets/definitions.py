@@ -20,7 +20,7 @@ from mlops_assets.automation.late_data import make_late_data_sensor
 from mlops_assets.automation.retraining import make_reaction_sensors
 from mlops_assets.automation.schedules import make_schedules
 from mlops_assets.graph.partitions import make_partitions
-from mlops_assets.jobs.backtest import make_replay_job
+from mlops_assets.jobs.backtest import make_backtest_job
 from mlops_assets.jobs.evaluate import make_jobs
 from mlops_assets.jobs.manage import make_management_jobs
 from mlops_assets.project import LandingSettings, Project
@@ -62,7 +62,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
         jobs=[
             *jobs,
             *make_management_jobs(base, project.models, storage, make_definitions),
-            make_replay_job(project),
+            make_backtest_job(project),
         ],
         schedules=make_schedules(project),
         sensors=[

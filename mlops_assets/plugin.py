@@ -3,6 +3,9 @@
 A plugin is a module that `plugins:` in `project.yaml` names. See docs/extend.md.
 """
 
+import warnings
+from typing import Any
+
 from mlops_assets.ml.features.custom_features import Feature
 from mlops_assets.ml.features.custom_features import register as feature
 from mlops_assets.ml.metrics.metric import Metric
@@ -18,16 +21,16 @@ from mlops_assets.ml.models.families import _pipeline as input_pipeline
 from mlops_assets.ml.models.families import register as family
 from mlops_assets.ml.models.splits import Split, Window
 from mlops_assets.ml.models.splits import register as split
-from mlops_assets.project.custom_sources import OwnSource
+from mlops_assets.project.custom_sources import CustomSource
 from mlops_assets.project.custom_sources import register as source
 
 __all__ = [
+    "CustomSource",
     "Family",
     "Feature",
     "Hyperparameters",
     "Inputs",
     "Metric",
-    "OwnSource",
     "Split",
     "Window",
     "family",
@@ -39,3 +42,11 @@ __all__ = [
     "split",
     "tree_pipeline",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Names that plugins of versions before 0.2 import."""
+    if name == "OwnSource":
+        warnings.warn("OwnSource is called CustomSource now", FutureWarning, stacklevel=2)
+        return CustomSource
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

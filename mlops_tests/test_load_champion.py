@@ -21,7 +21,7 @@ from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_setting
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
 FIRST, PINNED, NEWEST = "2026-02-28", "2026-03-04", "2026-03-05"
-YARDSTICK, CHAMPION = "seasonal_naive", "linear"
+BASELINE, CHAMPION = "seasonal_naive", "linear"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
         assert lab.run("training_set models/seasonal_naive models/linear", FEBRUARY, MARCH).success
         assert lab.run("validation/seasonal_naive validation/linear", FIRST, NEWEST).success
         assert lab.run("champion forecast", FIRST, "2026-03-03").success
-        pin = {"ops": {"champion": {"config": {"pin": YARDSTICK, "reason": "a test"}}}}
+        pin = {"ops": {"champion": {"config": {"pin": BASELINE, "reason": "a test"}}}}
         assert lab.run("champion forecast", PINNED, config=pin).success
         assert lab.run("champion forecast", NEWEST).success
     return lab
@@ -56,7 +56,7 @@ def trained(models: ModelStore, model: str, month: str) -> ModelCard:
 
 def test_it_is_the_version_in_service_on_the_day_after_the_newest_champion(lab: Lab) -> None:
     _, card = load_champion(lab.storage.root)
-    assert card == trained(lab.models, YARDSTICK, MARCH)
+    assert card == trained(lab.models, BASELINE, MARCH)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_it_is_the_version_in_service_on_the_day_after_the_newest_champion(lab: 
         ("2026-03-01", CHAMPION, MARCH),
         ("2026-03-04", CHAMPION, MARCH),
         # pinned at the end of 4 March
-        ("2026-03-05", YARDSTICK, MARCH),
-        ("2026-03-06", YARDSTICK, MARCH),
+        ("2026-03-05", BASELINE, MARCH),
+        ("2026-03-06", BASELINE, MARCH),
         # later than any: the newest champion goes on
-        ("2026-03-20", YARDSTICK, MARCH),
+        ("2026-03-20", BASELINE, MARCH),
     ],
 )
 def test_it_is_the_version_in_service_on_a_past_day(
@@ -97,7 +97,7 @@ def test_its_forecasts_of_stored_features_are_the_forecasts_that_were_issued(lab
         assert dict(zip(stored["category"], stored["forecast"], strict=True)) == by_hand
 
 
-def test_the_yardstick_as_champion_repeats_last_week(lab: Lab) -> None:
+def test_the_baseline_as_champion_repeats_last_week(lab: Lab) -> None:
     pipeline, card = load_champion(lab.storage.root)
     features = lab.datasets.read("features", ["2026-03-06"])
     last_week = make_rows().set_index(["date", "category"])["units"].loc["2026-02-27"]
@@ -109,16 +109,16 @@ def test_the_yardstick_as_champion_repeats_last_week(lab: Lab) -> None:
 def test_a_retired_version_is_not_loaded(lab: Lab, tmp_path: Path) -> None:
     copy = copied(lab, tmp_path)
     copy.models.decisions.record(
-        Action.RETIRE, YARDSTICK, version=trained(copy.models, YARDSTICK, MARCH).version
+        Action.RETIRE, BASELINE, version=trained(copy.models, BASELINE, MARCH).version
     )
     _, card = load_champion(copy.storage.root)
-    assert card == trained(copy.models, YARDSTICK, FEBRUARY)
+    assert card == trained(copy.models, BASELINE, FEBRUARY)
 
 
 def test_a_champion_without_a_version_that_may_serve_is_named(lab: Lab, tmp_path: Path) -> None:
     copy = copied(lab, tmp_path)
-    for card in copy.models.cards(YARDSTICK):
-        copy.models.decisions.record(Action.RETIRE, YARDSTICK, version=card.version)
+    for card in copy.models.cards(BASELINE):
+        copy.models.decisions.record(Action.RETIRE, BASELINE, version=card.version)
     with pytest.raises(StorageError, match="seasonal_naive is the champion, but none of its") as e:
         load_champion(copy.storage.root)
     assert "on 2026-03-06" in str(e.value)
@@ -128,7 +128,7 @@ def test_a_champion_without_a_version_that_may_serve_is_named(lab: Lab, tmp_path
 
 def test_a_damaged_version_is_not_loaded(lab: Lab, tmp_path: Path) -> None:
     copy = copied(lab, tmp_path)
-    Path(copy.models.url(trained(copy.models, YARDSTICK, MARCH))).write_bytes(b"damaged")
+    Path(copy.models.url(trained(copy.models, BASELINE, MARCH))).write_bytes(b"damaged")
     with pytest.raises(StorageError, match="does not match the SHA-256 of its card"):
         load_champion(copy.storage.root)
 
@@ -160,5 +160,5 @@ def test_a_script_needs_no_dagster(lab: Lab) -> None:
         check=True,
         timeout=60,
     )
-    version = trained(lab.models, YARDSTICK, MARCH).version
+    version = trained(lab.models, BASELINE, MARCH).version
     assert answer.stdout.splitlines() == [f"{version} Pipeline", "[]"]

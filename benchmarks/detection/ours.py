@@ -72,7 +72,7 @@ class Follower:
         self.world, self.project, self.stretch = world, world.project, stretch
         self.columns = self.project.columns
         self.version = versions[stretch.start]
-        self.yardstick = world.yardstick(stretch.start)
+        self.baseline = world.baseline(stretch.start)
         self.rule = self.project.quality
         calendar = {feature.value for feature in self.project.features.calendar}
         self.numeric = [*(n for n in self.project.inputs.numeric if n not in calendar), FORECAST]
@@ -207,7 +207,7 @@ class Follower:
                 "date": features[columns.date],
                 "actual": features[columns.target],
                 "forecast": features[FORECAST],
-                "yardstick": self.world.forecast(self.yardstick, features),
+                "baseline": self.world.forecast(self.baseline, features),
             }
         )
 
@@ -243,7 +243,7 @@ class Follower:
             facts = pd.concat([known[known["date"] < first], fresh], ignore_index=True)
         days = [day.date() for day in sorted(case.features[self.columns.date].unique())]
         verdicts = judge_days(
-            project.control, project.primary_metric, facts, days, against_yardstick=True
+            project.performance, project.primary_metric, facts, days, against_baseline=True
         )
         for key, found in verdicts.items():
             yield dt.date.fromisoformat(key), found

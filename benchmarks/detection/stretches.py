@@ -119,9 +119,9 @@ class World:
         )
         return Version(result.pipeline, result.importance)
 
-    def yardstick(self, start: dt.date) -> Pipeline:
-        """The yardstick, which learns nothing but the mean level."""
-        settings = self.project.model(self.project.evaluation.yardstick)
+    def baseline(self, start: dt.date) -> Pipeline:
+        """The baseline, which learns nothing but the mean level."""
+        settings = self.project.model(self.project.evaluation.baseline)
         hyperparameters = parse_hyperparameters(settings.family, settings.hyperparameters)
         pipeline = FAMILIES[settings.family].build(hyperparameters, self.project.inputs)
         rows = self.learned_from(start)

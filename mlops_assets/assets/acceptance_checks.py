@@ -74,7 +74,7 @@ def accept(
             "reproducible": reproducible(window.pipeline, learning, inputs, target, project.labels),
         }
         if fit.holdout:
-            checks["beats_yardstick"] = _beats_yardstick(
+            checks["beats_baseline"] = _beats_baseline(
                 project, model, learning, holdout, fit, inputs
             )
             checks["no_worse_than_in_service"] = _no_worse(
@@ -82,11 +82,11 @@ def accept(
             )
         else:
             unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
-            checks |= dict.fromkeys(["beats_yardstick", "no_worse_than_in_service"], unscored)
+            checks |= dict.fromkeys(["beats_baseline", "no_worse_than_in_service"], unscored)
     return {name: checks[name] for name in CHECKS}
 
 
-def _beats_yardstick(
+def _beats_baseline(
     project: Project,
     model: ModelSettings,
     learning: "pd.DataFrame",
@@ -94,12 +94,12 @@ def _beats_yardstick(
     fit: Fit,
     inputs: list[str],
 ) -> CheckOutcome:
-    yardstick = project.model(project.evaluation.yardstick)
-    if model.name == yardstick.name:
-        return CheckOutcome(passed=True, why="it is the yardstick itself")
+    baseline = project.model(project.evaluation.baseline)
+    if model.name == baseline.name:
+        return CheckOutcome(passed=True, why="it is the baseline itself")
     target = project.columns.target
-    built = FAMILIES[yardstick.family].build(
-        parse_hyperparameters(yardstick.family, yardstick.hyperparameters), project.inputs
+    built = FAMILIES[baseline.family].build(
+        parse_hyperparameters(baseline.family, baseline.hyperparameters), project.inputs
     )
     fitted = fit_rows(built, learning, inputs, target, project.weights)
     values = forecast(
@@ -109,7 +109,7 @@ def _beats_yardstick(
     return within(
         _loss(project, target_numbers(holdout[target], project.labels), fit.forecasts),
         limit,
-        f"the {project.primary_metric.loss_name} of {yardstick.name} on the holdout",
+        f"the {project.primary_metric.loss_name} of {baseline.name} on the holdout",
     )
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.ml.monitoring.performance import (
+    BASELINE,
     BIAS,
     CHECKS,
     COVERAGE,
     WEEK,
-    YARDSTICK,
     allow_incomplete,
     covered_rows,
     daily_facts,
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def control_days(
+def judge_performance(
     project: Project,
     name: str,
     forecasts: "pd.DataFrame",
-    yardstick: "pd.DataFrame | None",
+    baseline: "pd.DataFrame | None",
     completeness: Mapping[str, float | None],
     datasets: DatasetStore,
 ) -> dict[str, dict[str, Verdict]]:
     """Judge days of a model by their forecasts and the days before them, by key and check.
 
-    `forecasts` are those of the days, not of the yardstick, which has its own or none;
+    `forecasts` are those of the days, not of the baseline, which has its own or none;
     `completeness` is the share of the usual rows of each day. The facts of the days and the
     verdicts are stored.
     """
@@ -46,7 +46,7 @@ def control_days(
     metric = project.primary_metric
     first = forecasts["date"].min().date()
     radius_days = project.champion.window_days
-    rows = forecasts.assign(covered=float("nan"), yardstick=float("nan"))
+    rows = forecasts.assign(covered=float("nan"), baseline_forecast=float("nan"))
     if not project.labels:  # a class lies in no interval
         before = datasets.read(f"validation/{name}", _days_before(first, radius_days), {})
         rows["covered"] = covered_rows(
@@ -56,27 +56,27 @@ def control_days(
             coverage=project.champion.coverage,
             window_days=radius_days,
         )
-    if yardstick is not None:
-        theirs = yardstick.set_index(["date", "row"])["forecast"]
+    if baseline is not None:
+        theirs = baseline.set_index(["date", "row"])["forecast"]
         asked = pd.MultiIndex.from_frame(forecasts[["date", "row"]])
-        rows["yardstick"] = theirs.reindex(asked).to_numpy()
+        rows["baseline_forecast"] = theirs.reindex(asked).to_numpy()
     facts = daily_facts(metric, rows, project.evaluation.slices)
     days = by_day(facts, "date")
     for key, frame in days.items():
         datasets.write(facts_dataset(name), key, frame)
-    reach = project.control.window_days + WEEK
+    reach = project.performance.window_days + WEEK
     known = datasets.read(facts_dataset(name), _days_before(first, reach), {})
     judged = judge_days(
-        project.control,
+        project.performance,
         metric,
         pd.concat([known, facts], ignore_index=True) if len(known) else facts,
         [day_of(key) for key in days],
-        against_yardstick=name != project.evaluation.yardstick,
+        against_baseline=name != project.evaluation.baseline,
     )
     asked_of = checks_of(project, name)
     judged = {
         key: allow_incomplete(
-            project.control, {check: found[check] for check in asked_of}, completeness.get(key)
+            project.performance, {check: found[check] for check in asked_of}, completeness.get(key)
         )
         for key, found in judged.items()
     }
@@ -107,10 +107,10 @@ def not_judged(project: Project, name: str) -> Outcomes:
 def checks_of(project: Project, name: str) -> dict[str, str]:
     """The checks of a model's days with what they ask.
 
-    The yardstick is not compared to itself; classes have no intervals, and several no bias.
+    The baseline is not compared to itself; classes have no intervals, and several no bias.
     """
     left_out = {
-        YARDSTICK: name == project.evaluation.yardstick,
+        BASELINE: name == project.evaluation.baseline,
         COVERAGE: bool(project.labels),
         BIAS: len(project.labels) > 2,
     }

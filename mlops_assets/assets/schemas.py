@@ -47,7 +47,7 @@ def features_schema(project: Project) -> dg.TableSchema:
                     description=feature.description,
                     constraints=NULLABLE,
                 )
-                for feature in project.own_features
+                for feature in project.custom_features
                 for name in feature.columns
             ),
         ]

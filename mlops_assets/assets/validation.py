@@ -13,7 +13,7 @@ from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.first_sight import FirstSights
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.freshness import daily_freshness
-from mlops_assets.assets.performance_checks import checks_of, control_days, forget, not_judged
+from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance, not_judged
 from mlops_assets.assets.reporting import (
     COMMON,
     DATA_ERRORS,
@@ -81,16 +81,16 @@ def make_validation_asset(
 ) -> dg.AssetsDefinition:
     """The asset `validation/NAME`."""
     metrics = make_metrics(project.evaluation.metrics)
-    yardstick = project.evaluation.yardstick
+    baseline = project.evaluation.baseline
     month_of_day = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
-    versions = dict.fromkeys([model.name, yardstick])
+    versions = dict.fromkeys([model.name, baseline])
     key = asset_key(project, "validation", model.name)
 
     @dg.asset(
         key=key,
         description=(
             f"Metrics of the version of `{model.name}` in service on the day, which learned only "
-            f"from earlier days, their difference to `{yardstick}`, and the gain over the version "
+            f"from earlier days, their difference to `{baseline}`, and the gain over the version "
             "before, which goes on in shadow."
         ),
         group_name=GROUP,
@@ -180,10 +180,10 @@ def evaluate(
         return outcomes, {}
     scores = score_days(metrics, forecasts, project.evaluation.slices)
     theirs: pd.DataFrame | None = None
-    if name != project.evaluation.yardstick:
-        # What is wrong with the yardstick is that model's to report: here it only goes missing.
-        theirs = _forecasts(project, project.evaluation.yardstick, found, models, {})
-    yardstick = None if theirs is None else score_days(metrics, theirs, []).days
+    if name != project.evaluation.baseline:
+        # What is wrong with the baseline is that model's to report: here it only goes missing.
+        theirs = _forecasts(project, project.evaluation.baseline, found, models, {})
+    baseline = None if theirs is None else score_days(metrics, theirs, []).days
     slices = by_day(scores.slices, "date") if len(scores.slices) else {}
     primary = project.evaluation.primary
     sights = FirstSights(project, name, scores.days, datasets)
@@ -210,13 +210,15 @@ def evaluate(
                 ),
                 "previous_version": str(frame["previous_version"].iloc[0]),
             }
-        if yardstick is not None and key in yardstick.index:
-            base = yardstick.loc[key]
-            metadata |= defined({f"{m}_vs_yardstick": day[m] - base[m] for m in metrics})
+        if baseline is not None and key in baseline.index:
+            base = baseline.loc[key]
+            metadata |= defined({f"{m}_vs_baseline": day[m] - base[m] for m in metrics})
         if key in slices:
             metadata["slices"] = _slice_table(slices[key], primary)
         outcomes[key] = metadata
-    return outcomes, control_days(project, name, forecasts, theirs, sights.completeness, datasets)
+    return outcomes, judge_performance(
+        project, name, forecasts, theirs, sights.completeness, datasets
+    )
 
 
 def _forecasts(

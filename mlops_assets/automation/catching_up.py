@@ -285,7 +285,7 @@ def _trainings(
     if kind != "validation":
         return []
     found = []
-    for name in {*names, project.evaluation.yardstick}:
+    for name in {*names, project.evaluation.baseline}:
         try:
             cards = models.fit_to_serve(name)
         except StorageError:

@@ -39,13 +39,13 @@ class Contract:
 
         if self.project is None:
             return
-        for feature in self.project.own_features if self.kind == "feature" else []:
+        for feature in self.project.custom_features if self.kind == "feature" else []:
             if feature.name == self.name and feature.model_fields_set:
                 yield from feature_problems(feature, self.project.columns)
         split = self.project.training_window.split
         if self.kind == "split" and split.name == self.name and split.model_fields_set:
             yield from split_problems(split)
-        if self.kind == "source" and self.project.source.kind == "own":
+        if self.kind == "source" and self.project.source.kind == "custom":
             yield from _source_problems(self.project)
 
 

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from mlops_assets.ml.features.custom_features import FEATURES, Feature, add_own_features
+from mlops_assets.ml.features.custom_features import FEATURES, Feature, add_custom_features
 from mlops_assets.ml.metrics.metric import METRICS, Metric, finish_sums, score, term_sums
 from mlops_assets.ml.models.families import FAMILIES, Family, Inputs, parse_hyperparameters
 from mlops_assets.ml.models.splits import (
@@ -23,7 +23,7 @@ from mlops_assets.ml.models.splits import (
 )
 from mlops_assets.ml.registries import Registry
 from mlops_assets.project import ColumnSettings
-from mlops_assets.project.custom_sources import OWN_SOURCES, OwnSource
+from mlops_assets.project.custom_sources import CUSTOM_SOURCES, CustomSource
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.stores.model_store import ModelStore
@@ -286,7 +286,7 @@ def feature_problems(
     given = observed.copy()
 
     def make(observations: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
-        made = add_own_features([feature], columns, observations, rows)
+        made = add_custom_features([feature], columns, observations, rows)
         return made[list(feature.columns)]
 
     rows = observed[observed[date] == day].reset_index(drop=True)
@@ -400,7 +400,7 @@ def source_problems(
         yield "two windows that meet give other rows than one over both"
 
 
-def own_source_problems(source: type[OwnSource]) -> Problems:
+def custom_source_problems(source: type[CustomSource]) -> Problems:
     """What can be said of a plugin's source before settings say where it reads."""
     yield from _description_problems(source.description)
     for name, info in source.model_fields.items():
@@ -413,7 +413,7 @@ CONTRACTS: dict[str, tuple[Registry[Any], Callable[[Any], Problems]]] = {
     "metric": (METRICS, metric_problems),
     "feature": (FEATURES, feature_problems),
     "split": (SPLITS, split_problems),
-    "source": (OWN_SOURCES, own_source_problems),
+    "source": (CUSTOM_SOURCES, custom_source_problems),
 }
 
 

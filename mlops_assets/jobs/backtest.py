@@ -1,4 +1,4 @@
-"""Policy replay: a job that tries retraining policies on the past and changes nothing."""
+"""Backtest: a job that tries retraining policies on the past and changes nothing."""
 
 import contextlib
 import datetime as dt
@@ -23,16 +23,16 @@ from mlops_assets.ml.backtest.policies import (
     TRIGGERS,
     Course,
     Policy,
+    backtest,
     format_figure,
-    replay,
 )
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Learned, Version, Workshop
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.project import (
-    ControlSettings,
     DriftSettings,
     ModelSettings,
+    PerformanceSettings,
     Project,
     ReactionSettings,
     Settings,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-REPLAY_JOB = "replay_policy_job"
+BACKTEST_JOB = "backtest_policy_job"
 FOLDER = "policies"  # of the results, under the storage root
 LONGEST_NAME = 60
 MOST_POLICIES = 50
@@ -57,26 +57,26 @@ DIALS: dict[str, tuple[type[Settings], str]] = {
     "days": (ReactionSettings, "days"),
     "failures": (ReactionSettings, "failures"),
     "cool_down_days": (ReactionSettings, "cool_down_days"),
-    "control_width": (ControlSettings, "width"),
-    "control_least_width": (ControlSettings, "least_width"),
-    "control_least_bias": (ControlSettings, "least_bias"),
+    "performance_width": (PerformanceSettings, "width"),
+    "performance_least_width": (PerformanceSettings, "least_width"),
+    "performance_least_bias": (PerformanceSettings, "least_bias"),
     "drift_width": (DriftSettings, "width"),
     "drift_margin": (DriftSettings, "margin"),
 }
 SECTIONS = {
     TrainingSettings: "training",
     ReactionSettings: "reactions",
-    ControlSettings: "control",
+    PerformanceSettings: "performance",
     DriftSettings: "drift",
 }
 BOTH = list(TRIGGERS)
 TIGHT = {
-    **{"failures": 2, "control_width": 3.0, "control_least_width": 0.05},
-    **{"control_least_bias": 0.05, "drift_width": 3.0, "drift_margin": 1.2},
+    **{"failures": 2, "performance_width": 3.0, "performance_least_width": 0.05},
+    **{"performance_least_bias": 0.05, "drift_width": 3.0, "drift_margin": 1.2},
 }
 LOOSE = {
-    **{"failures": 4, "control_width": 6.0, "control_least_width": 0.2},
-    **{"control_least_bias": 0.2, "drift_width": 6.0, "drift_margin": 2.5},
+    **{"failures": 4, "performance_width": 6.0, "performance_least_width": 0.2},
+    **{"performance_least_bias": 0.2, "drift_width": 6.0, "drift_margin": 2.5},
 }
 DEFAULT_POLICIES: list[dict[str, Any]] = [
     {"name": "monthly"},
@@ -101,12 +101,12 @@ class Plan:
     last: dt.date
 
 
-def make_replay_job(project: Project) -> Job:
-    """The job `replay_policy_job`."""
-    config_type = replay_config(project)
+def make_backtest_job(project: Project) -> Job:
+    """The job `backtest_policy_job`."""
+    config_type = backtest_config(project)
 
-    @dg.op(name=REPLAY_JOB.removesuffix("_job"), out=dg.Out(str))
-    def replay_policy(
+    @dg.op(name=BACKTEST_JOB.removesuffix("_job"), out=dg.Out(str))
+    def backtest_policy(
         context: dg.OpExecutionContext,
         config: config_type,  # type: ignore[valid-type]
         datasets: dg.ResourceParam[DatasetStore],
@@ -116,10 +116,10 @@ def make_replay_job(project: Project) -> Job:
             plan = make_plan(project, datasets, config.model_dump())  # type: ignore[attr-defined]
         except (*DATA_ERRORS, pydantic.ValidationError) as error:
             raise dg.Failure(f"Nothing was replayed: {error}", allow_retries=False) from error
-        courses = replay_all(project, plan, context.log)
+        courses = backtest_all(project, plan, context.log)
         if all(course.problem for course in courses):
             reasons = "\n".join(f"{c.policy.name}: {c.problem}" for c in courses)
-            raise dg.Failure(f"No policy could be replayed:\n{reasons}", allow_retries=False)
+            raise dg.Failure(f"No policy could be tried:\n{reasons}", allow_retries=False)
         folder = f"{FOLDER}/{context.run_id}"
         store(project, plan, courses, datasets.storage, folder)
         pages.write(POLICIES_PAGE, policies_html(project, plan, courses))
@@ -136,21 +136,21 @@ def make_replay_job(project: Project) -> Job:
         return folder
 
     @dg.job(
-        name=REPLAY_JOB,
+        name=BACKTEST_JOB,
         description=(
-            "Replays retraining policies over the past days in one run and compares them: "
+            "Tries retraining policies on the past days in one run and compares them: "
             "retrainings, alarms, false alarms, days degraded, mean primary metric and fit "
             "seconds. It changes nothing: no version, no dataset, no asset."
         ),
         executor_def=dg.in_process_executor,
     )
-    def replay_policy_job() -> None:
-        replay_policy()
+    def backtest_policy_job() -> None:
+        backtest_policy()
 
-    return replay_policy_job
+    return backtest_policy_job
 
 
-def replay_config(project: Project) -> type[dg.Config]:
+def backtest_config(project: Project) -> type[dg.Config]:
     """The run config of the job, with the project's own settings as defaults."""
     dials: dict[str, Any] = {name: _dial(project, name) for name in DIALS}
     policy: Any = pydantic.create_model(
@@ -216,7 +216,7 @@ def replay_config(project: Project) -> type[dg.Config]:
             ),
         ),
     }
-    config: type[dg.Config] = pydantic.create_model("ReplayConfig", __base__=dg.Config, **fields)
+    config: type[dg.Config] = pydantic.create_model("BacktestConfig", __base__=dg.Config, **fields)
     return config
 
 
@@ -283,7 +283,7 @@ def make_policy(project: Project, model: ModelSettings, asked: Mapping[str, Any]
             triggers=tuple(dict.fromkeys(asked["triggers"])),
             window_months=settings(TrainingSettings).window_months,
             reactions=settings(ReactionSettings),
-            control=settings(ControlSettings),
+            performance=settings(PerformanceSettings),
             drift=settings(DriftSettings),
             hyperparameters=parse_hyperparameters(
                 model.family, {**model.hyperparameters, **asked["hyperparameters"]}
@@ -381,8 +381,8 @@ class _InService:
         return card.window.fit.pipeline
 
 
-def replay_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[Course]:
-    """Replay one policy after another; one that cannot be has its problem in place of days."""
+def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[Course]:
+    """Try one policy after another; one that cannot be has its problem in place of days."""
     import pandas as pd
 
     workshop = Workshop(
@@ -398,7 +398,7 @@ def replay_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[
     for n, policy in enumerate(plan.policies, 1):
         started, fits = time.perf_counter(), workshop.fits
         try:
-            course = replay(workshop, policy, plan.first, plan.last)
+            course = backtest(workshop, policy, plan.first, plan.last)
         except DATA_ERRORS as error:
             problem = str(error)
             possible = first_possible_day(project, sorted(plan.known), policy.window_months)
@@ -464,7 +464,7 @@ def store(
                 **asdict(course.policy),
                 "hyperparameters": course.policy.hyperparameters.model_dump(mode="json"),
                 "reactions": course.policy.reactions.model_dump(mode="json"),
-                "control": course.policy.control.model_dump(mode="json"),
+                "performance": course.policy.performance.model_dump(mode="json"),
                 "drift": course.policy.drift.model_dump(mode="json"),
                 "trainings": [asdict(training) for training in course.trainings],
                 "alarms": [asdict(alarm) for alarm in course.alarms],

@@ -311,8 +311,8 @@ class Manager:
         definitions = self.make_definitions(self.base, self.storage)
         days = self._days_of(card) if evaluate_past else []
         if days:
-            yardstick = card.model == self.base.evaluation.yardstick
-            names = [model.name for model in self.project.models] if yardstick else [card.model]
+            baseline = card.model == self.base.evaluation.baseline
+            names = [model.name for model in self.project.models] if baseline else [card.model]
             scores = [asset_key(self.base, "validation", name) for name in names]
             self._evaluate(definitions, scores, days)
             last = day_of(days[-1]) + dt.timedelta(days=LONG)

@@ -195,7 +195,7 @@ def _evaluation(made: Proposal) -> Iterator[str]:
         yield "    - tweedie_deviance: {power: 1.5, floor: 0.1}"
         yield "    - bias"
         yield "  primary: wmape"
-    yield f"  yardstick: {_yardstick(made)[0]}"
+    yield f"  baseline: {_baseline(made)[0]}"
     slices = _slices(made)
     if slices:
         yield f"  slices: {flow(slices)}"
@@ -208,7 +208,7 @@ def _slices(made: Proposal) -> list[str]:
     return sorted(few, key=lambda name: made.facts[name].distinct)[:1]
 
 
-def _yardstick(made: Proposal) -> tuple[str, str, dict[str, Any]]:
+def _baseline(made: Proposal) -> tuple[str, str, dict[str, Any]]:
     """Name, family and hyperparameters of the model that the others are compared with."""
     if made.target.labels:
         return "prior", "prior", {}
@@ -249,7 +249,7 @@ def _models(made: Proposal) -> Iterator[str]:
             ("hist_boosting", "hist_gradient_boosting_classifier", small),
         ]
     yield "models:"
-    for name, family, hyperparameters in [_yardstick(made), *models]:
+    for name, family, hyperparameters in [_baseline(made), *models]:
         yield f"  - name: {name}"
         yield f"    family: {family}"
         if hyperparameters:

@@ -1,4 +1,4 @@
-"""The page of a policy replay: the table, and what each policy did on which day."""
+"""The page of a backtest of policies: the table, and what each policy did on which day."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def _table_section(rows: Sequence[Row]) -> str:
         cells = "".join(f"<td>{format_figure(row[column])}</td>" for column in columns)
         if row["problem"]:
             said = html.escape(str(row["problem"]))
-            cells = f'<td class="words" colspan="{len(columns)}">not replayed: {said}</td>'
+            cells = f'<td class="words" colspan="{len(columns)}">not tried: {said}</td>'
         lines.append(f"<tr><td>{html.escape(str(row['policy']))}</td>{cells}</tr>")
     return (
         '<section><h2>The policies side by side</h2><div class="wide"><table>'

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 HOME = "/leaderboard.html"
 PAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.]*\.(html|js)")
 MEDIA_TYPES = {"html": "text/html", "js": "text/javascript"}
-BUILT_BY = {"monitoring.html": "materialize drift", "policies.html": "launch replay_policy_job"}
+BUILT_BY = {"monitoring.html": "materialize drift", "policies.html": "launch backtest_policy_job"}
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 

@@ -22,7 +22,8 @@ from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.ml.models.families import FAMILIES, Inputs, get_family, parse_hyperparameters
 from mlops_assets.ml.models.splits import SPLITS, AgeWeights, Fixed, TrainingWindow
 from mlops_assets.ml.registries import choose
-from mlops_assets.project.custom_sources import OWN_SOURCES
+from mlops_assets.project.custom_sources import CUSTOM_SOURCES
+from mlops_assets.project.old_words import in_new_words
 from mlops_assets.project.plugin_loader import PluginError, use_plugins
 
 PROJECT_FILE = Path(__file__).parents[1] / "project.yaml"
@@ -205,8 +206,8 @@ class SqlSettings(Settings):
         return self
 
 
-class OwnSettings(Settings):
-    kind: Literal["own"]
+class CustomSettings(Settings):
+    kind: Literal["custom"]
     """Rows from a source that a plugin registers."""
     use: str | dict[str, dict[str, Any]]
     """Its name, with options where it has any."""
@@ -214,7 +215,7 @@ class OwnSettings(Settings):
     @pydantic.field_validator("use")
     @classmethod
     def _known(cls, use: str | dict[str, dict[str, Any]]) -> str | dict[str, dict[str, Any]]:
-        choose(OWN_SOURCES, use)
+        choose(CUSTOM_SOURCES, use)
         return use
 
 
@@ -225,7 +226,7 @@ class ReplaySettings(Settings):
     path: Annotated[str, Field(min_length=1)] | None = None
     """Short for a source of kind `file` with this path."""
     source: (
-        Annotated[FileSettings | SqlSettings | OwnSettings, Field(discriminator="kind")] | None
+        Annotated[FileSettings | SqlSettings | CustomSettings, Field(discriminator="kind")] | None
     ) = None
     """Any other source; it must hold 364 days."""
 
@@ -236,17 +237,17 @@ class ReplaySettings(Settings):
         return self
 
     @property
-    def recording(self) -> FileSettings | SqlSettings | OwnSettings:
+    def recording(self) -> FileSettings | SqlSettings | CustomSettings:
         """The source that is replayed."""
         return self.source or FileSettings(kind="file", path=self.path or "")
 
 
-SourceSettings = FileSettings | LandingSettings | SqlSettings | OwnSettings | ReplaySettings
+SourceSettings = FileSettings | LandingSettings | SqlSettings | CustomSettings | ReplaySettings
 SOURCE_SETTINGS: dict[str, type[Settings]] = {
     "file": FileSettings,
     "landing": LandingSettings,
     "sql": SqlSettings,
-    "own": OwnSettings,
+    "custom": CustomSettings,
     "replay": ReplaySettings,
 }
 
@@ -377,7 +378,7 @@ class FeatureSettings(Settings):
     """Numbers read off the date."""
     lagged_aggregates: list[LaggedAggregate] = []
     """Sums, means and the like of the rows of the days before, by chosen columns."""
-    own: list[str | dict[str, dict[str, Any]]] = []
+    custom: list[str | dict[str, dict[str, Any]]] = []
     """Names of registered features, a plugin's among them, each with options where it has any."""
 
 
@@ -405,7 +406,7 @@ class EvaluationSettings(Settings):
     """Names of metrics, each with options where it has any."""
     primary: str
     """The metric that ranks the models."""
-    yardstick: Identifier
+    baseline: Identifier
     """The model that the others are compared with."""
     slices: Columns = []
     """Columns whose values the metrics are broken down by."""
@@ -461,7 +462,7 @@ class QualitySettings(WindowSettings):
 
 class ChampionSettings(WindowSettings):
     initial: Identifier | None = None
-    """The first champion; the yardstick where none is named."""
+    """The first champion; the baseline where none is named."""
     window_days: Annotated[int, Field(ge=7, le=366)] = 28
     """The days up to today on which a challenger is compared with the champion."""
     min_days: Annotated[int, Field(ge=7, le=366)] = 21
@@ -476,7 +477,7 @@ class ChampionSettings(WindowSettings):
     """The share of the actuals that the intervals of the forecasts are to hold."""
 
 
-class ControlSettings(WindowSettings):
+class PerformanceSettings(WindowSettings):
     window_days: Annotated[int, Field(ge=28, le=366)] = 56
     """How many days of its own a model is judged by."""
     min_days: Annotated[int, Field(ge=14, le=366)] = 21
@@ -488,7 +489,7 @@ class ControlSettings(WindowSettings):
     least_bias: Annotated[float, Field(gt=0, le=10)] = 0.1
     """The bias over a week, as a share of the actuals, that is never an alarm."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
-    """Of the statement that a model is worse than the yardstick."""
+    """Of the statement that a model is worse than the baseline."""
     min_completeness: Annotated[float, Field(ge=0, le=1)] = 0.8
     """The share of the usual rows of a day below which a high loss is put down to its rows."""
 
@@ -591,7 +592,7 @@ class Project(Settings):
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
     quality: QualitySettings = QualitySettings()
-    control: ControlSettings = ControlSettings()
+    performance: PerformanceSettings = PerformanceSettings()
     reactions: ReactionSettings = ReactionSettings()
     drift: DriftSettings = DriftSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -619,10 +620,10 @@ class Project(Settings):
         self._constraints_apply()
         known = [*columns.series, *columns.categorical]
         _refuse(_missing(self.evaluation.slices, known), "evaluation.slices", _not_in(known))
-        _at("features.own", lambda: self.own_features)
+        _at("features.custom", lambda: self.custom_features)
         _refuse(
-            sorted({name for name in self.own_columns if self._taken(name)}),
-            "features.own",
+            sorted({name for name in self.custom_columns if self._taken(name)}),
+            "features.custom",
             "is the name of another column too; rename one of them",
         )
         names = [model.name for model in self.models]
@@ -636,9 +637,7 @@ class Project(Settings):
             "models",
             "is no name for a model, since retrain_all_job retrains them all",
         )
-        _refuse(
-            _missing([self.evaluation.yardstick], names), "evaluation.yardstick", _not_in(names)
-        )
+        _refuse(_missing([self.evaluation.baseline], names), "evaluation.baseline", _not_in(names))
         if self.champion.initial is not None:
             _refuse(_missing([self.champion.initial], names), "champion.initial", _not_in(names))
         try:
@@ -858,7 +857,7 @@ class Project(Settings):
     @property
     def first_champion(self) -> str:
         """The model that is champion before anything was decided."""
-        return self.champion.initial or self.evaluation.yardstick
+        return self.champion.initial or self.evaluation.baseline
 
     @property
     def column_names(self) -> list[str]:
@@ -899,13 +898,13 @@ class Project(Settings):
         delay = self.evaluation.label_delay_days
         means = (days + delay for days in self.features.rolling_means)
         lagged = (one.reach(delay) for one in self.features.lagged_aggregates)
-        own = (feature.reach + delay for feature in self.own_features if feature.reach)
+        own = (feature.reach + delay for feature in self.custom_features if feature.reach)
         return max([*self.features.lags, *means, *lagged, *own], default=0)
 
     @property
     def days_read(self) -> list[int]:
         """How many days before its own the days lie whose rows the features of a day read."""
-        windows = [*self.features.rolling_means, *(own.reach for own in self.own_features)]
+        windows = [*self.features.rolling_means, *(own.reach for own in self.custom_features)]
         lags = [*self.features.lags]
         for lagged in self.features.lagged_aggregates:
             windows += lagged.windows
@@ -944,23 +943,23 @@ class Project(Settings):
         return list(dict.fromkeys([*told_by, *self.evaluation.slices]))
 
     @property
-    def own_features(self) -> list[Feature]:
+    def custom_features(self) -> list[Feature]:
         """The registered features that the settings name, with their options."""
-        return [choose(FEATURES, choice) for choice in self.features.own]
+        return [choose(FEATURES, choice) for choice in self.features.custom]
 
     @property
-    def own_columns(self) -> list[str]:
-        return [name for feature in self.own_features for name in feature.columns]
+    def custom_columns(self) -> list[str]:
+        return [name for feature in self.custom_features for name in feature.columns]
 
-    def _own_columns_of(self, kind: str) -> list[str]:
-        return [name for one in self.own_features if one.kind == kind for name in one.columns]
+    def _custom_columns_of(self, kind: str) -> list[str]:
+        return [name for one in self.custom_features if one.kind == kind for name in one.columns]
 
     def _taken(self, name: str) -> bool:
         """Whether a column of a feature of one's own has a name that another column has."""
         calendar = [feature.value for feature in self.features.calendar]
         computed = [*self.lag_columns, *self.rolling_columns, *self.aggregate_columns, *calendar]
         others = [*self.column_names, *computed]
-        return name in others or self.own_columns.count(name) > 1
+        return name in others or self.custom_columns.count(name) > 1
 
     @property
     def _window_in_words(self) -> str:
@@ -999,10 +998,10 @@ class Project(Settings):
                     for name in lagged.columns(self.columns.target)
                 ),
                 *(feature.value for feature in self.features.calendar),
-                *self._own_columns_of("numeric"),
+                *self._custom_columns_of("numeric"),
                 *self.columns.numeric,
             ),
-            categorical=(*self.columns.categorical, *self._own_columns_of("categorical")),
+            categorical=(*self.columns.categorical, *self._custom_columns_of("categorical")),
             seasonal=seasonal if seasonal in self.lag_columns else None,
             non_negative=self.non_negative,
         )
@@ -1082,6 +1081,10 @@ def load_project(path: str | Path | None = None) -> Project:
         raise ProjectError(f"{file}: expected a mapping of settings, found {values!r}")
     if foreign := [name for name in NOT_SETTINGS if name in values]:
         raise ProjectError(f"{file}, {foreign[0]}: unknown setting")
+    try:
+        values = in_new_words(values, file)
+    except ValueError as error:
+        raise ProjectError(f"{file}, {error}") from error
     try:
         use_plugins(file.parent, _plugins_named(values))
     except PluginError as error:

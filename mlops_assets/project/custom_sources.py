@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class OwnSource(Configurable, ABC):
+class CustomSource(Configurable, ABC):
     """Rows by day; the fields of a subclass are the options of its users."""
 
     @abstractmethod
@@ -27,10 +27,10 @@ class OwnSource(Configurable, ABC):
         return None
 
 
-OWN_SOURCES: Registry[type[OwnSource]] = Registry("source")
+CUSTOM_SOURCES: Registry[type[CustomSource]] = Registry("source")
 
 
-def register(source: type[OwnSource]) -> type[OwnSource]:
+def register(source: type[CustomSource]) -> type[CustomSource]:
     """Make a source known under its name."""
-    OWN_SOURCES.add(source, source)
+    CUSTOM_SOURCES.add(source, source)
     return source

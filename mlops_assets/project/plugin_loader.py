@@ -16,12 +16,12 @@ from mlops_assets.ml.metrics.metric import METRICS
 from mlops_assets.ml.models.families import FAMILIES
 from mlops_assets.ml.models.splits import SPLITS
 from mlops_assets.ml.registries import Place, Registry
-from mlops_assets.project.custom_sources import OWN_SOURCES
+from mlops_assets.project.custom_sources import CUSTOM_SOURCES
 
 GROUP = "mlops_assets.plugins"
 PACKAGE = "project_plugins"
 """The package that plugin files lie in while their project is in use; it is no real one."""
-REGISTRIES: tuple[Registry[Any], ...] = (FAMILIES, METRICS, FEATURES, SPLITS, OWN_SOURCES)
+REGISTRIES: tuple[Registry[Any], ...] = (FAMILIES, METRICS, FEATURES, SPLITS, CUSTOM_SOURCES)
 
 
 class PluginError(ValueError):

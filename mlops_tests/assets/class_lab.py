@@ -70,7 +70,7 @@ def make_class_settings(target: str) -> dict[str, Any]:
                 "calibration_error",
             ],
             "primary": "log_loss" if two else "roc_auc",
-            "yardstick": "prior",
+            "baseline": "prior",
             "slices": ["region"],
         },
         "models": [{"name": name, "family": family} for name, family in models.items()],

@@ -68,7 +68,7 @@ def make_flight_settings() -> dict[str, Any]:
         "evaluation": {
             "metrics": ["mae", "wmape", "rmse", "bias"],
             "primary": "mae",
-            "yardstick": "usual",
+            "baseline": "usual",
             "slices": ["carrier", "origin"],
         },
         "champion": {"window_days": 14, "min_days": 10},

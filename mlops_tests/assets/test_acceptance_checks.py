@@ -123,19 +123,19 @@ def ridge_on_holdout(lab: Lab, alpha: float) -> float:
     return wmape(late["units"], np.maximum(pipeline.predict(late[columns]), 0))
 
 
-def test_a_version_worse_than_the_yardstick_is_kept_but_the_one_before_serves(lab: Lab) -> None:
+def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(lab: Lab) -> None:
     _, before = lab.models.cards("linear")
     result, card = train(lab, "linear", MARCH, alpha=1e6)
     assert not result.success
     [failure] = [event for event in result.all_events if event.is_step_failure]
     assert failure.step_failure_data.error is not None
-    assert "models/linear: beats_yardstick" in failure.step_failure_data.error.message
+    assert "models/linear: beats_baseline" in failure.step_failure_data.error.message
     # it repeats last week: by hand, from the rows of the source
     units = make_rows().set_index(["category", "date"])["units"].unstack("category")
     naive = wmape(units.loc[HOLDOUT].stack(), units.shift(7).loc[HOLDOUT].stack())
     loss = ridge_on_holdout(lab, 1e6)
     assert loss > naive
-    found = evaluations(result)["beats_yardstick"]
+    found = evaluations(result)["beats_baseline"]
     assert not found.passed
     assert found.blocking
     assert found.description == (
@@ -147,7 +147,7 @@ def test_a_version_worse_than_the_yardstick_is_kept_but_the_one_before_serves(la
     metadata = lab.metadata("models/linear", MARCH)
     assert metadata["accepted"] is False
     assert f"It does not serve; `{before.version}` goes on." in metadata["not_accepted"]
-    assert f"- beats_yardstick: {found.description}" in metadata["not_accepted"]
+    assert f"- beats_baseline: {found.description}" in metadata["not_accepted"]
     # stored, shown, loadable, and yet never in service
     assert lab.models.find(card.version) == card
     assert lab.models.in_service("linear", dt.date(2026, 3, 10)) == before
@@ -159,7 +159,7 @@ def test_a_version_worse_than_the_yardstick_is_kept_but_the_one_before_serves(la
 @pytest.mark.parametrize(
     ("mood", "check", "why"),
     [
-        ("backwards", "beats_yardstick", r".* is above 0\.3068, the wmape of seasonal_naive on .*"),
+        ("backwards", "beats_baseline", r".* is above 0\.3068, the wmape of seasonal_naive on .*"),
         ("constant", "sound_forecasts", r"all 21 forecasts are 5"),
         ("lost", "sound_forecasts", r"21 of 21 forecasts are not finite"),
         ("unseeded", "reproducible", r"\d+ of 63 forecasts differ between two fits on the same .*"),
@@ -188,8 +188,8 @@ def test_forecasts_that_are_not_finite_have_no_scores_and_fail_all_that_need_one
 ) -> None:
     _, card = train(moody_lab, "moody", MARCH, mood="lost")
     assert card.holdout == card.importance == {}
-    assert failed(card) == {"beats_yardstick", "no_worse_than_in_service", "sound_forecasts"}
-    assert card.checks["beats_yardstick"].why == "forecasts that are not finite have no score"
+    assert failed(card) == {"beats_baseline", "no_worse_than_in_service", "sound_forecasts"}
+    assert card.checks["beats_baseline"].why == "forecasts that are not finite have no score"
 
 
 def test_without_an_earlier_version_a_rejected_one_leaves_the_days_unserved(
@@ -290,7 +290,7 @@ def test_in_a_range_of_months_each_has_its_own_checks_and_none_fails_the_run(
     result = moody_lab.run("models/moody", FEBRUARY, MARCH)
     assert result.success
     assert moody_lab.done("models/moody") == {FEBRUARY, MARCH}
-    found = [e for e in result.get_asset_check_evaluations() if e.check_name == "beats_yardstick"]
+    found = [e for e in result.get_asset_check_evaluations() if e.check_name == "beats_baseline"]
     assert [(e.partition, e.passed) for e in found if e.partition] == [
         (FEBRUARY, False),
         (MARCH, False),

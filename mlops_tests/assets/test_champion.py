@@ -71,7 +71,7 @@ def retire(lab: Lab, model: str) -> None:
         lab.models.decisions.record(Action.RETIRE, model, version=card.version)
 
 
-def test_the_first_champion_is_the_yardstick(lab: Lab) -> None:
+def test_the_first_champion_is_the_baseline(lab: Lab) -> None:
     configure(lab)
     write_losses(lab, [FEBRUARY], {NAIVE: 0.5, LINEAR: 0.3})
     assert lab.run("champion", FEBRUARY).success

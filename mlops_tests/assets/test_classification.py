@@ -113,7 +113,7 @@ def test_the_champion_loads_as_a_pipeline_of_labels(built: Lab) -> None:
 
 
 def test_checks_that_do_not_apply_are_left_out(built: Lab) -> None:
-    two = {"control_limits", "yardstick", "bias", "slices"}
+    two = {"control_limits", "baseline", "bias", "slices"}
     assert set(checks_of(built.project, "logistic")) == (
         two if is_binary(built) else two - {"bias"}
     )

@@ -97,7 +97,7 @@ def test_plain_rows_without_series(empty_lab: Lab) -> None:
     settings["columns"] |= {"series": []}
     settings["features"] = {"calendar": ["month"]}
     settings["models"] = [{"name": "linear", "family": "ridge"}]
-    settings["evaluation"]["yardstick"] = "linear"
+    settings["evaluation"]["baseline"] = "linear"
     empty_lab.write(make_rows(), settings)
     # no lags: whole months begin on 1 January, so February has a training set of 31 days
     assert empty_lab.run("observations features", "2026-01-01", "2026-02-02").success

@@ -3,7 +3,7 @@
 import dagster as dg
 from pandas.testing import assert_frame_equal
 
-from mlops_assets.ml.monitoring.performance import BIAS, CHECKS, LIMITS, YARDSTICK
+from mlops_assets.ml.monitoring.performance import BASELINE, BIAS, CHECKS, LIMITS
 from mlops_assets.resources.stores.check_results import CheckStore, facts_dataset
 from mlops_tests.assets.lab import Lab, keys, make_rows
 
@@ -41,11 +41,11 @@ def test_every_day_tells_of_every_check_and_a_shift_fails_two(lab: Lab) -> None:
         assert dict(zip(checks["check"], checks["passed"], strict=True)) == found[str(day)]
 
 
-def test_the_yardstick_is_not_compared_with_itself(lab: Lab) -> None:
+def test_the_baseline_is_not_compared_with_itself(lab: Lab) -> None:
     assert lab.run(BOTH, "2026-02-01", "2026-02-02").success
     checks = CheckStore(lab.datasets)
-    assert YARDSTICK not in set(checks.read(["validation/seasonal_naive"], ["2026-02-01"])["check"])
-    assert YARDSTICK in set(checks.read(["validation/linear"], ["2026-02-01"])["check"])
+    assert BASELINE not in set(checks.read(["validation/seasonal_naive"], ["2026-02-01"])["check"])
+    assert BASELINE in set(checks.read(["validation/linear"], ["2026-02-01"])["check"])
 
 
 def test_a_range_is_judged_as_its_days_one_by_one(lab: Lab) -> None:

@@ -26,13 +26,13 @@ def test_the_metadata_of_a_day_by_hand(lab: Lab) -> None:
     assert naive["wmape"] == pytest.approx(error.sum() / actual.sum(), rel=1e-5)
     assert naive["bias"] == pytest.approx((week_ago - actual).mean(), rel=1e-5)
     assert naive["rows"] == 3
-    assert not [name for name in naive if name.endswith("_vs_yardstick")]
+    assert not [name for name in naive if name.endswith("_vs_baseline")]
     linear = lab.metadata("validation/linear", "2026-03-10")
     [card] = [card for card in lab.models.cards("linear") if card.month == MARCH]
     assert linear["version"] == card.version
     assert linear["trained_through"] == "2026-02-28"
     for metric in ("mae", "wmape", "rmse", "tweedie_deviance", "bias"):
-        assert linear[f"{metric}_vs_yardstick"] == pytest.approx(
+        assert linear[f"{metric}_vs_baseline"] == pytest.approx(
             linear[metric] - naive[metric], abs=1e-4
         )
     assert linear["slices"].splitlines()[2].startswith("|bakery|2|")
@@ -98,7 +98,7 @@ def test_a_damaged_card_says_so_and_spares_the_other_models(lab: Lab) -> None:
     assert lab.run("validation/linear", MARCH).success
     metadata = lab.metadata("validation/linear", MARCH)
     assert metadata["mae"] > 0
-    assert "mae_vs_yardstick" not in metadata
+    assert "mae_vs_baseline" not in metadata
 
 
 def test_damaged_features_fail_their_day_alone(lab: Lab) -> None:

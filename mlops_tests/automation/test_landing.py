@@ -37,7 +37,7 @@ def make_project(folder: Path, *, series: bool = True, **source: object) -> Proj
         values["columns"] = values["columns"] | {"series": []}
         values["features"] = {"calendar": ["day_of_week"]}
         values["models"] = [{"name": "linear", "family": "ridge"}]
-        values["evaluation"] = values["evaluation"] | {"yardstick": "linear"}
+        values["evaluation"] = values["evaluation"] | {"baseline": "linear"}
     return Project.model_validate(values)
 
 

@@ -219,12 +219,12 @@ def test_a_training_makes_its_month_stale_and_asks_again_after_another(
     ]
 
 
-def test_a_training_of_the_yardstick_makes_every_difference_to_it_stale(
+def test_a_training_of_the_baseline_makes_every_difference_to_it_stale(
     instance: dg.DagsterInstance, partitions: Partitions, models: Versions
 ) -> None:
     for name in MODELS:
         materialize(instance, f"validation/{name}", days(1, 2))
-    materialize(instance, f"models/{PROJECT.evaluation.yardstick}", ["2026-03-01"])
+    materialize(instance, f"models/{PROJECT.evaluation.baseline}", ["2026-03-01"])
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
         ("+".join(SCORES), "01", "02")
     ]

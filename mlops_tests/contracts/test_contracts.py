@@ -244,7 +244,7 @@ def test_a_feature_is_tried_on_the_columns_of_the_settings() -> None:
     )
 
     class Own(Feature):
-        name = "own"
+        name = "custom"
         description = "For tests."
 
         def compute(self, rows: Any, earlier: Any, columns: Any) -> Any:
@@ -273,10 +273,10 @@ def test_a_feature_that_keeps_what_it_saw_of_the_future() -> None:
         known[:] = [float(observations["units"].iloc[-1])]
         return original([spy], *rest)
 
-    original = contracts.add_own_features
+    original = contracts.add_custom_features
     contracts_add = lambda features, *rest: asked(features[0], *rest)  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contracts, "add_own_features", contracts_add)
+        patch.setattr(contracts, "add_custom_features", contracts_add)
         found = " ".join(contracts.feature_problems(Spy()))
     assert "differ when the target of that day" in found
 

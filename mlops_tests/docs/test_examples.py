@@ -28,7 +28,7 @@ EXAMPLES = REPOSITORY / "examples"
 NAMES = ("delays", "airports", "punctuality")
 ONE_DAY = dt.timedelta(days=1)
 # The month of the recording that last month is a replay of, whenever the tests run: in it, models
-# are better than the yardstick by far more than chance.
+# are better than the baseline by far more than chance.
 MONTH = dt.date(2013, 9, 1)
 
 
@@ -121,7 +121,7 @@ def test_a_month_of_it_is_built(built: Built) -> None:
 def test_its_newest_day_is_complete(built: Built) -> None:
     project, day = built.project, built.yesterday
     board = built.dataset("leaderboard", day)
-    assert project.evaluation.yardstick in set(board["model"])
+    assert project.evaluation.baseline in set(board["model"])
     [champion] = built.dataset("champion", day)["champion"]
     assert champion in set(board["model"])
     forecasts = built.dataset("forecast", day)
@@ -135,12 +135,12 @@ def test_its_newest_day_is_complete(built: Built) -> None:
     assert len(built.dataset("drift", day)) >= len(project.columns.numeric)
 
 
-def test_its_best_model_beats_the_yardstick(built: Built) -> None:
+def test_its_best_model_beats_the_baseline(built: Built) -> None:
     project = built.project
     last_day = add_months(built.last_month, 1) - ONE_DAY
     board = built.dataset("leaderboard", last_day).set_index("model")
     primary = board[f"{project.evaluation.primary}_28d"]
-    assert primary.min() < 0.95 * primary[project.evaluation.yardstick]
+    assert primary.min() < 0.95 * primary[project.evaluation.baseline]
 
 
 @pytest.mark.parametrize("name", NAMES)

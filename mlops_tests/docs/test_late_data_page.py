@@ -24,7 +24,7 @@ def test_every_snippet_is_read_as_settings() -> None:
     defaults = Project.model_validate(make_settings())
     for snippet in snippets:
         project = Project.model_validate(make_settings() | {"folder": Path("/p")} | snippet)
-        assert project.control.min_completeness == defaults.control.min_completeness
+        assert project.performance.min_completeness == defaults.performance.min_completeness
         assert project.schedule.late_days == defaults.schedule.late_days
         if "source" in snippet:
             assert isinstance(project.source, LandingSettings)

@@ -19,7 +19,7 @@ REST = {
     "source": {"kind": "file", "path": "rows.csv"},
     "first_day": "2026-01-01",
     "training": {"window_months": 1, "holdout_days": 7},
-    "evaluation": {"metrics": ["mae"], "primary": "mae", "yardstick": "naive"},
+    "evaluation": {"metrics": ["mae"], "primary": "mae", "baseline": "naive"},
     "models": [{"name": "naive", "family": "seasonal_naive"}],
 }
 

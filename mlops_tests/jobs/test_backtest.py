@@ -1,4 +1,4 @@
-"""The job replays policies as the live system would have served, and changes nothing of it."""
+"""The job tries policies as the live system would have served, and changes nothing of it."""
 
 import json
 import os
@@ -13,7 +13,13 @@ import pandas as pd
 import pytest
 
 from mlops_assets.definitions import make_definitions
-from mlops_assets.jobs.backtest import DEFAULT_POLICIES, DIALS, REPLAY_JOB, make_plan, replay_config
+from mlops_assets.jobs.backtest import (
+    BACKTEST_JOB,
+    DEFAULT_POLICIES,
+    DIALS,
+    backtest_config,
+    make_plan,
+)
 from mlops_assets.ml.backtest.policies import MEANINGS
 from mlops_tests.assets.lab import QUIET, Lab, reason
 from mlops_tests.small import REPOSITORY
@@ -24,10 +30,10 @@ TOO_LONG = {"name": "too | long", "window_months": 2}
 
 
 def run(lab: Lab, **config: Any) -> dg.ExecuteInProcessResult:
-    job = make_definitions(lab.project, lab.storage).resolve_job_def(REPLAY_JOB)
+    job = make_definitions(lab.project, lab.storage).resolve_job_def(BACKTEST_JOB)
     return job.execute_in_process(
         instance=lab.instance,
-        run_config=QUIET | {"ops": {"replay_policy": {"config": config}}},
+        run_config=QUIET | {"ops": {"backtest_policy": {"config": config}}},
         raise_on_error=False,
     )
 
@@ -98,7 +104,7 @@ def test_a_replay_is_what_was_live_and_touches_nothing(lab: Lab) -> None:
         ),
         ({"policies": [{"name": "a", "cadence": "daily"}]}, "policy 'a': 'daily' is no cadence"),
         ({"policies": [{"name": "a", "failures": 9}]}, "policy 'a': ReactionSettings = "),
-        ({"policies": [{"name": "a", "control_width": 0.1}]}, "width = 0.1: Input should be"),
+        ({"policies": [{"name": "a", "performance_width": 0.1}]}, "width = 0.1: Input should be"),
         (
             {"policies": [{"name": "a", "hyperparameters": {"alpha": -1}}]},
             "policy 'a': hyperparameters of ridge: alpha = -1",
@@ -112,7 +118,7 @@ def test_a_replay_is_what_was_live_and_touches_nothing(lab: Lab) -> None:
 )
 def test_bad_input_is_refused_before_any_work(lab: Lab, config: dict[str, Any], said: str) -> None:
     usual = {"model": "linear", "first_day": "", "last_day": "", "policies": [MONTHLY]}
-    asked = replay_config(lab.project)(**usual | config).model_dump()
+    asked = backtest_config(lab.project)(**usual | config).model_dump()
     with pytest.raises(ValueError, match=re.escape(said)):
         make_plan(lab.project, lab.datasets, asked)
 
@@ -127,23 +133,23 @@ def test_a_refusal_fails_the_run_with_the_reason(empty_lab: Lab) -> None:
 def test_where_no_policy_can_begin_the_run_fails_with_the_reasons(lab: Lab) -> None:
     result = run(lab, policies=[{"name": "stiff", "hyperparameters": {"alpha": 1_000_000}}])
     assert reason(result).startswith(
-        "No policy could be replayed:\nstiff: the first version was not accepted: beats_yardstick"
+        "No policy could be tried:\nstiff: the first version was not accepted: beats_baseline"
     )
     assert not lab.storage.exists("policies")
 
 
 def test_the_launchpad_explains_every_field_and_starts_from_policies_to_compare(lab: Lab) -> None:
-    fields = replay_config(lab.project).to_fields_dict()
+    fields = backtest_config(lab.project).to_fields_dict()
     assert fields["policies"].default_value == DEFAULT_POLICIES
     assert all(field.description for field in fields.values())
-    config = replay_config(lab.project)(policies=[MONTHLY])
+    config = backtest_config(lab.project)(policies=[MONTHLY])
     [policy] = config.policies  # type: ignore[attr-defined]
     described = {name: field.description for name, field in type(policy).model_fields.items()}
     assert all(described.values())
     assert described["failures"].endswith(
         "(at least 1, at most 60). Left out: 3, as reactions.failures."
     )
-    config = replay_config(lab.project)(policies=DEFAULT_POLICIES)
+    config = backtest_config(lab.project)(policies=DEFAULT_POLICIES)
     plan = make_plan(lab.project, lab.datasets, config.model_dump())
     assert [policy.name for policy in plan.policies] == [p["name"] for p in DEFAULT_POLICIES]
 

@@ -974,7 +974,7 @@ def test_days_that_lose_their_only_version_lose_their_scores(lab: Lab) -> None:
     assert board(lab, "2026-03-27").loc["linear", "days_28d"] == 28
 
 
-def test_a_rollback_of_the_yardstick_evaluates_every_model_again(lab: Lab) -> None:
+def test_a_rollback_of_the_baseline_evaluates_every_model_again(lab: Lab) -> None:
     """Their differences to it change."""
     late = lab.models.cards("seasonal_naive")[-1]
     done(asked(lab, "retire_version_job", version=late.version, evaluate_past=True))

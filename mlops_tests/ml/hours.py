@@ -31,7 +31,7 @@ def hours_settings() -> dict[str, Any]:
         },
         "features": {"lags": [7]},
         "training": {"window_months": 1, "holdout_days": 7},
-        "evaluation": {"metrics": ["mae"], "primary": "mae", "yardstick": "naive"},
+        "evaluation": {"metrics": ["mae"], "primary": "mae", "baseline": "naive"},
         "models": [{"name": "naive", "family": "seasonal_naive"}],
     }
 

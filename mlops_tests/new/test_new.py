@@ -39,7 +39,7 @@ def test_a_row_per_shop_product_and_day_is_a_project_of_series(tmp_path: Path) -
     assert project.constraints["sold"].min == 0
     assert not project.constraints["promotion"].nullable
     assert project.evaluation.primary == "wmape"
-    assert project.evaluation.yardstick == "seasonal_naive"
+    assert project.evaluation.baseline == "seasonal_naive"
     assert "tweedie_deviance" in str(project.evaluation.metrics)
     text = (tmp_path / "demand" / "project.yaml").read_text(encoding="utf-8")
     assert "# left out: receipt: different in every row" in text
@@ -151,7 +151,7 @@ def test_two_labels_are_classes(tmp_path: Path) -> None:
     project = make(write(rows, tmp_path), tmp_path / "p", "--target", "late")
     assert project.task == "classification"
     assert project.labels == ("no", "yes")
-    assert project.evaluation.yardstick == "prior"
+    assert project.evaluation.baseline == "prior"
     assert project.columns.numeric == ["distance"]
     assert settings(tmp_path / "p")["classes"] == {"labels": ["no", "yes"], "positive": "yes"}
 

@@ -1,4 +1,4 @@
-"""The page of a policy replay says what the courses say, and what the figures mean."""
+"""The page of a backtest of policies says what the courses say, and what the figures mean."""
 
 import datetime as dt
 import json
@@ -23,7 +23,7 @@ from mlops_assets.ml.backtest.policies import (
 )
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.pages.policies_page import RED, policies_page
-from mlops_assets.project import ControlSettings, DriftSettings, ReactionSettings
+from mlops_assets.project import DriftSettings, PerformanceSettings, ReactionSettings
 
 MARCH = pd.DatetimeIndex(["2026-03-01", "2026-03-02", "2026-03-04"], name="date")
 
@@ -36,7 +36,7 @@ def make_policy(name: str) -> Policy:
         triggers=(),
         hyperparameters=parse_hyperparameters("ridge", {}),
         reactions=ReactionSettings(),
-        control=ControlSettings(),
+        performance=PerformanceSettings(),
         drift=DriftSettings(),
     )
 
@@ -82,7 +82,7 @@ def test_the_table_has_a_row_per_policy_and_its_problem_in_words(text: str) -> N
     assert cells == [
         ["policy", "mean wmape", *MEANINGS],
         ["monthly &lt;x&gt;", "0.3", "2", "2", "1", "1", "3", "22"],
-        ["long", "not replayed: too few days &lt;/script&gt;"],
+        ["long", "not tried: too few days &lt;/script&gt;"],
     ]
 
 

@@ -192,7 +192,7 @@ def test_loading_definitions_with_a_plugin_stays_light(tmp_path: Path) -> None:
     small = write_small_project(tmp_path / "small")
     settings = yaml.safe_load(small.read_text(encoding="utf-8"))
     settings["plugins"] = ["ideas", "mlops_assets.plugins.xgboost"]
-    settings["features"]["own"] = [{"weekday_mean": {"weeks": 2}}]
+    settings["features"]["custom"] = [{"weekday_mean": {"weeks": 2}}]
     small.write_text(yaml.safe_dump(settings))
     (small.parent / "ideas.py").write_text(METRIC.format(name="worst"))
     script = (

@@ -58,7 +58,7 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("evaluation.primary", "mape", "evaluation.primary: 'mape' not among: mae, wmape"),
         ("evaluation.metrics", ["mape"], "evaluation.metrics: 'mape'"),
         ("evaluation.slices", ["shop"], "evaluation.slices: 'shop' not among: department"),
-        ("evaluation.yardstick", "naive", "evaluation.yardstick: 'naive' not among"),
+        ("evaluation.baseline", "naive", "evaluation.baseline: 'naive' not among"),
         ("constraints", {"price": {}}, "constraints: 'price' not among: date, department"),
         ("constraints", {}, "tweedie_deviance needs a target of at least 0"),
         ("training.window_months", 11, "window_months: 11 months and the longest lag of 28 days"),
@@ -73,7 +73,7 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         (
             "source",
             {},
-            "source.kind: missing; the kinds are: 'file', 'landing', 'sql', 'own', 'replay'",
+            "source.kind: missing; the kinds are: 'file', 'landing', 'sql', 'custom', 'replay'",
         ),
         ("source", {"kind": "replay"}, "source: name either the path of a file or a source"),
         ("source.source", {"kind": "sql", "url_env": "A", "table": "t"}, "source: name either"),

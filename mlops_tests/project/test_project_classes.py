@@ -39,7 +39,7 @@ def test_several_labels_keep_their_order(tmp_path: Path) -> None:
             ["'ridge' are not for a task of classification", "prior, logistic_regression"],
         ),
         (
-            {"evaluation": {"metrics": ["mae"], "primary": "mae", "yardstick": "prior"}},
+            {"evaluation": {"metrics": ["mae"], "primary": "mae", "baseline": "prior"}},
             ["'mae' are not for a task of classification", "log_loss, brier_score"],
         ),
         (

@@ -1,7 +1,7 @@
 """The whole life of a model in the web UI, from its creation to the day it is dropped.
 
 The units of the data are three times the promotion, which differs from day to day: whoever reads
-it must beat the yardstick, which repeats last week.
+it must beat the baseline, which repeats last week.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ WEEKS = 22
 
 
 def write_project(folder: Path) -> None:
-    """Settings with the yardstick alone, and rows up to and including tomorrow."""
+    """Settings with the baseline alone, and rows up to and including tomorrow."""
     folder.mkdir(parents=True)
     last = yesterday() + dt.timedelta(days=2)
     days = pd.date_range(last - dt.timedelta(weeks=WEEKS), last)

@@ -86,7 +86,7 @@ def write_project(folder: Path, name: str) -> None:
     make_rows().to_parquet(folder / "rows.parquet", index=False)
     settings = make_settings() | {"name": name, "first_day": FIRST_DAY}
     settings["models"] = [model for model in settings["models"] if model["name"] == "linear"]
-    settings["evaluation"] |= {"yardstick": "linear"}
+    settings["evaluation"] |= {"baseline": "linear"}
     (folder / "project.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 

@@ -310,7 +310,7 @@ def test_metadata_of_a_day_and_of_the_leaderboard(built: Spine) -> None:
     assert metadata["wmape"] == pytest.approx(error.sum() / stored["actual"].sum(), rel=1e-5)
     naive = built.datasets.read("validation/seasonal_naive", [day])
     naive_mae = (naive["forecast"] - naive["actual"]).abs().mean()
-    assert metadata["mae_vs_yardstick"] == pytest.approx(error.mean() - naive_mae, rel=1e-5)
+    assert metadata["mae_vs_baseline"] == pytest.approx(error.mean() - naive_mae, rel=1e-5)
     assert metadata["tweedie_deviance_options"] == "power 1.5, floor 0.1"
     assert metadata["version"] == stored["version"].iloc[0]
     week_ago = built.datasets.read("observations", [built.day(7)])

@@ -1,4 +1,4 @@
-"""Retraining policies, replayed: what each would have done over past days, and what it came to.
+"""Retraining policies, tried on the past: what each would have done, and what it came to.
 
 Day after day the version in service is scored, judged and, where the policy says so, replaced, as
 the live system does. It only ever learns from rows of days before those that it is scored on.
@@ -28,8 +28,8 @@ from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import (
     CRON_MONTHS,
     Cadence,
-    ControlSettings,
     DriftSettings,
+    PerformanceSettings,
     ReactionSettings,
 )
 
@@ -55,9 +55,9 @@ MEANINGS = {
     "until a new version serves, or until fewer of the days fail than raise one",
     "false": "alarms whose training, the one that they caused or else the next, was refused or "
     "did no better on the days that it served than the version that it replaced",
-    "undecided": "alarms that no training followed before the replay ended",
+    "undecided": "alarms that no training followed before the backtest ended",
     "days degraded": "days from the first failing one of each alarm through the evening of the "
-    "training that ended it, or through the last failing one, or to the end of the replay",
+    "training that ended it, or through the last failing one, or to the end of the backtest",
     "fit seconds": "what the retrainings took, each as if this policy had been alone",
 }
 
@@ -84,7 +84,7 @@ class Policy:
     """Of TRIGGERS, those by which an alarm is raised and answered; none: alarms are counted."""
     hyperparameters: Hyperparameters
     reactions: ReactionSettings
-    control: ControlSettings
+    performance: PerformanceSettings
     drift: DriftSettings
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class Policy:
                 )
 
     def due(self, day: dt.date, first: dt.date) -> bool:
-        """Whether a training is due before a day of a replay, whatever the checks say."""
+        """Whether a training is due before a day of a backtest, whatever the checks say."""
         if every := parse_cadence(self.cadence):
             return (day - first).days % every == 0
         if self.cadence == WEEKLY:
@@ -174,7 +174,7 @@ class Course:
         }
 
 
-def replay(workshop: Workshop, policy: Policy, first: dt.date, last: dt.date) -> Course:
+def backtest(workshop: Workshop, policy: Policy, first: dt.date, last: dt.date) -> Course:
     """Walk the days from the first to the last as the policy says.
 
     ValueError where nothing can be trained before the first day.
@@ -184,7 +184,7 @@ def replay(workshop: Workshop, policy: Policy, first: dt.date, last: dt.date) ->
 
 @dataclass
 class _Walk:
-    """The state of a replay on its way."""
+    """The state of a backtest on its way."""
 
     workshop: Workshop
     policy: Policy
@@ -316,7 +316,7 @@ class _Walk:
                 if self.previous is None
                 else column(workshop.forecast(self.previous, first, last))
             ),
-            yardstick=float("nan"),
+            baseline_forecast=float("nan"),
             covered=float("nan"),
             version=self.number,
         )
@@ -331,10 +331,10 @@ class _Walk:
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, Verdict]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
-            reach = pd.Timestamp(first) - pd.Timedelta(days=policy.control.window_days + WEEK)
+            reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
             facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
             verdicts = judge_days(
-                policy.control, project.primary_metric, facts, days, against_yardstick=False
+                policy.performance, project.primary_metric, facts, days, against_baseline=False
             )
         if DRIFT in self.watched:
             assert self.version is not None

@@ -88,7 +88,7 @@ class WeekdayMean(Feature):
         return means.reindex(keys if len(columns.series) > 1 else keys.get_level_values(0))
 
 
-def add_own_features(
+def add_custom_features(
     features: Sequence[Feature],
     columns: "ColumnSettings",
     observations: "pd.DataFrame",

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mlops_assets.ml.features.custom_features import FeatureError, add_own_features
+from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
 from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.project import CalendarFeature, Project
@@ -49,8 +49,8 @@ def make_features(
         feature.value: calendar_feature(rows[date], feature)
         for feature in project.features.calendar
     }
-    return add_own_features(
-        project.own_features,
+    return add_custom_features(
+        project.custom_features,
         project.columns,
         observations,
         rows.assign(**history, **aggregates, **calendar),

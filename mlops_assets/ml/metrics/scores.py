@@ -18,7 +18,7 @@ FORECAST_COLUMNS = (
 RESERVED_COLUMNS = (
     *FORECAST_COLUMNS,
     *("model", "lower", "upper", "inputs_from", "residual", "radius", "nth"),
-    *("yardstick", "covered", "error", "size", "rows", "num", "den", "without"),
+    *("baseline_forecast", "covered", "error", "size", "rows", "num", "den", "without"),
 )
 
 

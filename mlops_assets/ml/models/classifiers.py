@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Prior(Family):
     name = "prior"
     description = (
-        "The share of each class in the training rows, whatever the inputs: the yardstick that a "
+        "The share of each class in the training rows, whatever the inputs: the baseline that a "
         "model has to beat."
     )
     tasks = ("classification",)

@@ -228,7 +228,7 @@ class NoHyperparameters(Hyperparameters):
 @register
 class SeasonalNaive(Family):
     name = "seasonal_naive"
-    description = "Repeats the target of a week ago: the yardstick that a model has to beat."
+    description = "Repeats the target of a week ago: the baseline that a model has to beat."
     hyperparameters = NoHyperparameters
 
     def check(self, hyperparameters: NoHyperparameters, inputs: Inputs) -> None:
@@ -263,7 +263,7 @@ class HistoricalMeanHyperparameters(Hyperparameters):
 @register
 class HistoricalMean(Family):
     name = "historical_mean"
-    description = "The mean target of like rows: a yardstick where nothing repeats by the week."
+    description = "The mean target of like rows: a baseline where nothing repeats by the week."
     hyperparameters = HistoricalMeanHyperparameters
     may_be_constant = True
 

@@ -1,4 +1,4 @@
-"""Whether a model is still good, judged by its own trailing days and by the yardstick."""
+"""Whether a model is still good, judged by its own trailing days and by the baseline."""
 
 import datetime as dt
 import math
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mlops_assets.ml.metrics.metric import FloatArray
     from mlops_assets.ml.monitoring.robust import IntArray
-    from mlops_assets.project import ControlSettings, ReactionSettings
+    from mlops_assets.project import PerformanceSettings, ReactionSettings
 
     BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
@@ -39,14 +39,16 @@ FEWEST_OF_WEEK = 5  # days with rows that speak for a week
 ALL_ROWS = ""  # the slice that holds every row
 JACKKNIFE_PARTS = 20
 ARRAYS = "_sums"  # what a column of arrays is called beside one of numbers: files hold one type
-LIMITS, YARDSTICK, BIAS = "control_limits", "yardstick", "bias"
+# the sums of the baseline, by the name under which facts have always been stored
+THEIRS = "yardstick_"
+LIMITS, BASELINE, BIAS = "control_limits", "baseline", "bias"
 COVERAGE, SLICES = "coverage", "slices"
 LEVEL = (LIMITS, BIAS)  # the checks that say that a model has become worse
 
 # Each check by name, with what it asks of a day.
 CHECKS = {
     LIMITS: "The primary metric is as usual on that weekday, by the model's own weeks before.",
-    YARDSTICK: "Over the last 7 days the model is not surely worse than the yardstick.",
+    BASELINE: "Over the last 7 days the model is not surely worse than the baseline.",
     BIAS: "Over the last 7 days the forecasts are not further off in one direction than usual.",
     COVERAGE: "The intervals hold as large a share of the actuals as usual.",
     SLICES: "No slice did worse over the last 7 days than in the weeks before.",
@@ -90,17 +92,17 @@ def covered_rows(
 def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]) -> "pd.DataFrame":
     """What later days need to know of these: sums by date and slice, as columns of a long frame.
 
-    `forecasts` has the columns date, actual, forecast, yardstick (its forecast, or NaN), covered
+    `forecasts` has the columns date, actual, forecast, baseline (its forecast, or NaN), covered
     (1, 0 or NaN) and those of `slices`. Columns: date, slice (the name of the column, or
     ALL_ROWS), value, the name of the metric, rows, numerator and denominator of the metric, an
-    array each where they are several sums, the same of the yardstick on the rows that both
+    array each where they are several sums, the same of the baseline on the rows that both
     forecast, error (forecast less actual), actual (absolute), covered and intervals; and, of all
     rows, standard_error, that of the metric. Probabilities of several classes have no error.
     """
     import numpy as np
     import pandas as pd
 
-    both = forecasts[forecasts["yardstick"].notna()]
+    both = forecasts[forecasts["baseline_forecast"].notna()]
     values, actual = as_array(forecasts["forecast"]), forecasts["actual"].to_numpy(dtype=float)
     rows = forecasts.assign(
         error=values - actual if values.ndim == 1 else 0.0,
@@ -111,7 +113,7 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
         by = ["date", column] if column else ["date"]
         ours = _sums(metric, forecasts, by)
         shared = _sums(metric, both, by)
-        theirs = _sums(metric, both.assign(forecast=both["yardstick"]), by)
+        theirs = _sums(metric, both.assign(forecast=both["baseline_forecast"]), by)
         groups = rows.groupby(by, sort=True, dropna=False)
         facts = ours.assign(
             error=groups["error"].sum(),
@@ -120,7 +122,7 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
             intervals=groups["covered"].count().astype(float),
             standard_error=math.nan if column else standard_errors(metric, forecasts, by),
         )
-        facts = facts.join(shared.add_prefix("shared_")).join(theirs.add_prefix("yardstick_"))
+        facts = facts.join(shared.add_prefix("shared_")).join(theirs.add_prefix(THEIRS))
         for name in facts.filter(like=ARRAYS):  # a missing array is none, and no number
             known = facts[name].notna()
             facts[name] = [v if k else None for v, k in zip(facts[name], known, strict=True)]
@@ -168,12 +170,12 @@ def standard_errors(
 
 
 def judge_days(
-    settings: "ControlSettings",
+    settings: "PerformanceSettings",
     metric: Metric,
     facts: "pd.DataFrame",
     days: Sequence[dt.date],
     *,
-    against_yardstick: bool,
+    against_baseline: bool,
 ) -> dict[str, dict[str, Verdict]]:
     """Every check of each day that has facts, by key and name.
 
@@ -193,13 +195,13 @@ def judge_days(
             continue
         found = {
             LIMITS: _limits(settings, total, now),
-            YARDSTICK: _against_yardstick(settings, total, now),
+            BASELINE: _against_baseline(settings, total, now),
             BIAS: _bias(settings, total, now),
             COVERAGE: _coverage(settings, total, now),
             SLICES: _slices(settings, parts, now),
         }
-        if not against_yardstick:
-            del found[YARDSTICK]
+        if not against_baseline:
+            del found[BASELINE]
         verdicts[str(day)] = found
     return verdicts
 
@@ -299,8 +301,8 @@ class _Daily:
             values = self.metric.finish(sums["numerator"], sums["denominator"], sums[ROWS])
         return np.where(enough, self.metric.loss(values), math.nan)
 
-    def against_yardstick(self, now: int) -> tuple[float, float, int]:
-        """The loss less that of the yardstick over a week, its standard error, and the days.
+    def against_baseline(self, now: int) -> tuple[float, float, int]:
+        """The loss less that of the baseline over a week, its standard error, and the days.
 
         The standard error is the jackknife's over days, since the rows of a day err together.
         """
@@ -308,7 +310,7 @@ class _Daily:
 
         week = slice(max(now - WEEK + 1, 0), now + 1)
         names = [f"shared_{ROWS}", "shared_numerator", "shared_denominator"]
-        names += ["yardstick_numerator", "yardstick_denominator"]
+        names += [f"{THEIRS}numerator", f"{THEIRS}denominator"]
         sums = [self._column(name)[week] for name in names]
         shared = sums[0] > 0
         sums = [values[shared] for values in sums]
@@ -336,7 +338,7 @@ def _ratio(numerator: "FloatArray", denominator: "FloatArray") -> "FloatArray":
 
 
 def allow_incomplete(
-    settings: "ControlSettings", verdicts: Mapping[str, Verdict], completeness: float | None
+    settings: "PerformanceSettings", verdicts: Mapping[str, Verdict], completeness: float | None
 ) -> dict[str, Verdict]:
     """The verdicts of a day, its loss not held against the model where rows are still to come."""
     limits = verdicts[LIMITS]
@@ -357,7 +359,7 @@ class _Past(NamedTuple):
 
 
 def _past(
-    settings: "ControlSettings", daily: _Daily, values: "FloatArray", end: int
+    settings: "PerformanceSettings", daily: _Daily, values: "FloatArray", end: int
 ) -> _Past | None:
     """The finite values of the window before the position `end`; None when there are too few."""
     import numpy as np
@@ -369,12 +371,12 @@ def _past(
     return _Past(values[window][known], daily.weekdays[window][known])
 
 
-def _not_judged(settings: "ControlSettings", value: float = math.nan) -> Verdict:
+def _not_judged(settings: "PerformanceSettings", value: float = math.nan) -> Verdict:
     why = f"not judged: it has no value, or fewer than {settings.min_days} days before it have one"
     return Verdict(True, why, value=value if math.isfinite(value) else None)
 
 
-def _limits(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
+def _limits(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
     import numpy as np
 
     name, value = daily.metric.loss_name, float(daily.loss[now])
@@ -398,17 +400,15 @@ def _limits(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     return Verdict(False, why, value=value, high=high)
 
 
-def _against_yardstick(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
+def _against_baseline(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
     from scipy.stats import t
 
-    value, error, days = daily.against_yardstick(now)
+    value, error, days = daily.against_baseline(now)
     if not math.isfinite(value) or not math.isfinite(error):
         return Verdict(True, f"not judged: {days} of the last {WEEK} days are common to both")
     high = float(t.ppf(settings.confidence, days - 1)) * error
     name = daily.metric.loss_name
-    said = (
-        f"{name} less the yardstick's is {value:.4g} over {days} days, chance explains {high:.4g}"
-    )
+    said = f"{name} less the baseline's is {value:.4g} over {days} days, chance explains {high:.4g}"
     if value <= high:
         return Verdict(True, said, value=value, high=high)
     why = f"{said}: the model is surely worse; train it again, or retire what serves"
@@ -416,18 +416,18 @@ def _against_yardstick(settings: "ControlSettings", daily: _Daily, now: int) -> 
 
 
 def _highest_loss(
-    settings: "ControlSettings", middle: float, deviation: float, width: float
+    settings: "PerformanceSettings", middle: float, deviation: float, width: float
 ) -> float:
     """The largest usual loss, by the middle and deviation of the logarithms of losses."""
     return math.exp(middle + max(width * deviation, math.log1p(settings.least_width)))
 
 
-def _largest_bias(settings: "ControlSettings", past: _Past, width: float) -> float:
+def _largest_bias(settings: "PerformanceSettings", past: _Past, width: float) -> float:
     """The largest usual bias on either side of zero."""
     return max(width * robust_deviation(past.values), settings.least_bias)
 
 
-def _bias(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
+def _bias(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
     value = float(daily.bias[now])
     past = _past(settings, daily, daily.bias, now - WEEK + 1)
     if past is None or not math.isfinite(value):
@@ -444,7 +444,7 @@ def _bias(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     return Verdict(False, why, value=value, low=-high, high=high)
 
 
-def _coverage(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
+def _coverage(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
     value = float(daily.coverage[now])
     past = _past(settings, daily, daily.coverage, now)
     if past is None or not math.isfinite(value):
@@ -458,7 +458,7 @@ def _coverage(settings: "ControlSettings", daily: _Daily, now: int) -> Verdict:
     return Verdict(False, why, value=value, low=low)
 
 
-def _slices(settings: "ControlSettings", parts: Mapping[str, _Daily], now: int) -> Verdict:
+def _slices(settings: "PerformanceSettings", parts: Mapping[str, _Daily], now: int) -> Verdict:
     """Of the slice that exceeds its limit by most; the limits are widened for their number."""
     judged = sorted(_slice_shares(settings, parts, now), reverse=True)
     if not judged:
@@ -472,7 +472,7 @@ def _slices(settings: "ControlSettings", parts: Mapping[str, _Daily], now: int) 
 
 
 def _slice_shares(
-    settings: "ControlSettings", parts: Mapping[str, _Daily], now: int
+    settings: "PerformanceSettings", parts: Mapping[str, _Daily], now: int
 ) -> Iterator[tuple[float, str, str]]:
     """Share of its limit, what to say of it, and name, for the loss and the bias of each slice."""
     import numpy as np

@@ -19,7 +19,7 @@ REPRODUCED_ROWS = 500
 
 # Each check by name, with what it asks of a version.
 CHECKS = {
-    "beats_yardstick": "On the holdout its primary metric is no worse than the yardstick's.",
+    "beats_baseline": "On the holdout its primary metric is no worse than the baseline's.",
     "no_worse_than_in_service": (
         "On the same rows of the holdout its primary metric is not worse than that of the version "
         "in service by more than acceptance.tolerance."

@@ -4,8 +4,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from mlops_assets.ml.registries import choose
-from mlops_assets.project import OwnSettings, Project
-from mlops_assets.project.custom_sources import OWN_SOURCES
+from mlops_assets.project import CustomSettings, Project
+from mlops_assets.project.custom_sources import CUSTOM_SOURCES
 from mlops_assets.resources.sources.base import SourceError, register
 from mlops_assets.resources.sources.rows import DayHashes, finished, joined
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from mlops_assets.resources.storage import Storage
 
 
-@register("own")
+@register("custom")
 class PluginSource:
     """What a plugin reads, with the columns, types and days that every source gives."""
 
     def __init__(
-        self, settings: OwnSettings, project: Project, storage: "Storage | None" = None
+        self, settings: CustomSettings, project: Project, storage: "Storage | None" = None
     ) -> None:
         self.project = project
-        self.source = choose(OWN_SOURCES, settings.use)
+        self.source = choose(CUSTOM_SOURCES, settings.use)
 
     def __str__(self) -> str:
         return f"source {self.source.name}"

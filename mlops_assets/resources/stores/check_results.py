@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("date", "check", "passed", "severe", "why", "value", "low", "high")
 
+OLD_NAMES = {"yardstick": "baseline"}  # of checks in files of versions before 0.2
+
 
 class Outcome(Protocol):
     """What a check found of a partition; a severe one stops what depends on it."""
@@ -81,7 +83,8 @@ class CheckStore:
         columns = ["asset", *COLUMNS]
         if not parts:
             return pd.DataFrame(columns=columns)
-        return pd.concat(parts, ignore_index=True)[columns]
+        read = pd.concat(parts, ignore_index=True)[columns]
+        return read.replace({"check": OLD_NAMES})
 
 
 def facts_dataset(name: str) -> str:

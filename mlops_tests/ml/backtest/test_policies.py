@@ -1,4 +1,4 @@
-"""A policy replayed on one series whose forecasts are the mean of the last two days learned from.
+"""A policy tried on one series whose forecasts are the mean of the last two days learned from.
 
 The target is 9 and 11 in turns, so that the forecast is 10, then twice as high for a while. A day
 is then off by 9 to 11 of 19 to 21 units, which is far more than usual.
@@ -24,7 +24,7 @@ from mlops_assets.ml.backtest.policies import (
     SCHEDULED,
     Course,
     Policy,
-    replay,
+    backtest,
 )
 from mlops_assets.ml.backtest.workshop import Version, Workshop
 from mlops_assets.ml.models.families import parse_hyperparameters
@@ -33,8 +33,8 @@ from mlops_assets.ml.models.training import Fit, FittedWindow, input_columns
 from mlops_assets.ml.monitoring.performance import cool_down_days
 from mlops_assets.ml.selection.acceptance import CheckOutcome
 from mlops_assets.project import (
-    ControlSettings,
     DriftSettings,
+    PerformanceSettings,
     Project,
     ReactionSettings,
     load_project,
@@ -98,7 +98,7 @@ def make_workshop(
 ) -> Workshop:
     def accept(version: Version, in_service: Version | None) -> dict[str, CheckOutcome]:
         passed = version.trained_through + dt.timedelta(days=1) not in refused
-        return {"beats_yardstick": CheckOutcome(passed=passed, why="as asked")}
+        return {"beats_baseline": CheckOutcome(passed=passed, why="as asked")}
 
     def learned(end: dt.date, months: int, gap: bool) -> Window:
         return Window(months_before(end, months), end)
@@ -115,7 +115,7 @@ def make_policy(**changes: Any) -> Policy:
         "hyperparameters": parse_hyperparameters("ridge", {}),
         "reactions": ReactionSettings(days=5, failures=3, cool_down_days=7),
         # a bias of the week would go on failing after the training, by days before it
-        "control": ControlSettings(min_days=14, least_bias=10.0),
+        "performance": PerformanceSettings(min_days=14, least_bias=10.0),
         "drift": DriftSettings(),
     }
     return Policy(**usual | changes)
@@ -129,7 +129,7 @@ def run(
     **changes: Any,
 ) -> Course:
     workshop = make_workshop(project, make_features(shifted), refused)
-    return replay(workshop, make_policy(**changes), FIRST, last)
+    return backtest(workshop, make_policy(**changes), FIRST, last)
 
 
 def test_a_shift_raises_one_alarm_and_one_training_on_its_third_evening(project: Project) -> None:
@@ -228,11 +228,11 @@ def test_drift_is_watched_where_it_is_a_trigger(project: Project) -> None:
     features = make_features(lambda _: False)
     features.loc[features["date"] >= pd.Timestamp(SHIFT), "unit_price"] += 50
     for triggers, expected in (((DRIFT,), [DRIFT]), ((PERFORMANCE,), [])):
-        course = replay(
+        course = backtest(
             make_workshop(project, features), make_policy(triggers=triggers), FIRST, day(6)
         )
         assert [training.why for training in course.retrainings] == expected
-    [alarm] = replay(
+    [alarm] = backtest(
         make_workshop(project, features), make_policy(triggers=(DRIFT,)), FIRST, day(6)
     ).alarms
     assert alarm.since == day(0)
@@ -242,7 +242,7 @@ def test_drift_is_watched_where_it_is_a_trigger(project: Project) -> None:
 def test_a_fit_is_made_once_whichever_policies_ask_for_it(project: Project) -> None:
     workshop = make_workshop(project, make_features(lambda _: False))
     monthly, never = make_policy(cadence="monthly"), make_policy()
-    courses = [replay(workshop, policy, FIRST, END) for policy in (monthly, never, monthly)]
+    courses = [backtest(workshop, policy, FIRST, END) for policy in (monthly, never, monthly)]
     assert workshop.fits == 4, "1 February to 1 May"
     assert [len(course.retrainings) for course in courses] == [3, 0, 3]
     assert courses[2].summary("wmape")["fit seconds"] == 3 * SECONDS, "as if alone"
@@ -267,7 +267,9 @@ def test_no_number_of_a_day_depends_on_later_rows(
     later.loc[later["date"] > pd.Timestamp(last), ["units", "unit_price"]] = 1000.0
     policy = make_policy(cadence=cadence, triggers=triggers)
     end = FIRST + dt.timedelta(days=70)
-    one, other = (replay(make_workshop(project, f), policy, FIRST, end) for f in (features, later))
+    one, other = (
+        backtest(make_workshop(project, f), policy, FIRST, end) for f in (features, later)
+    )
     until = str(last)
     pd.testing.assert_frame_equal(one.days.loc[:until], other.days.loc[:until])
     for date, number in one.days["training"].items():
@@ -339,7 +341,7 @@ def test_a_reaction_waits_until_the_targets_are_known(project: Project) -> None:
 
     accept = make_workshop(delayed, features).accept
     workshop = Workshop(delayed, "ridge", features, learned, accept)
-    course = replay(workshop, make_policy(), dt.date(2026, 2, 3), day(20))
+    course = backtest(workshop, make_policy(), dt.date(2026, 2, 3), day(20))
     [alarm] = course.alarms
     assert (alarm.since, alarm.raised, alarm.until) == (day(0), day(4), day(4))
     first, training = course.trainings

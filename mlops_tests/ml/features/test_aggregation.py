@@ -65,7 +65,7 @@ def test_without_keys_a_day_is_one_row() -> None:
     values["columns"] |= {"series": [], "categorical": ["weather"]}
     values["features"] = {}
     values["models"] = [{"name": "usual", "family": "historical_mean"}]
-    values["evaluation"] |= {"yardstick": "usual", "slices": []}
+    values["evaluation"] |= {"baseline": "usual", "slices": []}
     project = Project.model_validate(values)
     rows = hours(("2026-03-01", "a", 2, 1.0, "sun"), ("2026-03-01", "b", 3, 2.0, "sun"))
     found = aggregated(project, rows.drop(columns="station"))

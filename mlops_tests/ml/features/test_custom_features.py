@@ -30,7 +30,7 @@ class Fussy(Feature):
 
 def project(*own: object) -> Project:
     settings = make_settings()
-    settings["features"]["own"] = list(own)
+    settings["features"]["custom"] = list(own)
     return Project.model_validate(settings)
 
 
@@ -91,7 +91,7 @@ def test_order_of_observations_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "message"),
+    ("custom", "message"),
     [
         ([{"weekday_mean": {"weeks": 0}}], "weeks = 0: Input should be greater than or equal to 1"),
         (
@@ -102,12 +102,12 @@ def test_order_of_observations_does_not_matter() -> None:
         (["weekday_mean", "weekday_mean"], "'weekday_mean_4' is the name of another column too"),
     ],
 )
-def test_wrong_settings_are_named(own: list[object], message: str, tmp_path: Any) -> None:
+def test_wrong_settings_are_named(custom: list[object], message: str, tmp_path: Any) -> None:
     settings = make_settings()
-    settings["features"]["own"] = own
+    settings["features"]["custom"] = custom
     file = tmp_path / "project.yaml"
     file.write_text(yaml.safe_dump(settings))
     with pytest.raises(ProjectError) as caught:
         load_project(file)
     assert message in str(caught.value)
-    assert "features.own: " in str(caught.value)
+    assert "features.custom: " in str(caught.value)

@@ -32,7 +32,7 @@ from mlops_assets.ml.monitoring.performance import (
     weekly_slices,
 )
 from mlops_assets.ml.selection.gate import paired_losses
-from mlops_assets.project import ControlSettings
+from mlops_assets.project import PerformanceSettings
 
 if TYPE_CHECKING:
     from mlops_assets.ml.metrics.metric import FloatArray
@@ -218,7 +218,7 @@ def test_wrong_options_are_named(name: str, option: str, value: float) -> None:
 
 
 def days(count: int, rows: int, seed: int) -> pd.DataFrame:
-    """Days of forecasts of one model, with a yardstick that knows the share alone."""
+    """Days of forecasts of one model, with a baseline that knows the share alone."""
     actual, forecast = simulated(count * rows, seed)
     return pd.DataFrame(
         {
@@ -227,7 +227,7 @@ def days(count: int, rows: int, seed: int) -> pd.DataFrame:
             "model": "a",
             "actual": actual,
             "forecast": forecast,
-            "yardstick": 0.2,
+            "baseline_forecast": 0.2,
             "covered": np.nan,
         }
     )
@@ -279,7 +279,7 @@ def test_the_standard_error_of_an_area_is_that_of_the_theory() -> None:
 
 
 @pytest.mark.parametrize("name", ["roc_auc", "log_loss"])
-def test_a_model_that_loses_its_grip_is_out_of_limits_and_worse_than_the_yardstick(
+def test_a_model_that_loses_its_grip_is_out_of_limits_and_worse_than_the_baseline(
     name: str,
 ) -> None:
     table = days(60, 150, 4)
@@ -289,12 +289,14 @@ def test_a_model_that_loses_its_grip_is_out_of_limits_and_worse_than_the_yardsti
     facts = daily_facts(ALL[name], table, [])
     days_of = table["date"].dt.date
     before, last = days_of[~lost].max(), days_of.max()
-    found = judge_days(ControlSettings(), ALL[name], facts, [before, last], against_yardstick=True)
+    found = judge_days(
+        PerformanceSettings(), ALL[name], facts, [before, last], against_baseline=True
+    )
     assert all(verdict.passed for verdict in found[str(before)].values())
     assert not found[str(last)]["control_limits"].passed
     assert ALL[name].loss_name in found[str(last)]["control_limits"].why
     if name == "log_loss":
-        assert not found[str(last)]["yardstick"].passed
+        assert not found[str(last)]["baseline"].passed
 
 
 @pytest.mark.parametrize(("old", "new"), [("log_loss", "roc_auc"), ("roc_auc", "log_loss")])
@@ -304,6 +306,6 @@ def test_facts_of_another_primary_metric_are_left_aside(old: str, new: str) -> N
     before, after = daily_facts(ALL[old], table[half], []), daily_facts(ALL[new], table[~half], [])
     last = table["date"].dt.date.max()
     facts = pd.concat([before, after], ignore_index=True)
-    found = judge_days(ControlSettings(), ALL[new], facts, [last], against_yardstick=True)
+    found = judge_days(PerformanceSettings(), ALL[new], facts, [last], against_baseline=True)
     assert "not judged" in found[str(last)]["control_limits"].why
     assert weekly_slices(ALL[new], before).empty

@@ -7,7 +7,7 @@ import pytest
 from mlops_assets.ml.metrics.completeness import expected_rows, label_completeness
 from mlops_assets.ml.monitoring.performance import BIAS, LIMITS, allow_incomplete
 from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import ControlSettings
+from mlops_assets.project import PerformanceSettings
 
 TUESDAY = dt.date(2026, 3, 10)
 
@@ -39,7 +39,7 @@ def test_the_share_is_capped(rows: int, share: float) -> None:
 def test_a_high_loss_of_an_incomplete_day_is_not_held_against_the_model() -> None:
     bad = Verdict(False, "wmape is 0.9, usual on that weekday is up to 0.5; see which", value=0.9)
     verdicts = {LIMITS: bad, BIAS: bad}
-    settings = ControlSettings(min_completeness=0.8)
+    settings = PerformanceSettings(min_completeness=0.8)
     found = allow_incomplete(settings, verdicts, 0.62)
     assert found[BIAS] == bad
     assert found[LIMITS].passed

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.monitoring.performance import (
+    BASELINE,
     BIAS,
     CHECKS,
     COVERAGE,
     LIMITS,
     SLICES,
-    YARDSTICK,
     covered_rows,
     daily_facts,
     judge_days,
     standard_errors,
 )
 from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import ControlSettings
+from mlops_assets.project import PerformanceSettings
 
 DAYS, ROWS = 84, 40
 START = pd.Timestamp("2026-01-05")  # a Monday
@@ -32,7 +32,7 @@ WMAPE = METRICS["wmape"]
 
 
 def make_forecasts(seed: int = 0, *, noise: float = 3.0) -> pd.DataFrame:
-    """Two departments, a weekend twice as busy, unbiased forecasts and a noisy yardstick."""
+    """Two departments, a weekend twice as busy, unbiased forecasts and a noisy baseline."""
     random = np.random.default_rng(seed)
     days = np.repeat(pd.date_range(START, periods=DAYS), ROWS)
     mean = np.where(days.dayofweek >= 5, 40.0, 20.0)
@@ -44,7 +44,7 @@ def make_forecasts(seed: int = 0, *, noise: float = 3.0) -> pd.DataFrame:
             "department": department,
             "actual": mean + random.normal(0, noise, len(days)),
             "forecast": mean,
-            "yardstick": mean + random.normal(0, noise, len(days)),
+            "baseline_forecast": mean + random.normal(0, noise, len(days)),
             "covered": (random.random(len(days)) < 0.9).astype(float),
         }
     )
@@ -52,7 +52,7 @@ def make_forecasts(seed: int = 0, *, noise: float = 3.0) -> pd.DataFrame:
 
 def judge(forecasts: pd.DataFrame, *days: dt.date) -> dict[str, dict[str, Verdict]]:
     facts = daily_facts(WMAPE, forecasts, ["department"])
-    return judge_days(ControlSettings(), WMAPE, facts, days or [LAST], against_yardstick=True)
+    return judge_days(PerformanceSettings(), WMAPE, facts, days or [LAST], against_baseline=True)
 
 
 def last_day(forecasts: pd.DataFrame) -> dict[str, Verdict]:
@@ -111,17 +111,17 @@ def test_a_shift_of_the_level_is_a_bias_within_a_week() -> None:
     assert "too low by 20.5% of the size of the actuals" in verdict.why
 
 
-def test_a_model_that_became_worse_than_the_yardstick_is_told() -> None:
+def test_a_model_that_became_worse_than_the_baseline_is_told() -> None:
     forecasts = make_forecasts()
     swapped = forecasts["date"] >= of_last(7)
-    ours, theirs = forecasts["forecast"].copy(), forecasts["yardstick"].copy()
-    forecasts.loc[swapped, "forecast"], forecasts.loc[swapped, "yardstick"] = theirs, ours
-    found = last_day(forecasts)[YARDSTICK]
+    ours, theirs = forecasts["forecast"].copy(), forecasts["baseline_forecast"].copy()
+    forecasts.loc[swapped, "forecast"], forecasts.loc[swapped, "baseline_forecast"] = theirs, ours
+    found = last_day(forecasts)[BASELINE]
     assert not found.passed
-    assert last_day(make_forecasts())[YARDSTICK].passed
+    assert last_day(make_forecasts())[BASELINE].passed
 
 
-def test_the_yardstick_is_compared_by_the_jackknife_over_days() -> None:
+def test_the_baseline_is_compared_by_the_jackknife_over_days() -> None:
     """Seven days of one row each, worked by hand with plain loops."""
     random = np.random.default_rng(1)
     forecasts = pd.DataFrame(
@@ -131,17 +131,17 @@ def test_the_yardstick_is_compared_by_the_jackknife_over_days() -> None:
             "department": "all",
             "covered": 1.0,
         }
-    ).assign(forecast=15.0, yardstick=12.0)
+    ).assign(forecast=15.0, baseline_forecast=12.0)
 
     def difference(rows: pd.DataFrame) -> float:
         ours = (rows["forecast"] - rows["actual"]).abs().sum()
-        theirs = (rows["yardstick"] - rows["actual"]).abs().sum()
+        theirs = (rows["baseline_forecast"] - rows["actual"]).abs().sum()
         return float((ours - theirs) / rows["actual"].sum())
 
     without = [difference(forecasts.drop(index=n)) for n in range(7)]
     error = np.sqrt(6 / 7 * sum((value - np.mean(without)) ** 2 for value in without))
     day = (START + pd.Timedelta(days=6)).date()
-    verdict = judge(forecasts, day)[str(day)][YARDSTICK]
+    verdict = judge(forecasts, day)[str(day)][BASELINE]
     assert verdict.value == pytest.approx(difference(forecasts))
     assert verdict.high == pytest.approx(3.142668 * error, rel=1e-5), "Student's t, 6 degrees, 99 %"
 

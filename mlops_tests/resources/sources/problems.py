@@ -36,7 +36,7 @@ def problem(
         "features": {"calendar": ["day_of_week"]},
         "models": [{"name": "linear", "family": "ridge"}],
     }
-    settings["evaluation"] |= {"yardstick": "linear", "slices": []}
+    settings["evaluation"] |= {"baseline": "linear", "slices": []}
     return Project.model_validate({**settings, "folder": folder})
 
 

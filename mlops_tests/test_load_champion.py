@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlops_assets import load_champion
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
-from mlops_assets.serving import load_champion
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
@@ -148,7 +148,7 @@ def test_a_day_before_the_first_champion_is_named(lab: Lab) -> None:
 def test_a_script_needs_no_dagster(lab: Lab) -> None:
     script = (
         "import sys\n"
-        "from mlops_assets.serving import load_champion\n"
+        "from mlops_assets import load_champion\n"
         "pipeline, card = load_champion(sys.argv[1])\n"
         "print(card.version, type(pipeline).__name__)\n"
         "print(sorted(name for name in sys.modules if name.split('.')[0].startswith('dagster')))\n"

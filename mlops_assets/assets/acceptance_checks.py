@@ -1,11 +1,14 @@
 """Acceptance checks of a new version, on the month that it was trained under."""
 
+from __future__ import annotations
+
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mlops_assets.assets.reporting import DATA_ERRORS
+from mlops_assets.lazy import np, pd, sklearn, threadpoolctl
 from mlops_assets.ml.metrics.labels import target_numbers
-from mlops_assets.ml.metrics.metric import Metric, score
+from mlops_assets.ml.metrics.metric import FloatArray, Metric, score
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.models.training import Fit, FittedWindow, fit_rows, forecast
 from mlops_assets.ml.selection.acceptance import (
@@ -16,12 +19,6 @@ from mlops_assets.ml.selection.acceptance import (
     within,
 )
 from mlops_assets.project import ModelSettings, Project
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
-
-    from mlops_assets.ml.metrics.metric import FloatArray
 
 
 class Version(Protocol):
@@ -49,7 +46,7 @@ class Service(Protocol):
     """Where the version in service on a day is found, as in a ModelStore."""
 
     def in_service(self, model: str, day: dt.date) -> Version | None: ...
-    def load(self, card: Any) -> "Pipeline": ...
+    def load(self, card: Any) -> sklearn.pipeline.Pipeline: ...
 
 
 def accept(
@@ -60,11 +57,9 @@ def accept(
     models: Service,
 ) -> dict[str, CheckOutcome]:
     """Every acceptance check of a version that is not stored yet, fitted on a window."""
-    from threadpoolctl import threadpool_limits
-
     learning, holdout, fit = window.learning, window.holdout, window.fit
     target = project.columns.target
-    with threadpool_limits(project.training.threads):
+    with threadpoolctl.threadpool_limits(project.training.threads):
         checks = {
             "sound_forecasts": sound_forecasts(
                 fit.forecasts,
@@ -89,8 +84,8 @@ def accept(
 def _beats_baseline(
     project: Project,
     model: ModelSettings,
-    learning: "pd.DataFrame",
-    holdout: "pd.DataFrame",
+    learning: pd.DataFrame,
+    holdout: pd.DataFrame,
     fit: Fit,
     inputs: list[str],
 ) -> CheckOutcome:
@@ -116,7 +111,7 @@ def _beats_baseline(
 def _no_worse(
     project: Project,
     model: ModelSettings,
-    holdout: "pd.DataFrame",
+    holdout: pd.DataFrame,
     holdout_from: dt.date,
     fit: Fit,
     models: Service,
@@ -160,13 +155,11 @@ def _no_worse(
     )
 
 
-def _loss(project: Project, actual: "FloatArray", forecasts: "FloatArray") -> float:
+def _loss(project: Project, actual: FloatArray, forecasts: FloatArray) -> float:
     """The primary metric as a number that is better when lower."""
     metric = project.primary_metric
     return _as_loss(metric, score({metric.name: metric}, actual, forecasts)[metric.name])
 
 
 def _as_loss(metric: Metric, value: float) -> float:
-    import numpy as np
-
     return float(metric.loss(np.array([value]))[0])

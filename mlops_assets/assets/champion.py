@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -21,17 +21,16 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import Metric
 from mlops_assets.ml.selection.gate import Evidence, Rule, compare, paired_losses
+from mlops_assets.pages.charts import interval_chart
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION, Record, live_record, newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action, Pin
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 EVIDENCE = "champion_evidence"
 
@@ -156,8 +155,6 @@ def decide(
     models: ModelStore,
 ) -> Mapping[str, Metadata | Exception]:
     """Decide days one after another, each from where the one before it left off."""
-    import pandas as pd
-
     start, end = window(keys)
     reach = max(start - dt.timedelta(days=project.champion.window_days), partitions.first_month)
     asked = days_between(reach, end)
@@ -238,8 +235,6 @@ class Judge:
         `live_on_day` is the record by which there was a champion on the day: the same one, unless
         targets are known late. The champion that may be replaced is that of `before`.
         """
-        import pandas as pd
-
         tomorrow = self.project.due_from(day)
         live = self.live(before)
         since, why = str(day), "the first champion, by the settings"
@@ -301,8 +296,6 @@ class Judge:
 
     def compare(self, live: str, challenger: str, day: dt.date, challengers: int) -> Evidence:
         """What the window up to a day says of a challenger."""
-        import pandas as pd
-
         if (live, challenger) not in self._losses:
             self._losses[live, challenger] = paired_losses(
                 self.metric, self.forecasts, live, challenger
@@ -314,8 +307,6 @@ class Judge:
 
     def best_ranked(self, day: dt.date, names: list[str]) -> str:
         """The model with the lowest mean daily loss in the window up to a day."""
-        import pandas as pd
-
         end = pd.Timestamp(day) + pd.Timedelta(days=1)
         first = end - pd.Timedelta(days=self.rule.window_days)
         days = self.forecasts["date"]
@@ -330,8 +321,6 @@ class Judge:
 
 def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -> Metadata:
     """A day's decision, and what it rests on."""
-    from mlops_assets.pages.charts import interval_chart
-
     changes = record.next_since == str(record.next_from)
     judged = [found for found in evidence if found.judged]
     intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}

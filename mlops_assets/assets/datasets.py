@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -22,6 +22,9 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.lazy import pd
+from mlops_assets.ml.features.custom_features import FeatureError
+from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.metrics.completeness import label_completeness
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.ml.monitoring.quality import TARGET_RANGE, checks_of
@@ -32,9 +35,6 @@ from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUP = "datasets"
 MONTHS_OF_ANY_HISTORY = 1200
@@ -148,9 +148,6 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         context: dg.AssetExecutionContext, datasets: dg.ResourceParam[DatasetStore]
     ) -> Iterator[Any]:
         """Model inputs of the day: its columns, the calendar, and what earlier days came to."""
-        from mlops_assets.ml.features.custom_features import FeatureError
-        from mlops_assets.ml.features.model_inputs import make_features
-
         keys = list(context.partition_keys)
         start, end = window(keys)
         reach = max(start - dt.timedelta(days=project.longest_lag), partitions.first_day)
@@ -309,6 +306,6 @@ def stored(datasets: DatasetStore, dataset: str, key: str, frame: "pd.DataFrame"
 
 def frame_hash(frame: "pd.DataFrame") -> str:
     """The SHA-256 of a frame's values, whatever file holds them."""
-    from pandas.util import hash_pandas_object
-
-    return hashlib.sha256(hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
+    return hashlib.sha256(
+        pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()
+    ).hexdigest()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -23,6 +23,7 @@ from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     Drift,
@@ -41,9 +42,6 @@ from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore, page_url
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUP = "monitoring"
 DATASET = "drift"
@@ -142,8 +140,6 @@ class Watch:
 
         PartitionError or StorageError when it cannot be compared.
         """
-        import pandas as pd
-
         if key not in self.features:
             raise self._missing("features", key)
         if key not in self.champions:
@@ -209,9 +205,6 @@ class Watch:
         One call for all of them, since loading a version takes longer than asking it. A forecast
         that is not finite counts as missing.
         """
-        import numpy as np
-        import pandas as pd
-
         date = self.project.columns.date
         asked: dict[str, None] = {}
         for key, model in self.champions.items():
@@ -256,8 +249,6 @@ def drift_metadata(card: ModelCard, drifts: list[Drift], auc: float, auc_limit: 
 
 
 def _frame(key: str, card: ModelCard, drifts: list[Drift]) -> "pd.DataFrame":
-    import pandas as pd
-
     return pd.DataFrame(
         [
             {

@@ -1,17 +1,15 @@
 """What a day of a model says of its first evaluation, and of how much was known then and is now."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
 from mlops_assets.assets.reporting import Metadata, number
+from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.completeness import label_completeness
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.first_seen import FirstSeenStore, FirstSight
 from mlops_assets.resources.stores.ingested import IngestedStore
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COMPLETENESS = "label_completeness"
 
@@ -20,7 +18,7 @@ class FirstSights:
     """The first evaluations of the days of a run, by their scores as from `score_days`."""
 
     def __init__(
-        self, project: Project, name: str, scores: "pd.DataFrame", datasets: DatasetStore
+        self, project: Project, name: str, scores: pd.DataFrame, datasets: DatasetStore
     ) -> None:
         self.name, self.metric = name, project.evaluation.primary
         self.store = FirstSeenStore(datasets)

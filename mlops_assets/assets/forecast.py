@@ -8,7 +8,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -27,15 +27,15 @@ from mlops_assets.assets.schemas import forecast_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.lazy import np, pd
+from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
+from mlops_assets.ml.models.intervals import conformal_radii
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUP = "serving"
 DATASET = "forecast"
@@ -183,10 +183,7 @@ def _inputs(
     project: Project, observations: "pd.DataFrame", source: Source, keys: list[str]
 ) -> dict[str, "pd.DataFrame"]:
     """The features of the day to come of each key, by key, with the column `inputs_from`."""
-    import pandas as pd
-
     from mlops_assets.assets.observations_type import prepared
-    from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 
     date, target = project.columns.date, project.columns.target
     days = [project.due_from(day_of(key)) for key in keys]
@@ -213,8 +210,6 @@ def _forecasts(
     outcomes: dict[str, Metadata | Exception],
 ) -> dict[str, "pd.DataFrame"]:
     """Forecasts by key, one call per version."""
-    import pandas as pd
-
     keys_of: dict[str, list[str]] = defaultdict(list)
     for key in rows:
         keys_of[champions[key].version].append(key)
@@ -281,11 +276,6 @@ class _History:
 
     def with_intervals(self, key: str, model: str, frame: "pd.DataFrame") -> "pd.DataFrame":
         """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""
-        import numpy as np
-        import pandas as pd
-
-        from mlops_assets.ml.models.intervals import conformal_radii
-
         last = pd.Timestamp(key)
         known = self.residuals(model)
         first = last - pd.Timedelta(days=self.project.champion.window_days - 1)

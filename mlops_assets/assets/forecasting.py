@@ -1,30 +1,28 @@
 """What a stored version forecasts for rows of features, and for which days it cannot."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from typing import Any
 
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.assets.reporting import Metadata, PartitionError, number
 from mlops_assets.assets.schemas import CLASS, probability_column
+from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.class_metrics import predicted
+from mlops_assets.ml.metrics.metric import FloatArray, finite_rows
+from mlops_assets.ml.models.training import forecast
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
-
 
 def forecast_rows(
-    card: ModelCard, rows: "pd.DataFrame", date: str, models: ModelStore
-) -> tuple["FloatArray", dict[str, PartitionError]]:
+    card: ModelCard, rows: pd.DataFrame, date: str, models: ModelStore
+) -> tuple[FloatArray, dict[str, PartitionError]]:
     """What `ml.training.forecast` gives, and the error of each day with one that is not finite.
 
     StorageError when the version cannot be loaded, PartitionError when the features lack one of
     its inputs.
     """
-    from mlops_assets.ml.metrics.metric import finite_rows
-    from mlops_assets.ml.models.training import forecast
-
     if absent := [column for column in card.inputs if column not in rows.columns]:
         raise PartitionError(
             f"{card.version} reads {', '.join(absent)}, which features lack since the settings "
@@ -41,16 +39,12 @@ def forecast_rows(
     return values, dict.fromkeys(by_day(infinite, date), reason)
 
 
-def issued_columns(project: Project, values: "FloatArray") -> dict[str, Any]:
+def issued_columns(project: Project, values: FloatArray) -> dict[str, Any]:
     """Forecasts as others read them, by column.
 
     Of classes the one that is forecast, and its probability, or that of the positive one of two;
     of several the probability of each as well.
     """
-    import numpy as np
-
-    from mlops_assets.ml.metrics.class_metrics import predicted
-
     labels = project.labels
     if not labels:
         return {"forecast": values}
@@ -61,7 +55,7 @@ def issued_columns(project: Project, values: "FloatArray") -> dict[str, Any]:
     return {"forecast": values.max(axis=1), **columns, **each}
 
 
-def forecast_sums(project: Project, frame: "pd.DataFrame") -> Metadata:
+def forecast_sums(project: Project, frame: pd.DataFrame) -> Metadata:
     """The target forecast for a day in sum, or how many rows of the classes are to be expected."""
     labels = project.labels
     if not labels:

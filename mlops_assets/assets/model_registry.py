@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
 from mlops_assets.graph.keys import asset_key, asset_page
 from mlops_assets.graph.partitions import LONG
+from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.models.families import FAMILIES
 from mlops_assets.project import Project
@@ -20,9 +21,6 @@ from mlops_assets.resources.stores.decisions import Decision, shown
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
 from mlops_assets.resources.switches import paused_models, retraining_schedule_name
 from mlops_assets.resources.web import web_url
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUP = "models"
 DATASET, KEY = "model_registry", "newest"
@@ -84,8 +82,6 @@ def registry_table(
     project: Project, paused: set[str], datasets: DatasetStore, models: ModelStore
 ) -> "pd.DataFrame":
     """One row per stored version, those of a model together, the newest first."""
-    import pandas as pd
-
     today = project.today()
     record = newest_record(datasets, damaged={})
     champion = record.next_champion if record else ""
@@ -236,7 +232,6 @@ def registry_metadata(
 
 def _table(frame: "pd.DataFrame", columns: Mapping[str, str]) -> dg.TableMetadataValue:
     """A table that the web UI shows in place."""
-    import pandas as pd
 
     def cell(value: Any) -> str:
         if pd.isna(value):

@@ -28,6 +28,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
+from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
 from mlops_assets.ml.selection.acceptance import CHECKS
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.stores.check_results import Outcomes
@@ -214,8 +215,6 @@ def train(
     It learns from the month's training set, or from the window of features that ends with the day
     `through`. `earliest` is the first day of which every feature can be made.
     """
-    from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
-
     date = project.columns.date
     if through is None:
         learned = project.training_window.of(day_of(month), earliest)

@@ -1,9 +1,10 @@
 """The `dagster-pandas` type of a day's observations, made from the settings."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
 from dagster_pandas.constraints import (
     CategoricalColumnConstraint,
@@ -14,6 +15,7 @@ from dagster_pandas.constraints import (
     NonNullableColumnConstraint,
 )
 
+from mlops_assets.lazy import pd
 from mlops_assets.ml.features.aggregation import aggregated
 from mlops_assets.ml.metrics.labels import label_of
 from mlops_assets.project import Project
@@ -130,7 +132,7 @@ def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _as_numbers(column: "pd.Series[Any]") -> "pd.Series[float]":
+def _as_numbers(column: pd.Series[Any]) -> pd.Series[float]:
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     broken = column[numbers.isna() & column.notna()]
     if len(broken):

@@ -1,11 +1,13 @@
 """The checks of a model's days: what they need to know is stored, what they found as well."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.lazy import pd
 from mlops_assets.ml.monitoring.performance import (
     BASELINE,
     BIAS,
@@ -23,15 +25,12 @@ from mlops_assets.resources.stores.check_results import CheckStore, Outcomes, fa
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.first_seen import FirstSeenStore
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def judge_performance(
     project: Project,
     name: str,
-    forecasts: "pd.DataFrame",
-    baseline: "pd.DataFrame | None",
+    forecasts: pd.DataFrame,
+    baseline: pd.DataFrame | None,
     completeness: Mapping[str, float | None],
     datasets: DatasetStore,
 ) -> dict[str, dict[str, Verdict]]:
@@ -41,8 +40,6 @@ def judge_performance(
     `completeness` is the share of the usual rows of each day. The facts of the days and the
     verdicts are stored.
     """
-    import pandas as pd
-
     metric = project.primary_metric
     first = forecasts["date"].min().date()
     radius_days = project.champion.window_days

@@ -1,8 +1,9 @@
 """Whether the observations of a day may be stored, and what their checks found."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from mlops_assets.assets.datasets import by_day, observation_checks
 from mlops_assets.assets.observations_type import validated
 from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.completeness import expected_rows
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.monitoring.quality import (
@@ -23,9 +25,6 @@ from mlops_assets.ml.monitoring.quality import (
 from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class UnsoundError(PartitionError):
@@ -59,8 +58,8 @@ class Inspector:
             self.before[day_of(key)] = self._facts(day_of(key), days[key])
 
     def inspect(
-        self, key: str, rows: "pd.DataFrame | None", *, accept: bool
-    ) -> tuple["pd.DataFrame", dict[str, Verdict]]:
+        self, key: str, rows: pd.DataFrame | None, *, accept: bool
+    ) -> tuple[pd.DataFrame, dict[str, Verdict]]:
         """The rows of a day as they are to be stored, and the verdicts.
 
         UnsoundError when a severe check fails, unless it may be accepted and is.
@@ -91,7 +90,7 @@ class Inspector:
         day = day_of(key)
         return expected_rows(day, {then: facts.rows for then, facts in self.before.items()})
 
-    def _facts(self, day: dt.date, rows: "pd.DataFrame") -> DayFacts:
+    def _facts(self, day: dt.date, rows: pd.DataFrame) -> DayFacts:
         columns = self.project.columns
         numbers = target_numbers(rows[columns.target], self.project.labels)
         return day_facts(

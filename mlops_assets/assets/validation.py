@@ -4,7 +4,7 @@ import datetime as dt
 import math
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -39,8 +39,17 @@ from mlops_assets.graph.partitions import (
     days_between,
     month_of,
 )
+from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.labels import target_numbers
-from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
+from mlops_assets.ml.metrics.metric import Metric, as_column, finish_sums, make_metrics, term_sums
+from mlops_assets.ml.metrics.scores import (
+    common_rows,
+    compare_with_previous,
+    score_days,
+    trailing_scores,
+)
+from mlops_assets.pages.charts import leaderboard_page, sparkline
+from mlops_assets.pages.curves import curves_of
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.check_results import Outcomes
@@ -58,9 +67,6 @@ from mlops_assets.resources.stores.page_store import (
     page_url,
 )
 from mlops_assets.resources.switches import paused_models
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GROUP = "validation"
 PAGE_DAYS = 180
@@ -158,8 +164,6 @@ def evaluate(
     project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
 ) -> tuple[Mapping[str, Metadata | Exception], Mapping[str, Outcomes]]:
     """Forecast, score, judge and store days of a model; what each came to, and its checks."""
-    from mlops_assets.ml.metrics.scores import compare_with_previous, score_days
-
     outcomes: dict[str, Metadata | Exception] = {}
     if not keys:
         return outcomes, {}
@@ -234,8 +238,6 @@ def _forecasts(
 
     With `shadow`, those of the version before each of them as well.
     """
-    import pandas as pd
-
     try:
         known, fit_to_serve = models.cards(name), models.fit_to_serve(name)
     except DATA_ERRORS as error:
@@ -286,8 +288,6 @@ def _shadow(
     project: Project, previous: ModelCard | None, rows: "pd.DataFrame", models: ModelStore
 ) -> "pd.Series[Any]":
     """What the version before forecasts, missing where there is none or it cannot."""
-    import pandas as pd
-
     date = project.columns.date
     # files hold one type: an array is missing as None, which is no number
     kind = object if len(project.labels) > 2 else float
@@ -342,8 +342,6 @@ def compared_in_service(
 
     The gain is as from `compare_with_previous`, empty where there is nothing to compare.
     """
-    from mlops_assets.ml.metrics.scores import compare_with_previous
-
     one_day = dt.timedelta(days=1)
     days = days_between(card.serves_from, last + one_day)
     rows = datasets.read(f"validation/{card.model}", days, {})
@@ -430,8 +428,6 @@ def make_leaderboard(project: Project, partitions: Partitions) -> dg.AssetsDefin
         pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         """All models side by side on the same rows: the day, and the 7 and 28 days up to it."""
-        from mlops_assets.ml.metrics.scores import common_rows
-
         keys = list(context.partition_keys)
         start, end = window(keys)
         reach = max(start - dt.timedelta(days=LONG - 1), partitions.first_month)
@@ -476,8 +472,6 @@ def read_forecasts(
 
     The errors of damaged days go to `damaged`.
     """
-    import pandas as pd
-
     parts = [
         frame.assign(model=name)
         for name in names
@@ -492,10 +486,6 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     Ranked by the primary metric over 28 days; a model that lacks days of that window ranks after
     those that have them, since it was not judged on the same rows.
     """
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
-
     if forecasts.empty:
         return {}
     metrics = make_metrics(project.evaluation.metrics)
@@ -534,8 +524,6 @@ def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
 
     One day far off, such as a holiday, does not flatten the others.
     """
-    from mlops_assets.pages.charts import sparkline
-
     if metric.direction == "higher":
         clipped = values.clip(lower=values.quantile(0.1))
     else:
@@ -593,12 +581,6 @@ def paused_names(paused: Collection[str]) -> str:
 
 def leaderboard_html(project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame") -> str:
     """The interactive page: the last days of every model, its slices and its forecasts."""
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import finish_sums, term_sums
-    from mlops_assets.pages.charts import leaderboard_page
-    from mlops_assets.pages.curves import curves_of
-
     metrics = make_metrics(project.evaluation.metrics)
     # a damaged day is a gap in the page; it never keeps the days of a run from being stored
     boards = datasets.read("leaderboard", datasets.keys("leaderboard")[-PAGE_DAYS:], {})

@@ -1,27 +1,28 @@
 """Late and corrected data: days whose rows changed at the source are ingested again."""
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from mlops_assets.assets.datasets import by_day
 from mlops_assets.automation.catching_up import make_attempt, make_sensor, range_requests
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, ranges
 from mlops_assets.jobs.evaluate import Job
+from mlops_assets.lazy import pd
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source, make_source
+from mlops_assets.resources.sources.rows import DayHashes
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -114,7 +115,6 @@ def _as_stored(
     project: Project, source: Source, datasets: DatasetStore, keys: Iterable[str]
 ) -> dict[str, int]:
     """The days whose rows at the source are those that are stored, with how many these are."""
-    from mlops_assets.assets.datasets import by_day
     from mlops_assets.assets.observations_type import typed
 
     date = project.columns.date
@@ -135,10 +135,8 @@ def _as_stored(
     return same
 
 
-def _hash(rows: "pd.DataFrame", date: str) -> dict[str, tuple[int, int]]:
+def _hash(rows: pd.DataFrame, date: str) -> dict[str, tuple[int, int]]:
     """What rows of a day come to, in whichever order."""
-    from mlops_assets.resources.sources.rows import DayHashes
-
     hashes = DayHashes()
     hashes.add(rows, date)
     return hashes.days

@@ -1,5 +1,7 @@
 """Build what is missing of the history: every layer in one run, with progress shown."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
@@ -89,7 +91,7 @@ def _run(
     assets: Sequence[dg.AssetKey],
     tags: Mapping[str, str],
     instance: dg.DagsterInstance,
-    progress: "Progress",
+    progress: Progress,
 ) -> Iterable[str]:
     """One run over a range; what its failed steps say."""
     run_id = str(uuid.uuid4())
@@ -122,7 +124,7 @@ class Progress:
             total=total, desc=f"{title:>13}", unit="", disable=not terminal.isatty(), file=terminal
         )
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:

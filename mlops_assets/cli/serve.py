@@ -1,5 +1,7 @@
 """Serve the web UI with its schedules and sensors, and the interactive pages beside it."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import signal
@@ -105,7 +107,7 @@ def start_pages(host: str, port: int, names: Sequence[str]) -> None:
     threading.Thread(target=server.run, daemon=True).start()
 
 
-def wait_until_up(url: str, web: "subprocess.Popen[bytes]") -> bool:
+def wait_until_up(url: str, web: subprocess.Popen[bytes]) -> bool:
     """Wait for the web UI to answer; False when it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while web.poll() is None and time.monotonic() < deadline:

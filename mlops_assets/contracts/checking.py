@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlops_assets.contracts.contracts import (
+    feature_problems,
+    problems_of,
+    source_problems,
+    split_problems,
+)
 from mlops_assets.project import PROJECT_FILE, Project, load_project
 from mlops_assets.project.plugin_loader import plugins_in_use, use_plugins
+from mlops_assets.resources.sources import SourceError, make_source
 
 WEEK = dt.timedelta(days=6)
 
@@ -27,16 +34,12 @@ class Contract:
 
     def problems(self) -> list[str]:
         """What is wrong with it, in words."""
-        from mlops_assets.contracts.contracts import problems_of
-
         columns = self.project.columns if self.project else None
         found = [*problems_of(self.kind, self.name, columns)]
         return found + [f"as the settings use it, {problem}" for problem in self._as_used()]
 
     def _as_used(self) -> Iterator[str]:
         """The problems with the options of the settings, and of their source."""
-        from mlops_assets.contracts.contracts import feature_problems, split_problems
-
         if self.project is None:
             return
         for feature in self.project.custom_features if self.kind == "feature" else []:
@@ -51,9 +54,6 @@ class Contract:
 
 def _source_problems(project: Project) -> Iterator[str]:
     """The problems of a project's source, over its first week."""
-    from mlops_assets.contracts.contracts import source_problems
-    from mlops_assets.resources.sources import SourceError, make_source
-
     source = make_source(project)
     first, last = project.first_day, project.newest_due_day()
     try:

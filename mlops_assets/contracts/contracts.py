@@ -5,15 +5,31 @@ Each function yields problems in words; none means that the contract is kept. Th
 them.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import enum
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args, get_type_hints
 
+from mlops_assets.lazy import np, pd, sio, sklearn, threadpoolctl
 from mlops_assets.ml.features.custom_features import FEATURES, Feature, add_custom_features
-from mlops_assets.ml.metrics.metric import METRICS, Metric, finish_sums, score, term_sums
-from mlops_assets.ml.models.families import FAMILIES, Family, Inputs, parse_hyperparameters
+from mlops_assets.ml.metrics.metric import (
+    METRICS,
+    FloatArray,
+    Metric,
+    finish_sums,
+    score,
+    term_sums,
+)
+from mlops_assets.ml.models.families import (
+    FAMILIES,
+    Family,
+    Inputs,
+    parse_hyperparameters,
+    trusted_types,
+)
 from mlops_assets.ml.models.splits import (
     SPLITS,
     HoldoutSplit,
@@ -27,12 +43,6 @@ from mlops_assets.project.custom_sources import CUSTOM_SOURCES, CustomSource
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.stores.model_store import ModelStore
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
-
-    from mlops_assets.ml.metrics.metric import FloatArray
 
 Problems = Iterator[str]
 
@@ -52,7 +62,7 @@ EXAMPLE_COLUMNS = ColumnSettings(
 )
 LEARNING, FRESH, EXAMPLE_CLASSES = 600, 60, 2
 TOLERANCE = 1e-9
-DIRECTIONS = get_args(get_args(Metric.__annotations__["direction"])[0])
+DIRECTIONS = get_args(get_args(get_type_hints(Metric)["direction"])[0])
 STORES = itertools.count()
 
 
@@ -88,22 +98,14 @@ def family_problems(family: Family, values: Mapping[str, object] | None = None) 
             yield f"hyperparameter {name} has no bounds: give Field its ge, gt, le or lt"
     if missing:
         return
-    from threadpoolctl import threadpool_limits
-
     hyperparameters = parse_hyperparameters(family.name, values or {})
     for shape, inputs in SHAPES.items():
-        with threadpool_limits(1):
+        with threadpoolctl.threadpool_limits(1):
             found = list(_pipeline_problems(family, hyperparameters, inputs))
         yield from (f"with {shape}, {problem}" for problem in found)
 
 
 def _pipeline_problems(family: Family, hyperparameters: Any, inputs: Inputs) -> Problems:
-    import numpy as np
-    from sklearn.base import clone
-    from sklearn.exceptions import NotFittedError
-    from sklearn.pipeline import Pipeline
-    from sklearn.utils.validation import check_is_fitted
-
     learning = example_rows(LEARNING, seed=1)
     target = example_target(LEARNING, EXAMPLE_CLASSES if of_classes(family) else 0)
     fresh = example_rows(FRESH, seed=2, departments=("food", "never seen"))
@@ -111,12 +113,12 @@ def _pipeline_problems(family: Family, hyperparameters: Any, inputs: Inputs) -> 
     kept = learning.copy(), target.copy(), fresh.copy()
 
     pipeline = family.build(hyperparameters, inputs, 0)
-    if not isinstance(pipeline, Pipeline):
+    if not isinstance(pipeline, sklearn.pipeline.Pipeline):
         yield f"build returns {type(pipeline).__name__}, not a scikit-learn Pipeline"
         return
     try:
-        check_is_fitted(pipeline.steps[-1][1])
-    except NotFittedError:
+        sklearn.utils.validation.check_is_fitted(pipeline.steps[-1][1])
+    except sklearn.exceptions.NotFittedError:
         pass
     except TypeError as error:
         yield f"the last step is no estimator: {error}"
@@ -124,7 +126,7 @@ def _pipeline_problems(family: Family, hyperparameters: Any, inputs: Inputs) -> 
     else:
         yield "build returns a pipeline that is fitted already; return it unfitted"
     try:
-        fitted = clone(pipeline).fit(learning, target)
+        fitted = sklearn.base.clone(pipeline).fit(learning, target)
         forecasts = example_forecasts(fitted, fresh)
     except Exception as error:  # the estimator's own errors say what it cannot take
         yield (
@@ -153,13 +155,11 @@ def _pipeline_problems(family: Family, hyperparameters: Any, inputs: Inputs) -> 
     yield from _storage_problems(fitted, fresh, forecasts)
 
 
-def _storage_problems(fitted: "Pipeline", fresh: "pd.DataFrame", forecasts: Any) -> Problems:
+def _storage_problems(
+    fitted: sklearn.pipeline.Pipeline, fresh: pd.DataFrame, forecasts: Any
+) -> Problems:
     """Whether a fitted pipeline comes back from the model store as it went in."""
-    from skops.io import dumps, get_untrusted_types
-
-    from mlops_assets.ml.models.families import trusted_types
-
-    unknown = sorted(set(get_untrusted_types(data=dumps(fitted))) - set(trusted_types()))
+    unknown = sorted(set(sio.get_untrusted_types(data=sio.dumps(fitted))) - set(trusted_types()))
     if unknown:
         yield (
             f"its fitted pipeline holds {', '.join(unknown)}, which no family declares: read what "
@@ -194,9 +194,6 @@ def _storage_problems(fitted: "Pipeline", fresh: "pd.DataFrame", forecasts: Any)
 
 def metric_problems(metric: type[Metric]) -> Problems:
     """The problems of a metric, with its options at their defaults."""
-    import numpy as np
-    import pandas as pd
-
     yield from _description_problems(metric.description)
     if metric.direction not in DIRECTIONS:
         yield f"direction is {metric.direction!r}; say which values are better: {DIRECTIONS}"
@@ -260,9 +257,6 @@ def feature_problems(
 
     It is tried on made rows of a project's columns, or of an example's.
     """
-    import numpy as np
-    import pandas as pd
-
     if isinstance(feature, type):
         try:
             feature = feature()
@@ -285,7 +279,7 @@ def feature_problems(
     observed = example_observations(day, feature.reach, columns)
     given = observed.copy()
 
-    def make(observations: "pd.DataFrame", rows: "pd.DataFrame") -> "pd.DataFrame":
+    def make(observations: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         made = add_custom_features([feature], columns, observations, rows)
         return made[list(feature.columns)]
 
@@ -323,8 +317,6 @@ def feature_problems(
 
 def split_problems(split: type[Split] | Split) -> Problems:
     """The problems of a split, or of its class with the options at their defaults."""
-    import pandas as pd
-
     if isinstance(split, type):
         try:
             split = split()
@@ -372,8 +364,6 @@ def source_problems(
     source: Source, date: str, columns: list[str], first: dt.date, last: dt.date
 ) -> Problems:
     """The problems of a source that has rows on the days from `first` through `last`."""
-    import pandas as pd
-
     day = dt.timedelta(days=1)
     rows = source.read(first, last + day)
     if lacking := [name for name in columns if name not in rows.columns]:
@@ -419,11 +409,8 @@ CONTRACTS: dict[str, tuple[Registry[Any], Callable[[Any], Problems]]] = {
 
 def example_rows(
     rows: int, seed: int, departments: tuple[str, ...] = ("food", "toys")
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """Inputs with gaps, an empty column, a flag and more stores than boosting has bins."""
-    import numpy as np
-    import pandas as pd
-
     random = np.random.default_rng(seed)
     built = pd.DataFrame(
         {
@@ -442,19 +429,14 @@ def example_rows(
     return built
 
 
-def example_target(rows: int, classes: int = 0) -> "pd.Series[Any]":
+def example_target(rows: int, classes: int = 0) -> pd.Series[Any]:
     """Counts, or as many labels as there are to be classes."""
-    import numpy as np
-    import pandas as pd
-
     units = pd.Series(np.random.default_rng(7).poisson(5, rows).astype(float), name="units")
     return units.map(lambda value: f"class {value % classes:g}") if classes else units
 
 
-def example_forecasts(fitted: "Pipeline", rows: "pd.DataFrame") -> "FloatArray":
+def example_forecasts(fitted: sklearn.pipeline.Pipeline, rows: pd.DataFrame) -> FloatArray:
     """Forecasts, of shape (rows,), or the probabilities of classes, (rows, classes)."""
-    import numpy as np
-
     forecast = getattr(fitted, "predict_proba", None) or fitted.predict
     return np.asarray(forecast(rows), dtype=np.float64)
 
@@ -465,15 +447,12 @@ def of_classes(family: Family) -> bool:
 
 
 def example_observations(
-    day: "pd.Timestamp", reach: int, columns: ColumnSettings = EXAMPLE_COLUMNS
-) -> "pd.DataFrame":
+    day: pd.Timestamp, reach: int, columns: ColumnSettings = EXAMPLE_COLUMNS
+) -> pd.DataFrame:
     """Four rows a day from ten days before what a feature of `day` reaches to three days after it.
 
     Each is of another series, where there are series.
     """
-    import numpy as np
-    import pandas as pd
-
     days = pd.date_range(
         day - pd.Timedelta(days=reach + 10), day + pd.Timedelta(days=3), freq="D", unit="ns"
     )
@@ -502,8 +481,6 @@ def _description_problems(description: object) -> Problems:
 
 def _differ(first: Any, second: Any) -> bool:
     """Whether two arrays differ in any bit, missing values apart."""
-    import numpy as np
-
     return not np.array_equal(
         np.asarray(first, dtype=float), np.asarray(second, dtype=float), equal_nan=True
     )

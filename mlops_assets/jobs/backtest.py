@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pydantic
@@ -18,6 +18,7 @@ from mlops_assets.assets.models import explained
 from mlops_assets.assets.reporting import DATA_ERRORS, PartitionError, markdown_table
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.evaluate import Job
+from mlops_assets.lazy import pd, sklearn
 from mlops_assets.ml.backtest.policies import (
     CADENCES,
     TRIGGERS,
@@ -29,6 +30,7 @@ from mlops_assets.ml.backtest.policies import (
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Learned, Version, Workshop
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
+from mlops_assets.pages.policies_page import policies_page
 from mlops_assets.project import (
     DriftSettings,
     ModelSettings,
@@ -41,10 +43,6 @@ from mlops_assets.project import (
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.page_store import POLICIES_PAGE, PageStore, page_url
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
 
 BACKTEST_JOB = "backtest_policy_job"
 FOLDER = "policies"  # of the results, under the storage root
@@ -377,14 +375,12 @@ class _InService:
     def in_service(self, model: str, day: dt.date) -> Version | None:
         return self.version
 
-    def load(self, card: Version) -> "Pipeline":
+    def load(self, card: Version) -> "sklearn.pipeline.Pipeline":
         return card.window.fit.pipeline
 
 
 def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[Course]:
     """Try one policy after another; one that cannot be has its problem in place of days."""
-    import pandas as pd
-
     workshop = Workshop(
         project,
         plan.model.family,
@@ -432,8 +428,6 @@ def policies_table(project: Project, courses: Sequence[Course]) -> dg.MarkdownMe
 
 
 def policies_html(project: Project, plan: Plan, courses: Sequence[Course]) -> str:
-    from mlops_assets.pages.policies_page import policies_page
-
     return policies_page(
         courses,
         metric=project.primary_metric.name,
@@ -446,8 +440,6 @@ def store(
     project: Project, plan: Plan, courses: Sequence[Course], storage: Storage, folder: str
 ) -> None:
     """The table, every training and alarm as JSON, and the days of all policies as Parquet."""
-    import pandas as pd
-
     days = pd.concat([c.days.reset_index().assign(policy=c.policy.name) for c in courses])
     buffer = io.BytesIO()
     days.to_parquet(buffer, index=False)

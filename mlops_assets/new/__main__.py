@@ -15,6 +15,7 @@ from typing import get_args
 
 import pydantic
 
+from mlops_assets.ml.features.aggregation import aggregated
 from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.new.answers import Answers, UnansweredError, names_in
 from mlops_assets.new.inference.facts import UndecidableError
@@ -229,8 +230,6 @@ def _write(made: Proposal, folder: Path) -> None:
 
 def _read_some(project: Project, made: Proposal) -> None:
     """Read the last days as a run would. UndecidableError when they are not what was expected."""
-    from mlops_assets.ml.features.aggregation import aggregated
-
     table = make_source(project, settings=made.source)
     end = made.days.last + dt.timedelta(days=1)
     rows = table.read(end - dt.timedelta(days=LOOKED_AT), end)

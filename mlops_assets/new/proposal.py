@@ -1,11 +1,14 @@
 """A project for a table: each setting with the reason for it."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pd
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
 from mlops_assets.new.inference.inputs import Columns, useful_key
@@ -24,9 +27,6 @@ from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
 from mlops_assets.resources.sources.samples import Sample, reading
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FINISHED_DAYS = 31  # a table whose last day is older is a recording
 MOST_MISSING = 0.1  # the share of days that may lack a target
@@ -120,8 +120,8 @@ def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[
 def _days(
     span: tuple[dt.date, dt.date],
     sample: Sample,
-    days: "pd.Series[pd.Timestamp]",
-    target: "pd.Series[Any]",
+    days: pd.Series[pd.Timestamp],
+    target: pd.Series[Any],
 ) -> Days:
     """The days up to the last one with a target: rows after it are still to come."""
     known = days[target.notna()]
@@ -172,8 +172,8 @@ def _span(days: Days, target: Target, *, replay: bool) -> Span:
 
 def _notes(
     sample: Sample,
-    days: "pd.Series[pd.Timestamp]",
-    target: "pd.Series[Any]",
+    days: pd.Series[pd.Timestamp],
+    target: pd.Series[Any],
     span: Days,
     today: dt.date,
     replay: bool,

@@ -1,9 +1,11 @@
 """What the columns and rows of a table are for, by flags, answers and what can be told."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.inference.facts import (
@@ -19,9 +21,6 @@ from mlops_assets.new.targets import values_of
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import Sample, read_sample
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 KEEP = "none"  # the answer that leaves rows as they are
 REDUCTIONS = ("sum", "mean", "median", "min", "max")
@@ -191,7 +190,7 @@ def _is_part(sample: Sample, date: str, part: str) -> bool:
     return values.dtype == "float64" and bool((getattr(days.dt, part) == values).all())
 
 
-def varying(columns: Columns, frame: "pd.DataFrame", days: "pd.Series[pd.Timestamp]") -> Columns:
+def varying(columns: Columns, frame: pd.DataFrame, days: pd.Series[pd.Timestamp]) -> Columns:
     """The same columns without the numbers that come to the same on every day, such as the hour."""
     means = frame[columns.numeric].groupby(days.to_numpy()).mean()
     usual = means.median()

@@ -1,7 +1,10 @@
 """What is to be forecast: a number, or one of some classes."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from typing import Any
+
+from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.labels import label_of
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.inference.facts import (
@@ -13,9 +16,6 @@ from mlops_assets.new.inference.facts import (
 )
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.resources.sources.samples import Sample
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_CLASSES = 20
 POSITIVE = ("1", "true", "yes", "y", "t", "positive", "late", "fraud", "churned", "lost", "failed")
@@ -52,10 +52,8 @@ def find_target(
     return Target(name, reason, labels, _positive(sample, name, labels, wishes, answers))
 
 
-def values_of(sample: Sample, target: Target) -> "pd.Series[Any]":
+def values_of(sample: Sample, target: Target) -> pd.Series[Any]:
     """The target of each row: numbers, 1 for the positive one of two classes, else labels."""
-    import pandas as pd
-
     raw = sample.frame[target.name]
     if not target.labels:
         return raw
@@ -105,7 +103,7 @@ def _not_numeric(name: str, facts: dict[str, Facts]) -> UndecidableError:
     )
 
 
-def _texts(sample: Sample, name: str) -> "pd.Series[Any]":
+def _texts(sample: Sample, name: str) -> pd.Series[Any]:
     """The labels of a column as its source gives them."""
     known = sample.frame[name]
     if name in sample.flags:

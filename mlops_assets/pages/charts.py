@@ -1,12 +1,13 @@
 """Charts of how models do: a line of block characters, and a page of interactive figures."""
 
+from __future__ import annotations
+
 import base64
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-import pandas as pd
-
+from mlops_assets.lazy import pd
 from mlops_assets.pages.curves import Curves, calibration_figure, class_choice, roc_figure
 from mlops_assets.pages.page import (
     DASHES,

@@ -1,18 +1,14 @@
 """Calibration and ROC curves of probabilities, and their figures."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import SCORE_BINS, one_vs_rest, score_counts
-from mlops_assets.ml.metrics.metric import as_array
+from mlops_assets.ml.metrics.metric import BoolArray, FloatArray, as_array
 from mlops_assets.pages.page import MUTED, Json, base_layout, plain_label, short_numbers
-
-if TYPE_CHECKING:
-    from mlops_assets.ml.metrics.metric import BoolArray, FloatArray
 
 Choice = tuple[Json, Json]  # what changes of each trace, and in the layout
 
@@ -53,13 +49,13 @@ def _together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _calibration(of_class: "BoolArray", forecast: "FloatArray") -> pd.DataFrame:
+def _calibration(of_class: BoolArray, forecast: FloatArray) -> pd.DataFrame:
     bins = np.minimum((forecast * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     rows = pd.DataFrame({"probability": forecast, "share": of_class.astype(float), "rows": 1})
     return rows.groupby(bins).agg({"probability": "mean", "share": "mean", "rows": "sum"})
 
 
-def _roc(of_class: "BoolArray", forecast: "FloatArray") -> pd.DataFrame:
+def _roc(of_class: BoolArray, forecast: FloatArray) -> pd.DataFrame:
     """From (0, 0) to (1, 1), a step for each bin of scores that has rows; empty for one class."""
     one_group = np.zeros(len(forecast), dtype=np.int64)
     counts = [

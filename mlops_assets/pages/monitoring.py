@@ -4,6 +4,8 @@ import datetime as dt
 
 from mlops_assets.graph.keys import asset_page
 from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.ml.monitoring.performance import weekly_slices
+from mlops_assets.pages.monitoring_page import monitoring_page
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.check_results import CheckStore, facts_dataset
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -14,9 +16,6 @@ PAGE_DAYS = 90
 
 def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> str:
     """The page through a day; what is damaged is a gap in it."""
-    from mlops_assets.ml.monitoring.performance import weekly_slices
-    from mlops_assets.pages.monitoring_page import monitoring_page
-
     end = day_of(newest) + dt.timedelta(days=1)
     days = days_between(end - dt.timedelta(days=PAGE_DAYS), end)
     names = [model.name for model in project.models]

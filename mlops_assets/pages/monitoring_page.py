@@ -1,9 +1,10 @@
 """The monitoring page: what the checks found by day, what drifted, and the slices over time."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
-import pandas as pd
-
+from mlops_assets.lazy import pd
 from mlops_assets.pages.page import (
     DASHES,
     INK,

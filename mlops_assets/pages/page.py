@@ -1,5 +1,7 @@
 """What the HTML pages share: their look, how figures are laid out, and how values are written."""
 
+from __future__ import annotations
+
 import html
 import json
 import math
@@ -7,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from string import Template
 from typing import Any
 
-import pandas as pd
+from mlops_assets.lazy import pd
 
 UNKNOWN = "unknown"
 SIGNIFICANT_DIGITS = 7

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from mlops_assets.lazy import lightgbm
 from mlops_assets.plugin import Family, Hyperparameters, Inputs, family, tree_pipeline
 
 
@@ -27,13 +28,11 @@ class LightGBM(Family):
     )
 
     def build(self, hyperparameters: LightGBMHyperparameters, inputs: Inputs, seed: int = 0) -> Any:
-        from lightgbm import LGBMRegressor
-
         fixed: dict[str, Any] = {
             "random_state": seed,
             "deterministic": True,
             "n_jobs": 1,
             "verbose": -1,
         }
-        regressor = LGBMRegressor(**hyperparameters.model_dump(), **fixed)
+        regressor = lightgbm.LGBMRegressor(**hyperparameters.model_dump(), **fixed)
         return tree_pipeline(regressor, inputs, seed)

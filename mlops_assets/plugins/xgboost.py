@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
+from mlops_assets.lazy import xgboost
 from mlops_assets.plugin import Family, Hyperparameters, Inputs, family, tree_pipeline
 
 
@@ -28,7 +29,7 @@ class XGBoost(Family):
     )
 
     def build(self, hyperparameters: XGBoostHyperparameters, inputs: Inputs, seed: int = 0) -> Any:
-        from xgboost import XGBRegressor
-
-        regressor = XGBRegressor(**hyperparameters.model_dump(), random_state=seed, n_jobs=1)
+        regressor = xgboost.XGBRegressor(
+            **hyperparameters.model_dump(), random_state=seed, n_jobs=1
+        )
         return tree_pipeline(regressor, inputs, seed)

@@ -4,6 +4,8 @@ Dagster's own SQLite storage builds a new engine for every event, which is most 
 materialized partition costs. This is the only module that reaches into Dagster's private ones.
 """
 
+from __future__ import annotations
+
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -13,8 +15,8 @@ from typing import Any, Self
 
 from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.event import listen
+
+from mlops_assets.lazy import sa
 
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
@@ -33,7 +35,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
     """Dagster's SQLite event log, same tables, in `events/` of a folder, one engine per file."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
         super().__init__(str(Path(base_dir, "events")), inst_data)
 
     @classmethod
@@ -50,7 +52,7 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             os.utime(self.path_for_shard(event.run_id))
 
     @contextmanager
-    def _connect(self, shard: str) -> Iterator[Connection]:
+    def _connect(self, shard: str) -> Iterator[sa.Connection]:
         with self._db_lock:
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:
@@ -59,14 +61,14 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
             with engine.begin() as connection:
                 yield connection
 
-    def _engine(self, shard: str) -> Engine:
+    def _engine(self, shard: str) -> sa.Engine:
         """The engine of a file; the one used longest ago is closed when there are too many."""
         if shard not in self._engines:
-            engine = create_engine(
+            engine = sa.create_engine(
                 self.conn_string_for_shard(shard),
                 connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             )
-            listen(engine, "connect", _without_waiting_for_the_disk)
+            sa.event.listen(engine, "connect", _without_waiting_for_the_disk)
             self._engines[shard] = engine
         self._engines.move_to_end(shard)
         while len(self._engines) > KEPT_SHARDS:

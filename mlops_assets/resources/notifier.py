@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlops_assets.lazy import apprise
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.alert_records import Alert
 
@@ -187,8 +188,6 @@ def _untold(state: Channel, alerts: Mapping[str, Alert]) -> dict[str, Alert]:
 
 def _send_all(url: str, wanted: Iterable[Message], sent: list[Message]) -> None:
     """Send messages to a channel for as long as there is time; those that arrived go to `sent`."""
-    import apprise
-
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     end = time.monotonic() + SECONDS

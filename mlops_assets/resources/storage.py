@@ -1,5 +1,7 @@
 """One root under which everything is stored: a local folder or any fsspec URL."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -7,12 +9,10 @@ import uuid
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project, storage_root
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
 
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
@@ -119,9 +119,7 @@ class RemoteStorage:
         self.root = root.rstrip("/")
 
     @cached_property
-    def _place(self) -> tuple["AbstractFileSystem", str]:
-        import fsspec
-
+    def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
         filesystem, folder = fsspec.core.url_to_fs(self.root)
         return filesystem, folder
 

@@ -3,6 +3,8 @@
 import os
 from urllib.parse import urlsplit
 
+from mlops_assets.lazy import dagster_graphql
+
 RELOAD_SECONDS = 120
 
 
@@ -16,26 +18,24 @@ def reload_definitions(location: str) -> str:
 
     Without a web UI there is nothing to reload: it will load them when it starts.
     """
-    from dagster_graphql import (
-        DagsterGraphQLClient,
-        DagsterGraphQLClientError,
-        ReloadRepositoryLocationStatus,
-    )
-
     try:
         url = urlsplit(web_url())
-        client = DagsterGraphQLClient(
+        client = dagster_graphql.DagsterGraphQLClient(
             url.hostname or "127.0.0.1",
             port_number=url.port,
             use_https=url.scheme == "https",
             timeout=RELOAD_SECONDS,
         )
         answer = client.reload_repository_location(location)
-    except (DagsterGraphQLClientError, OSError, ValueError):  # ValueError: WEB_URL is no URL
+    except (
+        dagster_graphql.DagsterGraphQLClientError,
+        OSError,
+        ValueError,
+    ):  # ValueError: WEB_URL is no URL
         return (
             f"no web UI answers at {web_url()}: the next one to start will show it, one that runs "
             "elsewhere once its definitions are reloaded; WEB_URL names another"
         )
-    if answer.status != ReloadRepositoryLocationStatus.SUCCESS:
+    if answer.status != dagster_graphql.ReloadRepositoryLocationStatus.SUCCESS:
         return f"{web_url()} could not reload {location}: {answer.message}"
     return f"{web_url()} shows it"

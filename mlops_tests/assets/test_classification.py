@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets import load_champion
 from mlops_assets.assets.performance_checks import checks_of
 from mlops_assets.ml.metrics.labels import class_probabilities
 from mlops_assets.resources.stores.page_store import LEADERBOARD_PAGE, PageStore
-from mlops_assets.serving import load_champion
 from mlops_tests.assets.class_lab import LABELS, make_class_settings, make_loans, probabilities
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, reason
 

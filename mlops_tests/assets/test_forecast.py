@@ -157,20 +157,20 @@ def test_forecasts_that_are_not_finite_cost_their_day_alone(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody downstream reads a forecast that is no number."""
-    import mlops_assets.ml.models.training as training
+    from mlops_assets.assets import forecasting
 
     lab.write(settings=settings())
     days = ("2026-03-01", "2026-03-03")
     assert lab.run("validation/linear", *days).success
     assert lab.run("champion", *days).success
-    honest = training.forecast
+    honest = forecasting.forecast
 
     def broken(pipeline: object, inputs: pd.DataFrame, **how: Any) -> object:
         values = honest(pipeline, inputs, **how)  # type: ignore[arg-type]
         values[4] = np.inf  # a row of the second day
         return values
 
-    monkeypatch.setattr(training, "forecast", broken)
+    monkeypatch.setattr(forecasting, "forecast", broken)
     why = reason(lab.run("forecast", *days))
     assert "2026-03-02: " in why
     assert "not finite" in why

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets import load_champion
 from mlops_assets.assets.champion import decide
 from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.resources.stores.champions import live_record
-from mlops_assets.serving import load_champion
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings, reason
 from mlops_tests.assets.test_champion import RULE, write_losses
 

@@ -187,16 +187,16 @@ def test_a_leaderboard_without_any_score(lab: Lab) -> None:
 def test_forecasts_that_are_not_finite_cost_their_day_alone(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mlops_assets.ml.models.training as training
+    from mlops_assets.assets import forecasting
 
-    honest = training.forecast
+    honest = forecasting.forecast
 
     def broken(pipeline: object, inputs: pd.DataFrame, **how: Any) -> object:
         values = honest(pipeline, inputs, **how)  # type: ignore[arg-type]
         values[4] = np.inf  # a row of the second day
         return values
 
-    monkeypatch.setattr(training, "forecast", broken)
+    monkeypatch.setattr(forecasting, "forecast", broken)
     why = reason(lab.run("validation/linear", MARCH, "2026-03-04"))
     assert "2026-03-02: " in why
     assert "forecasts values that are not finite; retrain it" in why

@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from mlops_assets import load_champion
 from mlops_assets.graph.partitions import month_of
 from mlops_assets.project import PROJECT_FILE
-from mlops_assets.serving import load_champion
 from mlops_tests.browsing import (
     COLOURED_PIXELS,
     PAGE_SECONDS,

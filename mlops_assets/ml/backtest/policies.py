@@ -4,15 +4,18 @@ Day after day the version in service is scored, judged and, where the policy say
 the live system does. It only ever learns from rows of days before those that it is scored on.
 """
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.ml.metrics.labels import target_numbers
-from mlops_assets.ml.metrics.metric import as_column, finite_rows
+from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 from mlops_assets.ml.models.families import Hyperparameters
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
@@ -32,11 +35,6 @@ from mlops_assets.project import (
     PerformanceSettings,
     ReactionSettings,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
 
 PERFORMANCE, DRIFT = "performance", "drift"
 TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
@@ -146,7 +144,7 @@ class Course:
     """What a policy did. Without a version to begin with there are no days, but a problem."""
 
     policy: Policy
-    days: "pd.DataFrame"
+    days: pd.DataFrame
     """By date: value, that of the metric; weekly, pooled over 7 days; rows and training."""
     trainings: list[Training]
     alarms: list[Alarm]
@@ -192,8 +190,8 @@ class _Walk:
     last: dt.date
     trainings: list[Training] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
-    served: "list[pd.DataFrame]" = field(default_factory=list)
-    facts: "list[pd.DataFrame]" = field(default_factory=list)
+    served: list[pd.DataFrame] = field(default_factory=list)
+    facts: list[pd.DataFrame] = field(default_factory=list)
     version: Version | None = None
     previous: Version | None = None
     number: int = 0
@@ -279,8 +277,6 @@ class _Walk:
             known = day - self.delay
             trigger = self._watch(known, self.verdicts.get(str(known), {}))
             if trigger and day < last and self._cooled_down(day):
-                import pandas as pd
-
                 now = pd.Timestamp(day)
                 self.served[-1] = rows[rows["date"] <= now]
                 self.facts[-1] = self.facts[-1][self.facts[-1]["date"] <= now]
@@ -289,7 +285,7 @@ class _Walk:
             day += ONE_DAY
         return last
 
-    def _forecasts(self, first: dt.date, last: dt.date) -> "pd.DataFrame":
+    def _forecasts(self, first: dt.date, last: dt.date) -> pd.DataFrame:
         """Rows of days with the forecasts of the version in service and of that before it.
 
         A day that has a forecast that is not finite is left out.
@@ -297,13 +293,11 @@ class _Walk:
         assert self.version is not None
         if self.version.trained_through + self.delay >= first:
             raise ValueError(f"{self.version.version} cannot be scored on {first}")
-        import pandas as pd
-
         workshop, project = self.workshop, self.workshop.project
         rows = workshop.features.iloc[workshop.rows(first, last)]
         values = workshop.forecast(self.version, first, last)
 
-        def column(forecasts: "FloatArray") -> "pd.Series[Any]":
+        def column(forecasts: FloatArray) -> pd.Series[Any]:
             known = pd.Series(as_column(forecasts), index=rows.index)
             return known.where(finite_rows(forecasts))
 
@@ -323,10 +317,8 @@ class _Walk:
         broken = found.loc[found["forecast"].isna(), "date"].unique()
         return found[~found["date"].isin(broken)]
 
-    def _judge(self, first: dt.date, rows: "pd.DataFrame") -> dict[str, dict[str, Verdict]]:
+    def _judge(self, first: dt.date, rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
         """The verdicts of the checks of both triggers, as far as they are watched, by day."""
-        import pandas as pd
-
         policy, project = self.policy, self.workshop.project
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, Verdict]] = {str(day): {} for day in days}
@@ -391,8 +383,6 @@ class _Walk:
 
     def _gain(self, number: int, through: dt.date) -> tuple[int, float | None]:
         """The days through one that a training served, and its gain over the version before."""
-        import pandas as pd
-
         parts = [
             part[part["date"] <= pd.Timestamp(through)]
             for part in self.served
@@ -414,9 +404,7 @@ class _Walk:
         judged = [*ended, *later]
         return self._brought_nothing(judged[0], self.last) if judged else None
 
-    def _days(self) -> "pd.DataFrame":
-        import pandas as pd
-
+    def _days(self) -> pd.DataFrame:
         metric = self.workshop.project.primary_metric
         rows = pd.concat(self.served)
         training = rows.groupby("date")["version"].first()

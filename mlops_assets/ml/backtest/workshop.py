@@ -1,21 +1,19 @@
 """Versions of past windows with what they forecast, each made once whoever asks for it."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.models.families import Hyperparameters
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.ml.models.training import FittedWindow, fit_window, forecast, input_columns
 from mlops_assets.ml.monitoring.distribution import Drift, Reference, forecast_columns, reference_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
-    from mlops_assets.ml.selection.acceptance import CheckOutcome
-    from mlops_assets.project import DriftSettings, Project
+from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.project import DriftSettings, Project
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -67,7 +65,7 @@ Accept = Callable[[Version, Version | None], "Mapping[str, CheckOutcome]"]
 class _Forecasts:
     """Of all rows, those of the positions [start, stop) being known."""
 
-    values: "FloatArray"
+    values: FloatArray
     start: int
     stop: int
 
@@ -81,9 +79,9 @@ class Workshop:
     there. `accept` is asked for the acceptance checks of a version against the one in service.
     """
 
-    project: "Project"
+    project: Project
     family: str
-    features: "pd.DataFrame"
+    features: pd.DataFrame
     """Sorted by date."""
     learned: Learned
     accept: Accept
@@ -92,13 +90,11 @@ class Workshop:
     _accepted: dict[tuple[Key, Key | None], str] = field(default_factory=dict)
     _forecasts: dict[Key, _Forecasts] = field(default_factory=dict)
     _references: dict[tuple[Key, int], Reference] = field(default_factory=dict)
-    _judges: "dict[tuple[Key, DriftSettings], Reference]" = field(default_factory=dict)
+    _judges: dict[tuple[Key, DriftSettings], Reference] = field(default_factory=dict)
     _distances: dict[tuple[Key, int, dt.date], Distances | None] = field(default_factory=dict)
 
     def rows(self, first: dt.date, last: dt.date) -> slice:
         """The positions of the rows of the days from the first to the last."""
-        import pandas as pd
-
         dates = self.features[self.project.columns.date]
         start, stop = dates.searchsorted([pd.Timestamp(first), pd.Timestamp(last + ONE_DAY)])
         return slice(int(start), int(stop))
@@ -134,13 +130,11 @@ class Workshop:
             )
         return self._accepted[key]
 
-    def forecast(self, version: Version, first: dt.date, last: dt.date) -> "FloatArray":
+    def forecast(self, version: Version, first: dt.date, last: dt.date) -> FloatArray:
         """What `ml.training.forecast` gives for the days from the first to the last.
 
         NaN where it is not finite.
         """
-        import numpy as np
-
         asked = self.rows(first, last)
         several = (len(version.classes),) if len(version.classes) > 2 else ()
         known = self._forecasts.setdefault(
@@ -159,9 +153,7 @@ class Workshop:
         known.start, known.stop = min(known.start, asked.start), max(known.stop, asked.stop)
         return known.values[asked]
 
-    def drifts(
-        self, version: Version, settings: "DriftSettings", day: dt.date
-    ) -> list[Drift] | None:
+    def drifts(self, version: Version, settings: DriftSettings, day: dt.date) -> list[Drift] | None:
         """How far what counts has moved in the days up to one, by importance and excess.
 
         None where too few days are there to be compared.
@@ -174,9 +166,7 @@ class Workshop:
             self._judges[key] = self._reference(version, settings).judged_by(settings)
         return self._judges[key].judge(measured)
 
-    def _measure(
-        self, version: Version, settings: "DriftSettings", day: dt.date
-    ) -> Distances | None:
+    def _measure(self, version: Version, settings: DriftSettings, day: dt.date) -> Distances | None:
         """The distances of the columns, which do not depend on any limit."""
         key = (version.key, settings.window_days, day)
         if key not in self._distances:
@@ -189,7 +179,7 @@ class Workshop:
             )
         return self._distances[key]
 
-    def _reference(self, version: Version, settings: "DriftSettings") -> Reference:
+    def _reference(self, version: Version, settings: DriftSettings) -> Reference:
         """Of the inputs whose drift is an alarm: the others are only listed by the live system."""
         key = (version.key, settings.window_days)
         if key not in self._references:
@@ -208,7 +198,7 @@ class Workshop:
             )
         return self._references[key]
 
-    def _with_forecasts(self, version: Version, first: dt.date, last: dt.date) -> "pd.DataFrame":
+    def _with_forecasts(self, version: Version, first: dt.date, last: dt.date) -> pd.DataFrame:
         rows = self.features.iloc[self.rows(first, last)]
         values = self.forecast(version, first, last).reshape(len(rows), -1)
         names = forecast_columns(version.classes)

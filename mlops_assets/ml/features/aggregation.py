@@ -1,14 +1,14 @@
 """Many rows of a day become one per key, such as a day out of its hours."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from typing import Any
+
+from mlops_assets.lazy import pd
 from mlops_assets.project import AggregateSettings, Project, Reduction
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def aggregated(project: Project, rows: "pd.DataFrame", *, to_come: bool = False) -> "pd.DataFrame":
+def aggregated(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -> pd.DataFrame:
     """Rows of any number of days, one per day and key where the settings aggregate.
 
     `rows` have the types of the settings and the columns in their order, and so has the result,
@@ -35,9 +35,7 @@ def aggregated(project: Project, rows: "pd.DataFrame", *, to_come: bool = False)
     return whole[project.column_names].reset_index(drop=True)
 
 
-def _reduced(
-    values: "pd.Series[Any]", group: "pd.Series[int]", reduction: Reduction
-) -> "pd.Series[Any]":
+def _reduced(values: pd.Series[Any], group: pd.Series[int], reduction: Reduction) -> pd.Series[Any]:
     """What the values of each group come to, by its number."""
     groups = values.groupby(group)
     match reduction:
@@ -55,9 +53,7 @@ def _reduced(
             return reduced
 
 
-def _odd_count(
-    settings: AggregateSettings, first: list[Any], counts: "pd.Series[int]"
-) -> ValueError:
+def _odd_count(settings: AggregateSettings, first: list[Any], counts: pd.Series[int]) -> ValueError:
     """What to say of keys with too few or too many rows; `first` is the first day and key."""
     day, *key = first
     of_key = f" of {', '.join(map(str, key))}" if key else ""

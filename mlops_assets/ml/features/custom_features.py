@@ -1,16 +1,17 @@
 """Features as entries of a registry: each day's is made from its rows and from earlier days."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.registries import Configurable, Registry
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mlops_assets.project import ColumnSettings
 
 
@@ -35,9 +36,7 @@ class Feature(Configurable, ABC):
         return 0
 
     @abstractmethod
-    def compute(
-        self, rows: "pd.DataFrame", earlier: "pd.DataFrame", columns: "ColumnSettings"
-    ) -> Any:
+    def compute(self, rows: pd.DataFrame, earlier: pd.DataFrame, columns: ColumnSettings) -> Any:
         """Its values for the rows of one day: an array or series of shape (rows,).
 
         With several columns, a mapping of them to such arrays. `rows` are all rows of the day
@@ -72,11 +71,7 @@ class WeekdayMean(Feature):
     def reach(self) -> int:
         return 7 * self.weeks
 
-    def compute(
-        self, rows: "pd.DataFrame", earlier: "pd.DataFrame", columns: "ColumnSettings"
-    ) -> Any:
-        import pandas as pd
-
+    def compute(self, rows: pd.DataFrame, earlier: pd.DataFrame, columns: ColumnSettings) -> Any:
         if rows.empty or earlier.empty:
             return [float("nan")] * len(rows)
         weekday = rows[columns.date].iloc[0].dayofweek
@@ -90,20 +85,18 @@ class WeekdayMean(Feature):
 
 def add_custom_features(
     features: Sequence[Feature],
-    columns: "ColumnSettings",
-    observations: "pd.DataFrame",
-    rows: "pd.DataFrame",
+    columns: ColumnSettings,
+    observations: pd.DataFrame,
+    rows: pd.DataFrame,
     broken: dict[str, FeatureError] | None = None,
     delay_days: int = 0,
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """The rows, of one or more days, with the columns of these features.
 
     A feature gets a day at a time, its target left out, and only observations of earlier days, the
     last `delay_days` before it left out. Where one cannot be made, FeatureError; with `broken`, the
     day is left out and named there.
     """
-    import pandas as pd
-
     if not features or rows.empty:
         return rows.assign(**{name: [] for one in features for name in one.columns})
     dates = observations[columns.date]
@@ -133,18 +126,16 @@ def add_custom_features(
 
 
 def _earlier(
-    dates: "pd.Series[pd.Timestamp]", day: Any, reach: int, delay_days: int
+    dates: pd.Series[pd.Timestamp], day: Any, reach: int, delay_days: int
 ) -> tuple[int, int]:
     """The positions of the days [day - delay - reach, day - delay)."""
-    import pandas as pd
-
     end = day - pd.Timedelta(days=delay_days)
     first, last = dates.searchsorted([end - pd.Timedelta(days=reach), end])
     return int(first), int(last)
 
 
 def _of_one_day(
-    feature: Feature, columns: "ColumnSettings", rows: "pd.DataFrame", earlier: "pd.DataFrame"
+    feature: Feature, columns: ColumnSettings, rows: pd.DataFrame, earlier: pd.DataFrame
 ) -> dict[str, Any]:
     """The columns of one feature for the rows of a day, checked."""
     day = f"{rows[columns.date].iloc[0]:%Y-%m-%d}"
@@ -160,8 +151,6 @@ def _of_one_day(
 
 def checked(feature: Feature, found: Any, rows: int) -> dict[str, Any]:
     """What `compute` returned as arrays by column. ValueError when it is not what was declared."""
-    import numpy as np
-
     by_column = found if isinstance(found, Mapping) else dict.fromkeys(feature.columns[:1], found)
     if sorted(by_column) != sorted(feature.columns):
         raise ValueError(

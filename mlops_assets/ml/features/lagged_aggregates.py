@@ -1,28 +1,26 @@
 """Lagged aggregates: what the rows of earlier days come to, by chosen columns."""
 
-import datetime as dt
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+import datetime as dt
+from typing import Any, TypeAlias
+
+from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.project import LaggedAggregate, Project, Statistic
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
-
-    # days x keys
-    Table = np.ndarray[tuple[int, int], np.dtype[np.float64]]
-    IntArray = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
+Table: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.float64]]"
+IntArray: TypeAlias = "np.ndarray[tuple[Any, ...], np.dtype[np.int64]]"
 
 
+# days x keys
 def lagged_aggregates(
     project: Project,
-    observations: "pd.DataFrame",
-    rows: "pd.DataFrame",
+    observations: pd.DataFrame,
+    rows: pd.DataFrame,
     start: dt.date,
     end: dt.date,
-) -> dict[str, "FloatArray"]:
+) -> dict[str, FloatArray]:
     """The lagged aggregates of each row of the days [start, end), by the names of the features.
 
     Each is of shape (rows,) and knows only days that lie `project.days_ahead` or more before the
@@ -45,14 +43,11 @@ class _Aggregate:
         self,
         project: Project,
         aggregate: LaggedAggregate,
-        observations: "pd.DataFrame",
-        rows: "pd.DataFrame",
+        observations: pd.DataFrame,
+        rows: pd.DataFrame,
         start: dt.date,
         end: dt.date,
     ) -> None:
-        import numpy as np
-        import pandas as pd
-
         self.target, self.aggregate = project.columns.target, aggregate
         self.ahead = project.days_ahead
         self.reach = aggregate.reach(project.evaluation.label_delay_days)
@@ -76,14 +71,12 @@ class _Aggregate:
     def _size(self) -> int:
         return self.shape[0] * self.shape[1]
 
-    def _table(self, flat: "np.ndarray[Any, Any]") -> "Table":
+    def _table(self, flat: np.ndarray[Any, Any]) -> Table:
         table: Table = flat.astype(float).reshape(self.shape)
         return table
 
-    def _of_days(self, cells: "IntArray", values: "FloatArray") -> "Table":
+    def _of_days(self, cells: IntArray, values: FloatArray) -> Table:
         """Least, largest or summed value of each day and key; infinite or 0 without values."""
-        import numpy as np
-
         match self.aggregate.statistic:
             case Statistic.MIN:
                 table = np.full(self._size, np.inf)
@@ -95,9 +88,7 @@ class _Aggregate:
                 table = np.bincount(cells, weights=values, minlength=self._size)
         return self._table(table)
 
-    def columns(self) -> dict[str, "FloatArray"]:
-        import numpy as np
-
+    def columns(self) -> dict[str, FloatArray]:
         # whatever is known of the reach
         seen = self._window(self.counts, self.reach + 1 - self.ahead, np.sum) > 0
         columns: dict[str, FloatArray] = {}
@@ -117,18 +108,14 @@ class _Aggregate:
     @property
     def _pool(self) -> Any:
         """How values of days become that of a window."""
-        import numpy as np
-
         pools = {Statistic.MIN: np.min, Statistic.MAX: np.max}
         return pools.get(self.aggregate.statistic, np.sum)
 
-    def _window(self, table: "np.ndarray[Any, Any]", days: int, pool: Any) -> "Table":
+    def _window(self, table: np.ndarray[Any, Any], days: int, pool: Any) -> Table:
         """A table pooled over so many days up to the last one known of each day.
 
         The first `reach` days, of which no row is, stay empty.
         """
-        import numpy as np
-
         pooled = np.zeros((len(table), table.shape[1]))
         first = days + self.ahead - 1
         if len(table) > first:
@@ -137,9 +124,7 @@ class _Aggregate:
             pooled[first:] = pool(windows, axis=-1)
         return pooled
 
-    def _finished(self, counts: "Table", values: "Table") -> "Table":
-        import numpy as np
-
+    def _finished(self, counts: Table, values: Table) -> Table:
         match self.aggregate.statistic:
             case Statistic.COUNT:
                 return counts
@@ -152,13 +137,8 @@ class _Aggregate:
                 return np.where(counts > 0, values, np.nan)
 
 
-def _keys(
-    by: list[str], known: "pd.DataFrame", rows: "pd.DataFrame"
-) -> tuple["IntArray", "IntArray"]:
+def _keys(by: list[str], known: pd.DataFrame, rows: pd.DataFrame) -> tuple[IntArray, IntArray]:
     """The number of the key of each row of both frames; a missing value is a key of its own."""
-    import numpy as np
-    import pandas as pd
-
     if not by:
         return np.zeros(len(known), dtype="int64"), np.zeros(len(rows), dtype="int64")
     both = pd.concat([known[by], rows[by]], ignore_index=True)
@@ -166,10 +146,8 @@ def _keys(
     return numbers[: len(known)], numbers[len(known) :]
 
 
-def _shifted(table: "np.ndarray[Any, Any]", days: int) -> "np.ndarray[Any, Any]":
+def _shifted(table: np.ndarray[Any, Any], days: int) -> np.ndarray[Any, Any]:
     """The table so many days later; the days before its first are empty."""
-    import numpy as np
-
     later = np.zeros(table.shape)
     later[days:] = table[: len(table) - days]
     return later

@@ -1,26 +1,25 @@
 """Model inputs of a day: what is known of it in advance, and the target of the days before."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import pd
 from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
 from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.project import CalendarFeature, Project
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def make_features(
     project: Project,
-    observations: "pd.DataFrame",
+    observations: pd.DataFrame,
     start: dt.date,
     end: dt.date,
-    rows: "pd.DataFrame | None" = None,
+    rows: pd.DataFrame | None = None,
     broken: dict[str, FeatureError] | None = None,
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """The features of the days [start, end), one row per observation of these days.
 
     Where `rows` of these days are given, one row for each of them instead.
@@ -32,8 +31,6 @@ def make_features(
     features of one's own. A day for which one of the latter fails is left out and named in
     `broken`, where that is given.
     """
-    import pandas as pd
-
     date = project.columns.date
     days = observations[date]
     if rows is None:
@@ -60,16 +57,14 @@ def make_features(
 
 
 def rows_to_come(
-    project: Project, observations: "pd.DataFrame", planned: "pd.DataFrame", days: Sequence[dt.date]
-) -> "pd.DataFrame":
+    project: Project, observations: pd.DataFrame, planned: pd.DataFrame, days: Sequence[dt.date]
+) -> pd.DataFrame:
     """A row per series and day to forecast: its inputs, without the target.
 
     `planned` are rows of these days from the source. A day without any takes the series of the
     newest day in `observations` by then, which lies `project.days_ahead` before it, with their
     inputs. Columns are those of the settings and `inputs_from`, which says which of the two it was.
     """
-    import pandas as pd
-
     date, series = project.columns.date, project.columns.series
     ahead = project.days_ahead
     newest = "the day before" if ahead == 1 else f"{ahead} days before"
@@ -91,14 +86,12 @@ def rows_to_come(
 
 def _history(
     project: Project,
-    observations: "pd.DataFrame",
-    rows: "pd.DataFrame",
+    observations: pd.DataFrame,
+    rows: pd.DataFrame,
     start: dt.date,
     end: dt.date,
-) -> dict[str, "pd.Series[float]"]:
+) -> dict[str, pd.Series[float]]:
     """Lags and rolling means of the target, aligned with `rows`."""
-    import pandas as pd
-
     delay = project.evaluation.label_delay_days
     windows = (days + delay for days in project.features.rolling_means)
     reach = max([*project.features.lags, *windows], default=0)
@@ -125,7 +118,7 @@ def _history(
     }
 
 
-def calendar_feature(days: "pd.Series[pd.Timestamp]", feature: CalendarFeature) -> "pd.Series[int]":
+def calendar_feature(days: pd.Series[pd.Timestamp], feature: CalendarFeature) -> pd.Series[int]:
     """A calendar feature of each date: Monday is 0, the first of January is day 1 of the year."""
     calendar = days.dt
     match feature:

@@ -1,12 +1,11 @@
 """Metrics of probabilities: of one of two classes, or of each of several."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from mlops_assets.ml.metrics.metric import Histogram, Metric, register
-
-if TYPE_CHECKING:
-    from mlops_assets.ml.metrics.metric import BoolArray, FloatArray, Term
+from mlops_assets.lazy import np, scipy
+from mlops_assets.ml.metrics.metric import BoolArray, FloatArray, Histogram, Metric, Term, register
 
 # Probabilities are counted by their log odds. Finer than what a ranking of real data tells apart;
 # the two outer bins hold all that is beyond odds of 22,000 to 1.
@@ -14,23 +13,19 @@ SCORE_BINS = 256
 LARGEST_LOG_ODDS = 10.0
 
 
-def one_vs_rest(actual: "FloatArray", forecast: "FloatArray") -> tuple["BoolArray", "FloatArray"]:
+def one_vs_rest(actual: FloatArray, forecast: FloatArray) -> tuple[BoolArray, FloatArray]:
     """Whether each row is of a class and how probable that was, both of shape (rows, classes).
 
     Of two classes it is the positive one alone: `forecast` is then of shape (rows,), `actual` 0 or
     1; otherwise `forecast` is of shape (rows, classes), `actual` the position of the class.
     """
-    import numpy as np
-
     if forecast.ndim == 1:
         return (actual == 1)[:, None], forecast[:, None]
     return actual[:, None] == np.arange(forecast.shape[1]), forecast
 
 
-def probability_of_actual(actual: "FloatArray", forecast: "FloatArray") -> "FloatArray":
+def probability_of_actual(actual: FloatArray, forecast: FloatArray) -> FloatArray:
     """How probable the class that came was, of shape (rows,); 0 for a class not forecast at all."""
-    import numpy as np
-
     of_class, probability = one_vs_rest(actual, forecast)
     if forecast.ndim == 1:
         return np.where(of_class, probability, 1 - probability)[:, 0]
@@ -62,9 +57,7 @@ class LogLoss(Metric):
                 f"floor of log_loss must be above 0 and less than 0.5, not {self.floor}"
             )
 
-    def terms(self, actual: "FloatArray", forecast: "FloatArray") -> tuple["Term", "Term"]:
-        import numpy as np
-
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
         probability = np.maximum(probability_of_actual(actual, forecast), self.floor)
         return -np.log(probability), np.ones_like(actual)
 
@@ -81,9 +74,7 @@ class BrierScore(Metric):
     )
     tasks = ("classification",)
 
-    def terms(self, actual: "FloatArray", forecast: "FloatArray") -> tuple["Term", "Term"]:
-        import numpy as np
-
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
         of_class, probability = one_vs_rest(actual, forecast)
         return ((probability - of_class) ** 2).sum(axis=1), np.ones_like(actual)
 
@@ -107,14 +98,12 @@ class Accuracy(Metric):
                 f"threshold of accuracy must lie between 0 and 1, not {self.threshold}"
             )
 
-    def terms(self, actual: "FloatArray", forecast: "FloatArray") -> tuple["Term", "Term"]:
-        import numpy as np
-
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
         right = predicted(forecast, self.threshold) == actual
         return right.astype(float), np.ones_like(actual)
 
 
-def predicted(forecast: "FloatArray", threshold: float) -> "FloatArray":
+def predicted(forecast: FloatArray, threshold: float) -> FloatArray:
     """The class that probabilities speak for, by its position, of shape (rows,)."""
     if forecast.ndim == 1:
         return (forecast >= threshold).astype(float)
@@ -129,19 +118,15 @@ class _Ranking(Metric):
     direction = "higher"
     binned = True
 
-    def terms(self, actual: "FloatArray", forecast: "FloatArray") -> tuple["Term", "Term"]:
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
         return score_counts(*one_vs_rest(actual, forecast))
 
 
-def score_counts(
-    of_class: "BoolArray", probability: "FloatArray"
-) -> tuple["Histogram", "Histogram"]:
+def score_counts(of_class: BoolArray, probability: FloatArray) -> tuple[Histogram, Histogram]:
     """Histograms of the rows of each class and of the others, SCORE_BINS for a class.
 
     Both arguments are of shape (rows, classes).
     """
-    import numpy as np
-
     with np.errstate(divide="ignore"):
         odds = np.log(probability) - np.log1p(-np.minimum(probability, 1.0))
     share = (odds / LARGEST_LOG_ODDS + 1) / 2
@@ -155,24 +140,20 @@ def score_counts(
     )
 
 
-def _by_class(counts: "FloatArray") -> "FloatArray":
+def _by_class(counts: FloatArray) -> FloatArray:
     """Of shape (groups, classes, SCORE_BINS), the largest probabilities first."""
     by_class: FloatArray = counts.reshape(len(counts), -1, SCORE_BINS)[:, :, ::-1]
     return by_class
 
 
-def _mean_over_classes(values: "FloatArray") -> "FloatArray":
+def _mean_over_classes(values: FloatArray) -> FloatArray:
     """Of shape (groups,) from (groups, classes), over the classes that have a value."""
-    import numpy as np
-
     known = np.isfinite(values)
     return _share(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
 
 
-def _share(part: "FloatArray", whole: "FloatArray") -> "FloatArray":
+def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     """Their quotient, missing where the whole is zero."""
-    import numpy as np
-
     missing: FloatArray = np.full(part.shape, np.nan)
     return np.divide(part, whole, out=missing, where=whole > 0)
 
@@ -193,8 +174,8 @@ class RocAuc(_Ranking):
     )
 
     def finish(
-        self, numerator: "FloatArray", denominator: "FloatArray", rows: "FloatArray"
-    ) -> "FloatArray":
+        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    ) -> FloatArray:
         of_class, others = _by_class(numerator), _by_class(denominator)
         above = of_class.cumsum(axis=2) - of_class / 2
         pairs = of_class.sum(axis=2) * others.sum(axis=2)
@@ -219,17 +200,15 @@ class PrAuc(_Ranking):
     )
 
     def finish(
-        self, numerator: "FloatArray", denominator: "FloatArray", rows: "FloatArray"
-    ) -> "FloatArray":
-        from scipy.special import digamma
-
+        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    ) -> FloatArray:
         of_class, others = _by_class(numerator), _by_class(denominator)
         true = of_class.cumsum(axis=2) - of_class  # in the bins above
         false = others.cumsum(axis=2) - others
         # sum of (true + i) / (true + i + false + i others / (of_class + 1)) for i = 1 .. of_class
         slope = 1 + others / (of_class + 1)
         start = (true + false) / slope
-        more = digamma(start + of_class + 1) - digamma(start + 1)
+        more = scipy.special.digamma(start + of_class + 1) - scipy.special.digamma(start + 1)
         precision: FloatArray = (of_class + (true - start) * more) / slope
         return _mean_over_classes(_share(precision.sum(axis=2), of_class.sum(axis=2)))
 
@@ -258,9 +237,7 @@ class CalibrationError(Metric):
                 f"bins of calibration_error must be a whole number from 2 to 100, not {self.bins}"
             )
 
-    def terms(self, actual: "FloatArray", forecast: "FloatArray") -> tuple["Term", "Term"]:
-        import numpy as np
-
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
         of_class, probability = one_vs_rest(actual, forecast)
         classes, bins = probability.shape[1], int(self.bins)
         cells = np.minimum((probability * bins).astype(np.int64), bins - 1)
@@ -269,7 +246,7 @@ class CalibrationError(Metric):
         return errors, np.full(len(actual), float(classes))
 
     def finish(
-        self, numerator: "FloatArray", denominator: "FloatArray", rows: "FloatArray"
-    ) -> "FloatArray":
+        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    ) -> FloatArray:
         error: FloatArray = abs(numerator).sum(axis=1) / denominator
         return error

@@ -1,13 +1,12 @@
 """Labels of classes: how they are written, and the numbers that stand for them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
-
-    from mlops_assets.ml.metrics.metric import FloatArray
+from mlops_assets.lazy import np, pd, sklearn
+from mlops_assets.ml.metrics.metric import FloatArray
 
 
 def label_of(value: object) -> str:
@@ -19,15 +18,12 @@ def label_of(value: object) -> str:
     return str(value)
 
 
-def target_numbers(values: "pd.Series[Any]", labels: Sequence[str]) -> "FloatArray":
+def target_numbers(values: pd.Series[Any], labels: Sequence[str]) -> FloatArray:
     """The target as numbers, of shape (rows,): itself, or the position of each of its labels.
 
     `labels` are empty for a target of numbers; of two, the second is the positive one, 1. A missing
     value is NaN. ValueError when there is another label.
     """
-    import numpy as np
-    import pandas as pd
-
     if not labels:
         return np.asarray(values, dtype=np.float64)
     codes = pd.Index(labels).get_indexer(pd.Index(values))
@@ -41,14 +37,12 @@ def target_numbers(values: "pd.Series[Any]", labels: Sequence[str]) -> "FloatArr
 
 
 def class_probabilities(
-    pipeline: "Pipeline", inputs: "pd.DataFrame", labels: Sequence[str]
-) -> "FloatArray":
+    pipeline: sklearn.pipeline.Pipeline, inputs: pd.DataFrame, labels: Sequence[str]
+) -> FloatArray:
     """The probability of the positive class, of shape (rows,), or of each of several.
 
     Of shape (rows, labels) then, in their order; a class that the pipeline never saw has 0.
     """
-    import numpy as np
-
     found = dict(zip(pipeline.classes_, pipeline.predict_proba(inputs).T, strict=True))
     never = np.zeros(len(inputs))
     if len(labels) == 2:

@@ -1,20 +1,19 @@
 """Metrics of forecasts. Each is a function of sums, so that rows, days, slices and windows pool."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.registries import Registry
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    FloatArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-    BoolArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-    IntArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-    Term: TypeAlias = "FloatArray | Histogram"
+FloatArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
+BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
+IntArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
+Term: TypeAlias = "FloatArray | Histogram"
 
 NUMERATOR, DENOMINATOR, ROWS = "__num", "__den", "rows"
 Task = Literal["regression", "classification"]
@@ -28,14 +27,12 @@ class Histogram:
     where a row adds to n cells. Its sums are of shape (groups, size), and no larger thing is made.
     """
 
-    cells: "IntArray"
+    cells: IntArray
     size: int
-    weights: "FloatArray"
+    weights: FloatArray
 
-    def sums(self, group: "IntArray", groups: int) -> "FloatArray":
+    def sums(self, group: IntArray, groups: int) -> FloatArray:
         """The sums of each group; `group` is that of each row, from 0 to below `groups`."""
-        import numpy as np
-
         cells = group.reshape(-1, *[1] * (self.cells.ndim - 1)) * self.size + self.cells
         flat = np.bincount(
             cells.ravel(), weights=self.weights.ravel(), minlength=groups * self.size
@@ -59,7 +56,7 @@ class Metric(ABC):
     """Whether its terms are histograms."""
 
     @abstractmethod
-    def terms(self, actual: "FloatArray", forecast: "FloatArray") -> tuple["Term", "Term"]:
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
         """What each row adds to two sums, by default the numerator and denominator of a ratio.
 
         `actual` is of shape (rows,), `forecast` as well; of a target with more than two classes it
@@ -68,15 +65,15 @@ class Metric(ABC):
         """
 
     def finish(
-        self, numerator: "FloatArray", denominator: "FloatArray", rows: "FloatArray"
-    ) -> "FloatArray":
+        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    ) -> FloatArray:
         """The metric of each group, of shape (groups,), from its sums, NaN where it has none.
 
         Sums are of shape (groups,), or (groups, n) where the term has n of them.
         """
         return numerator / denominator
 
-    def loss(self, values: "FloatArray") -> "FloatArray":
+    def loss(self, values: FloatArray) -> FloatArray:
         """What ranks, better when lower: the value, its distance from zero, or 1 less the value."""
         if self.direction == "higher":
             return 1.0 - values
@@ -97,9 +94,7 @@ def register(metric: type[Metric]) -> type[Metric]:
     return metric
 
 
-def _per_row(errors: "FloatArray") -> tuple["FloatArray", "FloatArray"]:
-    import numpy as np
-
+def _per_row(errors: FloatArray) -> tuple[FloatArray, FloatArray]:
     return errors, np.ones_like(errors)
 
 
@@ -109,9 +104,7 @@ class MeanAbsoluteError(Metric):
     name = "mae"
     description = "Mean absolute error, in units of the target."
 
-    def terms(
-        self, actual: "FloatArray", forecast: "FloatArray"
-    ) -> tuple["FloatArray", "FloatArray"]:
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:
         return _per_row(abs(forecast - actual))
 
 
@@ -126,16 +119,12 @@ class WeightedAbsolutePercentageError(Metric):
         "all zero, every row counts as one unit."
     )
 
-    def terms(
-        self, actual: "FloatArray", forecast: "FloatArray"
-    ) -> tuple["FloatArray", "FloatArray"]:
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:
         return abs(forecast - actual), abs(actual)
 
     def finish(
-        self, numerator: "FloatArray", denominator: "FloatArray", rows: "FloatArray"
-    ) -> "FloatArray":
-        import numpy as np
-
+        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    ) -> FloatArray:
         return numerator / np.where(denominator > 0, denominator, rows)
 
 
@@ -145,16 +134,12 @@ class RootMeanSquaredError(Metric):
     name = "rmse"
     description = "Root of the mean squared error, in units of the target."
 
-    def terms(
-        self, actual: "FloatArray", forecast: "FloatArray"
-    ) -> tuple["FloatArray", "FloatArray"]:
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:
         return _per_row((forecast - actual) ** 2)
 
     def finish(
-        self, numerator: "FloatArray", denominator: "FloatArray", rows: "FloatArray"
-    ) -> "FloatArray":
-        import numpy as np
-
+        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    ) -> FloatArray:
         return np.sqrt(numerator / denominator)
 
 
@@ -186,11 +171,7 @@ class TweedieDeviance(Metric):
         if not 0 < self.floor < float("inf"):
             raise ValueError(f"floor of tweedie_deviance must be above 0, not {self.floor}")
 
-    def terms(
-        self, actual: "FloatArray", forecast: "FloatArray"
-    ) -> tuple["FloatArray", "FloatArray"]:
-        import numpy as np
-
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:
         if (actual < 0).any():
             raise ValueError(
                 f"tweedie_deviance needs actuals of at least 0, found {actual.min():g}; "
@@ -208,9 +189,7 @@ class Bias(Metric):
     description = "Mean of forecast minus actual, in units of the target: above zero, too much."
     direction = "zero"
 
-    def terms(
-        self, actual: "FloatArray", forecast: "FloatArray"
-    ) -> tuple["FloatArray", "FloatArray"]:
+    def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:
         return _per_row(forecast - actual)
 
 
@@ -240,9 +219,7 @@ def make_metrics(specs: Sequence[str | Mapping[str, Mapping[str, float]]]) -> di
     return metrics
 
 
-def _require_finite(**columns: "FloatArray") -> None:
-    import numpy as np
-
+def _require_finite(**columns: FloatArray) -> None:
     for name, values in columns.items():
         bad = values[~np.isfinite(values)]
         if bad.size:
@@ -253,14 +230,12 @@ def _require_finite(**columns: "FloatArray") -> None:
 
 
 def score(
-    metrics: Mapping[str, Metric], actual: "FloatArray", forecast: "FloatArray"
+    metrics: Mapping[str, Metric], actual: FloatArray, forecast: FloatArray
 ) -> dict[str, float]:
     """Each metric of forecasts against actuals, as `Metric.terms` takes them.
 
     Rows are paired by position. ValueError when they are empty, differ in shape or are not finite.
     """
-    import numpy as np
-
     actual, forecast = np.asarray(actual, dtype=float), np.asarray(forecast, dtype=float)
     if actual.shape != forecast.shape[:1] or not actual.size:
         raise ValueError(
@@ -281,8 +256,8 @@ def score(
 
 
 def term_sums(
-    metrics: Mapping[str, Metric], frame: "pd.DataFrame", by: Sequence[str]
-) -> "pd.DataFrame":
+    metrics: Mapping[str, Metric], frame: pd.DataFrame, by: Sequence[str]
+) -> pd.DataFrame:
     """Sums of the terms of each group of rows of a frame with columns `actual` and `forecast`.
 
     Indexed by group, with two columns per metric, `<metric>__num` and `<metric>__den`, and `rows`;
@@ -290,9 +265,6 @@ def term_sums(
     value in a column of `by` are a group too, so the sums of all groups are those of all rows. Sums
     may be added up further. ValueError when an actual or forecast is not finite.
     """
-    import numpy as np
-    import pandas as pd
-
     actual = frame["actual"].to_numpy(dtype=float)
     forecast = as_array(frame["forecast"])
     _require_finite(actual=actual, forecast=forecast)
@@ -324,7 +296,7 @@ def term_sums(
     return sums.rename_axis(list(by) if len(by) > 1 else by[0])
 
 
-def term_of(sums: "pd.DataFrame", name: str) -> "FloatArray":
+def term_of(sums: pd.DataFrame, name: str) -> FloatArray:
     """The sums of a term such as `mae__num`, of shape (groups,) or, of several, (groups, n)."""
     if name in sums:
         return sums[name].to_numpy(dtype=float)
@@ -332,10 +304,8 @@ def term_of(sums: "pd.DataFrame", name: str) -> "FloatArray":
     return sums[parts].to_numpy(dtype=float)
 
 
-def finish_sums(metrics: Mapping[str, Metric], sums: "pd.DataFrame") -> "pd.DataFrame":
+def finish_sums(metrics: Mapping[str, Metric], sums: pd.DataFrame) -> pd.DataFrame:
     """The metrics of each group from its sums: a column per metric and `rows`."""
-    import pandas as pd
-
     rows = sums[ROWS].to_numpy(dtype=float)
     if not len(rows):  # nothing to be finished, nor known of how many sums a metric has
         return pd.DataFrame({**dict.fromkeys(metrics, rows), ROWS: rows}, index=sums.index)
@@ -348,13 +318,11 @@ def finish_sums(metrics: Mapping[str, Metric], sums: "pd.DataFrame") -> "pd.Data
     return pd.DataFrame({**values, ROWS: rows}, index=sums.index)
 
 
-def as_array(column: "pd.Series[Any]") -> "FloatArray":
+def as_array(column: pd.Series[Any]) -> FloatArray:
     """Numbers of shape (rows,), or probabilities of shape (rows, classes), as frames hold them.
 
     Where rows are of before a class was added, its probability is 0.
     """
-    import numpy as np
-
     if column.dtype != object:
         return column.to_numpy(dtype=float)
     rows = list(column)
@@ -364,22 +332,18 @@ def as_array(column: "pd.Series[Any]") -> "FloatArray":
     return np.array(rows, dtype=float).reshape(len(rows), max(known, default=0))
 
 
-def finite_rows(values: "FloatArray") -> "BoolArray":
+def finite_rows(values: FloatArray) -> BoolArray:
     """Whether the number, or every probability, of each row is finite; of shape (rows,)."""
-    import numpy as np
-
     return np.asarray(np.isfinite(values).reshape(len(values), -1).all(axis=1))
 
 
-def as_column(values: "FloatArray") -> "list[FloatArray] | FloatArray":
+def as_column(values: FloatArray) -> list[FloatArray] | FloatArray:
     """What a frame is to hold of numbers or probabilities: an array in each row of the latter."""
     return values if values.ndim == 1 else list(values)
 
 
-def rolling_sum(values: "FloatArray", days: int) -> "FloatArray":
+def rolling_sum(values: FloatArray, days: int) -> FloatArray:
     """The sum over so many days up to each day, the first axis; those before count as zero."""
-    import numpy as np
-
     padded = np.concatenate([np.zeros((days - 1, *values.shape[1:])), values])
     windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=0)
     sums: FloatArray = windows.sum(axis=-1)

@@ -1,13 +1,12 @@
 """From forecasts to scores: of a day, of its slices, and of trailing windows on common rows."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.metric import Metric, finish_sums, rolling_sum, term_sums
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Columns of stored forecasts, beside those of the series and slices
 FORECAST_COLUMNS = (
@@ -26,20 +25,18 @@ RESERVED_COLUMNS = (
 class DayScores:
     """Scores of one model by day, and by day and value of each slice column."""
 
-    days: "pd.DataFrame"
-    slices: "pd.DataFrame"
+    days: pd.DataFrame
+    slices: pd.DataFrame
 
 
 def score_days(
-    metrics: Mapping[str, Metric], forecasts: "pd.DataFrame", slices: Sequence[str]
+    metrics: Mapping[str, Metric], forecasts: pd.DataFrame, slices: Sequence[str]
 ) -> DayScores:
     """Score forecasts (FORECAST_COLUMNS and slice columns) of any number of days at once.
 
     `days` is indexed by date and has a column per metric and `rows`; `slices` has the columns
     date, slice (the name of the column), value, a column per metric and rows.
     """
-    import pandas as pd
-
     days = finish_sums(metrics, term_sums(metrics, forecasts, ["date"]))
     parts = [
         finish_sums(metrics, term_sums(metrics, forecasts, ["date", column]))
@@ -51,7 +48,7 @@ def score_days(
     return DayScores(days, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame())
 
 
-def common_rows(forecasts: "pd.DataFrame") -> "pd.DataFrame":
+def common_rows(forecasts: pd.DataFrame) -> pd.DataFrame:
     """The rows that every model of the day forecast; `forecasts` has a column `model`."""
     models_of_day = forecasts.groupby("date")["model"].transform("nunique")
     models_of_row = forecasts.groupby(["date", "row"])["model"].transform("nunique")
@@ -59,8 +56,8 @@ def common_rows(forecasts: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def compare_with_previous(
-    metric: Metric, forecasts: "pd.DataFrame", by: Sequence[str]
-) -> "pd.DataFrame":
+    metric: Metric, forecasts: pd.DataFrame, by: Sequence[str]
+) -> pd.DataFrame:
     """How much better than the version before it the version in service is, by group.
 
     Columns: `previous`, the metric of the version before, and `gain`, its loss less that of the
@@ -68,8 +65,6 @@ def compare_with_previous(
     (FORECAST_COLUMNS and those of `by`) are compared on the rows that both versions forecast; a
     group without such rows is left out.
     """
-    import pandas as pd
-
     if "previous_forecast" not in forecasts:  # stored before previous versions were scored
         return pd.DataFrame({"previous": [], "gain": []}, dtype=float)
     both = forecasts[forecasts["previous_forecast"].notna()]
@@ -83,17 +78,14 @@ def compare_with_previous(
 
 
 def trailing_scores(
-    metrics: Mapping[str, Metric], forecasts: "pd.DataFrame", days: int
-) -> "pd.DataFrame":
+    metrics: Mapping[str, Metric], forecasts: pd.DataFrame, days: int
+) -> pd.DataFrame:
     """Scores of each model over the `days` days up to each date, on common rows.
 
     The rows of a window are pooled, so that a busy day weighs more than a quiet one. Indexed by
     model and date, with a column per metric, `rows`, and `days`: how many days of the window
     have forecasts.
     """
-    import numpy as np
-    import pandas as pd
-
     sums = term_sums(metrics, forecasts, ["model", "date"])
     sums = sums.assign(days=1.0)
     calendar = pd.date_range(forecasts["date"].min(), forecasts["date"].max())

@@ -1,10 +1,12 @@
 """Kinds of model for a target of classes; each forecasts a probability of every class."""
 
+from __future__ import annotations
+
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from mlops_assets.lazy import sklearn
 from mlops_assets.ml.models.families import (
     Family,
     Hyperparameters,
@@ -15,9 +17,6 @@ from mlops_assets.ml.models.families import (
     register,
     tree_pipeline,
 )
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
 
 @register
@@ -33,15 +32,11 @@ class Prior(Family):
 
     def build(
         self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.compose import ColumnTransformer
-        from sklearn.dummy import DummyClassifier
-        from sklearn.pipeline import Pipeline
-
-        return Pipeline(
+    ) -> sklearn.pipeline.Pipeline:
+        return sklearn.pipeline.Pipeline(
             [
-                ("inputs", ColumnTransformer([])),  # it reads none of them
-                ("estimator", DummyClassifier(strategy="prior")),
+                ("inputs", sklearn.compose.ColumnTransformer([])),  # it reads none of them
+                ("estimator", sklearn.dummy.DummyClassifier(strategy="prior")),
             ]
         )
 
@@ -61,11 +56,12 @@ class LogisticRegressionFamily(Family):
 
     def build(
         self, hyperparameters: LogisticRegressionHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.linear_model import LogisticRegression
-
+    ) -> sklearn.pipeline.Pipeline:
         return linear_pipeline(
-            LogisticRegression(C=hyperparameters.C, max_iter=1000, random_state=seed), inputs
+            sklearn.linear_model.LogisticRegression(
+                C=hyperparameters.C, max_iter=1000, random_state=seed
+            ),
+            inputs,
         )
 
 
@@ -93,11 +89,11 @@ class DecisionTreeClassifierFamily(Family):
 
     def build(
         self, hyperparameters: DecisionTreeClassifierHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.tree import DecisionTreeClassifier
-
+    ) -> sklearn.pipeline.Pipeline:
         return tree_pipeline(
-            DecisionTreeClassifier(**hyperparameters.model_dump(mode="json"), random_state=seed),
+            sklearn.tree.DecisionTreeClassifier(
+                **hyperparameters.model_dump(mode="json"), random_state=seed
+            ),
             inputs,
             seed,
             target="auto",
@@ -124,12 +120,12 @@ class RandomForestClassifierFamily(Family):
 
     def build(
         self, hyperparameters: RandomForestClassifierHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.ensemble import RandomForestClassifier
-
+    ) -> sklearn.pipeline.Pipeline:
         # One thread: with more, probabilities are added up in the order in which threads arrive.
         return tree_pipeline(
-            RandomForestClassifier(**hyperparameters.model_dump(), random_state=seed, n_jobs=1),
+            sklearn.ensemble.RandomForestClassifier(
+                **hyperparameters.model_dump(), random_state=seed, n_jobs=1
+            ),
             inputs,
             seed,
             target="auto",
@@ -158,11 +154,9 @@ class HistGradientBoostingClassifierFamily(Family):
         hyperparameters: HistGradientBoostingClassifierHyperparameters,
         inputs: Inputs,
         seed: int = 0,
-    ) -> "Pipeline":
-        from sklearn.ensemble import HistGradientBoostingClassifier
-
+    ) -> sklearn.pipeline.Pipeline:
         return hist_pipeline(
-            HistGradientBoostingClassifier(
+            sklearn.ensemble.HistGradientBoostingClassifier(
                 **hyperparameters.model_dump(mode="json"), early_stopping=False, random_state=seed
             ),
             inputs,

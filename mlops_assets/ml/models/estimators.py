@@ -1,5 +1,7 @@
 """Estimators of our own, in the form that scikit-learn expects."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +17,7 @@ class MissingAsNone(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Nothing is learned."""
         return self
 
-    def transform(self, X: pd.DataFrame) -> "np.ndarray[tuple[int, int], np.dtype[np.object_]]":  # noqa: N803
+    def transform(self, X: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.object_]]:  # noqa: N803
         """A copy of `X` as objects, shape (rows, columns)."""
         categories = X.to_numpy(dtype=object, copy=True)
         categories[X.isna().to_numpy()] = None
@@ -36,7 +38,7 @@ class EmptyAsZero(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.empty_ = X.isna().to_numpy().all(axis=0)
         return self
 
-    def transform(self, X: pd.DataFrame) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":  # noqa: N803
+    def transform(self, X: pd.DataFrame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:  # noqa: N803
         """A copy of `X` as floats, shape (rows, columns)."""
         check_is_fitted(self)
         numbers = X.to_numpy(dtype=float, na_value=np.nan, copy=True)
@@ -53,7 +55,7 @@ class SeasonalNaiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.mean_ = float(np.mean(y))
         return self
 
-    def predict(self, X: Any) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray[tuple[int], np.dtype[np.float64]]:  # noqa: N803
         """One forecast per row of `X`, shape (rows,)."""
         check_is_fitted(self)
         season = np.asarray(
@@ -81,7 +83,7 @@ class HistoricalMeanRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mi
         self.means_ = table["mean"].to_numpy(dtype=float)
         return self
 
-    def predict(self, X: Any) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray[tuple[int], np.dtype[np.float64]]:  # noqa: N803
         """One forecast per row of keys `X`, shape (rows,)."""
         check_is_fitted(self)
         keys = pd.DataFrame(X, dtype=float)

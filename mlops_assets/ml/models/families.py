@@ -1,18 +1,18 @@
 """Kinds of model: what each is, which hyperparameters it takes and how its pipeline is built."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlops_assets.lazy import sklearn
 from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.ml.registries import Registry, parse_options
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
 # What a stored pipeline may hold beyond the types that skops trusts by itself. Each was read:
 # none runs code when it is restored, and a partial may only hold a function that is trusted too.
@@ -73,7 +73,9 @@ class Family(ABC):
         """ValueError when such a model cannot be built for these inputs; light, unlike `build`."""
 
     @abstractmethod
-    def build(self, hyperparameters: Any, inputs: Inputs, seed: int = 0) -> "Pipeline": ...
+    def build(
+        self, hyperparameters: Any, inputs: Inputs, seed: int = 0
+    ) -> sklearn.pipeline.Pipeline: ...
 
 
 FAMILIES: Registry[Family] = Registry("family")
@@ -138,65 +140,59 @@ def default_name(family: str, hyperparameters: Hyperparameters) -> str:
     return "_".join(parts)
 
 
-def _pipeline(estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any) -> "Pipeline":
+def _pipeline(
+    estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any
+) -> sklearn.pipeline.Pipeline:
     """Numeric columns first, then encoded categorical ones, then the estimator."""
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline, make_pipeline
-
     from mlops_assets.ml.models.estimators import MissingAsNone
 
     columns = [
         ("numeric", numeric, list(inputs.numeric)),
-        ("categorical", make_pipeline(MissingAsNone(), categorical), list(inputs.categorical)),
+        (
+            "categorical",
+            sklearn.pipeline.make_pipeline(MissingAsNone(), categorical),
+            list(inputs.categorical),
+        ),
     ]
-    return Pipeline(
+    return sklearn.pipeline.Pipeline(
         [
-            ("inputs", ColumnTransformer([c for c in columns if c[2]])),
+            ("inputs", sklearn.compose.ColumnTransformer([c for c in columns if c[2]])),
             ("estimator", estimator),
         ]
     )
 
 
-def linear_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
+def linear_pipeline(estimator: Any, inputs: Inputs) -> sklearn.pipeline.Pipeline:
     """Medians for missing numbers, one scale for all, a column per category."""
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
     return _pipeline(
         estimator,
         inputs,
-        numeric=make_pipeline(
-            SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+        numeric=sklearn.pipeline.make_pipeline(
+            sklearn.impute.SimpleImputer(strategy="median", keep_empty_features=True),
+            sklearn.preprocessing.StandardScaler(),
         ),
-        categorical=OneHotEncoder(handle_unknown="ignore"),
+        categorical=sklearn.preprocessing.OneHotEncoder(handle_unknown="ignore"),
     )
 
 
 def tree_pipeline(
     estimator: Any, inputs: Inputs, seed: int, target: str = "continuous"
-) -> "Pipeline":
+) -> sklearn.pipeline.Pipeline:
     """Medians for missing numbers, the cross-fitted mean target for a category.
 
     `target` is "auto" for classes: a category then becomes the share of each class.
     """
-    from sklearn.impute import SimpleImputer
-    from sklearn.model_selection import KFold
-    from sklearn.preprocessing import TargetEncoder
-
-    folds = KFold(5, shuffle=True, random_state=seed)
+    folds = sklearn.model_selection.KFold(5, shuffle=True, random_state=seed)
     return _pipeline(
         estimator,
         inputs,
-        numeric=SimpleImputer(strategy="median", keep_empty_features=True),
-        categorical=TargetEncoder(target_type=target, cv=folds),
+        numeric=sklearn.impute.SimpleImputer(strategy="median", keep_empty_features=True),
+        categorical=sklearn.preprocessing.TargetEncoder(target_type=target, cv=folds),
     )
 
 
-def hist_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
+def hist_pipeline(estimator: Any, inputs: Inputs) -> sklearn.pipeline.Pipeline:
     """Missing numbers as they are, native categories, for a histogram boosting."""
-    from sklearn.preprocessing import OrdinalEncoder
-
     from mlops_assets.ml.models.estimators import EmptyAsZero
 
     first = len(inputs.numeric)
@@ -205,7 +201,7 @@ def hist_pipeline(estimator: Any, inputs: Inputs) -> "Pipeline":
         estimator.set_params(categorical_features=categories),
         inputs,
         numeric=EmptyAsZero(),
-        categorical=OrdinalEncoder(
+        categorical=sklearn.preprocessing.OrdinalEncoder(
             handle_unknown="use_encoded_value",
             unknown_value=-1,
             max_categories=MOST_CATEGORIES,
@@ -239,7 +235,7 @@ class SeasonalNaive(Family):
 
     def build(
         self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
+    ) -> sklearn.pipeline.Pipeline:
         from mlops_assets.ml.models.estimators import SeasonalNaiveRegressor
 
         self.check(hyperparameters, inputs)
@@ -278,9 +274,7 @@ class HistoricalMean(Family):
 
     def build(
         self, hyperparameters: HistoricalMeanHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.preprocessing import OrdinalEncoder
-
+    ) -> sklearn.pipeline.Pipeline:
         from mlops_assets.ml.models.estimators import HistoricalMeanRegressor
 
         self.check(hyperparameters, inputs)
@@ -294,7 +288,9 @@ class HistoricalMean(Family):
             HistoricalMeanRegressor(),
             keys,
             numeric="passthrough",
-            categorical=OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+            categorical=sklearn.preprocessing.OrdinalEncoder(
+                handle_unknown="use_encoded_value", unknown_value=-1
+            ),
         )
 
 
@@ -306,10 +302,8 @@ class LinearRegressionFamily(Family):
 
     def build(
         self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.linear_model import LinearRegression
-
-        return linear_pipeline(LinearRegression(), inputs)
+    ) -> sklearn.pipeline.Pipeline:
+        return linear_pipeline(sklearn.linear_model.LinearRegression(), inputs)
 
 
 class RidgeHyperparameters(Hyperparameters):
@@ -326,10 +320,8 @@ class RidgeFamily(Family):
 
     def build(
         self, hyperparameters: RidgeHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.linear_model import Ridge
-
-        return linear_pipeline(Ridge(alpha=hyperparameters.alpha), inputs)
+    ) -> sklearn.pipeline.Pipeline:
+        return linear_pipeline(sklearn.linear_model.Ridge(alpha=hyperparameters.alpha), inputs)
 
 
 class TreeCriterion(StrEnum):
@@ -359,11 +351,11 @@ class DecisionTreeFamily(Family):
 
     def build(
         self, hyperparameters: DecisionTreeHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.tree import DecisionTreeRegressor
-
+    ) -> sklearn.pipeline.Pipeline:
         return tree_pipeline(
-            DecisionTreeRegressor(**hyperparameters.model_dump(mode="json"), random_state=seed),
+            sklearn.tree.DecisionTreeRegressor(
+                **hyperparameters.model_dump(mode="json"), random_state=seed
+            ),
             inputs,
             seed,
         )
@@ -388,12 +380,12 @@ class RandomForestFamily(Family):
 
     def build(
         self, hyperparameters: RandomForestHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.ensemble import RandomForestRegressor
-
+    ) -> sklearn.pipeline.Pipeline:
         # One thread: with more, forecasts are added up in the order in which the threads arrive.
         return tree_pipeline(
-            RandomForestRegressor(**hyperparameters.model_dump(), random_state=seed, n_jobs=1),
+            sklearn.ensemble.RandomForestRegressor(
+                **hyperparameters.model_dump(), random_state=seed, n_jobs=1
+            ),
             inputs,
             seed,
         )
@@ -418,11 +410,11 @@ class GradientBoostingFamily(Family):
 
     def build(
         self, hyperparameters: GradientBoostingHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.ensemble import GradientBoostingRegressor
-
+    ) -> sklearn.pipeline.Pipeline:
         return tree_pipeline(
-            GradientBoostingRegressor(**hyperparameters.model_dump(), random_state=seed),
+            sklearn.ensemble.GradientBoostingRegressor(
+                **hyperparameters.model_dump(), random_state=seed
+            ),
             inputs,
             seed,
         )
@@ -460,11 +452,9 @@ class HistGradientBoostingFamily(Family):
 
     def build(
         self, hyperparameters: HistGradientBoostingHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> "Pipeline":
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
+    ) -> sklearn.pipeline.Pipeline:
         return hist_pipeline(
-            HistGradientBoostingRegressor(
+            sklearn.ensemble.HistGradientBoostingRegressor(
                 **hyperparameters.model_dump(mode="json"), early_stopping=False, random_state=seed
             ),
             inputs,

@@ -1,25 +1,21 @@
 """Intervals around forecasts, by how far off the forecasts of the days before were."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
+from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.metric import FloatArray
 
 
-def conformal_radius(errors: "FloatArray", coverage: float) -> float:
+def conformal_radius(errors: FloatArray, coverage: float) -> float:
     """The half-width of an interval that holds the next actual with probability `coverage`.
 
     The ceil((n + 1) coverage)-th smallest of n absolute errors, infinite where n is too small for
     it: split-conformal prediction (Lei et al., Distribution-free predictive inference for
     regression, 2018). Holds when the errors to come are like those, in whichever order.
     """
-    import math
-
-    import numpy as np
-
     rank = math.ceil((len(errors) + 1) * coverage)
     if rank > len(errors):
         return math.inf
@@ -27,16 +23,14 @@ def conformal_radius(errors: "FloatArray", coverage: float) -> float:
 
 
 def conformal_radii(
-    residuals: "pd.DataFrame", rows: "pd.DataFrame", series: Sequence[str], coverage: float
-) -> "FloatArray":
+    residuals: pd.DataFrame, rows: pd.DataFrame, series: Sequence[str], coverage: float
+) -> FloatArray:
     """The half-width of the interval of each row, of shape (rows,), in units of the target.
 
     `residuals` has a column `residual` and the columns of `series`. Each series has a width of
     its own (Vovk's Mondrian taxonomy); one with too few residuals, or unknown, has that of all
     of them together. Infinite where even these are too few.
     """
-    import numpy as np
-
     errors = residuals["residual"].to_numpy(dtype=float)
     radii = np.full(len(rows), conformal_radius(errors, coverage))
     if not series or residuals.empty:

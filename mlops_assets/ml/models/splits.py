@@ -1,18 +1,17 @@
 """Which rows a version learns from and which ones judge it: by time, never at random."""
 
+from __future__ import annotations
+
 import datetime as dt
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
+from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.registries import Configurable, Registry
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
 
 SHORTEST_MONTH, LONGEST_MONTH = 28, 31
 MONTHS_TRIED = 120  # for a first whole window
@@ -197,10 +196,8 @@ class AgeWeights:
     date: str
     half_life_days: float
 
-    def __call__(self, rows: "pd.DataFrame") -> "FloatArray":
+    def __call__(self, rows: pd.DataFrame) -> FloatArray:
         """A weight per row, shape (rows,), with a mean of one."""
-        import numpy as np
-
         age = (rows[self.date].max() - rows[self.date]).dt.days.to_numpy(dtype=float)
         weights = np.power(0.5, age / self.half_life_days)
         return np.asarray(weights / weights.mean(), dtype=np.float64)
@@ -221,11 +218,9 @@ class HoldoutSplit:
         return window_end - dt.timedelta(days=self.days)
 
     def split(
-        self, rows: "pd.DataFrame", date: str, window_end: dt.date
-    ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+        self, rows: pd.DataFrame, date: str, window_end: dt.date
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The rows before the holdout and those in it. ValueError when either is empty."""
-        import pandas as pd
-
         held_out = rows[date] >= pd.Timestamp(self.first_day(window_end))
         if held_out.all() or not held_out.any():
             raise ValueError(

@@ -1,24 +1,21 @@
 """Fit a pipeline, judge it on a holdout, and forecast with it."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import np, pd, sklearn, threadpoolctl
 from mlops_assets.ml.metrics.class_metrics import LogLoss
 from mlops_assets.ml.metrics.labels import class_probabilities, target_numbers
-from mlops_assets.ml.metrics.metric import Metric, make_metrics, score
+from mlops_assets.ml.metrics.metric import FloatArray, Metric, make_metrics, score
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters
 from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
-
-    from mlops_assets.ml.metrics.metric import FloatArray
-    from mlops_assets.project import Project
+from mlops_assets.project import Project
 
 IMPORTANCE_ROWS = 1000
 IMPORTANCE_REPEATS = 2
@@ -32,8 +29,8 @@ class Fit:
     of them is not finite, there are no scores and no importance.
     """
 
-    pipeline: "Pipeline"
-    forecasts: "FloatArray"
+    pipeline: sklearn.pipeline.Pipeline
+    forecasts: FloatArray
     holdout: dict[str, float]
     importance: dict[str, float]
     fit_seconds: float
@@ -43,18 +40,18 @@ class Fit:
 class FittedWindow:
     """A window of rows, split by time, and what was fitted on it; `pipeline` is unfitted."""
 
-    pipeline: "Pipeline"
-    learning: "pd.DataFrame"
-    holdout: "pd.DataFrame"
+    pipeline: sklearn.pipeline.Pipeline
+    learning: pd.DataFrame
+    holdout: pd.DataFrame
     holdout_from: dt.date
     fit: Fit
 
 
 def fit_window(
-    project: "Project",
+    project: Project,
     family: str,
     hyperparameters: Hyperparameters,
-    rows: "pd.DataFrame",
+    rows: pd.DataFrame,
     end: dt.date,
 ) -> FittedWindow:
     """Fit a family on rows of the days before `end`, the last of which judge it first.
@@ -80,15 +77,15 @@ def fit_window(
     return FittedWindow(pipeline, learning, holdout, split.first_day(end), fitted)
 
 
-def input_columns(project: "Project") -> list[str]:
+def input_columns(project: Project) -> list[str]:
     """The columns that a pipeline reads, each once."""
     return [*project.inputs.numeric, *dict.fromkeys(project.inputs.categorical)]
 
 
 def fit(
-    pipeline: "Pipeline",
-    learning: "pd.DataFrame",
-    holdout: "pd.DataFrame",
+    pipeline: sklearn.pipeline.Pipeline,
+    learning: pd.DataFrame,
+    holdout: pd.DataFrame,
     *,
     inputs: list[str],
     target: str,
@@ -103,16 +100,12 @@ def fit(
     `fit_seconds` is the time of both fits. The pipeline passed in stays unfitted. A metric that is
     not defined on the holdout is left out. ValueError when all rows are of one of the `classes`.
     """
-    import numpy as np
-    import pandas as pd
-    from threadpoolctl import threadpool_limits
-
     if classes and learning[target].nunique() < 2:
         raise ValueError(
             f"all {len(learning)} rows before the holdout are of the class "
             f"{learning[target].iloc[0]}; widen training.window_months, so that there are others"
         )
-    with threadpool_limits(threads):
+    with threadpoolctl.threadpool_limits(threads):
         started = time.perf_counter()
         judged = fit_rows(pipeline, learning, inputs, target, weights)
         seconds = time.perf_counter() - started
@@ -131,30 +124,30 @@ def fit(
 
 
 def fit_rows(
-    pipeline: "Pipeline",
-    rows: "pd.DataFrame",
+    pipeline: sklearn.pipeline.Pipeline,
+    rows: pd.DataFrame,
     inputs: list[str],
     target: str,
     weights: AgeWeights | None,
-) -> "Pipeline":
+) -> sklearn.pipeline.Pipeline:
     """A copy of a pipeline, fitted on rows; by weights where its estimator takes them."""
-    from sklearn.base import clone
-
     given = {}
     if weights is not None and takes_weights(pipeline):
         given = {f"{pipeline.steps[-1][0]}__sample_weight": weights(rows)}
-    fitted: Pipeline = clone(pipeline).fit(rows[inputs], rows[target], **given)
+    fitted: sklearn.pipeline.Pipeline = sklearn.base.clone(pipeline).fit(
+        rows[inputs], rows[target], **given
+    )
     return fitted
 
 
-def takes_weights(pipeline: "Pipeline") -> bool:
+def takes_weights(pipeline: sklearn.pipeline.Pipeline) -> bool:
     """Whether the last step of a pipeline can count rows unequally."""
-    from sklearn.utils.validation import has_fit_parameter
-
-    return bool(has_fit_parameter(pipeline.steps[-1][1], "sample_weight"))
+    return bool(sklearn.utils.validation.has_fit_parameter(pipeline.steps[-1][1], "sample_weight"))
 
 
-def weights_in_words(pipeline: "Pipeline", weights: AgeWeights | None, family: str) -> str:
+def weights_in_words(
+    pipeline: sklearn.pipeline.Pipeline, weights: AgeWeights | None, family: str
+) -> str:
     """What a version says of the weights of its rows; nothing where none were asked for."""
     if weights is None:
         return ""
@@ -164,20 +157,17 @@ def weights_in_words(pipeline: "Pipeline", weights: AgeWeights | None, family: s
 
 
 def forecast(
-    pipeline: "Pipeline",
-    inputs: "pd.DataFrame",
+    pipeline: sklearn.pipeline.Pipeline,
+    inputs: pd.DataFrame,
     *,
     non_negative: bool = False,
     classes: Sequence[str] = (),
-) -> "FloatArray":
+) -> FloatArray:
     """One forecast per row in units of the target, not below zero for a non-negative target.
 
     Of classes their probabilities, as from `class_probabilities`.
     """
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with threadpoolctl.threadpool_limits(1):
         if classes:
             return class_probabilities(pipeline, inputs, classes)
         values = np.asarray(pipeline.predict(inputs), dtype=float)
@@ -185,9 +175,9 @@ def forecast(
 
 
 def input_importance(
-    pipeline: "Pipeline",
-    inputs: "pd.DataFrame",
-    target: "pd.Series[Any]",
+    pipeline: sklearn.pipeline.Pipeline,
+    inputs: pd.DataFrame,
+    target: pd.Series[Any],
     classes: Sequence[str] = (),
 ) -> dict[str, float]:
     """How much the mean absolute error grows, in units of the target, when an input is shuffled.
@@ -195,10 +185,8 @@ def input_importance(
     Of classes it is the log loss that grows. Permutation importance (Breiman, Random Forests,
     2001) on at most 1,000 rows, largest first.
     """
-    from sklearn.inspection import permutation_importance
-
     rows = inputs.sample(min(len(inputs), IMPORTANCE_ROWS), random_state=0)
-    result = permutation_importance(
+    result = sklearn.inspection.permutation_importance(
         pipeline,
         rows,
         target.loc[rows.index],
@@ -212,11 +200,13 @@ def input_importance(
 
 def _negative_log_loss(
     classes: Sequence[str],
-) -> "Callable[[Pipeline, pd.DataFrame, pd.Series[Any]], float]":
+) -> Callable[[sklearn.pipeline.Pipeline, pd.DataFrame, pd.Series[Any]], float]:
     """In the form of a scorer; scikit-learn's own wants every class in every holdout."""
     metric = LogLoss()
 
-    def scorer(pipeline: "Pipeline", inputs: "pd.DataFrame", target: "pd.Series[Any]") -> float:
+    def scorer(
+        pipeline: sklearn.pipeline.Pipeline, inputs: pd.DataFrame, target: pd.Series[Any]
+    ) -> float:
         probabilities = class_probabilities(pipeline, inputs, classes)
         actual = target_numbers(target, classes)
         return -score({metric.name: metric}, actual, probabilities)[metric.name]

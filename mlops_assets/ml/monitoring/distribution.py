@@ -1,21 +1,19 @@
 """How far recent rows have moved from those that a version learned from, and how far is too far."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import np, pd, sklearn
+from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.monitoring.robust import robust_deviation
 from mlops_assets.ml.monitoring.verdicts import Verdict
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
-    from mlops_assets.project import DriftSettings, Project
+from mlops_assets.project import DriftSettings, Project
 
 INPUTS, FORECASTS, MULTIVARIATE = "inputs", "forecasts", "multivariate"
 WEIGHTY = (INPUTS, FORECASTS)  # the checks of what the metric depends on
@@ -71,7 +69,7 @@ class Drift:
         return self.distance > self.threshold
 
 
-def wasserstein(first: "FloatArray", second: "FloatArray", spread: float) -> float:
+def wasserstein(first: FloatArray, second: FloatArray, spread: float) -> float:
     """The Wasserstein distance of two sorted samples in units of a spread.
 
     The mean distance of their quantiles (Vallender, 1974), at 200 levels. 0 where one is empty.
@@ -81,13 +79,11 @@ def wasserstein(first: "FloatArray", second: "FloatArray", spread: float) -> flo
     return float(abs(_quantiles(first) - _quantiles(second)).mean()) / spread
 
 
-def robust_spread(values: "FloatArray") -> float:
+def robust_spread(values: FloatArray) -> float:
     """The standard deviation by the quartiles; where they meet, the plain one, and 1 of a constant.
 
     Missing values do not count.
     """
-    import numpy as np
-
     values = values[~np.isnan(values)]
     if not len(values):
         return 1.0
@@ -95,10 +91,8 @@ def robust_spread(values: "FloatArray") -> float:
     return float((high - low) / IQR_TO_DEVIATION or values.std() or 1.0)
 
 
-def jensen_shannon(first: "np.ndarray[Any, Any]", second: "np.ndarray[Any, Any]") -> float:
+def jensen_shannon(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
     """The Jensen-Shannon distance of two counts of the same categories, from 0 to 1 (base 2)."""
-    import numpy as np
-
     p, q = first / first.sum(), second / second.sum()
     middle = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -106,7 +100,7 @@ def jensen_shannon(first: "np.ndarray[Any, Any]", second: "np.ndarray[Any, Any]"
     return float(np.sqrt(max(sum(terms) / 2, 0.0)))
 
 
-def usual_limit(settings: "DriftSettings", distances: "FloatArray", least: float = LEAST) -> float:
+def usual_limit(settings: DriftSettings, distances: FloatArray, least: float = LEAST) -> float:
     """What a distance may come to, by those of windows inside the training window.
 
     `margin` times the largest, or the median and `width` robust standard deviations
@@ -115,8 +109,6 @@ def usual_limit(settings: "DriftSettings", distances: "FloatArray", least: float
     four months hold about as many different ones as there are months, so their largest distance
     is soon exceeded, which is what the margin is for.
     """
-    import numpy as np
-
     middle = np.median(distances)
     deviation = robust_deviation(distances - middle)
     return float(max(settings.margin * distances.max(), middle + settings.width * deviation, least))
@@ -131,8 +123,8 @@ class Reference:
 
     def __init__(
         self,
-        settings: "DriftSettings",
-        rows: "pd.DataFrame",
+        settings: DriftSettings,
+        rows: pd.DataFrame,
         *,
         date: str,
         series: Sequence[str],
@@ -140,8 +132,6 @@ class Reference:
         categorical: Sequence[str],
         importance: Mapping[str, float],
     ) -> None:
-        import pandas as pd
-
         self.settings, self.date, self.series = settings, date, list(series)
         self.numeric, self.categorical = list(numeric), list(categorical)
         total = sum(max(value, 0.0) for value in importance.values()) or 1.0
@@ -165,7 +155,7 @@ class Reference:
         self._categories = {name: self._category(name) for name in self.categorical}
         self._limits = self._usual_limits()
 
-    def judged_by(self, settings: "DriftSettings") -> "Reference":
+    def judged_by(self, settings: DriftSettings) -> Reference:
         """The same rows, their limits by other settings for windows as long; costs next to nothing.
 
         ValueError when the windows are not as long.
@@ -179,11 +169,11 @@ class Reference:
             other._limits = other._usual_limits()
         return other
 
-    def compare(self, recent: "pd.DataFrame") -> list[Drift]:
+    def compare(self, recent: pd.DataFrame) -> list[Drift]:
         """How far each column has moved in the recent rows, by importance and excess."""
         return self.judge(self.measure(recent))
 
-    def measure(self, recent: "pd.DataFrame") -> dict[str, dict[str, float]]:
+    def measure(self, recent: pd.DataFrame) -> dict[str, dict[str, float]]:
         """The distances of each column by what moved, whatever the limits are."""
         recent = recent.reset_index(drop=True)
         repeats = self._repeats(recent)
@@ -207,7 +197,7 @@ class Reference:
         """The largest usual score of the classifier, learnt when it is first asked for."""
         return self._usual_auc()
 
-    def auc(self, recent: "pd.DataFrame") -> float:
+    def auc(self, recent: pd.DataFrame) -> float:
         """How well a classifier tells the recent rows from those learned from.
 
         The area under the ROC curve out of fold (Lopez-Paz and Oquab, Revisiting classifier
@@ -223,8 +213,6 @@ class Reference:
         return Drift(name, kind, distances[kind], limits[kind], importance)
 
     def _usual_limits(self) -> dict[str, dict[str, float]]:
-        import numpy as np
-
         return {
             name: {
                 kind: usual_limit(
@@ -237,9 +225,7 @@ class Reference:
             for name, distances in self._usual.items()
         }
 
-    def _number(self, name: str) -> "_Number":
-        import numpy as np
-
+    def _number(self, name: str) -> _Number:
         values = self.rows[name].to_numpy(dtype=float)
         repeats = self._learned_repeats[name]
         order = np.argsort(values)  # missing ones last
@@ -256,10 +242,7 @@ class Reference:
         self._usual[name] = distances
         return _Number(_present(whole), _missing(whole), _share(repeats), spread)
 
-    def _category(self, name: str) -> "_Category":
-        import numpy as np
-        import pandas as pd
-
+    def _category(self, name: str) -> _Category:
         codes, known = pd.factorize(_texts(self.rows[name]), use_na_sentinel=False)
         counts = np.bincount(codes, minlength=len(known)).astype(float)
         distances = []
@@ -269,13 +252,11 @@ class Reference:
         self._usual[name] = distances
         return _Category(pd.Series(counts, index=known))
 
-    def _repeats(self, rows: "pd.DataFrame") -> dict[str, "FloatArray"]:
+    def _repeats(self, rows: pd.DataFrame) -> dict[str, FloatArray]:
         """Of each row 1 where a number is that of the series' row before, missing at the first.
 
         So a column that no longer moves is seen although its distribution stays.
         """
-        import numpy as np
-
         if not self.series:
             return {name: np.full(len(rows), np.nan) for name in self.numeric}
         ordered = rows.sort_values(self.date, kind="stable")
@@ -288,8 +269,6 @@ class Reference:
         }
 
     def _usual_auc(self) -> float:
-        import numpy as np
-
         count = min(AUC_WINDOWS, len(self.windows))
         picked = np.linspace(0, len(self.windows) - 1, count).round().astype(int)
         scores = []
@@ -305,16 +284,11 @@ class Reference:
         usual = min(usual, 1 - (1 - max(scores)) / self.settings.margin)
         return min(max(usual, 0.5 + chance), 0.99)
 
-    def _auc(self, learned: "pd.DataFrame", recent: "pd.DataFrame") -> float:
+    def _auc(self, learned: pd.DataFrame, recent: pd.DataFrame) -> float:
         """Folds keep a series whole: its own level, such as a constant price, is not learnt.
 
         Of plain rows they keep a day whole: what all its rows have in common is not learnt.
         """
-        import numpy as np
-        import pandas as pd
-        from sklearn.metrics import roc_auc_score
-        from sklearn.tree import DecisionTreeClassifier
-
         columns = [name for name in self.numeric if not is_forecast(name)]
         size = min(AUC_ROWS, len(learned), len(recent))
         if not columns or size < 2 * FOLDS:
@@ -331,18 +305,18 @@ class Reference:
             inside = folds != fold
             if len(np.unique(labels[inside])) < 2:
                 continue
-            tree = DecisionTreeClassifier(
+            tree = sklearn.tree.DecisionTreeClassifier(
                 max_depth=4, min_samples_leaf=max(size // 20, 1), random_state=0
             )
             tree.fit(values[inside], labels[inside])
             scores[~inside] = tree.predict_proba(values[~inside])[:, 1]
-        return max(float(roc_auc_score(labels, scores)), 0.5)
+        return max(float(sklearn.metrics.roc_auc_score(labels, scores)), 0.5)
 
 
 def reference_of(
-    project: "Project",
-    settings: "DriftSettings",
-    rows: "pd.DataFrame",
+    project: Project,
+    settings: DriftSettings,
+    rows: pd.DataFrame,
     inputs: Sequence[str],
     importance: Mapping[str, float],
 ) -> Reference:
@@ -370,14 +344,12 @@ def reference_of(
 class _Number:
     """A column of numbers: its sorted values, what is missing and what repeats."""
 
-    ordered: "FloatArray"
+    ordered: FloatArray
     missing: float
     repeated: float
     spread: float
 
-    def measure(self, values: "FloatArray", repeats: "FloatArray") -> dict[str, float]:
-        import numpy as np
-
+    def measure(self, values: FloatArray, repeats: FloatArray) -> dict[str, float]:
         recent = _present(np.sort(values))
         return {
             NUMBERS: wasserstein(self.ordered, recent, self.spread),
@@ -390,9 +362,9 @@ class _Number:
 class _Category:
     """A column of categories: the counts of each, a missing one being one of them."""
 
-    counts: "pd.Series[float]"
+    counts: pd.Series[float]
 
-    def measure(self, values: "pd.Series[Any]") -> float:
+    def measure(self, values: pd.Series[Any]) -> float:
         recent = _texts(values).value_counts(dropna=False)
         known = self.counts.index.union(recent.index, sort=False)
         first, second = (
@@ -403,7 +375,7 @@ class _Category:
 
 
 def judge_drift(
-    settings: "DriftSettings", drifts: Sequence[Drift], auc: float, auc_limit: float
+    settings: DriftSettings, drifts: Sequence[Drift], auc: float, auc_limit: float
 ) -> dict[str, Verdict]:
     """The verdict of every check, by name.
 
@@ -445,37 +417,29 @@ def _named(drift: Drift) -> str:
     return f"{drift.column} ({drift.kind}: {drift.distance:.3g}, usual up to {drift.threshold:.3g})"
 
 
-def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
     """Categories with one mark for a missing one, whatever the frame holds in its place."""
     return values.astype(object).where(values.notna(), math.nan)
 
 
-def _quantiles(ordered: "FloatArray") -> "FloatArray":
-    import numpy as np
-
+def _quantiles(ordered: FloatArray) -> FloatArray:
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     positions: np.ndarray[Any, Any] = (levels * len(ordered)).astype(int)
     values: FloatArray = ordered[positions]
     return values
 
 
-def _present(ordered: "FloatArray") -> "FloatArray":
+def _present(ordered: FloatArray) -> FloatArray:
     """The values of a sorted array without the missing ones, which come last."""
-    import numpy as np
-
     values: FloatArray = ordered[: len(ordered) - int(np.isnan(ordered).sum())]
     return values
 
 
-def _missing(values: "FloatArray") -> float:
-    import numpy as np
-
+def _missing(values: FloatArray) -> float:
     return float(np.isnan(values).mean())
 
 
-def _share(repeats: "FloatArray") -> float:
+def _share(repeats: FloatArray) -> float:
     """The share of rows that repeat the one before; 0 where no row has one before it."""
-    import numpy as np
-
     known = repeats[~np.isnan(repeats)]
     return float(known.mean()) if len(known) else 0.0

@@ -1,17 +1,21 @@
 """Whether a model is still good, judged by its own trailing days and by the baseline."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.metrics.metric import (
     DENOMINATOR,
     NUMERATOR,
     ROWS,
+    FloatArray,
     Metric,
     as_array,
     as_column,
@@ -21,18 +25,11 @@ from mlops_assets.ml.metrics.metric import (
     term_sums,
 )
 from mlops_assets.ml.models.intervals import conformal_radii
-from mlops_assets.ml.monitoring.robust import robust_deviation, usual_middle
+from mlops_assets.ml.monitoring.robust import IntArray, robust_deviation, usual_middle
 from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.project import PerformanceSettings, ReactionSettings
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    from mlops_assets.ml.metrics.metric import FloatArray
-    from mlops_assets.ml.monitoring.robust import IntArray
-    from mlops_assets.project import PerformanceSettings, ReactionSettings
-
-    BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 
 WEEK = 7
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
@@ -56,21 +53,18 @@ CHECKS = {
 
 
 def covered_rows(
-    forecasts: "pd.DataFrame",
-    before: "pd.DataFrame",
+    forecasts: pd.DataFrame,
+    before: pd.DataFrame,
     series: Sequence[str],
     *,
     coverage: float,
     window_days: int,
-) -> "FloatArray":
+) -> FloatArray:
     """Whether each actual lies in its interval, 1 or 0, NaN without one; of shape (rows,).
 
     The intervals are split-conformal, from the residuals of the `window_days` days before each day.
     Both frames have the columns date, actual, forecast and those of `series`.
     """
-    import numpy as np
-    import pandas as pd
-
     columns = ["date", "actual", "forecast", *series]
     known = pd.concat([before[columns], forecasts[columns]]) if len(before) else forecasts[columns]
     known = known.assign(residual=known["actual"] - known["forecast"])
@@ -89,7 +83,7 @@ def covered_rows(
     return covered
 
 
-def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]) -> "pd.DataFrame":
+def daily_facts(metric: Metric, forecasts: pd.DataFrame, slices: Sequence[str]) -> pd.DataFrame:
     """What later days need to know of these: sums by date and slice, as columns of a long frame.
 
     `forecasts` has the columns date, actual, forecast, baseline (its forecast, or NaN), covered
@@ -99,9 +93,6 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
     forecast, error (forecast less actual), actual (absolute), covered and intervals; and, of all
     rows, standard_error, that of the metric. Probabilities of several classes have no error.
     """
-    import numpy as np
-    import pandas as pd
-
     both = forecasts[forecasts["baseline_forecast"].notna()]
     values, actual = as_array(forecasts["forecast"]), forecasts["actual"].to_numpy(dtype=float)
     rows = forecasts.assign(
@@ -131,9 +122,7 @@ def daily_facts(metric: Metric, forecasts: "pd.DataFrame", slices: Sequence[str]
     return pd.concat(parts, ignore_index=True).assign(metric=metric.name)
 
 
-def _sums(metric: Metric, rows: "pd.DataFrame", by: Sequence[str]) -> "pd.DataFrame":
-    import pandas as pd
-
+def _sums(metric: Metric, rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     sums = term_sums({metric.name: metric}, rows, by)
     terms = {"numerator": metric.name + NUMERATOR, "denominator": metric.name + DENOMINATOR}
     columns: dict[str, Any] = {ROWS: sums[ROWS]}
@@ -143,17 +132,13 @@ def _sums(metric: Metric, rows: "pd.DataFrame", by: Sequence[str]) -> "pd.DataFr
     return pd.DataFrame(columns, index=sums.index)
 
 
-def standard_errors(
-    metric: Metric, forecasts: "pd.DataFrame", by: Sequence[str]
-) -> "pd.Series[float]":
+def standard_errors(metric: Metric, forecasts: pd.DataFrame, by: Sequence[str]) -> pd.Series[float]:
     """The standard error of a metric over the rows of each group, missing for a single row.
 
     The jackknife: the metric without each row in turn (Efron and Stein, The jackknife estimate of
     variance, 1981), or, of a metric whose sums are histograms, without each of 20 random parts of
     the rows. It holds where the rows err independently of each other.
     """
-    import numpy as np
-
     order = np.random.default_rng(0).permutation(len(forecasts))
     rows = forecasts.iloc[order] if metric.binned else forecasts
     part = rows.groupby(list(by), dropna=False).cumcount()
@@ -170,9 +155,9 @@ def standard_errors(
 
 
 def judge_days(
-    settings: "PerformanceSettings",
+    settings: PerformanceSettings,
     metric: Metric,
-    facts: "pd.DataFrame",
+    facts: pd.DataFrame,
     days: Sequence[dt.date],
     *,
     against_baseline: bool,
@@ -182,8 +167,6 @@ def judge_days(
     `facts` are as from `daily_facts`, of these days and of those before them that there are. Each
     day is judged by itself and the days before it alone, whichever others are asked for.
     """
-    import pandas as pd
-
     facts = _of_metric(metric, facts)
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
@@ -206,13 +189,11 @@ def judge_days(
     return verdicts
 
 
-def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
+def weekly_slices(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
     """The loss of each slice pooled over the week up to each day; columns slice, date, value.
 
     `facts` are as from `daily_facts`; days that do not have a week of rows are left out.
     """
-    import pandas as pd
-
     facts = _of_metric(metric, facts)
     if facts.empty:
         return pd.DataFrame({"slice": [], "date": [], "value": []})
@@ -225,7 +206,7 @@ def weekly_slices(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
     return every.dropna(subset=["value"])
 
 
-def _of_metric(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
+def _of_metric(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
     """Facts without those stored when another metric was the primary one."""
     if "metric" not in facts:
         return facts
@@ -233,8 +214,8 @@ def _of_metric(metric: Metric, facts: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _slice_days(
-    metric: Metric, facts: "pd.DataFrame", calendar: "pd.DatetimeIndex"
-) -> dict[str, "_Daily"]:
+    metric: Metric, facts: pd.DataFrame, calendar: pd.DatetimeIndex
+) -> dict[str, _Daily]:
     """The days of each slice by its name."""
     slices = facts[facts["slice"] != ALL_ROWS]
     return {
@@ -248,7 +229,7 @@ def persistent(failed: Sequence[bool], *, needed: int) -> bool:
     return bool(failed) and failed[-1] and sum(failed) >= needed
 
 
-def cool_down_days(settings: "ReactionSettings", fruitless: Iterable[bool]) -> int:
+def cool_down_days(settings: ReactionSettings, fruitless: Iterable[bool]) -> int:
     """The days from the newest training off the cadence on which there is no other one.
 
     `fruitless` says of these trainings, the newest first, whether each brought nothing; the days
@@ -261,7 +242,7 @@ def cool_down_days(settings: "ReactionSettings", fruitless: Iterable[bool]) -> i
 class _Daily:
     """Facts of all rows or of a slice on a calendar without gaps, as arrays of shape (days,)."""
 
-    def __init__(self, metric: Metric, facts: "pd.DataFrame", calendar: "pd.DatetimeIndex") -> None:
+    def __init__(self, metric: Metric, facts: pd.DataFrame, calendar: pd.DatetimeIndex) -> None:
         self.metric = metric
         self.frame = facts.reindex(calendar)
         self.weekdays = calendar.dayofweek.to_numpy()
@@ -274,10 +255,8 @@ class _Daily:
         self.bias[~whole_week] = math.nan
         self.coverage = _ratio(self._column("covered"), self._column("intervals"))
 
-    def _column(self, name: str) -> "FloatArray":
+    def _column(self, name: str) -> FloatArray:
         """The sums of each day, zero on days without rows, of shape (days,) or (days, n)."""
-        import numpy as np
-
         column = self.frame.get(name + ARRAYS)
         if column is None or column.isna().all():
             if name not in self.frame:
@@ -289,13 +268,11 @@ class _Daily:
         sums[known] = values
         return sums
 
-    def _rolled(self, name: str, days: int) -> "FloatArray":
+    def _rolled(self, name: str, days: int) -> FloatArray:
         return rolling_sum(self._column(name), days)
 
-    def _loss(self, days: int, enough: "BoolArray") -> "FloatArray":
+    def _loss(self, days: int, enough: BoolArray) -> FloatArray:
         """The loss pooled over so many days up to each day, missing where there are not enough."""
-        import numpy as np
-
         sums = {name: self._rolled(name, days) for name in ("numerator", "denominator", ROWS)}
         with np.errstate(divide="ignore", invalid="ignore"):
             values = self.metric.finish(sums["numerator"], sums["denominator"], sums[ROWS])
@@ -306,8 +283,6 @@ class _Daily:
 
         The standard error is the jackknife's over days, since the rows of a day err together.
         """
-        import numpy as np
-
         week = slice(max(now - WEEK + 1, 0), now + 1)
         names = [f"shared_{ROWS}", "shared_numerator", "shared_denominator"]
         names += [f"{THEIRS}numerator", f"{THEIRS}denominator"]
@@ -318,7 +293,7 @@ class _Daily:
         if days < FEWEST_OF_WEEK:
             return math.nan, math.nan, days
 
-        def difference(totals: "list[FloatArray]") -> "FloatArray":
+        def difference(totals: list[FloatArray]) -> FloatArray:
             rows, *terms = totals
             ours = self.metric.loss(self.metric.finish(terms[0], terms[1], rows))
             return ours - self.metric.loss(self.metric.finish(terms[2], terms[3], rows))
@@ -329,16 +304,14 @@ class _Daily:
         return float(difference(totals)[0]), error, days
 
 
-def _ratio(numerator: "FloatArray", denominator: "FloatArray") -> "FloatArray":
+def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """Their quotient, missing where the denominator is zero."""
-    import numpy as np
-
     missing = np.full_like(numerator, math.nan)
     return np.divide(numerator, denominator, out=missing, where=denominator > 0)
 
 
 def allow_incomplete(
-    settings: "PerformanceSettings", verdicts: Mapping[str, Verdict], completeness: float | None
+    settings: PerformanceSettings, verdicts: Mapping[str, Verdict], completeness: float | None
 ) -> dict[str, Verdict]:
     """The verdicts of a day, its loss not held against the model where rows are still to come."""
     limits = verdicts[LIMITS]
@@ -354,16 +327,14 @@ def allow_incomplete(
 class _Past(NamedTuple):
     """Values of the days before, with their weekdays."""
 
-    values: "FloatArray"
-    weekdays: "IntArray"
+    values: FloatArray
+    weekdays: IntArray
 
 
 def _past(
-    settings: "PerformanceSettings", daily: _Daily, values: "FloatArray", end: int
+    settings: PerformanceSettings, daily: _Daily, values: FloatArray, end: int
 ) -> _Past | None:
     """The finite values of the window before the position `end`; None when there are too few."""
-    import numpy as np
-
     window = slice(max(end - settings.window_days, 0), max(end, 0))
     known = np.isfinite(values[window])
     if known.sum() < settings.min_days:
@@ -371,14 +342,12 @@ def _past(
     return _Past(values[window][known], daily.weekdays[window][known])
 
 
-def _not_judged(settings: "PerformanceSettings", value: float = math.nan) -> Verdict:
+def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> Verdict:
     why = f"not judged: it has no value, or fewer than {settings.min_days} days before it have one"
     return Verdict(True, why, value=value if math.isfinite(value) else None)
 
 
-def _limits(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
-    import numpy as np
-
+def _limits(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
     name, value = daily.metric.loss_name, float(daily.loss[now])
     past = _past(settings, daily, daily.loss, now)
     if past is None or not math.isfinite(value):
@@ -400,13 +369,11 @@ def _limits(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict
     return Verdict(False, why, value=value, high=high)
 
 
-def _against_baseline(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
-    from scipy.stats import t
-
+def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
     value, error, days = daily.against_baseline(now)
     if not math.isfinite(value) or not math.isfinite(error):
         return Verdict(True, f"not judged: {days} of the last {WEEK} days are common to both")
-    high = float(t.ppf(settings.confidence, days - 1)) * error
+    high = float(scipy.stats.t.ppf(settings.confidence, days - 1)) * error
     name = daily.metric.loss_name
     said = f"{name} less the baseline's is {value:.4g} over {days} days, chance explains {high:.4g}"
     if value <= high:
@@ -416,18 +383,18 @@ def _against_baseline(settings: "PerformanceSettings", daily: _Daily, now: int) 
 
 
 def _highest_loss(
-    settings: "PerformanceSettings", middle: float, deviation: float, width: float
+    settings: PerformanceSettings, middle: float, deviation: float, width: float
 ) -> float:
     """The largest usual loss, by the middle and deviation of the logarithms of losses."""
     return math.exp(middle + max(width * deviation, math.log1p(settings.least_width)))
 
 
-def _largest_bias(settings: "PerformanceSettings", past: _Past, width: float) -> float:
+def _largest_bias(settings: PerformanceSettings, past: _Past, width: float) -> float:
     """The largest usual bias on either side of zero."""
     return max(width * robust_deviation(past.values), settings.least_bias)
 
 
-def _bias(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
+def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
     value = float(daily.bias[now])
     past = _past(settings, daily, daily.bias, now - WEEK + 1)
     if past is None or not math.isfinite(value):
@@ -444,7 +411,7 @@ def _bias(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
     return Verdict(False, why, value=value, low=-high, high=high)
 
 
-def _coverage(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdict:
+def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
     value = float(daily.coverage[now])
     past = _past(settings, daily, daily.coverage, now)
     if past is None or not math.isfinite(value):
@@ -458,7 +425,7 @@ def _coverage(settings: "PerformanceSettings", daily: _Daily, now: int) -> Verdi
     return Verdict(False, why, value=value, low=low)
 
 
-def _slices(settings: "PerformanceSettings", parts: Mapping[str, _Daily], now: int) -> Verdict:
+def _slices(settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int) -> Verdict:
     """Of the slice that exceeds its limit by most; the limits are widened for their number."""
     judged = sorted(_slice_shares(settings, parts, now), reverse=True)
     if not judged:
@@ -472,11 +439,9 @@ def _slices(settings: "PerformanceSettings", parts: Mapping[str, _Daily], now: i
 
 
 def _slice_shares(
-    settings: "PerformanceSettings", parts: Mapping[str, _Daily], now: int
+    settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int
 ) -> Iterator[tuple[float, str, str]]:
     """Share of its limit, what to say of it, and name, for the loss and the bias of each slice."""
-    import numpy as np
-
     # as unlikely for all slices together as one day outside its limits (Sidak, 1967)
     normal = NormalDist()
     alone = normal.cdf(-settings.width)

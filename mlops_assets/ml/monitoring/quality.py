@@ -1,18 +1,16 @@
 """Whether the rows of a day are sound, judged by the days before it."""
 
+from __future__ import annotations
+
 import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.verdicts import Verdict
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.project import QualitySettings
+from mlops_assets.project import QualitySettings
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
 TARGET_RANGE = "target_range"
@@ -50,7 +48,7 @@ class DayFacts:
     """The mean of each input of numbers without its highest and lowest tenth."""
     repeated: Mapping[str, float] = field(default_factory=dict)
     """The share of series with the value of the day before, by input; empty without it."""
-    values: "pd.DataFrame | None" = field(default=None, compare=False, repr=False)
+    values: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     """The inputs of numbers by series, for the day after."""
 
 
@@ -60,7 +58,7 @@ def checks_of(*, series: bool) -> dict[str, str]:
 
 
 def day_facts(
-    rows: "pd.DataFrame",
+    rows: pd.DataFrame,
     *,
     target: str,
     series: Sequence[str],
@@ -93,8 +91,8 @@ def day_facts(
 
 
 def _repeated_values(
-    values: "pd.DataFrame | None",
-    before: "pd.DataFrame | None",
+    values: pd.DataFrame | None,
+    before: pd.DataFrame | None,
     series: Sequence[str],
     numbers: Sequence[str],
 ) -> dict[str, float]:
@@ -106,17 +104,15 @@ def _repeated_values(
     return {name: float((both[name] == both[f"{name} before"]).mean()) for name in numbers}
 
 
-def _middle(values: "pd.Series[float]") -> float:
+def _middle(values: pd.Series[float]) -> float:
     """The mean without the highest and the lowest tenth, NaN without any value."""
-    import numpy as np
-
     known = np.sort(values.dropna().to_numpy(dtype=float))
     cut = len(known) // 10
     return float(known[cut : len(known) - cut].mean()) if len(known) else math.nan
 
 
 def judge_day(
-    rule: "QualitySettings",
+    rule: QualitySettings,
     day: dt.date,
     facts: DayFacts,
     before: Mapping[dt.date, DayFacts],
@@ -171,15 +167,13 @@ def judge_day(
 
 
 def usual_range(
-    rule: "QualitySettings", day: dt.date, values: Mapping[dt.date, float]
+    rule: QualitySettings, day: dt.date, values: Mapping[dt.date, float]
 ) -> tuple[float, float]:
     """What is usual on the weekday of a day, by the values of days before it.
 
     The median of the weekday, or of all days where the weekday has too few, give or take
     `rule.width` robust standard deviations (`usual_middle`).
     """
-    import numpy as np
-
     middle, deviation = usual_middle(
         np.array(list(values.values())),
         np.array([known.weekday() for known in values]),
@@ -246,7 +240,7 @@ def _at_most(value: float, high: float, what: str) -> Verdict:
     return Verdict(passed, f"{value:g} {what}{remedy}", value=float(value), high=high)
 
 
-def _repeated(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _repeated(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
     """Events can be alike, so that only more of them than usual are odd."""
     share = facts.duplicates / facts.rows
     limit = max(then.duplicates / then.rows for then in history) + rule.more_missing
@@ -259,7 +253,7 @@ def _repeated(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFac
     return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
 
 
-def _missing(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _missing(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
     """Of the input that exceeds its limit by most."""
     if not facts.missing:
         return Verdict(True, "there are no inputs")
@@ -276,7 +270,7 @@ def _missing(rule: "QualitySettings", facts: DayFacts, history: Sequence[DayFact
 
 
 def _inputs(
-    rule: "QualitySettings", day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+    rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
 ) -> Verdict:
     """Of the input that exceeds a limit by most.
 
@@ -333,7 +327,7 @@ def _known(name: str, history: Iterable[DayFacts]) -> set[str]:
 
 
 def _vanished(
-    rule: "QualitySettings", day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+    rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
 ) -> Verdict:
     found = []
     for name, values in facts.categories.items():
@@ -350,7 +344,7 @@ def _vanished(
     return Verdict(False, why, value=float(len(found)), high=0.0)
 
 
-def _missed(rule: "QualitySettings", day: dt.date, rows: Mapping[dt.date, int]) -> bool:
+def _missed(rule: QualitySettings, day: dt.date, rows: Mapping[dt.date, int]) -> bool:
     """Whether a category without rows has vanished, rather than had none by chance.
 
     `rows` are those that it had on the days before. It must have been there on nearly all of them,

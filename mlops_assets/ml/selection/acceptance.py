@@ -1,19 +1,15 @@
 """Acceptance: what a new version must show before it serves."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.ml.metrics.metric import finite_rows
+from mlops_assets.lazy import np, pd, sklearn
+from mlops_assets.ml.metrics.metric import FloatArray, finite_rows
 from mlops_assets.ml.models.training import forecast
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from sklearn.pipeline import Pipeline
-
-    from mlops_assets.ml.metrics.metric import FloatArray
 
 REPRODUCED_ROWS = 500
 
@@ -65,7 +61,7 @@ def within(loss: float, limit: float, limit_of: str) -> CheckOutcome:
 
 
 def sound_forecasts(
-    forecasts: "FloatArray", actual: "FloatArray", *, may_be_constant: bool = False
+    forecasts: FloatArray, actual: FloatArray, *, may_be_constant: bool = False
 ) -> CheckOutcome:
     """Whether forecasts of the holdout are finite and say more than one value.
 
@@ -73,8 +69,6 @@ def sound_forecasts(
     same may be forecast by one value, and so may any by a kind of model that says one value by
     intent.
     """
-    import numpy as np
-
     infinite = len(forecasts) - int(finite_rows(forecasts).sum())
     if infinite:
         why = f"{infinite} of {len(forecasts)} forecasts are not finite"
@@ -89,19 +83,20 @@ def sound_forecasts(
 
 
 def reproducible(
-    pipeline: "Pipeline",
-    rows: "pd.DataFrame",
+    pipeline: sklearn.pipeline.Pipeline,
+    rows: pd.DataFrame,
     inputs: list[str],
     target: str,
     classes: Sequence[str] = (),
 ) -> CheckOutcome:
     """Whether two fits on at most 500 of the rows agree. `pipeline` stays unfitted."""
-    import numpy as np
-    from sklearn.base import clone
-
     rows = rows.sample(min(len(rows), REPRODUCED_ROWS), random_state=0)
     first, second = (
-        forecast(clone(pipeline).fit(rows[inputs], rows[target]), rows[inputs], classes=classes)
+        forecast(
+            sklearn.base.clone(pipeline).fit(rows[inputs], rows[target]),
+            rows[inputs],
+            classes=classes,
+        )
         for _ in range(2)
     )
     same = (first == second) | (np.isnan(first) & np.isnan(second))

@@ -1,16 +1,13 @@
 """Whether a challenger is truly better than the champion: a paired bootstrap of daily scores."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.metric import ROWS, Metric, finish_sums, term_sums
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
 
 RESAMPLES = 5000
 
@@ -55,16 +52,14 @@ class Evidence:
 
 
 def paired_losses(
-    metric: Metric, forecasts: "pd.DataFrame", champion: str, challenger: str
-) -> "pd.DataFrame":
+    metric: Metric, forecasts: pd.DataFrame, champion: str, challenger: str
+) -> pd.DataFrame:
     """Daily losses of two models on the rows that both forecast.
 
     `forecasts` has the columns date, row, model, actual and forecast. Indexed by date, with the
     columns champion, challenger and rows; a day without common rows, or on which the metric is not
     defined, is left out.
     """
-    import pandas as pd
-
     # a day that came again in another order, or corrected, is not the same row for both until both
     # were scored on it
     same = ["date", "row", "actual"]
@@ -82,7 +77,7 @@ def paired_losses(
     return pd.DataFrame({**losses, ROWS: scores[ROWS].astype(int)}).dropna()
 
 
-def compare(rule: Rule, challenger: str, losses: "pd.DataFrame", challengers: int = 1) -> Evidence:
+def compare(rule: Rule, challenger: str, losses: pd.DataFrame, challengers: int = 1) -> Evidence:
     """Judge a challenger by the daily losses of a window, as from `paired_losses`.
 
     The interval is that of a moving-block bootstrap of the daily differences (Kuensch, The
@@ -90,8 +85,6 @@ def compare(rule: Rule, challenger: str, losses: "pd.DataFrame", challengers: in
     confidence, widened for the number of `challengers` (Bonferroni). Seeded: the same losses give
     the same interval.
     """
-    import numpy as np
-
     days, rows = len(losses), int(losses[ROWS].sum())
 
     def judged(
@@ -122,16 +115,12 @@ def compare(rule: Rule, challenger: str, losses: "pd.DataFrame", challengers: in
 
 
 @lru_cache(maxsize=64)
-def resampling_weights(
-    days: int, block: int
-) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+def resampling_weights(days: int, block: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """How much each day counts in each resample, of shape (RESAMPLES, days); rows add up to one.
 
     A resample pastes together blocks of `block` neighbouring days until it is as long as the
     window. Seeded.
     """
-    import numpy as np
-
     random = np.random.default_rng(0)
     starts = random.integers(0, days - block + 1, size=(RESAMPLES, -(-days // block)))
     chosen = (starts[:, :, None] + np.arange(block)).reshape(RESAMPLES, -1)[:, :days]

@@ -1,12 +1,13 @@
 """What columns hold, and which of them say the day and the target."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-if TYPE_CHECKING:
-    import pandas as pd
+from mlops_assets.lazy import pd
 
 Value = TypeVar("Value")
 
@@ -77,7 +78,7 @@ class Facts:
         return self.low is not None and self.low < 0
 
 
-def facts_of(frame: "pd.DataFrame", fractional: Collection[str] = ()) -> dict[str, Facts]:
+def facts_of(frame: pd.DataFrame, fractional: Collection[str] = ()) -> dict[str, Facts]:
     """The facts of each column of a frame of numbers (float64) and text.
 
     `fractional` are columns whose type has fractions, whether there are any or not.
@@ -85,7 +86,7 @@ def facts_of(frame: "pd.DataFrame", fractional: Collection[str] = ()) -> dict[st
     return {str(name): _facts(frame[name], name not in fractional) for name in frame.columns}
 
 
-def _facts(values: "pd.Series[Any]", nameable: bool) -> Facts:
+def _facts(values: pd.Series[Any], nameable: bool) -> Facts:
     known = values.dropna()
     missing, distinct = len(values) - len(known), int(known.nunique())
     if values.dtype == "float64":

@@ -1,14 +1,14 @@
 """Which columns models may learn from."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pd
 from mlops_assets.new.inference.facts import CODE_NAME, Decision, Facts
 from mlops_assets.new.inference.leaks import find_leaks
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEW = 20  # so many different texts are always categories
 MOST_CATEGORIES = 1_000
@@ -25,9 +25,9 @@ class Columns:
 
 
 def choose_inputs(
-    frame: "pd.DataFrame",
+    frame: pd.DataFrame,
     facts: Mapping[str, Facts],
-    target: "pd.Series[Any]",
+    target: pd.Series[Any],
     series: Sequence[str],
     left_out: Mapping[str, str],
 ) -> Columns:
@@ -85,9 +85,9 @@ def _useless(name: str, fact: Facts, rows: int) -> str | None:
 
 
 def useful_key(
-    frame: "pd.DataFrame",
+    frame: pd.DataFrame,
     facts: Mapping[str, Facts],
-    target: "pd.Series[Any]",
+    target: pd.Series[Any],
     names: Sequence[str],
 ) -> Decision[str] | None:
     """The category whose values tell most of the target: by it the past of events is summed up."""
@@ -102,7 +102,7 @@ def useful_key(
     return Decision(best, f"its values tell {max(0.0, shares[best]):.0%} of the target's variance")
 
 
-def _explained(groups: "pd.Series[Any]", target: "pd.Series[Any]") -> float:
+def _explained(groups: pd.Series[Any], target: pd.Series[Any]) -> float:
     """The share of the variance between groups, less what chance would give (epsilon squared)."""
     known = target.notna() & groups.notna()
     values, names = target[known], groups[known]

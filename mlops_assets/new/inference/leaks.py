@@ -1,11 +1,11 @@
 """Columns that tell the target itself, and so cannot be known in advance."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
+from collections.abc import Sequence
+from typing import Any
+
+from mlops_assets.lazy import np, pd
 
 ALIKE = 0.999  # of the correlation
 EXACT = 1 - 1e-9  # the share of variance that a sum explains which is no forecast but arithmetic
@@ -13,9 +13,7 @@ FEW_CLASSES = 20
 ENOUGH_ROWS = 10  # for each column; with fewer, any numbers add up
 
 
-def find_leaks(
-    frame: "pd.DataFrame", values: "pd.Series[Any]", names: Sequence[str]
-) -> dict[str, str]:
+def find_leaks(frame: pd.DataFrame, values: pd.Series[Any], names: Sequence[str]) -> dict[str, str]:
     """The columns among `names` that hold the target in other words, each with the reason.
 
     `frame` holds numbers as float64 and text; `values` are the target, float64 or text.
@@ -40,7 +38,7 @@ def find_leaks(
     return found
 
 
-def _correlation(one: "pd.Series[Any]", other: "pd.Series[Any]") -> float:
+def _correlation(one: pd.Series[Any], other: pd.Series[Any]) -> float:
     known = one.notna() & other.notna()
     one, other = one[known], other[known]
     if one.nunique() < 2 or other.nunique() < 2:
@@ -48,13 +46,13 @@ def _correlation(one: "pd.Series[Any]", other: "pd.Series[Any]") -> float:
     return float(one.corr(other))
 
 
-def _determines(names: "pd.Series[Any]", values: "pd.Series[Any]") -> bool:
+def _determines(names: pd.Series[Any], values: pd.Series[Any]) -> bool:
     """Whether each of a few names goes with one value of the target only."""
     few = 2 <= names.nunique() <= len(names) / ENOUGH_ROWS
     return few and bool((values.groupby(names, dropna=False).nunique() <= 1).all())
 
 
-def _parts(frame: "pd.DataFrame", target: "pd.Series[Any]", names: list[str]) -> list[str]:
+def _parts(frame: pd.DataFrame, target: pd.Series[Any], names: list[str]) -> list[str]:
     """The columns without which the others no longer add up to the target, where all do."""
     known = frame[names].notna().all(axis=1) & target.notna()
     if len(names) < 2 or known.sum() < ENOUGH_ROWS * len(names):
@@ -75,10 +73,8 @@ def _parts(frame: "pd.DataFrame", target: "pd.Series[Any]", names: list[str]) ->
     return parts
 
 
-def _explained(columns: "list[Any]", target: "np.ndarray[Any, Any]") -> float:
+def _explained(columns: list[Any], target: np.ndarray[Any, Any]) -> float:
     """The share of the target's variance that a weighted sum of the columns explains."""
-    import numpy as np
-
     table = np.column_stack([*columns, np.ones(len(target))])
     scale = np.abs(table).max(axis=0)
     table = table / np.where(scale > 0, scale, 1)

@@ -1,17 +1,16 @@
 """Whether rows are series, a grid of times or events."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
+from mlops_assets.lazy import np, pd
 from mlops_assets.new.inference.facts import CODE_NAME, Decision, Facts
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-    Codes = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Codes: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
 
 MOST_KEYS = 8  # columns tried as part of a series' name
 MOST_IN_KEY = 3
@@ -38,10 +37,10 @@ class Rows:
 
 
 def find_rows(
-    frame: "pd.DataFrame",
+    frame: pd.DataFrame,
     facts: Mapping[str, Facts],
-    days: "pd.Series[pd.Timestamp]",
-    moments: "pd.Series[Any]",
+    days: pd.Series[pd.Timestamp],
+    moments: pd.Series[Any],
     target: str,
     *,
     timed: bool,
@@ -100,15 +99,11 @@ def _keys(facts: Mapping[str, Facts], target: str, rows: int) -> Iterable[list[s
         yield [*likely, *rest][:MOST_KEYS]
 
 
-def _with_grid(
-    series: Decision[list[str]], group: "Codes", day_codes: "Codes", timed: bool
-) -> Rows:
+def _with_grid(series: Decision[list[str]], group: Codes, day_codes: Codes, timed: bool) -> Rows:
     """The rows of series, with the usual number of rows a day where that is more than one.
 
     `group` is the day and series of each row, from 0 on without gaps.
     """
-    import numpy as np
-
     counts = np.bincount(group)
     usual = int(np.median(counts))
     if not timed or usual < 2:
@@ -122,17 +117,13 @@ def _with_grid(
     return Rows(series, usual, single=not series.value)
 
 
-def _codes(values: "pd.Series[Any]") -> "Codes":
-    import pandas as pd
-
+def _codes(values: pd.Series[Any]) -> Codes:
     codes: Codes = pd.factorize(values, use_na_sentinel=False)[0].astype("int64")
     return codes
 
 
-def _joint(codes: Sequence["Codes"]) -> "Codes":
+def _joint(codes: Sequence[Codes]) -> Codes:
     """One number for each combination, from 0 on without gaps."""
-    import pandas as pd
-
     joint = codes[0]
     for more in codes[1:]:
         mixed = joint * (int(more.max()) + 1) + more
@@ -140,19 +131,13 @@ def _joint(codes: Sequence["Codes"]) -> "Codes":
     return joint
 
 
-def _share_repeated(key: "Codes", times: "Codes", day_codes: "Codes") -> float:
+def _share_repeated(key: Codes, times: Codes, day_codes: Codes) -> float:
     """The share of days on which a key comes twice."""
-    import numpy as np
-    import pandas as pd
-
     again = pd.Series(key).duplicated().to_numpy()
     return len(np.unique(day_codes[again])) / len(np.unique(day_codes))
 
 
-def _presence(group: "Codes", day_codes: "Codes") -> float:
+def _presence(group: Codes, day_codes: Codes) -> float:
     """The share of the days on which the usual group has rows."""
-    import numpy as np
-    import pandas as pd
-
     pairs = pd.DataFrame({"group": group, "day": day_codes}).drop_duplicates()
     return float(pairs["group"].value_counts().median() / len(np.unique(day_codes)))

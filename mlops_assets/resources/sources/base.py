@@ -1,15 +1,14 @@
 """What every source is, and the register of the kinds."""
 
+from __future__ import annotations
+
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from mlops_assets.lazy import pd
 from mlops_assets.project import Project
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage
 
 
 class SourceError(RuntimeError):
@@ -26,7 +25,7 @@ class Source(Protocol):
     Its `str` names the file or table for people, and never a secret.
     """
 
-    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         """The rows of the days [start, end), sorted by day.
 
         They hold the columns that the settings name, in that order; the date column is at
@@ -56,7 +55,7 @@ class Source(Protocol):
 class SourceClass(Protocol):
     """A kind of source is made from its own settings, the project and the storage."""
 
-    def __call__(self, settings: Any, project: Project, storage: "Storage | None") -> Source: ...
+    def __call__(self, settings: Any, project: Project, storage: Storage | None) -> Source: ...
 
 
 SOURCES: dict[str, SourceClass] = {}
@@ -82,7 +81,7 @@ def get_source(kind: str) -> SourceClass:
     return SOURCES[kind]
 
 
-def make_source(project: Project, storage: "Storage | None" = None, settings: Any = None) -> Source:
+def make_source(project: Project, storage: Storage | None = None, settings: Any = None) -> Source:
     """The source that the settings name, else the one of `settings`.
 
     In `storage`, a source may keep what it has learned of its files.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from mlops_assets.lazy import pa, pc, pyarrow_csv
 from mlops_assets.project import CsvSettings, Project
 from mlops_assets.resources.sources.base import SourceError
 
@@ -40,9 +41,6 @@ def csv_table(
 
     Numbers are written with a point; an empty field is missing, `NA` is text. SourceError.
     """
-    import pyarrow as pa
-    from pyarrow import csv as arrow
-
     data = _as_utf8(data, place, settings)
     dialect = _dialect(data[:SAMPLE].decode("utf-8", "ignore"), place, settings, project)
     types = {name: pa.string() for name in project.column_names if name in dialect.header}
@@ -51,15 +49,15 @@ def csv_table(
         empty = {name: pa.array([], kind) for name, kind in types.items()}
         return pa.table(empty), dialect.header
     try:
-        table = arrow.read_csv(
+        table = pyarrow_csv.read_csv(
             pa.BufferReader(pa.py_buffer(body)),
-            arrow.ReadOptions(column_names=dialect.header),
-            arrow.ParseOptions(
+            pyarrow_csv.ReadOptions(column_names=dialect.header),
+            pyarrow_csv.ParseOptions(
                 delimiter=dialect.delimiter,
                 quote_char=dialect.quote,
                 newlines_in_values=dialect.quote.encode() in data,
             ),
-            arrow.ConvertOptions(
+            pyarrow_csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(types),
                 null_values=[""],
@@ -135,9 +133,6 @@ def _dialect(sample: str, place: str, settings: CsvSettings, project: Project) -
 
 def _with_points(table: Any, place: str, settings: CsvSettings, project: Project) -> Any:
     """The table with numbers written with a point and without groups of thousands."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     columns = {name: table[name] for name in project.number_columns if name in table.column_names}
     if settings.thousands is not None:
         columns = {

@@ -1,15 +1,15 @@
 """The local day of a row, from whatever a source writes in its date column."""
 
+from __future__ import annotations
+
 import calendar
 import datetime as dt
 import zoneinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pa, pc, pd
 from mlops_assets.project import DateOrder
 from mlops_assets.resources.sources.base import SourceError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 WRITE = "write dates such as 2026-01-31"
 # The year is the number with four digits, first or last; RE2, which pyarrow uses, knows no
@@ -28,17 +28,13 @@ def local_days(
     time_zone: str,
     order: DateOrder | None = None,
     first_row: int = 0,
-) -> "pd.Series[pd.Timestamp]":
+) -> pd.Series[pd.Timestamp]:
     """Midnight of the local day of each value of an Arrow array, `datetime64[ns]`, without a zone.
 
     Values without a zone are local times; those with one are converted. `place` names file and
     column in errors, in which rows count from 1 after `first_row`. SourceError for missing
     values, for what is no date, and for what could be read in two ways.
     """
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if pa.types.is_dictionary(values.type):
@@ -64,21 +60,17 @@ def local_days(
 
 def is_text(kind: Any) -> bool:
     """Whether an Arrow type is text."""
-    import pyarrow as pa
-
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _local(instants: "pd.Series[pd.Timestamp]", time_zone: str) -> "pd.Series[pd.Timestamp]":
+def _local(instants: pd.Series[pd.Timestamp], time_zone: str) -> pd.Series[pd.Timestamp]:
     # The name of a zone would do, but ends daylight saving in 2037.
     local = instants.dt.tz_convert(zoneinfo.ZoneInfo(time_zone))
     return local.dt.tz_localize(None).dt.normalize()
 
 
 def _refuse_missing(missing: Any, place: str, first_row: int) -> None:
-    import pyarrow.compute as pc
-
     rows = pc.indices_nonzero(missing)
     if len(rows):
         where = ", ".join(str(first_row + row.as_py() + 1) for row in rows[:3])
@@ -91,10 +83,7 @@ def _refuse_missing(missing: Any, place: str, first_row: int) -> None:
 
 def _days_of_text(
     values: Any, place: str, time_zone: str, order: DateOrder | None
-) -> "pd.Series[pd.Timestamp]":
-    import pandas as pd
-    import pyarrow.compute as pc
-
+) -> pd.Series[pd.Timestamp]:
     encoded = values.dictionary_encode()
     texts = encoded.dictionary.to_pandas()
     if not len(texts):
@@ -140,14 +129,12 @@ def _days_of_text(
     return days.take(encoded.indices.to_numpy()).reset_index(drop=True)
 
 
-def _minutes(hours: "pd.Series[str]", minutes: "pd.Series[str]") -> "pd.Series[pd.Timedelta]":
-    import pandas as pd
-
+def _minutes(hours: pd.Series[str], minutes: pd.Series[str]) -> pd.Series[pd.Timedelta]:
     whole = pd.to_numeric(hours).fillna(0) * 60 + pd.to_numeric(minutes).fillna(0)
     return pd.to_timedelta(whole, unit="min")
 
 
-def _refuse_two(texts: "pd.Series[str]", kinds: "pd.Series[Any]", place: str, what: str) -> None:
+def _refuse_two(texts: pd.Series[str], kinds: pd.Series[Any], place: str, what: str) -> None:
     first = texts.iloc[0]
     others = texts[kinds != kinds.iloc[0]]
     if len(others):
@@ -157,7 +144,7 @@ def _refuse_two(texts: "pd.Series[str]", kinds: "pd.Series[Any]", place: str, wh
 
 
 def _order(
-    texts: "pd.Series[str]", parts: "pd.DataFrame", place: str, order: DateOrder | None
+    texts: pd.Series[str], parts: pd.DataFrame, place: str, order: DateOrder | None
 ) -> DateOrder:
     """Whether the day or the month comes first in dates whose year comes last."""
     first, second = parts["a"].astype(int) > 12, parts["b"].astype(int) > 12

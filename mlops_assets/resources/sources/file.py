@@ -1,11 +1,14 @@
 """Rows of CSV and Parquet files."""
 
+from __future__ import annotations
+
 import calendar
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pa, pd
 from mlops_assets.project import FileSettings, Project
 from mlops_assets.resources.sources.base import SourceError, register
 from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
@@ -28,11 +31,7 @@ from mlops_assets.resources.sources.rows import (
     with_columns,
     within,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage
 
 ONE_DAY = dt.timedelta(days=1)
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -48,7 +47,7 @@ class FileSource:
     """
 
     def __init__(
-        self, settings: FileSettings, project: Project, storage: "Storage | None" = None
+        self, settings: FileSettings, project: Project, storage: Storage | None = None
     ) -> None:
         self.settings = settings
         self.project = project
@@ -59,7 +58,7 @@ class FileSource:
     def __str__(self) -> str:
         return str(self.place)
 
-    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         files = self._files()
         portions = (
             rows
@@ -165,7 +164,7 @@ class FileSource:
     def _is_parquet(self, file: File) -> bool:
         return (self.settings.format or file.format) == "parquet"
 
-    def _rows(self, file: File, window: Window | None) -> Iterator["pd.DataFrame"]:
+    def _rows(self, file: File, window: Window | None) -> Iterator[pd.DataFrame]:
         """The rows of a file, those of the days if named, in portions."""
         if self._is_parquet(file):
             yield from self._parquet_rows(file, window)
@@ -181,7 +180,7 @@ class FileSource:
         self._remember(file, [rows])
         yield rows[within(rows[self.date], *window)]
 
-    def _parquet_rows(self, file: File, window: Window | None) -> Iterator["pd.DataFrame"]:
+    def _parquet_rows(self, file: File, window: Window | None) -> Iterator[pd.DataFrame]:
         with self._opened(file) as handle:
             opened = open_parquet(handle, str(file))
             days = file_days(opened, self.project)
@@ -192,8 +191,6 @@ class FileSource:
                 yield self._finished(file, table, names, window, before)
 
     def _all_columns(self, file: File, most_rows: int) -> tuple[Any, bool]:
-        import pyarrow as pa
-
         whole = True
         with self._opened(file) as handle:
             if self._is_parquet(file):
@@ -216,10 +213,8 @@ class FileSource:
 
     def _finished(
         self, file: File, table: Any, own: list[str], window: Window | None, before: int = 0
-    ) -> "pd.DataFrame":
+    ) -> pd.DataFrame:
         """The rows of a table, those columns added that only the file's folder tells."""
-        import pyarrow as pa
-
         require(self.project, self._columns_of(file, own), str(file))
         for name in self.project.column_names:
             if name not in table.column_names:
@@ -236,7 +231,7 @@ class FileSource:
             known = self._remember(file, self._rows(file, None))
         return known.days or {}
 
-    def _remember(self, file: File, portions: Iterable["pd.DataFrame"]) -> Known:
+    def _remember(self, file: File, portions: Iterable[pd.DataFrame]) -> Known:
         hashes = DayHashes()
         for rows in portions:
             hashes.add(rows, self.date)
@@ -263,8 +258,6 @@ class FileSource:
     @contextmanager
     def _opened(self, file: File) -> Iterator[Any]:
         """The bytes of a file, uncompressed. SourceError when they cannot be read."""
-        import pyarrow as pa
-
         try:
             with self.place.open(file) as handle:
                 yield pa.CompressedInputStream(handle, file.codec) if file.codec else handle

@@ -1,16 +1,15 @@
 """What is known of the days of files, kept until a file changes."""
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.places import File
-
-if TYPE_CHECKING:
-    from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage
 
 INDEX_FILE = "source_index.json"
 
@@ -38,7 +37,7 @@ class Index:
     It is only ever a short cut: without it, or when it is damaged, the files are read again.
     """
 
-    def __init__(self, project: Project, path: str, storage: "Storage | None") -> None:
+    def __init__(self, project: Project, path: str, storage: Storage | None) -> None:
         # with other columns, or in another zone, the days and hashes of a file are others
         told = project.model_dump_json(include={"source", "columns", "time_zone"})
         self._key = hashlib.sha256(f"{path} {told}".encode()).hexdigest()[:16]

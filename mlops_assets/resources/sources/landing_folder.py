@@ -1,5 +1,7 @@
 """Rows of files that keep arriving in a folder: the newest file wins where they meet."""
 
+from __future__ import annotations
+
 import datetime as dt
 import fnmatch
 import hashlib
@@ -8,18 +10,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import fsspec, fsspec_local, pd
 from mlops_assets.project import FileSettings, LandingSettings, Project
 from mlops_assets.resources.sources.base import UnreachableError, register
 from mlops_assets.resources.sources.file import FileSource
 from mlops_assets.resources.sources.rows import joined, masked
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from fsspec import AbstractFileSystem
-
-    from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 CARDS = "landing"  # in the storage, what is known of each accepted file
@@ -53,9 +51,7 @@ class LandingFolder:
         return masked(self.path)
 
     @cached_property
-    def _place(self) -> tuple["AbstractFileSystem", str]:
-        import fsspec
-
+    def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
         filesystem, folder = fsspec.core.url_to_fs(self.path)
         return filesystem, folder.rstrip("/")
 
@@ -141,12 +137,10 @@ class LandingFolder:
         self._place[0].rm_file(self._file(arrival.name))
 
     def _move(self, name: str, folder: str, to: str) -> None:
-        from fsspec.implementations.local import LocalFileSystem
-
         filesystem = self._place[0]
         filesystem.makedirs(self._file(folder), exist_ok=True)
         old, new = self._file(name), self._file(folder, to)
-        if isinstance(filesystem, LocalFileSystem):
+        if isinstance(filesystem, fsspec_local.LocalFileSystem):
             filesystem.mv(old, new)  # at once
         else:
             filesystem.cp_file(old, new)  # whose general move takes brackets for a pattern
@@ -163,7 +157,7 @@ class LandingSource:
     """
 
     def __init__(
-        self, settings: LandingSettings, project: Project, storage: "Storage | None" = None
+        self, settings: LandingSettings, project: Project, storage: Storage | None = None
     ) -> None:
         self.settings, self.project, self.storage = settings, project, storage
         self.folder = LandingFolder(project.absolute(settings.path), settings.pattern)
@@ -174,7 +168,7 @@ class LandingSource:
     def __str__(self) -> str:
         return str(self.folder)
 
-    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         portions = [
             (name, self.file(ACCEPTED, name).read(start, end))
             for name in self.folder.accepted()
@@ -233,10 +227,8 @@ class LandingSource:
                     self.storage.write(path, json.dumps(self._days[name]).encode())
         return self._days[name]
 
-    def _newest(self, portions: list[tuple[str, "pd.DataFrame"]]) -> Iterator["pd.DataFrame"]:
+    def _newest(self, portions: list[tuple[str, pd.DataFrame]]) -> Iterator[pd.DataFrame]:
         """Of portions from the oldest to the newest file, the rows that no newer one replaces."""
-        import pandas as pd
-
         columns = self.project.columns
         replaced: dict[str, set[Any]] = {}
         for name, rows in reversed(portions):

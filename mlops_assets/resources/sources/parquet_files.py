@@ -5,6 +5,7 @@ import zoneinfo
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+from mlops_assets.lazy import pa, pq
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.base import SourceError
 from mlops_assets.resources.sources.dates import is_text
@@ -16,9 +17,6 @@ Item = TypeVar("Item")
 
 def open_parquet(handle: Any, place: str) -> Any:
     """The file behind a path or handle. SourceError when it is none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         return pq.ParquetFile(handle)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:

@@ -1,18 +1,18 @@
 """Where files lie: which there are, when they changed, and how to open them."""
 
+from __future__ import annotations
+
 import glob
 import os
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
+from mlops_assets.lazy import fsspec
 from mlops_assets.resources.sources.base import SourceError, UnreachableError
 from mlops_assets.resources.sources.rows import masked
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
 
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 PARQUET = (".parquet", ".pq")
@@ -98,9 +98,7 @@ class Place:
             yield _local(self.path)
 
     @cached_property
-    def _filesystem(self) -> tuple["AbstractFileSystem", str]:
-        import fsspec
-
+    def _filesystem(self) -> tuple[fsspec.AbstractFileSystem, str]:
         filesystem, path = fsspec.core.url_to_fs(self.path)
         return filesystem, path
 

@@ -1,18 +1,16 @@
 """A source that a plugin brings, made as careful as the ones that ship."""
 
-import datetime as dt
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+import datetime as dt
+
+from mlops_assets.lazy import pa, pd
 from mlops_assets.ml.registries import choose
 from mlops_assets.project import CustomSettings, Project
 from mlops_assets.project.custom_sources import CUSTOM_SOURCES
 from mlops_assets.resources.sources.base import SourceError, register
 from mlops_assets.resources.sources.rows import DayHashes, finished, joined
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage
 
 
 @register("custom")
@@ -20,7 +18,7 @@ class PluginSource:
     """What a plugin reads, with the columns, types and days that every source gives."""
 
     def __init__(
-        self, settings: CustomSettings, project: Project, storage: "Storage | None" = None
+        self, settings: CustomSettings, project: Project, storage: Storage | None = None
     ) -> None:
         self.project = project
         self.source = choose(CUSTOM_SOURCES, settings.use)
@@ -28,9 +26,7 @@ class PluginSource:
     def __str__(self) -> str:
         return f"source {self.source.name}"
 
-    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
-        import pyarrow as pa
-
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         names, date = self.project.column_names, self.project.columns.date
         found = self._ask(start, end)
         if found.empty:
@@ -56,7 +52,7 @@ class PluginSource:
         day = self.project.today()
         return list(self._ask(day, day).columns)
 
-    def _ask(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+    def _ask(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         try:
             return self.source.read(start, end, self.project.column_names)
         except Exception as error:  # a plugin's code may raise anything; the run says what it was

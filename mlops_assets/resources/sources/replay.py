@@ -1,16 +1,14 @@
 """A finished recording, played again for ever."""
 
-import datetime as dt
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+import datetime as dt
+
+from mlops_assets.lazy import pd
 from mlops_assets.project import REPLAY_DAYS, Project, ReplaySettings
 from mlops_assets.resources.sources.base import SourceError, make_source, register
 from mlops_assets.resources.sources.rows import joined
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -20,7 +18,7 @@ class ReplaySource:
     """Day D gets the recorded day of the same weekday in a loop of 52 weeks."""
 
     def __init__(
-        self, settings: ReplaySettings, project: Project, storage: "Storage | None" = None
+        self, settings: ReplaySettings, project: Project, storage: Storage | None = None
     ) -> None:
         self.recording = make_source(project, storage, settings.recording)
         self.date = project.columns.date
@@ -29,9 +27,7 @@ class ReplaySource:
     def __str__(self) -> str:
         return str(self.recording)
 
-    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
-        import pandas as pd
-
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         recorded = self._recorded(start, end)
         rows = joined(
             (self.recording.read(first, last + ONE_DAY) for first, last in _runs(recorded)),

@@ -1,16 +1,16 @@
 """Rows as every source gives them, and the fingerprints of their days."""
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pa, pc, pd
 from mlops_assets.project import DateOrder, Project
 from mlops_assets.resources.sources.base import SourceError
 from mlops_assets.resources.sources.dates import is_text, local_days
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Window = tuple[dt.date, dt.date]
 HASH_MASK = (1 << 64) - 1
@@ -23,10 +23,8 @@ class DayHashes:
     def __init__(self, days: Mapping[str, tuple[int, int]] | None = None) -> None:
         self.days = dict(days or {})
 
-    def add(self, rows: "pd.DataFrame", date: str) -> None:
+    def add(self, rows: pd.DataFrame, date: str) -> None:
         """Count rows in. They have the columns and types that every source gives."""
-        import pandas as pd
-
         # A sum does not mind the order, and counts equal rows as often as they come.
         hashes = pd.util.hash_pandas_object(rows, index=False)
         for day, group in hashes.groupby(rows[date].to_numpy()):
@@ -70,15 +68,12 @@ def finished(
     window: Window | None,
     order: DateOrder | None = None,
     first_row: int = 0,
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """The rows of an Arrow table as a source gives them, those of a window of days if named.
 
     Numbers are float64; where a text is no number, it is left for the day's own check to name.
     Names are text: the whole numbers among them become their digits. SourceError.
     """
-    import pandas as pd
-    import pyarrow as pa
-
     require(project, table.column_names, place)
     date = project.columns.date
     days = local_days(table[date], f"{place}: column {date!r}", project.time_zone, order, first_row)
@@ -97,10 +92,7 @@ def finished(
     return pd.DataFrame(columns)
 
 
-def _names(column: Any) -> "pd.Series[Any]":
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+def _names(column: Any) -> pd.Series[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_integer(kind):
         # as text at once: pandas would make 7 into 7.0 where another value is missing
@@ -109,12 +101,8 @@ def _names(column: Any) -> "pd.Series[Any]":
     return found
 
 
-def numbers(column: Any) -> "pd.Series[Any]":
+def numbers(column: Any) -> pd.Series[Any]:
     """An Arrow column as float64, or as objects where some text is no number."""
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     text = is_text(column.type)
@@ -138,17 +126,13 @@ def with_columns(project: Project, **columns: Any) -> Project:
     return project.model_copy(update={"columns": project.columns.model_copy(update=columns)})
 
 
-def within(days: "pd.Series[Any]", start: dt.date, end: dt.date) -> "pd.Series[bool]":
+def within(days: pd.Series[Any], start: dt.date, end: dt.date) -> pd.Series[bool]:
     """Which of the days are among [start, end)."""
-    import pandas as pd
-
     return (days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))
 
 
-def joined(portions: Iterable["pd.DataFrame"], date: str, columns: list[str]) -> "pd.DataFrame":
+def joined(portions: Iterable[pd.DataFrame], date: str, columns: list[str]) -> pd.DataFrame:
     """All portions sorted by day, the order of the source kept within one."""
-    import pandas as pd
-
     filled = [rows for rows in portions if len(rows)]
     if not filled:
         empty = pd.DataFrame({name: pd.Series(dtype=object) for name in columns})

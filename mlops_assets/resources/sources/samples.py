@@ -1,8 +1,11 @@
 """A sample of a table whose columns nobody has named yet, read as its source reads it later."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_assets.lazy import pa, pc, pd
 from mlops_assets.project import (
     ColumnSettings,
     DateOrder,
@@ -18,9 +21,6 @@ from mlops_assets.resources.sources.file import FileSource
 from mlops_assets.resources.sources.rows import numbers
 from mlops_assets.resources.sources.sql import SqlSource
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 MOST_FILES, MOST_ROWS = 60, 500_000
 NOWHERE = "\0"  # no table has a column of that name
 FOLDER_DATE = "date"  # what the day is called that folders year=/month=/day= tell
@@ -32,9 +32,9 @@ CODE = r"^\s*0\d+\s*$"  # 007 is a name
 class DateColumn:
     """A column that holds dates."""
 
-    days: "pd.Series[pd.Timestamp]"
+    days: pd.Series[pd.Timestamp]
     """The local day of each row."""
-    moments: "pd.Series[Any]"
+    moments: pd.Series[Any]
     """What tells times apart, the times of a day included."""
     timed: bool
     """Whether it holds times of the day."""
@@ -46,7 +46,7 @@ class DateColumn:
 class Sample:
     """Rows of a table. Columns of `frame` are float64 or text, without those that hold dates."""
 
-    frame: "pd.DataFrame"
+    frame: pd.DataFrame
     whole: bool
     """Whether it holds all rows of the table."""
     dates: dict[str, DateColumn]
@@ -76,9 +76,6 @@ def reading(
 
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
-    import pandas as pd
-    import pyarrow as pa
-
     project = reading(source, time_zone)
     table, whole, place = _table(source, project)
     if not len(table):
@@ -113,8 +110,6 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
 
 
 def _table(source: FileSettings | SqlSettings, project: Project) -> tuple[Any, bool, str]:
-    import pyarrow as pa
-
     if isinstance(source, SqlSettings):
         database = SqlSource(source, project)
         table, whole = database.sample(MOST_ROWS)
@@ -128,16 +123,11 @@ def _table(source: FileSettings | SqlSettings, project: Project) -> tuple[Any, b
 
 
 def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _looks_like_dates(column: Any) -> bool:
     """Whether most of its first values are written as dates."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return bool(column.null_count < len(column))
     if not _is_text(column.type):
@@ -148,10 +138,6 @@ def _looks_like_dates(column: Any) -> bool:
 
 
 def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> DateColumn:
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     days = local_days(column, place, time_zone, order)
     if _is_text(column.type):
         parts = pc.extract_regex(column, pattern=DATE_TEXT)
@@ -170,21 +156,16 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
 
 def _some(part: Any) -> Any:
     """Which of the texts are a number above zero."""
-    import pyarrow.compute as pc
-
     return pc.match_substring_regex(part, "[1-9]")
 
 
-def _text(column: Any) -> "pd.Series[Any]":
+def _text(column: Any) -> pd.Series[Any]:
     found: pd.Series[Any] = column.to_pandas().astype(object)
     return found
 
 
-def _values(column: Any, thousands: str | None) -> "pd.Series[Any] | None":
+def _values(column: Any, thousands: str | None) -> pd.Series[Any] | None:
     """The column as float64 where all its values are numbers, else as text; None if neither."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type

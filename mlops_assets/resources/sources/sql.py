@@ -1,12 +1,15 @@
 """Rows of a database, in one read-only transaction for each question."""
 
+from __future__ import annotations
+
 import datetime as dt
 import os
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pa, pd, sa
 from mlops_assets.project import Project, SqlSettings
 from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
 from mlops_assets.resources.sources.dates import local_days, midnight
@@ -17,12 +20,7 @@ from mlops_assets.resources.sources.rows import (
     joined,
     require,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import sqlalchemy as sa
-
-    from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage
 
 ONE_DAY = dt.timedelta(days=1)
 ALWAYS = dt.date(1900, 1, 1), dt.date(2200, 1, 1)
@@ -38,7 +36,7 @@ class SqlSource:
     """
 
     def __init__(
-        self, settings: SqlSettings, project: Project, storage: "Storage | None" = None
+        self, settings: SqlSettings, project: Project, storage: Storage | None = None
     ) -> None:
         self.settings = settings
         self.project = project
@@ -48,7 +46,7 @@ class SqlSource:
         what = f"table {self.settings.table}" if self.settings.table else "the query"
         return f"{what} of the database in {self.settings.url_env}"
 
-    def read(self, start: dt.date, end: dt.date) -> "pd.DataFrame":
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         return joined(self._portions((start, end)), self.date, self.project.column_names)
 
     def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
@@ -60,8 +58,6 @@ class SqlSource:
         return hashes.texts(start, end)
 
     def span(self) -> tuple[dt.date, dt.date] | None:
-        import sqlalchemy as sa
-
         date: sa.ColumnClause[Any] = sa.column(self.date)
         with self._asked() as ask:
             [first, last] = next(ask([sa.func.min(date), sa.func.max(date)], ALWAYS))[0]
@@ -75,8 +71,6 @@ class SqlSource:
         return self.settings.model_dump_json()
 
     def columns(self) -> list[str]:
-        import sqlalchemy as sa
-
         with self._connected() as connection:
             rows = self._rows(connection, ALWAYS)
             none = sa.select(sa.text("*")).select_from(rows).where(sa.false())
@@ -84,9 +78,6 @@ class SqlSource:
 
     def sample(self, most_rows: int) -> tuple[Any, bool]:
         """A table of all columns of the first rows, and whether they are all rows. SourceError."""
-        import pyarrow as pa
-        import sqlalchemy as sa
-
         with self._connected() as connection:
             rows = self._rows(connection, ALWAYS)
             some = sa.select(sa.text("*")).select_from(rows).limit(most_rows)
@@ -96,11 +87,8 @@ class SqlSource:
         arrays = [self._array(name, column) for name, column in zip(names, columns, strict=True)]
         return pa.table(arrays, names=names), len(values) < most_rows
 
-    def _portions(self, window: Window) -> Iterator["pd.DataFrame"]:
+    def _portions(self, window: Window) -> Iterator[pd.DataFrame]:
         """The rows of the days, as many at a time as the settings say."""
-        import pyarrow as pa
-        import sqlalchemy as sa
-
         names = self.project.column_names
         require(self.project, self.columns(), str(self))
         examples: list[Any] = []
@@ -115,8 +103,6 @@ class SqlSource:
 
     def _newest_updates(self, window: Window, updated: str) -> dict[str, str]:
         """How many rows each day has, and the last of their updates."""
-        import sqlalchemy as sa
-
         found: dict[str, tuple[int, Any]] = {}
         with self._asked() as ask:
             date: sa.ColumnClause[Any] = sa.column(self.date)
@@ -135,8 +121,6 @@ class SqlSource:
 
     def _array(self, name: str, values: tuple[Any, ...]) -> Any:
         """An Arrow array of the values of a column as the driver gives them."""
-        import pyarrow as pa
-
         if name == self.date:
             self._refuse_two_kinds(values)
         elif name in self.project.text_columns:
@@ -160,15 +144,13 @@ class SqlSource:
                 f"{str(other)!r}; write them all in one way"
             )
 
-    def _days(self, values: list[Any]) -> "pd.Series[pd.Timestamp]":
+    def _days(self, values: list[Any]) -> pd.Series[pd.Timestamp]:
         array = self._array(self.date, tuple(values))
         return local_days(array, f"{self}: column {self.date!r}", self.project.time_zone)
 
     @contextmanager
     def _asked(self) -> Iterator[Callable[..., Iterator[Any]]]:
         """A way to ask for expressions over the rows of some days, in chunks."""
-        import sqlalchemy as sa
-
         with self._connected() as connection:
 
             def ask(wanted: list[Any], window: Window, group: Any = None) -> Iterator[Any]:
@@ -185,10 +167,8 @@ class SqlSource:
 
             yield ask
 
-    def _rows(self, connection: "sa.Connection", window: Window) -> Any:
+    def _rows(self, connection: sa.Connection, window: Window) -> Any:
         """The table, or the query with its days filled in."""
-        import sqlalchemy as sa
-
         if self.settings.query is not None:
             start, end = self._bounds(connection, window)
             query = sa.text(self.settings.query.strip().rstrip(";"))
@@ -196,7 +176,7 @@ class SqlSource:
         schema, _, name = (self.settings.table or "").rpartition(".")
         return sa.table(name, schema=schema or None)
 
-    def _bounds(self, connection: "sa.Connection", window: Window) -> tuple[Any, Any]:
+    def _bounds(self, connection: sa.Connection, window: Window) -> tuple[Any, Any]:
         """The local midnights of the days as the database compares them with its dates."""
         zone = self.project.time_zone
         if connection.dialect.name == "postgresql":
@@ -209,10 +189,8 @@ class SqlSource:
         return tuple(dt.datetime.combine(day, dt.time()) for day in window)  # type: ignore[return-value]
 
     @contextmanager
-    def _connected(self) -> Iterator["sa.Connection"]:
+    def _connected(self) -> Iterator[sa.Connection]:
         """A read-only transaction. SourceError, without the URL, for whatever goes wrong."""
-        import sqlalchemy as sa
-
         url = self._url()
         problem: SourceError | None = None
         engine: sa.Engine | None = None
@@ -232,9 +210,7 @@ class SqlSource:
         if problem is not None:
             raise problem from None
 
-    def _url(self) -> "sa.URL":
-        import sqlalchemy as sa
-
+    def _url(self) -> sa.URL:
         name = self.settings.url_env
         text = os.environ.get(name, "").strip()
         if not text:
@@ -258,7 +234,7 @@ class SqlSource:
                 raise UnreachableError(f"{self}: there is no file {file}; correct {name}")
         return url
 
-    def _only_read(self, connection: "sa.Connection") -> None:
+    def _only_read(self, connection: sa.Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             connection.exec_driver_sql(
@@ -267,10 +243,8 @@ class SqlSource:
         elif connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA query_only = ON")
 
-    def _problem(self, error: Exception, url: "sa.URL") -> SourceError:
+    def _problem(self, error: Exception, url: sa.URL) -> SourceError:
         """What went wrong in words, without the password."""
-        import sqlalchemy as sa
-
         if isinstance(error, ImportError):
             return SourceError(
                 f"{self}: the driver {url.drivername} is not installed; for PostgreSQL install "
@@ -288,7 +262,7 @@ class SqlSource:
         return SourceError(f"cannot read {self}: {text}; correct source.{what}")
 
 
-def _secrets(url: "sa.URL") -> list[str]:
+def _secrets(url: sa.URL) -> list[str]:
     """What an error must not tell, the longest first."""
     hidden = [str(url.password or "")]
     hidden += [str(value) for key, value in url.query.items() if "pass" in key.lower()]
@@ -302,7 +276,7 @@ def _connection_failed(error: Any) -> bool:
     return error.statement is None or bool(error.connection_invalidated)
 
 
-def _patience(url: "sa.URL") -> dict[str, Any]:
+def _patience(url: sa.URL) -> dict[str, Any]:
     """So that a database that is down does not hold up everything else."""
     waits = url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query
     return {"connect_timeout": CONNECT_SECONDS} if waits else {}

@@ -1,14 +1,14 @@
 """The champion of each day, as it was decided."""
 
+from __future__ import annotations
+
 import datetime as dt
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mlops_assets.lazy import pd
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CHAMPION = "champion"
 
@@ -21,7 +21,7 @@ class Record:
     that on; the days in between have their champion by earlier records.
     """
 
-    date: "pd.Timestamp"
+    date: pd.Timestamp
     champion: str
     since: str
     why: str

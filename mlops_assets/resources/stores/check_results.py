@@ -1,13 +1,13 @@
 """What the checks of the assets found, partition by partition, in the dataset store."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from mlops_assets.lazy import pd
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = ("date", "check", "passed", "severe", "why", "value", "low", "high")
 
@@ -42,8 +42,6 @@ class CheckStore:
 
     def write(self, asset: str, key: str, outcomes: Outcomes) -> None:
         """Replace the outcomes of the checks of a partition; `asset` is a key joined by slashes."""
-        import pandas as pd
-
         rows = [
             {
                 "date": pd.Timestamp(key),
@@ -69,14 +67,12 @@ class CheckStore:
         assets: Iterable[str],
         keys: Iterable[str],
         damaged: dict[str, StorageError] | None = None,
-    ) -> "pd.DataFrame":
+    ) -> pd.DataFrame:
         """The outcomes of the checks of several assets: a column `asset`, then COLUMNS.
 
         Empty, but with these columns, where there are none. `damaged` is as in
         `DatasetStore.read`.
         """
-        import pandas as pd
-
         keys = list(keys)
         found = {name: self.datasets.read(f"checks/{name}", keys, damaged) for name in assets}
         parts = [frame.assign(asset=name) for name, frame in found.items() if len(frame)]

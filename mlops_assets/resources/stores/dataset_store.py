@@ -1,14 +1,12 @@
 """The dataset store: one Parquet file per dataset and partition."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import pa, pd, pq
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 
 class DatasetStore:
@@ -29,18 +27,15 @@ class DatasetStore:
     def url(self, dataset: str, key: str) -> str:
         return self.storage.url(self.path(dataset, key))
 
-    def write(self, dataset: str, key: str, frame: "pd.DataFrame") -> None:
+    def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
         """Store a frame without its index; the old file stays until the new one is whole."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), buffer)
         self.storage.write(self.path(dataset, key), buffer.getvalue())
         if self._kept is not None and self._kept[0] == dataset:
             self._kept = None
 
-    def write_csv(self, dataset: str, key: str, frame: "pd.DataFrame") -> str:
+    def write_csv(self, dataset: str, key: str, frame: pd.DataFrame) -> str:
         """Store a frame as CSV as well, beside its Parquet file; where a person finds it."""
         path = f"datasets/{dataset}/{key}.csv"
         self.storage.write(path, frame.to_csv(index=False).encode())
@@ -51,16 +46,13 @@ class DatasetStore:
         dataset: str,
         keys: Iterable[str],
         damaged: dict[str, StorageError] | None = None,
-    ) -> "pd.DataFrame":
+    ) -> pd.DataFrame:
         """The rows of several partitions, in the order of the keys; those not stored are left out.
 
         An empty frame without columns when none of them is stored. Not to be changed in place.
         A damaged partition raises StorageError, unless `damaged` is given: then its error is put
         there under its key, and the others are read.
         """
-        import pandas as pd
-        import pyarrow as pa
-
         keys = list(keys)
         if self._kept is not None and self._kept[:2] == (dataset, keys):
             return self._kept[2]
@@ -91,10 +83,7 @@ class DatasetStore:
         names = self.storage.names(f"datasets/{dataset}")
         return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
 
-    def _table(self, dataset: str, key: str) -> "pa.Table | None":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
+    def _table(self, dataset: str, key: str) -> pa.Table | None:
         path = self.path(dataset, key)
         try:
             file = pq.ParquetFile(pa.BufferReader(self.storage.read(path)))

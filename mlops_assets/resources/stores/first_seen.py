@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from mlops_assets.lazy import pd
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -33,8 +34,6 @@ class FirstSeenStore:
 
     def keep(self, model: str, key: str, seen: FirstSight) -> None:
         """Keep the first evaluation of a day of which none is kept yet."""
-        import pandas as pd
-
         frame = pd.DataFrame([{"date": pd.Timestamp(key), **asdict(seen)}])
         self.datasets.write(self.dataset(model), key, frame.astype({"completeness": "float64"}))
 

@@ -1,14 +1,13 @@
 """What was found at the source when a day was ingested, in the dataset store."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
+from mlops_assets.lazy import pd
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 INGESTED = "ingested"
 
@@ -36,8 +35,6 @@ class IngestedStore:
 
     def write(self, key: str, facts: Ingested) -> None:
         """Replace the facts of a day. To be called after its rows are stored."""
-        import pandas as pd
-
         numbers = {"expected": "float64", "completeness": "float64"}
         frame = pd.DataFrame([{"date": pd.Timestamp(key), **asdict(facts)}]).astype(numbers)
         self.datasets.write(INGESTED, key, frame)

@@ -1,21 +1,21 @@
 """The model store: every version that was ever trained, with its card."""
 
+from __future__ import annotations
+
 import datetime as dt
 import hashlib
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from mlops_assets.lazy import sio, sklearn
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import CheckOutcome
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
 from mlops_assets.resources.stores.decisions import Decisions
-
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
 SHOWN_VERSIONS = 5
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
@@ -96,11 +96,11 @@ class ModelStore:
         """Where a person finds the files of a version."""
         return self.storage.url(self._path(card.model, card.version, "model.skops"))
 
-    def add(self, pipeline: "Pipeline", *, model: str, month: str, **facts: Any) -> ModelCard:
+    def add(
+        self, pipeline: sklearn.pipeline.Pipeline, *, model: str, month: str, **facts: Any
+    ) -> ModelCard:
         """Store a fitted pipeline as a new version; `facts` are the other fields of its card."""
-        from skops.io import dumps
-
-        data = dumps(pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+        data = sio.dumps(pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         sha256 = hashlib.sha256(data).hexdigest()
         created = dt.datetime.now(dt.UTC)
         card = ModelCard(
@@ -173,14 +173,11 @@ class ModelStore:
         """Remove every version of a model."""
         self.storage.delete(f"models/{model}")
 
-    def load(self, card: ModelCard) -> "Pipeline":
+    def load(self, card: ModelCard) -> sklearn.pipeline.Pipeline:
         """The fitted pipeline of a card. StorageError when its bytes are not those of the card.
 
         Nothing stored is executed: only audited types are restored.
         """
-        from skops.io import loads
-        from skops.io.exceptions import UntrustedTypesFoundException
-
         path = self._path(card.model, card.version, "model.skops")
         where, remedy = self.storage.url(path), self._retrain(card.model, card.version)
         try:
@@ -193,8 +190,8 @@ class ModelStore:
                 f"move its folder away and train again: {remedy}"
             )
         try:
-            pipeline: Pipeline = loads(data, trusted=trusted_types())
-        except UntrustedTypesFoundException as error:
+            pipeline: sklearn.pipeline.Pipeline = sio.loads(data, trusted=trusted_types())
+        except sio.exceptions.UntrustedTypesFoundException as error:
             raise StorageError(
                 f"{where} holds types that are not trusted: {error}; where a plugin brings the "
                 f"family {card.family}, read the settings that name it first (load_project), and "

@@ -3,6 +3,7 @@
 import os
 from importlib.metadata import version
 
+from mlops_assets.lazy import plotly
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 
@@ -20,9 +21,7 @@ def page_url(project: Project, name: str) -> str:
 
 def plotly_js() -> str:
     """The text of plotly.js, which the pages expect beside them as `plotly.min.js`."""
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
+    return str(plotly.offline.get_plotlyjs())
 
 
 class PageStore:

@@ -1,18 +1,19 @@
 """The champion for any Python script, without Dagster."""
 
-import datetime as dt
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+import datetime as dt
+
+from mlops_assets.lazy import sklearn
 from mlops_assets.resources.storage import StorageError, make_storage
 from mlops_assets.resources.stores.champions import live_record, newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
-if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
 
-
-def load_champion(root: str, day: dt.date | None = None) -> tuple["Pipeline", ModelCard]:
+def load_champion(
+    root: str, day: dt.date | None = None
+) -> tuple[sklearn.pipeline.Pipeline, ModelCard]:
     """The fitted pipeline of the champion, and its card.
 
     `root` is the storage root, a folder or an fsspec URL. `day` is the day to forecast, by default

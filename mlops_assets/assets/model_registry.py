@@ -8,9 +8,9 @@ import dagster as dg
 
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
 from mlops_assets.graph.keys import asset_key, asset_page
-from mlops_assets.graph.partitions import LONG
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location

@@ -32,8 +32,6 @@ from mlops_assets.assets.schemas import (
 )
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import (
-    LONG,
-    TRAILING_DAYS,
     Partitions,
     day_of,
     days_between,
@@ -43,6 +41,8 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, finish_sums, make_metrics, term_sums
 from mlops_assets.ml.metrics.scores import (
+    LONG,
+    TRAILING_DAYS,
     common_rows,
     compare_with_previous,
     score_days,

@@ -15,7 +15,6 @@ from mlops_assets.assets.models import hyperparameters_form
 from mlops_assets.assets.performance_checks import forget
 from mlops_assets.graph.keys import OF_MODELS, asset_key, asset_page
 from mlops_assets.graph.partitions import (
-    LONG,
     Partitions,
     add_months,
     day_of,
@@ -33,6 +32,7 @@ from mlops_assets.jobs.evaluate import (
     retrain_job_name,
 )
 from mlops_assets.ml.metrics.metric import Task
+from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
 from mlops_assets.project import IDENTIFIER, Cadence, ModelSettings, Project
 from mlops_assets.project.workspace import location

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mlops_tests import clock
+
+clock.fix_today()
+
 # Loading the definitions touches the storage: never the developer's own.
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")
 os.environ.pop("MLOPS_PROJECT", None)

@@ -15,6 +15,7 @@ import pytest
 from mlops_assets.definitions import make_definitions
 from mlops_assets.ml.policies import MEANINGS
 from mlops_assets.replaying import DEFAULT_POLICIES, DIALS, REPLAY_JOB, make_plan, replay_config
+from mlops_tests import clock
 from mlops_tests.assets.lab import QUIET, Lab, reason
 from mlops_tests.small import REPOSITORY
 
@@ -158,7 +159,7 @@ def test_the_command_of_the_documentation_runs_as_written(lab: Lab) -> None:
         "MLOPS_PROJECT": str(lab.folder / "project.yaml"),
         "MLOPS_ROOT": lab.storage.root,
         "DAGSTER_HOME": str(lab.folder / "home"),
-        "PYTHONPATH": str(REPOSITORY),
+        **clock.environment(REPOSITORY),
     }
     done = subprocess.run(
         ["bash", "-c", command],

@@ -14,6 +14,7 @@ from pathlib import Path
 # A plain Wednesday in the middle of a month. Another day: MLOPS_TESTS_TODAY=2028-02-29 pytest ...
 TODAY = "2026-11-18"
 CHOSEN = "MLOPS_TESTS_TODAY"
+TIME_ZONE = "MLOPS_TESTS_TIME_ZONE"
 SHIFT = "MLOPS_TESTS_SHIFT_SECONDS"
 
 # For a page in a browser, whose clock is its own; to be run before its scripts.
@@ -42,6 +43,17 @@ def environment(*folders: Path | str) -> dict[str, str]:
     """What gives a process the same today, and these folders to import from."""
     path = [str(Path(__file__).parent), *map(str, filter(None, folders))]
     return {SHIFT: os.environ[SHIFT], "PYTHONPATH": os.pathsep.join(path)}
+
+
+def on(day: str, time_zone: str) -> dict[str, str]:
+    """The environment in which tests run on another day, and both they and projects elsewhere."""
+    here = {name: value for name, value in os.environ.items() if name != SHIFT}
+    return here | {CHOSEN: day, TIME_ZONE: time_zone, "TZ": time_zone}
+
+
+def time_zone() -> str:
+    """That of the projects of the tests that run on other days."""
+    return os.environ.get(TIME_ZONE, "UTC")
 
 
 def shifted_date() -> str:

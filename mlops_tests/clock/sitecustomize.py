@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 SQLITE = "sqlite3.dbapi2"
-GRPC = {f"grpc.{name}" for name in ("_channel", "_common", "_server", "_utilities")}
+GRPC = {f"grpc.{name}" for name in ("_channel", "_common", "_server", "_utilities", "aio._utils")}
 
 
 def shift_clock(seconds: int) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlops_assets.assets.leaderboard import NOBODY, PAUSED, paused_names
 from mlops_assets.assets.model_registry import STATE, registry_state
-from mlops_assets.assets.validation import NOBODY, PAUSED, paused_names
 from mlops_assets.graph.keys import asset_key, own_parts
 from mlops_assets.graph.partitions import (
     RANGE_END,

@@ -144,10 +144,9 @@ def _nodes(project: Project) -> Iterator[Node]:
         "forecast",
         (
             Reads("champion"),
-            Reads("observations", sorted({*_days_of_next(project), *range(window)})),
-            *(Reads(f"validation/{name}", range(window), champion=True) for name in names),
+            Reads("observations", days_before_next(project)),
             *(ReadsVersions(name, ahead, champion=True) for name in names),
-            Reads("forecast", range(1, window + ahead)),  # what was issued for the window
+            *_intervals(project),
         ),
         again=Again.NEWEST,  # what was forecast for a day that is over has been read by others
         needs_model=True,
@@ -210,6 +209,20 @@ def _validation(project: Project, model: ModelSettings) -> Node:
     )
 
 
+def _intervals(project: Project) -> list[Reads]:
+    """What the intervals of forecasts are made from; a probability says itself how sure it is."""
+    if project.labels:
+        return []
+    window = project.champion.window_days
+    return [
+        *(
+            Reads(f"validation/{model.name}", range(window), champion=True)
+            for model in project.models
+        ),
+        Reads("forecast", range(1, window + project.days_ahead)),  # issued for days of the window
+    ]
+
+
 def _learned(project: Project) -> range:
     """The days that a month's models learn from."""
     window = project.training_window
@@ -218,6 +231,11 @@ def _learned(project: Project) -> range:
     return range(1, window.reach_months * LONGEST_MONTH + 1)
 
 
-def _days_of_next(project: Project) -> list[int]:
-    """The days that the features of the day to come read, counted from the day before it."""
-    return [days - project.days_ahead for days in project.days_read if days >= project.days_ahead]
+def days_before_next(project: Project) -> list[int]:
+    """The days whose rows the forecasts for the day to come need, counted from the day itself.
+
+    For the features of that day, and for the trailing coverage of intervals.
+    """
+    ahead = project.days_ahead
+    features = (days - ahead for days in project.days_read if days >= ahead)
+    return sorted({0, *features, *([] if project.labels else range(project.champion.window_days))})

@@ -13,9 +13,9 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept
-from mlops_assets.assets.datasets import missing_days
 from mlops_assets.assets.models import explained
 from mlops_assets.assets.reporting import DATA_ERRORS, PartitionError, markdown_table
+from mlops_assets.assets.training_set import missing_days
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.lazy import pd, sklearn

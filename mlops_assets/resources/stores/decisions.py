@@ -56,7 +56,6 @@ class Decisions:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self._kept: dict[str, Decision] = {}
 
     def record(
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
@@ -72,18 +71,18 @@ class Decisions:
 
     def all(self) -> list[Decision]:
         """Every decision, oldest first."""
-        names = [name for name in self.storage.names(FOLDER) if name.endswith(".json")]
-        for name in names:
-            if name not in self._kept:
-                path = f"{FOLDER}/{name}"
-                try:
-                    self._kept[name] = Decision.model_validate_json(self.storage.read(path))
-                except ValidationError as error:
-                    raise StorageError(
-                        f"{self.storage.url(path)} is no decision ({error.error_count()} "
-                        "mistakes): the audit trail is never edited; restore it from a backup"
-                    ) from error
-        return [self._kept[name] for name in names]
+        names = self.storage.names(FOLDER)
+        return [self._read(name) for name in names if name.endswith(".json")]
+
+    def _read(self, name: str) -> Decision:
+        path = f"{FOLDER}/{name}"
+        try:
+            return Decision.model_validate_json(self.storage.read(path))
+        except ValidationError as error:
+            raise StorageError(
+                f"{self.storage.url(path)} is no decision ({error.error_count()} "
+                "mistakes): the audit trail is never edited; restore it from a backup"
+            ) from error
 
     def retired(self, model: str) -> set[str]:
         """The versions of a model that may not serve."""
@@ -104,6 +103,19 @@ class Decisions:
             return None
         until = Pin.model_validate(newest.after).until
         return newest if until is None or day <= until else None
+
+
+class KeepingDecisions(Decisions):
+    """Keeps the decisions that it has read, which are never edited."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage)
+        self._known: dict[str, Decision] = {}
+
+    def _read(self, name: str) -> Decision:
+        if name not in self._known:
+            self._known[name] = super()._read(name)
+        return self._known[name]
 
 
 def account() -> str:

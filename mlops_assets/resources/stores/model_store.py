@@ -15,7 +15,7 @@ from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import CheckOutcome
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
-from mlops_assets.resources.stores.decisions import Decisions
+from mlops_assets.resources.stores.decisions import Decisions, KeepingDecisions
 
 SHOWN_VERSIONS = 5
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
@@ -86,7 +86,6 @@ class ModelStore:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.decisions = Decisions(storage)
-        self._cards: dict[tuple[str, str], ModelCard] = {}
 
     @staticmethod
     def _path(model: str, version: str, file: str) -> str:
@@ -128,19 +127,16 @@ class ModelStore:
 
     def card(self, model: str, version: str) -> ModelCard | None:
         """The card of one version; None while it is still being written."""
-        key = (model, version)
-        if key not in self._cards:
-            path = self._path(model, version, "card.json")
-            try:
-                self._cards[key] = ModelCard.model_validate_json(self.storage.read(path))
-            except FileNotFoundError:
-                return None
-            except ValidationError as error:
-                raise StorageError(
-                    f"{self.storage.url(path)} is no model card ({error.error_count()} mistakes); "
-                    f"move its folder away and train again: {self._retrain(model, version)}"
-                ) from error
-        return self._cards[key]
+        path = self._path(model, version, "card.json")
+        try:
+            return ModelCard.model_validate_json(self.storage.read(path))
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            raise StorageError(
+                f"{self.storage.url(path)} is no model card ({error.error_count()} mistakes); "
+                f"move its folder away and train again: {self._retrain(model, version)}"
+            ) from error
 
     def fit_to_serve(self, model: str) -> list[ModelCard]:
         """Of `cards`, those that passed their acceptance checks and are not retired."""
@@ -201,6 +197,23 @@ class ModelStore:
 
     def _retrain(self, model: str, version: str) -> str:
         return materialize_command(self.storage, f"models/{model}", version[:10])
+
+
+class KeepingModelStore(ModelStore):
+    """Keeps the cards and decisions that it has read, which never change."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage)
+        self.decisions = KeepingDecisions(storage)
+        self._known: dict[tuple[str, str], ModelCard] = {}
+
+    def card(self, model: str, version: str) -> ModelCard | None:
+        if (model, version) not in self._known:
+            card = super().card(model, version)
+            if card is None:
+                return None
+            self._known[model, version] = card
+        return self._known[model, version]
 
 
 def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:

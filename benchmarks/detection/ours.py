@@ -137,7 +137,7 @@ class Follower:
             if any(verdict.severe for verdict in verdicts.values())
         ]
         kept = rows[~rows[self.columns.date].isin(refused)]
-        fresh = make_features(self.project, kept, stretch.planted, stretch.horizon)
+        fresh = make_features(self.project.feature_plan, kept, stretch.planted, stretch.horizon)
         return Case(change.name, stretch.planted, facts, self.with_forecasts(fresh))
 
     def judge(self, case: Case) -> Iterator[Alarm]:

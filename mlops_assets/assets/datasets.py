@@ -154,7 +154,8 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         damaged: dict[str, StorageError] = {}
         known = datasets.read("observations", days_between(reach, end), damaged)
         broken: dict[str, FeatureError] = {}
-        made = make_features(project, known, start, end, broken=broken) if len(known) else known
+        plan = project.feature_plan
+        made = make_features(plan, known, start, end, broken=broken) if len(known) else known
         days = by_day(made, date) if len(made) else {}
         stored_days = set(by_day(known, date)) if len(known) else set()
         outcomes: dict[str, Metadata | Exception] = {}

@@ -191,7 +191,7 @@ class Watch:
                     f"{card.version} learned, are missing; materialize features for them"
                 )
             self.references[card.version] = reference_of(
-                self.project,
+                self.project.feature_plan,
                 self.settings,
                 self._forecast(card, rows),
                 card.inputs,

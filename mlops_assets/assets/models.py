@@ -248,13 +248,13 @@ def train(
             f"the training set of {month} holds days from {first} through {last}, but the settings "
             f"say {learned}; materialize training_set again"
         )
-    columns = input_columns(project)
+    columns = input_columns(project.inputs)
     if absent := [name for name in columns if name not in rows.columns]:
         raise PartitionError(
             f"the training set of {month} lacks {', '.join(absent)}, which the settings name; "
             "materialize features of its days, then training_set"
         )
-    window = fit_window(project, model.family, hyperparameters, rows, learned.end)
+    window = fit_window(project.fit_plan, model.family, hyperparameters, rows, learned.end)
     result = window.fit
     return models.add(
         result.pipeline,

@@ -11,12 +11,15 @@ from typing import Any
 
 import yaml
 
-from mlops_assets.project import IDENTIFIER, Project, ProjectError, load_project
+from mlops_assets.ml.settings import IDENTIFIER
+from mlops_assets.project.project import Project
+from mlops_assets.project.reading import ProjectError, load_project
 
 VARIABLE = "MLOPS_WORKSPACE"
 PROJECT_VARIABLE = "MLOPS_PROJECT"
 ROOT_VARIABLE = "MLOPS_ROOT"
 DEFAULT_FILE = Path(__file__).parents[2] / "workspace.yaml"
+DEFAULT_ROOT = Path(__file__).parents[2] / "storage"
 SETTINGS = "project.yaml"
 MODULE, ATTRIBUTE = "mlops_assets.definitions", "defs"
 LOCATION = "mlops_assets"
@@ -27,6 +30,11 @@ TAKEN = (ATTRIBUTE, LOCATION, "models", "validation")
 def workspace_file() -> Path:
     """The workspace that is served: MLOPS_WORKSPACE, else the one beside this package."""
     return Path(os.environ.get(VARIABLE) or DEFAULT_FILE).absolute()
+
+
+def storage_root() -> str:
+    """Where everything is stored: MLOPS_ROOT, a folder or an fsspec URL, else `storage/`."""
+    return os.environ.get(ROOT_VARIABLE) or str(DEFAULT_ROOT)
 
 
 def environment() -> dict[str, str]:

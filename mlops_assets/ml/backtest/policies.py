@@ -18,7 +18,13 @@ from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 from mlops_assets.ml.models.families import Hyperparameters
+from mlops_assets.ml.models.training_settings import CRON_MONTHS, Cadence
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
+from mlops_assets.ml.monitoring.monitoring_settings import (
+    DriftSettings,
+    PerformanceSettings,
+    ReactionSettings,
+)
 from mlops_assets.ml.monitoring.performance import (
     LEVEL,
     WEEK,
@@ -28,13 +34,6 @@ from mlops_assets.ml.monitoring.performance import (
     persistent,
 )
 from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import (
-    CRON_MONTHS,
-    Cadence,
-    DriftSettings,
-    PerformanceSettings,
-    ReactionSettings,
-)
 
 PERFORMANCE, DRIFT = "performance", "drift"
 TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
@@ -209,7 +208,7 @@ class _Walk:
     @property
     def delay(self) -> dt.timedelta:
         """How long after a day has ended its target is known, and so whether it failed."""
-        return self.workshop.project.evaluation.label_delay_days * ONE_DAY
+        return self.workshop.feature_plan.label_delay_days * ONE_DAY
 
     def course(self) -> Course:
         self._train(self.first, FIRST)
@@ -269,7 +268,7 @@ class _Walk:
         self.served.append(rows)
         if rows.empty:
             return last
-        metric = self.workshop.project.primary_metric
+        metric = self.workshop.metric
         self.facts.append(daily_facts(metric, rows, []))
         self.verdicts |= self._judge(first, rows)
         day = first
@@ -293,7 +292,7 @@ class _Walk:
         assert self.version is not None
         if self.version.trained_through + self.delay >= first:
             raise ValueError(f"{self.version.version} cannot be scored on {first}")
-        workshop, project = self.workshop, self.workshop.project
+        workshop, plan = self.workshop, self.workshop.feature_plan
         rows = workshop.features.iloc[workshop.rows(first, last)]
         values = workshop.forecast(self.version, first, last)
 
@@ -302,8 +301,8 @@ class _Walk:
             return known.where(finite_rows(forecasts))
 
         found = rows[[]].assign(
-            date=rows[project.columns.date],
-            actual=target_numbers(rows[project.columns.target], project.labels),
+            date=rows[plan.columns.date],
+            actual=target_numbers(rows[plan.columns.target], plan.classes),
             forecast=column(values),
             previous_forecast=(
                 float("nan")
@@ -319,14 +318,14 @@ class _Walk:
 
     def _judge(self, first: dt.date, rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
         """The verdicts of the checks of both triggers, as far as they are watched, by day."""
-        policy, project = self.policy, self.workshop.project
+        policy = self.policy
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, Verdict]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
             reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
             facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
             verdicts = judge_days(
-                policy.performance, project.primary_metric, facts, days, against_baseline=False
+                policy.performance, self.workshop.metric, facts, days, against_baseline=False
             )
         if DRIFT in self.watched:
             assert self.version is not None
@@ -393,7 +392,7 @@ class _Walk:
         rows = pd.concat(parts)
         if rows.empty:  # nothing that it served is known yet
             return 0, None
-        compared = compare_with_previous(self.workshop.project.primary_metric, rows, ["version"])
+        compared = compare_with_previous(self.workshop.metric, rows, ["version"])
         gain = None if compared.empty else float(compared["gain"].iloc[0])
         return int(rows["date"].nunique()), gain
 
@@ -405,7 +404,7 @@ class _Walk:
         return self._brought_nothing(judged[0], self.last) if judged else None
 
     def _days(self) -> pd.DataFrame:
-        metric = self.workshop.project.primary_metric
+        metric = self.workshop.metric
         rows = pd.concat(self.served)
         training = rows.groupby("date")["version"].first()
         rows = rows.assign(model=self.policy.name)

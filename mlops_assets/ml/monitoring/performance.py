@@ -25,9 +25,9 @@ from mlops_assets.ml.metrics.metric import (
     term_sums,
 )
 from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.monitoring.monitoring_settings import PerformanceSettings, ReactionSettings
 from mlops_assets.ml.monitoring.robust import IntArray, robust_deviation, usual_middle
 from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import PerformanceSettings, ReactionSettings
 
 BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 

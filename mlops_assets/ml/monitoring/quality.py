@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.monitoring.monitoring_settings import QualitySettings
 from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import QualitySettings
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
 TARGET_RANGE = "target_range"

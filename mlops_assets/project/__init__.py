@@ -3,7 +3,6 @@
 import codecs
 import datetime as dt
 import json
-import os
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
@@ -23,17 +22,15 @@ from mlops_assets.ml.models.families import FAMILIES, Inputs, get_family, parse_
 from mlops_assets.ml.models.splits import SPLITS, AgeWeights, Fixed, TrainingWindow
 from mlops_assets.ml.registries import choose
 from mlops_assets.project.custom_sources import CUSTOM_SOURCES
+from mlops_assets.project.folders import IDENTIFIER as IDENTIFIER
+from mlops_assets.project.folders import settings_file
 from mlops_assets.project.old_words import in_new_words
 from mlops_assets.project.plugin_loader import PluginError, use_plugins
 
-PROJECT_FILE = Path(__file__).parents[1] / "project.yaml"
-SCHEMA_FILE = PROJECT_FILE.with_name("project.schema.json")
-DEFAULT_ROOT = Path(__file__).parents[2] / "storage"
+SCHEMA_FILE = Path(__file__).parents[1] / "project.schema.json"
 REPLAY_DAYS = 364  # 52 weeks: a replayed day keeps its weekday
 SEASON = 7  # days, of what seasonal_naive repeats
 NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
-
-IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 class ProjectError(ValueError):
@@ -1058,15 +1055,16 @@ def _at(place: str, look: Callable[[], object]) -> None:
 def load_project(path: str | Path | None = None) -> Project:
     """Read and validate the settings.
 
-    Reads `path`, else the file that MLOPS_PROJECT names, else the one beside this module.
+    Reads `path`, else the file that MLOPS_PROJECT names, else the nearest `project.yaml`.
     Raises ProjectError with one message for all mistakes found.
     """
-    file = Path(path or os.environ.get("MLOPS_PROJECT") or PROJECT_FILE).resolve()
+    file = Path(path).resolve() if path else settings_file()
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ProjectError(
-            f"cannot read the settings {file}: {error.strerror}; set MLOPS_PROJECT to a YAML file"
+            f"cannot read the settings {file}: {error.strerror}; write them from a table with "
+            "`mlops-assets new TABLE`, or set MLOPS_PROJECT to a YAML file"
         ) from error
     except UnicodeDecodeError as error:
         raise ProjectError(f"{file} is no text in UTF-8: {error}; save it as UTF-8") from error
@@ -1200,11 +1198,6 @@ def _line(node: yaml.Node | None, location: Iterable[Any]) -> int:
             break
         node = child
     return line
-
-
-def storage_root() -> str:
-    """Where everything is stored: MLOPS_ROOT, a folder or an fsspec URL, else `storage/`."""
-    return os.environ.get("MLOPS_ROOT") or str(DEFAULT_ROOT)
 
 
 def json_schema() -> str:

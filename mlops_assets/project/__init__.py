@@ -22,10 +22,11 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
     ReactionSettings,
 )
 from mlops_assets.ml.settings import IDENTIFIER, Settings
+from mlops_assets.project.folders import storage_root
 from mlops_assets.project.json_schema import SCHEMA_FILE, json_schema
 from mlops_assets.project.problem import check_time_zone
 from mlops_assets.project.project import Project
-from mlops_assets.project.reading import PROJECT_FILE, ProjectError, load_project
+from mlops_assets.project.reading import ProjectError, load_project
 from mlops_assets.project.source_settings import (
     REPLAY_DAYS,
     CsvSettings,
@@ -37,12 +38,10 @@ from mlops_assets.project.source_settings import (
     SourceSettings,
     SqlSettings,
 )
-from mlops_assets.project.workspace import storage_root
 
 __all__ = [
     "CRON_MONTHS",
     "IDENTIFIER",
-    "PROJECT_FILE",
     "REPLAY_DAYS",
     "SCHEMA_FILE",
     "AggregateSettings",

@@ -1,6 +1,5 @@
 """Reads the settings of a file, and says of each mistake where it stands."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,13 +10,12 @@ import yaml
 from pydantic import BaseModel
 
 from mlops_assets.ml.settings import Settings
+from mlops_assets.project.folders import settings_file
 from mlops_assets.project.old_words import in_new_words
 from mlops_assets.project.plugin_loader import PluginError, use_plugins
 from mlops_assets.project.problem import NOT_SETTINGS
 from mlops_assets.project.project import Project
 from mlops_assets.project.source_settings import SOURCE_SETTINGS
-
-PROJECT_FILE = Path(__file__).parents[1] / "project.yaml"
 
 
 class ProjectError(ValueError):
@@ -27,15 +25,16 @@ class ProjectError(ValueError):
 def load_project(path: str | Path | None = None) -> Project:
     """Read and validate the settings.
 
-    Reads `path`, else the file that MLOPS_PROJECT names, else the one of the package.
+    Reads `path`, else the file that MLOPS_PROJECT names, else the nearest `project.yaml`.
     Raises ProjectError with one message for all mistakes found.
     """
-    file = Path(path or os.environ.get("MLOPS_PROJECT") or PROJECT_FILE).resolve()
+    file = Path(path).resolve() if path else settings_file()
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ProjectError(
-            f"cannot read the settings {file}: {error.strerror}; set MLOPS_PROJECT to a YAML file"
+            f"cannot read the settings {file}: {error.strerror}; write them from a table with "
+            "`mlops-assets new TABLE`, or set MLOPS_PROJECT to a YAML file"
         ) from error
     except UnicodeDecodeError as error:
         raise ProjectError(f"{file} is no text in UTF-8: {error}; save it as UTF-8") from error

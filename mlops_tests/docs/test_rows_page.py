@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
-from mlops_assets.project import PROJECT_FILE, Project, load_project
-from mlops_tests.small import REPOSITORY
+from mlops_assets.project import Project, load_project
+from mlops_tests.small import PROJECT_FILE, REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "rows.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from mlops_assets.assets.reporting import number
-from mlops_assets.resources.stores.check_results import Outcome, Outcomes
+from mlops_assets.ml.checks import CheckResult, CheckResults
 
 
 def check_specs(
@@ -25,7 +25,7 @@ def check_specs(
 
 
 def check_results(
-    context: dg.AssetExecutionContext, found: Mapping[str, Outcomes], *, blocking: bool
+    context: dg.AssetExecutionContext, found: Mapping[str, CheckResults], *, blocking: bool
 ) -> list[dg.AssetCheckResult]:
     """Say what each check found of each partition of a run, `found` being in their order.
 
@@ -51,7 +51,7 @@ def check_results(
 
 
 def evaluations(
-    key: dg.AssetKey, partition: str, outcomes: Outcomes, *, blocking: bool
+    key: dg.AssetKey, partition: str, outcomes: CheckResults, *, blocking: bool
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """What the checks found of a partition, as events.
 
@@ -70,7 +70,7 @@ def evaluations(
         )
 
 
-def _summary(name: str, found: Mapping[str, Outcomes]) -> dg.AssetCheckResult:
+def _summary(name: str, found: Mapping[str, CheckResults]) -> dg.AssetCheckResult:
     failed = [partition for partition, outcomes in found.items() if not outcomes[name].passed]
     return dg.AssetCheckResult(
         check_name=name,
@@ -82,13 +82,9 @@ def _summary(name: str, found: Mapping[str, Outcomes]) -> dg.AssetCheckResult:
     )
 
 
-def _severity(outcome: Outcome) -> dg.AssetCheckSeverity:
+def _severity(outcome: CheckResult) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if outcome.severe else dg.AssetCheckSeverity.WARN
 
 
-def _numbers(outcome: Outcome) -> dict[str, dg.FloatMetadataValue]:
-    return {
-        name: dg.MetadataValue.float(number(value))
-        for name, value in outcome.measures.items()
-        if value is not None
-    }
+def _numbers(outcome: CheckResult) -> dict[str, dg.FloatMetadataValue]:
+    return {name: dg.MetadataValue.float(number(value)) for name, value in outcome.measures.items()}

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.models.families import Hyperparameters
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.ml.models.training import FittedWindow, fit_window, forecast, input_columns
 from mlops_assets.ml.monitoring.distribution import Drift, Reference, forecast_columns, reference_of
-from mlops_assets.ml.selection.acceptance import CheckOutcome
 from mlops_assets.project import DriftSettings, Project
 
 ONE_DAY = dt.timedelta(days=1)
@@ -58,7 +58,7 @@ class Version:
 
 
 Learned = Callable[[dt.date, int, bool], Window]
-Accept = Callable[[Version, Version | None], "Mapping[str, CheckOutcome]"]
+Accept = Callable[[Version, Version | None], "Mapping[str, CheckResult]"]
 
 
 @dataclass

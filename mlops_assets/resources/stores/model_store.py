@@ -6,19 +6,43 @@ import datetime as dt
 import hashlib
 import re
 import zipfile
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
 
 from mlops_assets.lazy import sio, sklearn
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.models.families import trusted_types
-from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.ml.selection.acceptance import MEASURES
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
 from mlops_assets.resources.stores.decisions import Decisions
 
 SHOWN_VERSIONS = 5
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
+
+
+def _stored(check: CheckResult) -> dict[str, Any]:
+    return {"passed": check.passed, "why": check.why, "loss": check.value, "limit": check.high}
+
+
+def _restored(check: Any) -> Any:
+    if not isinstance(check, dict):
+        return check
+    fields = {"loss": "value", "limit": "high"}
+    known = {fields.get(name, name): value for name, value in check.items()}
+    return {**known, "severe": not check.get("passed"), "names": MEASURES}
+
+
+# a check of a version as cards hold it: its numbers by their own names
+StoredCheck = Annotated[CheckResult, BeforeValidator(_restored), PlainSerializer(_stored)]
 
 
 class ModelCard(BaseModel):
@@ -54,7 +78,7 @@ class ModelCard(BaseModel):
     holdout_rows: int
     holdout: dict[str, float]
     importance: dict[str, float]
-    checks: dict[str, CheckOutcome] = {}
+    checks: dict[str, StoredCheck] = {}
     size: int
     sha256: str
 

@@ -17,8 +17,8 @@ from mlops_assets.automation.retraining import Degradation, trainings
 from mlops_assets.automation.schedules import make_evaluation_schedule
 from mlops_assets.cli.history import due_partitions
 from mlops_assets.graph.partitions import Partitions, make_partitions
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
-from mlops_assets.ml.monitoring.quality import Verdict
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -165,7 +165,7 @@ def test_alerts_watch_the_days_that_are_due(partitions: Partitions, tmp_path: Pa
     datasets = DatasetStore(LocalStorage(str(tmp_path)))
     oldest = dt.date(2026, 3, 18) - dt.timedelta(days=PROJECT.schedule.catch_up_days)
     for day in (oldest, oldest - dt.timedelta(days=1)):
-        refused = Verdict(False, "there are no rows")
+        refused = CheckResult(False, "there are no rows")
         CheckStore(datasets).write("observations", str(day), {"rows": refused})
     assert set(failed_checks(PROJECT, datasets, NOON)) <= {str(oldest)}
 

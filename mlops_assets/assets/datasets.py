@@ -23,6 +23,7 @@ from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
+from mlops_assets.ml.checks import CheckResults
 from mlops_assets.ml.features.custom_features import FeatureError
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.metrics.completeness import label_completeness
@@ -31,7 +32,7 @@ from mlops_assets.ml.monitoring.quality import TARGET_RANGE, checks_of
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
@@ -97,7 +98,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
         days = by_day(source.read(start, end), date)
         inspector = Inspector(project, make_observations_type(project), datasets, start)
-        found: dict[str, Outcomes] = {}
+        found: dict[str, CheckResults] = {}
         checks, ingested = CheckStore(datasets), IngestedStore(datasets)
         before = ingested.read(keys)
         for key in keys:

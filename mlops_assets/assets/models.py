@@ -27,11 +27,11 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of
+from mlops_assets.ml.checks import CheckResults
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
 from mlops_assets.ml.selection.acceptance import CHECKS
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.stores.check_results import Outcomes
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
@@ -84,7 +84,7 @@ def make_model_asset(
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         outcomes: dict[str, Metadata | Exception] = {}
-        found: dict[str, Outcomes] = {}
+        found: dict[str, CheckResults] = {}
         for month in months:
             try:
                 card = train(

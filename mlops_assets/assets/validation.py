@@ -40,6 +40,7 @@ from mlops_assets.graph.partitions import (
     month_of,
 )
 from mlops_assets.lazy import pd
+from mlops_assets.ml.checks import CheckResults
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, finish_sums, make_metrics, term_sums
 from mlops_assets.ml.metrics.scores import (
@@ -52,7 +53,6 @@ from mlops_assets.pages.charts import leaderboard_page, sparkline
 from mlops_assets.pages.curves import curves_of
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.check_results import Outcomes
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import (
     ModelCard,
@@ -162,7 +162,7 @@ def without_warm_up(
 
 def evaluate(
     project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
-) -> tuple[Mapping[str, Metadata | Exception], Mapping[str, Outcomes]]:
+) -> tuple[Mapping[str, Metadata | Exception], Mapping[str, CheckResults]]:
     """Forecast, score, judge and store days of a model; what each came to, and its checks."""
     outcomes: dict[str, Metadata | Exception] = {}
     if not keys:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
@@ -33,7 +34,6 @@ from mlops_assets.ml.monitoring.performance import (
     judge_days,
     persistent,
 )
-from mlops_assets.ml.monitoring.verdicts import Verdict
 
 PERFORMANCE, DRIFT = "performance", "drift"
 TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
@@ -198,7 +198,7 @@ class _Walk:
     failed: dict[str, dict[dt.date, str]] = field(default_factory=dict)
     """By trigger, why the version in service failed on days that it served."""
 
-    verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)
+    verdicts: dict[str, dict[str, CheckResult]] = field(default_factory=dict)
     """By day, what the checks say of the version in service."""
 
     @property
@@ -316,11 +316,11 @@ class _Walk:
         broken = found.loc[found["forecast"].isna(), "date"].unique()
         return found[~found["date"].isin(broken)]
 
-    def _judge(self, first: dt.date, rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
+    def _judge(self, first: dt.date, rows: pd.DataFrame) -> dict[str, dict[str, CheckResult]]:
         """The verdicts of the checks of both triggers, as far as they are watched, by day."""
         policy = self.policy
         days = [day.date() for day in rows["date"].unique()]
-        verdicts: dict[str, dict[str, Verdict]] = {str(day): {} for day in days}
+        verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
             reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
             facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
@@ -335,7 +335,7 @@ class _Walk:
                     verdicts[str(day)] |= judge_drift(policy.drift, drifts, 0.5, 1.0)
         return verdicts
 
-    def _watch(self, day: dt.date, verdicts: Mapping[str, Verdict]) -> str:
+    def _watch(self, day: dt.date, verdicts: Mapping[str, CheckResult]) -> str:
         """Keep what failed on a day, open or close an alarm; the trigger to react to, or none."""
         rule, alarm = self.policy.reactions, self.alarms[-1] if self.alarms else None
         days = [day - n * ONE_DAY for n in reversed(range(rule.days))]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.metrics.metric import FloatArray, Metric
 from mlops_assets.ml.models.families import Hyperparameters
@@ -20,7 +21,6 @@ from mlops_assets.ml.models.training import (
 )
 from mlops_assets.ml.monitoring.distribution import Drift, Reference, forecast_columns, reference_of
 from mlops_assets.ml.monitoring.monitoring_settings import DriftSettings
-from mlops_assets.ml.selection.acceptance import CheckOutcome
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -65,7 +65,7 @@ class Version:
 
 
 Learned = Callable[[dt.date, int, bool], Window]
-Accept = Callable[[Version, Version | None], "Mapping[str, CheckOutcome]"]
+Accept = Callable[[Version, Version | None], "Mapping[str, CheckResult]"]
 
 
 @dataclass

@@ -27,11 +27,11 @@ from mlops_assets.ml.backtest.policies import (
     backtest,
 )
 from mlops_assets.ml.backtest.workshop import Version, Workshop
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window, months_before
 from mlops_assets.ml.models.training import Fit, FitPlan, FittedWindow, input_columns
 from mlops_assets.ml.monitoring.performance import cool_down_days
-from mlops_assets.ml.selection.acceptance import CheckOutcome
 from mlops_assets.project import (
     DriftSettings,
     PerformanceSettings,
@@ -96,9 +96,9 @@ def make_features(shifted: Callable[[dt.date], bool]) -> pd.DataFrame:
 def make_workshop(
     project: Project, features: pd.DataFrame, refused: tuple[dt.date, ...] = ()
 ) -> Workshop:
-    def accept(version: Version, in_service: Version | None) -> dict[str, CheckOutcome]:
+    def accept(version: Version, in_service: Version | None) -> dict[str, CheckResult]:
         passed = version.trained_through + dt.timedelta(days=1) not in refused
-        return {"beats_baseline": CheckOutcome(passed=passed, why="as asked")}
+        return {"beats_baseline": CheckResult(passed=passed, why="as asked")}
 
     def learned(end: dt.date, months: int, gap: bool) -> Window:
         return Window(months_before(end, months), end)

@@ -17,6 +17,7 @@ from mlops_assets.jobs.backtest import BACKTEST_JOB
 from mlops_assets.jobs.backtesting.plan import make_plan
 from mlops_assets.jobs.backtesting.policy_config import DEFAULT_POLICIES, DIALS, backtest_config
 from mlops_assets.ml.backtest.policies import MEANINGS
+from mlops_tests import clock
 from mlops_tests.assets.lab import QUIET, Lab, reason
 from mlops_tests.small import REPOSITORY
 
@@ -160,7 +161,7 @@ def test_the_command_of_the_documentation_runs_as_written(lab: Lab) -> None:
         "MLOPS_PROJECT": str(lab.folder / "project.yaml"),
         "MLOPS_ROOT": lab.storage.root,
         "DAGSTER_HOME": str(lab.folder / "home"),
-        "PYTHONPATH": str(REPOSITORY),
+        **clock.environment(REPOSITORY),
     }
     done = subprocess.run(
         ["bash", "-c", command],

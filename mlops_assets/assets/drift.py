@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import check_results, check_specs
+from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
-from mlops_assets.assets.freshness import daily_freshness
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
-    COMMON,
     DATA_ERRORS,
     Metadata,
     PartitionError,
@@ -21,8 +22,7 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
-from mlops_assets.graph.keys import asset_key
-from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.checks import CheckResult, CheckResults
 from mlops_assets.ml.monitoring.distribution import (
@@ -48,27 +48,16 @@ DATASET = "drift"
 SHOWN_COLUMNS = 10
 
 
-def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+def make_drift(graph: Graph) -> dg.AssetsDefinition:
     """The asset `drift`."""
-    recent = dg.TimeWindowPartitionMapping(
-        start_offset=1 - project.drift.window_days, allow_nonexistent_upstream_partitions=True
-    )
+    project = graph.project
 
-    key = asset_key(project, DATASET)
-
-    @dg.asset(
-        key=key,
-        group_name=GROUP,
-        owners=[project.owner],
+    @daily(
+        graph,
+        DATASET,
+        group=GROUP,
         kinds={"pandas", "scikitlearn"},
-        partitions_def=partitions.daily,
-        freshness_policy=daily_freshness(project),
-        deps=[
-            asset_key(project, "champion"),
-            dg.AssetDep(asset_key(project, "features"), partition_mapping=recent),
-        ],
-        check_specs=check_specs(key, CHECKS, partitions.daily, blocking=False),
-        **COMMON,
+        checks=CHECKS,
         metadata={
             "page": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
             "dagster/column_schema": drift_schema(),
@@ -76,13 +65,13 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
     )
     def drift(
         context: dg.AssetExecutionContext,
-        datasets: dg.ResourceParam[DatasetStore],
-        models: dg.ResourceParam[ModelStore],
+        readers: dg.ResourceParam[Readers],
         pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         """How far inputs and forecasts moved from what the champion's version learned from."""
         keys = list(context.partition_keys)
-        outcomes, served = without_warm_up(partitions, keys)
+        datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
+        outcomes, served = without_warm_up(graph.partitions, keys)
         found: dict[str, CheckResults] = {key: _not_judged("warm-up") for key in outcomes}
         watch = Watch(project, served, datasets, models) if served else None
         checks = CheckStore(datasets)
@@ -100,7 +89,7 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
         results = check_results(context, found, blocking=False) if found else ()
         yield from report(context, outcomes, results)
 
-    return drift  # type: ignore[no-any-return]
+    return drift
 
 
 class Watch:
@@ -205,18 +194,17 @@ class Watch:
         One call for all of them, since loading a version takes longer than asking it. A forecast
         that is not finite counts as missing.
         """
-        date = self.project.columns.date
         asked: dict[str, None] = {}
         for key, model in self.champions.items():
             if model == card.model and self._card(key) == card:
                 asked |= dict.fromkeys(self._days(key))
         recent = [self.features[day] for day in asked if day in self.features]
         every = pd.concat([rows, *recent], ignore_index=True)
-        values, _ = forecast_rows(card, every, date, self.models)
+        values = forecast_rows(self.project, card, every, self.models).values
         known = np.where(np.isfinite(values), values, np.nan).reshape(len(every), -1)
         for name, column in zip(forecast_columns(card.classes), known.T, strict=True):
             every[name] = column
-        self.recent[card.version] = by_day(every.iloc[len(rows) :], date)
+        self.recent[card.version] = by_day(every.iloc[len(rows) :], self.project.columns.date)
         return every.iloc[: len(rows)]
 
 

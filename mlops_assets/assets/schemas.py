@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from mlops_assets.graph.partitions import TRAILING_DAYS
 from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.metrics.scores import TRAILING_DAYS
 from mlops_assets.project import LaggedAggregate, Project
 
 

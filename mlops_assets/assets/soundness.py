@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day, observation_checks
+from mlops_assets.assets.checks import observation_checks
+from mlops_assets.assets.datasets import by_day
 from mlops_assets.assets.observations_type import validated
 from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between

@@ -9,6 +9,7 @@ from mlops_assets.ml.checks import CheckResults
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
+CHECKS = "checks"
 COLUMNS = ("date", "check", "passed", "severe", "why", "value", "low", "high")
 
 OLD_NAMES = {"yardstick": "baseline"}  # of checks in files of versions before 0.2
@@ -32,12 +33,12 @@ class CheckStore:
         ]
         numbers = dict.fromkeys(("value", "low", "high"), "float64")
         self.datasets.write(
-            f"checks/{asset}", key, pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
+            f"{CHECKS}/{asset}", key, pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
         )
 
     def delete(self, asset: str, key: str | None = None) -> None:
         """Forget the results of a partition, or of all of them."""
-        self.datasets.delete(f"checks/{asset}", key)
+        self.datasets.delete(f"{CHECKS}/{asset}", key)
 
     def read(
         self,
@@ -51,7 +52,7 @@ class CheckStore:
         `DatasetStore.read`.
         """
         keys = list(keys)
-        found = {name: self.datasets.read(f"checks/{name}", keys, damaged) for name in assets}
+        found = {name: self.datasets.read(f"{CHECKS}/{name}", keys, damaged) for name in assets}
         parts = [frame.assign(asset=name) for name, frame in found.items() if len(frame)]
         columns = ["asset", *COLUMNS]
         if not parts:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.resources.storage import Storage
-from mlops_assets.resources.stores.record_log import RecordLog
+from mlops_assets.resources.stores.record_log import KeepingRecordLog, RecordLog
 
 FOLDER = "registry/decisions"
 
@@ -55,9 +55,11 @@ class Pin(BaseModel):
 class Decisions:
     """Decisions under `registry/decisions/` of a storage: a file each, never edited."""
 
+    log_type: type[RecordLog[Decision]] = RecordLog[Decision]
+
     def __init__(self, storage: Storage) -> None:
         remedy = "the audit trail is never edited; restore it from a backup"
-        self.log = RecordLog(storage, FOLDER, Decision, what="decision", remedy=remedy)
+        self.log = self.log_type(storage, FOLDER, Decision, what="decision", remedy=remedy)
 
     def record(
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
@@ -93,6 +95,12 @@ class Decisions:
             return None
         until = Pin.model_validate(newest.after).until
         return newest if until is None or day <= until else None
+
+
+class KeepingDecisions(Decisions):
+    """Keeps the decisions that it has read, which are never edited."""
+
+    log_type = KeepingRecordLog[Decision]
 
 
 def account() -> str:

@@ -22,7 +22,7 @@ from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
-from mlops_assets.resources.stores.decisions import Decisions
+from mlops_assets.resources.stores.decisions import Decisions, KeepingDecisions
 from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
@@ -111,7 +111,6 @@ class ModelStore:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.decisions = Decisions(storage)
-        self._cards: dict[tuple[str, str], ModelCard] = {}
 
     @staticmethod
     def _path(model: str, version: str, file: str) -> str:
@@ -157,13 +156,10 @@ class ModelStore:
 
     def card(self, model: str, version: str) -> ModelCard | None:
         """The card of one version; None while it is still being written."""
-        key = (model, version)
-        if key not in self._cards:
-            try:
-                self._cards[key] = self._log(model, version).read(CARD)
-            except FileNotFoundError:
-                return None
-        return self._cards[key]
+        try:
+            return self._log(model, version).read(CARD)
+        except FileNotFoundError:
+            return None
 
     def fit_to_serve(self, model: str) -> list[ModelCard]:
         """Of `cards`, those that passed their acceptance checks and are not retired."""
@@ -224,6 +220,23 @@ class ModelStore:
 
     def _retrain(self, model: str, version: str) -> str:
         return materialize_command(self.storage, f"models/{model}", version[:10])
+
+
+class KeepingModelStore(ModelStore):
+    """Keeps the cards and decisions that it has read, which never change."""
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage)
+        self.decisions = KeepingDecisions(storage)
+        self._known: dict[tuple[str, str], ModelCard] = {}
+
+    def card(self, model: str, version: str) -> ModelCard | None:
+        if (model, version) not in self._known:
+            card = super().card(model, version)
+            if card is None:
+                return None
+            self._known[model, version] = card
+        return self._known[model, version]
 
 
 def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:

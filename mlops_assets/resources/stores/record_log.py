@@ -19,7 +19,6 @@ class RecordLog(Generic[R]):
     ) -> None:
         self.storage, self.folder, self.kind = storage, folder, kind
         self.what, self.remedy = what, remedy
-        self._kept: dict[str, R] = {}
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
@@ -48,21 +47,34 @@ class RecordLog(Generic[R]):
             ) from error
 
     def all(self, damaged: list[str] | None = None) -> dict[str, R]:
-        """Every record by name, in the order of the names, each read once.
+        """Every record by name, in the order of the names.
 
         The first damaged one raises, unless `damaged` is given: then it is told where each is.
         """
         found = {}
         for name in self.names():
             try:
-                if name not in self._kept:
-                    self._kept[name] = self.read(name)
-                found[name] = self._kept[name]
+                found[name] = self.read(name)
             except (StorageError, FileNotFoundError):
                 if damaged is None:
                     raise
                 damaged.append(self.storage.url(self.path(name)))
         return found
+
+
+class KeepingRecordLog(RecordLog[R]):
+    """Keeps the records that it has read, which are never edited."""
+
+    def __init__(
+        self, storage: Storage, folder: str, kind: type[R], *, what: str, remedy: str
+    ) -> None:
+        super().__init__(storage, folder, kind, what=what, remedy=remedy)
+        self._known: dict[str, R] = {}
+
+    def read(self, name: str) -> R:
+        if name not in self._known:
+            self._known[name] = super().read(name)
+        return self._known[name]
 
 
 def _json(record: BaseModel) -> bytes:

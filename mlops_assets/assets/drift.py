@@ -24,6 +24,7 @@ from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.checks import CheckResult, CheckResults
 from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     Drift,
@@ -33,12 +34,11 @@ from mlops_assets.ml.monitoring.distribution import (
     judge_drift,
     reference_of,
 )
-from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.pages.monitoring import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
-from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore, page_url
@@ -72,7 +72,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         keys = list(context.partition_keys)
         datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
         outcomes, served = without_warm_up(graph.partitions, keys)
-        found: dict[str, Outcomes] = {key: _not_judged("warm-up") for key in outcomes}
+        found: dict[str, CheckResults] = {key: _not_judged("warm-up") for key in outcomes}
         watch = Watch(project, served, datasets, models) if served else None
         checks = CheckStore(datasets)
         for key in served:
@@ -124,7 +124,7 @@ class Watch:
         """The days that are recent on a day, itself the last."""
         return days_between(self._first(day_of(key)), day_of(key) + dt.timedelta(days=1))
 
-    def day(self, key: str) -> tuple[Metadata, Outcomes]:
+    def day(self, key: str) -> tuple[Metadata, CheckResults]:
         """What a day comes to, stored, and what its checks find.
 
         PartitionError or StorageError when it cannot be compared.
@@ -159,7 +159,7 @@ class Watch:
             f"{dataset} of {key} is missing; materialize {dataset} for it first"
         )
 
-    def _unjudged(self, key: str, why: str) -> tuple[Metadata, Outcomes]:
+    def _unjudged(self, key: str, why: str) -> tuple[Metadata, CheckResults]:
         self.datasets.delete(DATASET, key)
         return {"status": f"not judged: {why}", "dagster/row_count": 0}, _not_judged(why)
 
@@ -180,7 +180,7 @@ class Watch:
                     f"{card.version} learned, are missing; materialize features for them"
                 )
             self.references[card.version] = reference_of(
-                self.project,
+                self.project.feature_plan,
                 self.settings,
                 self._forecast(card, rows),
                 card.inputs,
@@ -256,5 +256,5 @@ def _frame(key: str, card: ModelCard, drifts: list[Drift]) -> "pd.DataFrame":
     )
 
 
-def _not_judged(why: str) -> dict[str, Verdict]:
-    return dict.fromkeys(CHECKS, Verdict(True, f"not judged: {why}"))
+def _not_judged(why: str) -> dict[str, CheckResult]:
+    return dict.fromkeys(CHECKS, CheckResult(True, f"not judged: {why}"))

@@ -55,7 +55,11 @@ def compute(
     asked = [str(day) for day in sorted(read) if day >= partitions.first_day]
     known = datasets.read("observations", asked, damaged)
     broken: dict[str, FeatureError] = {}
-    made = make_features(project, known, start, end, broken=broken) if len(known) else known
+    made = (
+        make_features(project.feature_plan, known, start, end, broken=broken)
+        if len(known)
+        else known
+    )
     days = by_day(made, date) if len(made) else {}
     stored_days = set(datasets.keys("observations")) - set(damaged)
     outcomes: dict[str, Metadata | Exception] = {}

@@ -194,9 +194,9 @@ def _inputs(
     planned = source.read(days[0], end)
     # the target of a day to come is unknown, even where the source has it already
     planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
-    rows = rows_to_come(project, observations, planned, days)
+    rows = rows_to_come(project.feature_plan, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
-    features = make_features(project, observations, days[0], end, rows)
+    features = make_features(project.feature_plan, observations, days[0], end, rows)
     found = by_day(features, date) if len(features) else {}
     return {
         key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))

@@ -30,8 +30,9 @@ from mlops_assets.ml.metrics.scores import (
     compare_with_previous,
     trailing_scores,
 )
-from mlops_assets.pages.charts import leaderboard_page, sparkline
+from mlops_assets.pages.charts import sparkline
 from mlops_assets.pages.curves import curves_of
+from mlops_assets.pages.leaderboard_page import leaderboard_page
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore

@@ -29,12 +29,12 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.training_set import read_window
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
+from mlops_assets.ml.checks import CheckResults
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
 from mlops_assets.ml.selection.acceptance import CHECKS
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.stores.check_results import Outcomes
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
@@ -82,7 +82,7 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         datasets, models = readers.datasets(asset, months), readers.models(asset)
         outcomes: dict[str, Metadata | Exception] = {}
-        found: dict[str, Outcomes] = {}
+        found: dict[str, CheckResults] = {}
         for month in months:
             try:
                 rows, learned = learn_from(graph, month, through, datasets)
@@ -242,13 +242,13 @@ def train(
             f"the training set of {month} holds days from {first} through {last}, but the settings "
             f"say {learned}; materialize training_set again"
         )
-    columns = input_columns(project)
+    columns = input_columns(project.inputs)
     if absent := [name for name in columns if name not in rows.columns]:
         raise PartitionError(
             f"the training set of {month} lacks {', '.join(absent)}, which the settings name; "
             "materialize features of its days, then training_set"
         )
-    window = fit_window(project, model.family, hyperparameters, rows, learned.end)
+    window = fit_window(project.fit_plan, model.family, hyperparameters, rows, learned.end)
     result = window.fit
     return models.add(
         result.pipeline,

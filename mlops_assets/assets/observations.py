@@ -16,10 +16,11 @@ from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError,
 from mlops_assets.assets.schemas import observations_schema
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
+from mlops_assets.ml.checks import CheckResults
 from mlops_assets.ml.metrics.completeness import label_completeness
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
-from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
@@ -66,7 +67,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
         if not keys:
             yield from report(context, outcomes)
             return
-        found: dict[str, Outcomes] = {}
+        found: dict[str, CheckResults] = {}
         datasets = readers.datasets(DATASET, keys)
         ingested = ingest(project, keys, source, datasets, accept=config.accept)
         for key, (outcome, verdicts) in ingested.items():
@@ -83,7 +84,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
 
 def ingest(
     project: Project, keys: list[str], source: Source, datasets: DatasetStore, *, accept: bool
-) -> dict[str, tuple[Metadata | Exception, Outcomes]]:
+) -> dict[str, tuple[Metadata | Exception, CheckResults]]:
     """Read, judge and store days; what each came to, and what its checks found."""
     from mlops_assets.assets.observations_type import make_observations_type
     from mlops_assets.assets.soundness import Inspector, UnsoundError
@@ -94,7 +95,7 @@ def ingest(
     inspector = Inspector(project, make_observations_type(project), datasets, start)
     checks, ingested = CheckStore(datasets), IngestedStore(datasets)
     before = ingested.read(keys)
-    found: dict[str, tuple[Metadata | Exception, Outcomes]] = {}
+    found: dict[str, tuple[Metadata | Exception, CheckResults]] = {}
     for key in keys:
         try:
             frame, verdicts = inspector.inspect(key, days.get(key), accept=accept)

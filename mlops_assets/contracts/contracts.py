@@ -1,8 +1,7 @@
 """What every family, metric, feature, split and source must hold, and what is wrong with one.
 
-Each kind has its module, whose functions yield problems in words. The command
-`python -m mlops_assets.cli.check`, the pytest plugin and the tests of the built-in entries share
-them.
+Each kind has its module, whose functions yield problems in words. The command `mlops-assets check`,
+the pytest plugin and the tests of the built-in entries share them.
 """
 
 from __future__ import annotations

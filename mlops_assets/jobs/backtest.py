@@ -89,7 +89,9 @@ class _InService:
 def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[Course]:
     """Try one policy after another; one that cannot be has its problem in place of days."""
     workshop = Workshop(
-        project,
+        project.feature_plan,
+        project.fit_plan,
+        project.primary_metric,
         plan.model.family,
         plan.features,
         learned_days(project, plan.known),

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.cli.check import main
 from mlops_assets.contracts.contracts import problems_of
 from mlops_assets.ml.features.custom_features import FEATURES
 from mlops_assets.ml.models.splits import SPLITS
 from mlops_assets.project.plugin_loader import use_plugins
+from mlops_tests.commands import command
 
 
 @pytest.mark.parametrize("kind", ["feature", "split"])
@@ -35,7 +35,7 @@ def test_the_command_says_what_is_wrong_and_where(
     file = tmp_path / "ideas.py"
     file.write_text(BROKEN)
     try:
-        assert main([str(file)]) == 1
+        assert command("check", file) == 1
     finally:
         use_plugins(tmp_path, [])
     assert capsys.readouterr().out.splitlines() == [
@@ -48,11 +48,11 @@ def test_the_command_says_what_is_wrong_and_where(
 def test_the_command_names_a_target_that_cannot_be_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path / "project.yaml")]) == 1
-    assert "cannot read the settings" in capsys.readouterr().out
-    assert main(["no_such_module"]) == 1
-    assert "there is no plugin 'no_such_module'" in capsys.readouterr().out
-    assert main([]) == 0
+    assert command("check", tmp_path / "project.yaml") == 1
+    assert "cannot read the settings" in capsys.readouterr().err
+    assert command("check", "no_such_module") == 1
+    assert "there is no plugin 'no_such_module'" in capsys.readouterr().err
+    assert command("check") == 0
     assert "nothing to check" in capsys.readouterr().out
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pydantic
 
-from mlops_assets.assets.datasets import missing_days
 from mlops_assets.assets.reporting import DATA_ERRORS, PartitionError
+from mlops_assets.assets.training_set import missing_days
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.backtesting.policy_config import DIALS, MOST_POLICIES, SECTIONS
 from mlops_assets.lazy import pd

@@ -10,7 +10,7 @@ import yaml
 
 from mlops_assets.assets.models import hyperparameters_form
 from mlops_assets.graph.keys import asset_key, asset_page
-from mlops_assets.graph.partitions import LONG, add_months, days_between, ranges
+from mlops_assets.graph.partitions import add_months, days_between, ranges
 from mlops_assets.jobs.evaluate import Job, retrain_job_name
 from mlops_assets.jobs.management.decision_job import (
     DecisionConfig,
@@ -21,6 +21,7 @@ from mlops_assets.jobs.management.drop_model import DROP_JOB
 from mlops_assets.jobs.management.manager import Manager, RefusedError
 from mlops_assets.jobs.management.one_of import Form, chosen, one_of
 from mlops_assets.ml.metrics.metric import Task
+from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
 from mlops_assets.project import Cadence, ModelSettings, Project
 from mlops_assets.project.workspace import location

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from mlops_assets.graph.keys import asset_key
-from mlops_assets.graph.partitions import LONG, day_of, days_between
+from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, Job
 from mlops_assets.jobs.management.decision_job import (
     DecisionConfig,
@@ -14,6 +14,7 @@ from mlops_assets.jobs.management.decision_job import (
     make_decision_job,
 )
 from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.decisions import Action

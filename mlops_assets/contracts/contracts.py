@@ -1,7 +1,7 @@
 """What every family, metric, feature, split and source must hold, and what is wrong with one.
 
 Each function yields problems in words; none means that the contract is kept. The command
-`python -m mlops_assets.cli.check`, the pytest plugin and the tests of the built-in entries share
+`mlops-assets check`, the pytest plugin and the tests of the built-in entries share
 them.
 """
 

@@ -10,11 +10,11 @@ import sysconfig
 import tomllib
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mlops_assets.cli.serve import port_is_free
+from mlops_tests import clock
 from mlops_tests.servers import HOST, free_ports, wait_for
 from mlops_tests.small import REPOSITORY
 
@@ -37,24 +37,23 @@ def test_the_library_holds_no_settings_of_its_own() -> None:
     assert not list(PACKAGE.rglob("project.yaml"))
 
 
-def run(*command: object, cwd: Path, **options: Any) -> str:
+def run(*command: object, cwd: Path, **more: str) -> str:
     """What a command prints, in an environment without variables of this one's project."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=environment(),
+        env=environment(**more),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
-        **options,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
 
 
-def environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith(VARIABLES)}
+def environment(**more: str) -> dict[str, str]:
+    return {key: os.environ[key] for key in os.environ if not key.startswith(VARIABLES)} | more
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +96,23 @@ def test_an_installed_wheel_leads_from_a_table_to_a_served_project(
 ) -> None:
     write_table(tmp_path / "sales.csv")
     command = installed / "mlops-assets"
-    told = run(command, "new", "sales.csv", "--target", "sold", "--yes", cwd=tmp_path)
+    told = run(
+        command,
+        "new",
+        "sales.csv",
+        "--target",
+        "sold",
+        "--yes",
+        cwd=tmp_path,
+        **clock.environment(),
+    )
     assert told.splitlines()[-1].strip() == f"cd {tmp_path / 'sales'} && {command} run"
     folder, port, log = tmp_path / "sales", free_ports(), tmp_path / "log"
     with log.open("wb") as output:
         serving = subprocess.Popen(
             [command, "run", "--port", str(port)],
             cwd=folder,
-            env=environment(),
+            env=environment(**clock.environment()),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -118,7 +126,7 @@ def test_an_installed_wheel_leads_from_a_table_to_a_served_project(
             assert serving.poll() is None, log.read_text()
             with urllib.request.urlopen(f"http://{HOST}:{port}/server_info", timeout=10) as answer:
                 assert answer.status == 200
-            status = run(command, "status", cwd=folder)
+            status = run(command, "status", cwd=folder, **clock.environment())
             serving.send_signal(signal.SIGINT)  # this process alone, as `kill` does
             serving.wait(60)
             wait_for(lambda: port_is_free(HOST, port), 30, "the port")

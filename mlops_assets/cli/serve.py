@@ -29,7 +29,12 @@ START_SECONDS = 120
 CTRL_C_SECONDS = 5
 STOP_SECONDS = 30
 SHIPPED_WORKSPACE = Path(__file__).with_name("workspace.yaml")
-SAID_BY_A_RUN = re.compile(rb"\S+ \S+ \S+ - dagster\S* - (DEBUG|INFO) - ")
+# What runs say while nothing is wrong, which the web UI has; what a first start warns of; and what
+# the web UI says of having been stopped.
+NOTHING_WRONG = re.compile(
+    rb"\S+ \S+ \S+ - dagster\S* - ((DEBUG|INFO) - |WARNING - No cursor for event type)|Aborted!$"
+)
+COLOUR = re.compile(rb"\x1b\[[\d;]*m")
 DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
 
 
@@ -106,9 +111,9 @@ def stopped(web: subprocess.Popen[bytes]) -> int:
 
 
 def pass_on(lines: Iterable[bytes], terminal: IO[bytes]) -> None:
-    """Pass on what the web UI and its runs print, but for what runs say while nothing is wrong."""
+    """Pass on what the web UI and its runs print, but for what they say while nothing is wrong."""
     for line in lines:
-        if not SAID_BY_A_RUN.match(line):
+        if not NOTHING_WRONG.match(COLOUR.sub(b"", line)):
             terminal.write(line)
             terminal.flush()
 

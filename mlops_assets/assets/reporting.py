@@ -70,14 +70,14 @@ def result_line(name: str, outcomes: Mapping[str, Metadata | Exception]) -> str:
     keys = list(outcomes)
     bad = sum(isinstance(outcome, Exception) for outcome in outcomes.values())
     if len(keys) > 1 or bad:
-        failed = f", {bad} failed" if bad else ""
-        return f"{name} {keys[0]} to {keys[-1]}: {len(keys) - bad} stored{failed}"
+        span = " to ".join(dict.fromkeys([keys[0], keys[-1]]))
+        return f"{name} {span}: {len(keys) - bad} stored{f', {bad} failed' if bad else ''}"
     [(key, metadata)] = outcomes.items()
     assert not isinstance(metadata, Exception)
     told = [str(metadata[word]) for word in TOLD if word in metadata]
     if "accepted" in metadata:
         told.append("accepted" if metadata["accepted"] else "not accepted")
-    numbers = [f"{name} {n:.4g}" for name, n in metadata.items() if isinstance(n, float)]
+    numbers = [f"{word} {n:.4g}" for word, n in metadata.items() if isinstance(n, float)]
     return f"{name} {key}: {', '.join([*told, *numbers[:TOLD_NUMBERS]]) or 'stored'}"
 
 

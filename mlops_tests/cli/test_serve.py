@@ -39,7 +39,7 @@ def test_the_terminal_is_spared_what_is_said_while_nothing_is_wrong() -> None:
     fine = [
         head + b" - INFO - evaluate_job - 1 - leaderboard - leaderboard 2026-11-26: stored\n",
         head + b".daemon.SensorDaemon - INFO - Checking\n",
-        b"\x1b[32m2026-11-27 06:42:20 +0000\x1b[0m - dagster - \x1b[34mDEBUG\x1b[0m - j - Started\n",
+        b"\x1b[32m2026-11-27 06:42:20 +0000\x1b[0m - dagster - \x1b[34mDEBUG\x1b[0m - Started\n",
         b"Aborted!\n",
     ]
     terminal = io.BytesIO()

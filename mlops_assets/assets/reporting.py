@@ -42,7 +42,8 @@ def report(
     partitions are materialized all the same and the step fails with the reasons, so that only
     the bad ones remain to be run again; `checks` are then left out.
     """
-    context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
+    if outcomes:
+        context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
     bad = {key: error for key, error in outcomes.items() if isinstance(error, Exception)}
     good = {key: value for key, value in outcomes.items() if not isinstance(value, Exception)}
     if not bad:

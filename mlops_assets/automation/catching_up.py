@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlops_assets.assets.leaderboard import NOBODY, PAUSED, paused_names
 from mlops_assets.assets.model_registry import STATE, registry_state
-from mlops_assets.assets.validation import NOBODY, PAUSED, paused_names
 from mlops_assets.graph.keys import asset_key, own_parts
 from mlops_assets.graph.partitions import (
-    LONG,
     RANGE_END,
     Partitions,
     add_months,
@@ -22,6 +21,7 @@ from mlops_assets.graph.partitions import (
 )
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, Job, retrain_job_name
+from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving

@@ -12,8 +12,6 @@ from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 
 HISTORY_MONTHS = 6
-TRAILING_DAYS = (7, 28)  # windows over which models are compared
-LONG = max(TRAILING_DAYS)
 FIRST_DAY_FILE = "first_day.txt"
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"

@@ -180,7 +180,7 @@ def _read_some(project: Project, made: Proposal) -> None:
             raise UndecidableError(
                 f"column {name!r} holds {rows[name].iloc[0]!r}, which is no number"
             )
-    aggregated(project, rows, to_come=True)
+    aggregated(project.columns, project.aggregate, rows, to_come=True)
 
 
 def _told(made: Proposal, folder: Path) -> str:

@@ -1,16 +1,15 @@
 """Where the settings in use lie, and what lies beside them unless a variable names it elsewhere."""
 
 import os
-import re
 from pathlib import Path
+
+from mlops_assets.ml.settings import IDENTIFIER
 
 SETTINGS = "project.yaml"
 PROJECT_VARIABLE = "MLOPS_PROJECT"
 ROOT_VARIABLE = "MLOPS_ROOT"
 WORKSPACE_VARIABLE = "MLOPS_WORKSPACE"
 INSTANCE_VARIABLE = "DAGSTER_HOME"
-
-IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def settings_file() -> Path:

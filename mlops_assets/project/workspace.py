@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 
-from mlops_assets.project import Project, ProjectError, load_project
+from mlops_assets.ml.settings import IDENTIFIER
 from mlops_assets.project.folders import (
-    IDENTIFIER,
     PROJECT_VARIABLE,
     ROOT_VARIABLE,
     SETTINGS,
@@ -22,6 +21,8 @@ from mlops_assets.project.folders import (
     storage_root,
     workspace_file,
 )
+from mlops_assets.project.project import Project
+from mlops_assets.project.reading import ProjectError, load_project
 
 MODULE, ATTRIBUTE = "mlops_assets.definitions", "defs"
 LOCATION = "mlops_assets"

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from mlops_assets.assets.leaderboard import PAUSED
 from mlops_assets.assets.model_registry import STATE, registry_state
-from mlops_assets.assets.validation import PAUSED
 from mlops_assets.automation.catching_up import (
     due_months,
     make_sensors,

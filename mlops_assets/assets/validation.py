@@ -26,7 +26,7 @@ from mlops_assets.assets.schemas import GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import compare_with_previous, score_days

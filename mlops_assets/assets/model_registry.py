@@ -205,22 +205,7 @@ def registry_metadata(
                 "hyperparameters": "hyperparameters",
             },
         ),
-        "decisions": markdown_table(
-            ["when", "who", "what", "model", "version", "before", "after", "why"],
-            [
-                [
-                    f"{decision.at:%Y-%m-%d %H:%M}",
-                    decision.by,
-                    decision.action.value,
-                    decision.model,
-                    decision.version,
-                    shown(decision.before),
-                    shown(decision.after),
-                    decision.reason,
-                ]
-                for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
-            ],
-        ),
+        "decisions": _audit_trail(decisions),
         "champion": next(
             (
                 str(row["model"])
@@ -231,6 +216,26 @@ def registry_metadata(
         ),
         "versions_stored": int(table["version"].notna().sum()),
     }
+
+
+def _audit_trail(decisions: Sequence[Decision]) -> dg.MarkdownMetadataValue:
+    """The newest decisions, with who took them and why."""
+    return markdown_table(
+        ["when", "who", "what", "model", "version", "before", "after", "why"],
+        [
+            [
+                f"{decision.at:%Y-%m-%d %H:%M}",
+                decision.by,
+                decision.action.value,
+                decision.model,
+                decision.version,
+                shown(decision.before),
+                shown(decision.after),
+                decision.reason,
+            ]
+            for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
+        ],
+    )
 
 
 def _table(frame: "pd.DataFrame", columns: Mapping[str, str]) -> dg.TableMetadataValue:

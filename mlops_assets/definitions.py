@@ -14,11 +14,12 @@ from mlops_assets.assets.model_registry import make_model_registry
 from mlops_assets.assets.models import make_model_assets
 from mlops_assets.assets.validation import make_validation_assets
 from mlops_assets.automation.alerts import make_alert_sensor, make_alerts_asset
-from mlops_assets.automation.catching_up import make_sensors
 from mlops_assets.automation.landing import make_landing_sensor
 from mlops_assets.automation.late_data import make_late_data_sensor
+from mlops_assets.automation.registry import make_registry_sensor
 from mlops_assets.automation.retraining import make_reaction_sensors
 from mlops_assets.automation.schedules import make_schedules
+from mlops_assets.automation.upkeep import make_upkeep_sensor
 from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.jobs.backtest import make_backtest_job
 from mlops_assets.jobs.evaluate import make_jobs
@@ -66,7 +67,8 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
         ],
         schedules=make_schedules(project),
         sensors=[
-            *make_sensors(project, partitions, jobs, models),
+            make_upkeep_sensor(project, partitions, jobs, models),
+            make_registry_sensor(project, partitions, jobs, models),
             *make_reaction_sensors(project, jobs, storage),
             make_landing_sensor(project, landing, partitions, jobs, storage)
             if isinstance(landing := project.source, LandingSettings)

@@ -11,7 +11,6 @@ import pytest
 from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.models import parse_through
 from mlops_assets.automation.alerts import champion_changes, failed_checks, missed_evaluation
-from mlops_assets.automation.catching_up import missing_days
 from mlops_assets.automation.late_data import late_days
 from mlops_assets.automation.retraining import Degradation, trainings
 from mlops_assets.automation.schedules import make_evaluation_schedule
@@ -25,6 +24,7 @@ from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests.assets.lab import make_rows, make_settings
+from mlops_tests.automation.asking import missing_days
 from mlops_tests.automation.test_schedules_and_sensors import DAILY, days, materialize, wanted
 from mlops_tests.ml.features.test_lagged_aggregates import START as FLIGHTS_START
 from mlops_tests.ml.features.test_lagged_aggregates import flights, make_project

@@ -1,7 +1,6 @@
 """Alerts: one message when something goes wrong, one when it is right again."""
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,8 +8,8 @@ import dagster as dg
 
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.assets.reporting import markdown_table
-from mlops_assets.automation.catching_up import make_layers
-from mlops_assets.graph.keys import asset_key, asset_page, own_parts
+from mlops_assets.automation.requests import local_time
+from mlops_assets.graph.keys import asset_key, asset_page, daily_keys, own_parts
 from mlops_assets.graph.partitions import (
     PARTITION,
     RANGE_END,
@@ -95,7 +94,7 @@ def make_alert_sensor(
         ),
     )
     def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+        now = local_time(project)
         datasets = DatasetStore(storage)  # anew: it keeps what it has read
         problems = find_problems(context.instance, project, partitions, datasets, now)
         changes = champion_changes(project, datasets, now)
@@ -273,7 +272,7 @@ def planned(run: dg.DagsterRun, project: Project) -> Work:
     """What a run was to make; nothing where it makes no assets that are known here."""
     selected = {key for key in run.asset_selection or () if own_parts(project, key)}
     if not selected and run.job_name == EVALUATE_JOB:
-        selected = {key for layer in make_layers(project) for key in layer.keys}
+        selected = set(daily_keys(project))
     if not selected:
         names = [model.name for model in project.models if f"_{model.name}_job" in run.job_name]
         selected = {asset_key(project, "models", name) for name in names}

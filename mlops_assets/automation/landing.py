@@ -2,15 +2,20 @@
 
 import datetime as dt
 import json
-import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from mlops_assets.automation.catching_up import make_attempt, make_layers, range_requests
-from mlops_assets.automation.late_data import ONE_DAY, changed_days, digest
-from mlops_assets.graph.keys import asset_key
+from mlops_assets.automation.changes import Log
+from mlops_assets.automation.late_data import CHANGED_AT_SOURCE, ONE_DAY, changed_days, digest
+from mlops_assets.automation.requests import (
+    WAITING,
+    local_time,
+    make_attempt,
+    range_requests,
+)
+from mlops_assets.graph.keys import asset_key, daily_keys
 from mlops_assets.graph.partitions import Partitions, days_between
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import Job
@@ -59,7 +64,7 @@ def make_landing_sensor(
         ),
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+        now = local_time(project)
         complete, waiting = settled(
             source.folder.arrivals(), read_cursor(context.cursor), now, settings.settle_seconds
         )
@@ -68,7 +73,7 @@ def make_landing_sensor(
             context.log.info(line)
         requests: list[dg.RunRequest] = []
         if unfinished_runs(context.instance, project):
-            said.append("Waiting for a run that is queued or under way.")
+            said.append(WAITING)
         elif EVALUATION_SCHEDULE not in paused_schedules(context.instance, project):
             datasets = DatasetStore(storage)
             requests = landed_days(context.instance, project, partitions, source, datasets, now)
@@ -177,21 +182,25 @@ def landed_days(
     requested, since who was champion of them stays as it was decided. A day whose target is not
     known yet waits until it is.
     """
-    end = project.due_end(now.date())
-    if end <= partitions.first_day:
+    newest = partitions.newest_day(now)
+    if newest is None:
         return []
-    fingerprints = source.fingerprints(partitions.first_day, end)
+    fingerprints = source.fingerprints(partitions.first_day, newest + ONE_DAY)
     changed = changed_days(project, source, datasets, fingerprints)
+    if not changed:
+        return []
+    log = Log(instance)
     observations = asset_key(project, "observations")
-    known = set(partitions.daily.get_partition_keys())
-    new = (set(changed) & known) - instance.get_materialized_partitions(observations)
+    new = set(changed) - log.made_keys(observations.to_user_string(), changed)
     models = [asset_key(project, "models", model.name) for model in project.models]
     trained = all(map(instance.get_materialized_partitions, models))
-    layers = make_layers(project) if trained else make_layers(project)[:2]
+    wanted = daily_keys(project)
+    if not trained:
+        wanted = [observations, asset_key(project, "features")]
     attempt = f"{digest(changed)}:{make_attempt(now)}"
     return [
-        *range_requests({key: new for layer in layers for key in layer.keys}, partitions, attempt),
-        *range_requests({observations: (set(changed) & known) - new}, partitions, attempt),
+        *range_requests(dict.fromkeys(wanted, new), partitions, attempt, "landed"),
+        *range_requests({observations: set(changed) - new}, partitions, attempt, CHANGED_AT_SOURCE),
     ]
 
 

@@ -1,14 +1,13 @@
 """Reactions: a model that stays worse, or whose inputs stay changed, is trained again at once."""
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from mlops_assets.assets.validation import compared_in_service
-from mlops_assets.automation.catching_up import make_sensor
+from mlops_assets.automation.requests import local_time, make_sensor
 from mlops_assets.graph.keys import asset_key, op_name
 from mlops_assets.graph.partitions import days_between, month_of
 from mlops_assets.jobs.evaluate import Job, retrain_job_name
@@ -48,7 +47,7 @@ def make_reaction_sensors(
         def requests(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
             # made anew for each tick, since stores keep what they have read
             datasets, models = DatasetStore(storage), ModelStore(storage)
-            now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+            now = local_time(project)
             found = find(project, datasets, models, now.date())
             return trainings(instance, project, datasets, models, found, now)
 

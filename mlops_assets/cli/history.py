@@ -14,10 +14,10 @@ import dagster as dg
 from tqdm import tqdm
 
 from mlops_assets.assets.reporting import DATA_ERRORS
-from mlops_assets.automation.catching_up import make_layers
 from mlops_assets.definitions import load_definitions
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, make_partitions, range_tags, ranges
+from mlops_assets.graph.reads import Every, layers
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
 from mlops_assets.project import Project, ProjectError
@@ -33,20 +33,16 @@ Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 
 def steps(project: Project, partitions: Partitions) -> list[Step]:
     """Title, job, assets and partitions of each layer, in the order in which they are built."""
-    observations, features, *later = make_layers(project)
-    titles = ["validation", "leaderboard", "champion", "forecast", "drift"]
-    trained = [asset_key(project, "models", model.name) for model in project.models]
-    daily, monthly = partitions.daily, partitions.monthly
-    return [
-        ("observations", EVALUATE_JOB, observations.keys, daily),
-        ("features", EVALUATE_JOB, features.keys, daily),
-        ("training sets", RETRAIN_ALL_JOB, [asset_key(project, "training_set")], monthly),
-        ("models", RETRAIN_ALL_JOB, trained, monthly),
-        *(
-            (title, EVALUATE_JOB, layer.keys, daily)
-            for title, layer in zip(titles, later, strict=True)
-        ),
-    ]
+    jobs = {Every.DAY: EVALUATE_JOB, Every.MONTH: RETRAIN_ALL_JOB}
+    definitions = {Every.DAY: partitions.daily, Every.MONTH: partitions.monthly}
+    found: list[Step] = []
+    for nodes in layers(project):
+        every = nodes[0].every
+        if every in jobs:
+            title = "training sets" if nodes[0].kind == "training_set" else nodes[0].kind
+            keys = [asset_key(project, *node.asset.split("/")) for node in nodes]
+            found.append((title, jobs[every], keys, definitions[every]))
+    return found
 
 
 def build_history(

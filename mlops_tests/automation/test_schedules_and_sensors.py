@@ -10,15 +10,10 @@ import pytest
 
 from mlops_assets.assets.model_registry import STATE, registry_state
 from mlops_assets.assets.validation import PAUSED
-from mlops_assets.automation.catching_up import (
-    due_months,
-    make_sensors,
-    missing_days,
-    missing_months,
-    stale_days,
-    stale_registry,
-)
+from mlops_assets.automation.months import cadence_months, missing_months
+from mlops_assets.automation.registry import make_registry_sensor, stale_registry
 from mlops_assets.automation.schedules import make_schedules
+from mlops_assets.automation.upkeep import make_upkeep_sensor
 from mlops_assets.graph.partitions import (
     Partitions,
     add_months,
@@ -32,6 +27,7 @@ from mlops_assets.project import Cadence, load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_tests.automation.asking import missing_days, stale_days
 from mlops_tests.automation.test_catching_up import make_card
 
 PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1)})
@@ -59,8 +55,10 @@ class Versions(ModelStore):
         super().__init__(LocalStorage(str(folder)))
         self.fit: dict[str, list[ModelCard]] = {}
 
-    def fit_to_serve(self, model: str) -> list[ModelCard]:
+    def cards(self, model: str) -> list[ModelCard]:
         return self.fit.get(model, [])
+
+    fit_to_serve = cards
 
 
 @pytest.fixture
@@ -178,7 +176,7 @@ def test_a_paused_schedule_is_left_alone(
     ],
 )
 def test_months_that_a_cadence_asks_for(cadence: Cadence, expected: list[str]) -> None:
-    assert due_months(cadence, dt.date(2026, 2, 27), dt.date(2026, 3, 13)) == expected
+    assert cadence_months(cadence, dt.date(2026, 2, 27), dt.date(2026, 3, 13)) == expected
 
 
 def test_newer_observations_make_stale_what_was_made_from_them(
@@ -333,10 +331,11 @@ def test_sensors_wait_for_unfinished_runs(
     instance.add_run(
         dg.DagsterRun(job_name="any", run_id="1" * 32, status=dg.DagsterRunStatus.STARTED)
     )
-    for sensor in make_sensors(PROJECT, partitions, make_jobs(PROJECT), models):
-        result = sensor(dg.build_sensor_context(instance=instance))
-        [skip] = list(result)
-        assert "Waiting for a run" in skip.skip_message
+    for make_sensor in (make_upkeep_sensor, make_registry_sensor):
+        sensor = make_sensor(PROJECT, partitions, make_jobs(PROJECT), models)
+        result = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+        assert not result.run_requests
+        assert "Waiting for a run" in (result.skip_message or "")
 
 
 def test_schedules_ask_for_yesterday_and_for_the_month_that_begins() -> None:

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from mlops_assets.automation.catching_up import stale_days
 from mlops_assets.cli.history import build_history
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import Partitions, add_months, make_partitions, range_tags
@@ -25,6 +24,7 @@ from mlops_assets.project import PROJECT_FILE, Project, load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_tests.automation.asking import stale_days
 
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -70,9 +70,16 @@ class Decisions:
         self.storage.create(f"{FOLDER}/{name}", decision.model_dump_json(indent=2).encode())
         return decision
 
+    def count(self) -> int:
+        """How many decisions there are."""
+        return len(self._names())
+
+    def _names(self) -> list[str]:
+        return [name for name in self.storage.names(FOLDER) if name.endswith(".json")]
+
     def all(self) -> list[Decision]:
         """Every decision, oldest first."""
-        names = [name for name in self.storage.names(FOLDER) if name.endswith(".json")]
+        names = self._names()
         for name in names:
             if name not in self._kept:
                 path = f"{FOLDER}/{name}"

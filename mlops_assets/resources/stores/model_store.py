@@ -209,8 +209,17 @@ def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
     Every day that it learned from lies before that day, and so early that its target was known
     when the forecast of that day was issued.
     """
-    older = [card for card in cards if card.serves_from <= day]
-    return older[-1] if older else None
+    return next((card for card in reversed(cards) if card.serves_from <= day), None)
+
+
+def days_in_service(cards: list[ModelCard], card: ModelCard) -> tuple[dt.date, dt.date | None]:
+    """The first day that one of such cards serves, and the first one that a later card does.
+
+    The second is None where it goes on serving; where it is no later than the first, no day is
+    left to the card.
+    """
+    later = cards[cards.index(card) + 1 :]
+    return card.serves_from, min((other.serves_from for other in later), default=None)
 
 
 def previous_version(cards: list[ModelCard], card: ModelCard) -> ModelCard | None:

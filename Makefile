@@ -11,7 +11,7 @@ export PATH := $(BIN):$(PATH)
 export DAGSTER_EVENT_BATCH_SIZE ?= 1000
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history new-project clean-history test check fix schema benchmarks install
+.PHONY: run history new-project clean-history test test-dates check fix schema benchmarks install
 .DEFAULT_GOAL := run
 
 run: history
@@ -30,6 +30,9 @@ clean-history:
 
 test: install check
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+test-dates: install
+	@$(BIN)/python -m pytest -m slow --numprocesses auto --durations 0 --verbose
 
 check: install
 	@$(BIN)/ruff check .

@@ -16,6 +16,7 @@ import pytest
 
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_tests import clock
 from mlops_tests.servers import HOST, ask, free_ports, wait_for
 from mlops_tests.small import REPOSITORY
 
@@ -229,6 +230,10 @@ def open_browser(profile: Path) -> Iterator[Browser]:
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
     try:
         driver.set_page_load_timeout(PAGE_SECONDS)
+        # the plots reach back from the browser's own today
+        driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": clock.shifted_date()}
+        )
         yield Browser(driver)
     finally:
         driver.quit()

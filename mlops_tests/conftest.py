@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mlops_tests import clock
+
 if TYPE_CHECKING:
     from mlops_tests.assets.lab import Lab
+
+clock.fix_today()
 
 # Loading the definitions touches the storage: never the developer's own.
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")

@@ -12,6 +12,7 @@ import yaml
 
 from mlops_assets.graph.partitions import add_months
 from mlops_assets.project import PROJECT_FILE
+from mlops_tests import clock
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE = REPOSITORY / "data" / "retail_demand.parquet"
@@ -29,6 +30,7 @@ def write_small_project(folder: Path) -> Path:
     rows[rows["department"].isin(DEPARTMENTS)].to_parquet(folder / "demand.parquet", index=False)
     settings = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
     settings["source"]["path"] = "demand.parquet"
+    settings["time_zone"] = clock.time_zone()
     settings["features"] |= {"lags": [1, 7], "rolling_means": [7]}
     last_month = add_months(dt.date.today(), -1)
     settings["first_day"] = add_months(last_month, -1) - dt.timedelta(days=7)

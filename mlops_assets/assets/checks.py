@@ -25,12 +25,17 @@ def check_specs(
 
 
 def check_results(
-    context: dg.AssetExecutionContext, found: Mapping[str, Outcomes], *, blocking: bool
+    context: dg.AssetExecutionContext,
+    found: Mapping[str, Outcomes],
+    *,
+    blocking: bool,
+    severity: dg.AssetCheckSeverity | None = None,
 ) -> list[dg.AssetCheckResult]:
     """Say what each check found of each partition of a run, `found` being in their order.
 
     A run of one partition: the results themselves. A range: each partition's are logged, and the
-    results sum them up as a warning, since one must not fail the others.
+    results sum them up as a warning, since one must not fail the others. A `severity` that is
+    given is that of every failure, summed up or not, whatever the outcomes say.
     """
     if context.has_partition_key:
         [outcomes] = found.values()
@@ -38,20 +43,28 @@ def check_results(
             dg.AssetCheckResult(
                 check_name=name,
                 passed=outcome.passed,
-                severity=_severity(outcome),
+                severity=severity or _severity(outcome),
                 description=outcome.why,
                 metadata=_numbers(outcome),
             )
             for name, outcome in outcomes.items()
         ]
     for partition, outcomes in found.items():
-        for evaluation in evaluations(context.asset_key, partition, outcomes, blocking=blocking):
+        for evaluation in evaluations(
+            context.asset_key, partition, outcomes, blocking=blocking, severity=severity
+        ):
             context.log_event(evaluation)
-    return [_summary(name, found) for name in next(iter(found.values()))]
+    shared = severity or dg.AssetCheckSeverity.WARN
+    return [_summary(name, found, shared) for name in next(iter(found.values()))]
 
 
 def evaluations(
-    key: dg.AssetKey, partition: str, outcomes: Outcomes, *, blocking: bool
+    key: dg.AssetKey,
+    partition: str,
+    outcomes: Outcomes,
+    *,
+    blocking: bool,
+    severity: dg.AssetCheckSeverity | None = None,
 ) -> Iterator[dg.AssetCheckEvaluation]:
     """What the checks found of a partition, as events.
 
@@ -62,7 +75,7 @@ def evaluations(
             asset_key=key,
             check_name=name,
             passed=outcome.passed,
-            severity=_severity(outcome),
+            severity=severity or _severity(outcome),
             description=outcome.why,
             metadata=_numbers(outcome),
             partition=partition,
@@ -70,12 +83,14 @@ def evaluations(
         )
 
 
-def _summary(name: str, found: Mapping[str, Outcomes]) -> dg.AssetCheckResult:
+def _summary(
+    name: str, found: Mapping[str, Outcomes], severity: dg.AssetCheckSeverity
+) -> dg.AssetCheckResult:
     failed = [partition for partition, outcomes in found.items() if not outcomes[name].passed]
     return dg.AssetCheckResult(
         check_name=name,
         passed=not failed,
-        severity=dg.AssetCheckSeverity.WARN,
+        severity=severity,
         description=(
             f"failed for {', '.join(failed)}" if failed else f"passed for {len(found)} partitions"
         ),

@@ -102,14 +102,18 @@ def make_model_asset(
             else:
                 outcomes[month] = card_metadata(card, training_set, models, datasets)
                 found[month] = card.checks
-        results = check_results(context, found, blocking=True) if found else ()
+                if not card.accepted:
+                    context.log.warning(_refusal(card, models))
+        strict = config.strict  # type: ignore[attr-defined]
+        severity = dg.AssetCheckSeverity.ERROR if strict else dg.AssetCheckSeverity.WARN
+        results = check_results(context, found, blocking=True, severity=severity) if found else ()
         yield from report(context, outcomes, results)
 
     return trained  # type: ignore[no-any-return]
 
 
 def training_config(model: ModelSettings) -> type[dg.Config]:
-    """The run config of a model: its hyperparameters, and through which day it learns."""
+    """The run config of a model: its hyperparameters, how far it learns, what fails its run."""
     form: Any = hyperparameters_form(model.family, model.hyperparameters)
     config: type[dg.Config] = pydantic.create_model(
         "TrainingConfig",
@@ -127,6 +131,16 @@ def training_config(model: ModelSettings) -> type[dg.Config]:
                     "day whose target is known; empty: the day before the month, less what the "
                     "settings leave out. The version serves only days after it, whichever month "
                     "it is trained under."
+                ),
+            ),
+        ),
+        strict=(
+            bool,
+            pydantic.Field(
+                default=False,
+                description=(
+                    "Fail the run when the version is not accepted. Otherwise that is an outcome "
+                    "of it: the version is kept and shown, and the one before goes on."
                 ),
             ),
         ),
@@ -290,7 +304,7 @@ def card_metadata(
         "holdout_from": str(card.holdout_from),
         "holdout_rows": card.holdout_rows,
         "accepted": card.accepted,
-        **({} if card.accepted else {"not_accepted": _why_not(card, models)}),
+        **({} if card.accepted else {"not_accepted": dg.MetadataValue.md(_refusal(card, models))}),
         **{f"holdout_{name}": number(value) for name, value in card.holdout.items()},
         "important_features": markdown_table(
             ["feature", "error added when shuffled"],
@@ -304,12 +318,13 @@ def card_metadata(
     }
 
 
-def _why_not(card: ModelCard, models: ModelStore) -> dg.MarkdownMetadataValue:
-    """Why a version does not enter service, and what serves in its place."""
+def _refusal(card: ModelCard, models: ModelStore) -> str:
+    """That a version does not enter service, what serves in its place, and why."""
     reasons = [f"- {name}: {check.why}" for name, check in card.checks.items() if not check.passed]
     serving = models.in_service(card.model, card.serves_from)
     goes_on = f"`{serving.version}` goes on" if serving else "no version of it serves"
-    return dg.MetadataValue.md("\n".join([f"It does not serve; {goes_on}.", *reasons]))
+    refused = f"`{card.version}` is not accepted. It does not serve; {goes_on}."
+    return "\n".join([refused, *reasons])
 
 
 @cache

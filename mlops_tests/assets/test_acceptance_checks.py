@@ -89,11 +89,18 @@ def moody_lab(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
 
 
 def train(
-    lab: Lab, model: str, month: str, last: str | None = None, through: str = "", **values: Any
+    lab: Lab,
+    model: str,
+    month: str,
+    last: str | None = None,
+    through: str = "",
+    strict: bool = False,
+    **values: Any,
 ) -> tuple[dg.ExecuteInProcessResult, ModelCard]:
     """A training and the version that it stored."""
     known = {card.version for card in lab.models.cards(model)}
     config: dict[str, Any] = {"hyperparameters": values} | ({"through": through} if through else {})
+    config |= {"strict": True} if strict else {}
     ops = {"ops": {f"models__{model}": {"config": config}}}
     result = lab.run(f"models/{model}", month, last, config=ops)
     *_, card = [card for card in lab.models.cards(model) if card.version not in known]
@@ -123,13 +130,21 @@ def ridge_on_holdout(lab: Lab, alpha: float) -> float:
     return wmape(late["units"], np.maximum(pipeline.predict(late[columns]), 0))
 
 
-def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(lab: Lab) -> None:
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(
+    lab: Lab, strict: bool
+) -> None:
     _, before = lab.models.cards("linear")
-    result, card = train(lab, "linear", MARCH, alpha=1e6)
-    assert not result.success
-    [failure] = [event for event in result.all_events if event.is_step_failure]
-    assert failure.step_failure_data.error is not None
-    assert "models/linear: beats_baseline" in failure.step_failure_data.error.message
+    result, card = train(lab, "linear", MARCH, strict=strict, alpha=1e6)
+    failures = [event for event in result.all_events if event.is_step_failure]
+    if strict:
+        assert not result.success
+        [failure] = failures
+        assert failure.step_failure_data.error is not None
+        assert "models/linear: beats_baseline" in failure.step_failure_data.error.message
+    else:
+        assert result.success
+        assert failures == []
     # it repeats last week: by hand, from the rows of the source
     units = make_rows().set_index(["category", "date"])["units"].unstack("category")
     naive = wmape(units.loc[HOLDOUT].stack(), units.shift(7).loc[HOLDOUT].stack())
@@ -138,6 +153,8 @@ def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(lab
     found = evaluations(result)["beats_baseline"]
     assert not found.passed
     assert found.blocking
+    severities = dg.AssetCheckSeverity
+    assert found.severity == (severities.ERROR if strict else severities.WARN)
     assert found.description == (
         f"{loss:.4g} is above {naive:.4g}, the wmape of seasonal_naive on the holdout"
     )
@@ -147,6 +164,7 @@ def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(lab
     metadata = lab.metadata("models/linear", MARCH)
     assert metadata["accepted"] is False
     assert f"It does not serve; `{before.version}` goes on." in metadata["not_accepted"]
+    assert f"`{card.version}` is not accepted." in metadata["not_accepted"]
     assert f"- beats_baseline: {found.description}" in metadata["not_accepted"]
     # stored, shown, loadable, and yet never in service
     assert lab.models.find(card.version) == card
@@ -156,6 +174,7 @@ def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(lab
     assert set(stored["version"]) == {before.version}
 
 
+@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(
     ("mood", "check", "why"),
     [
@@ -166,12 +185,12 @@ def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(lab
     ],
 )
 def test_a_plugged_in_family_that_forecasts_badly_does_not_serve(
-    moody_lab: Lab, mood: str, check: str, why: str
+    moody_lab: Lab, mood: str, check: str, why: str, strict: bool
 ) -> None:
     [good] = moody_lab.models.cards("moody")
     assert good.accepted
-    result, card = train(moody_lab, "moody", MARCH, mood=mood)
-    assert not result.success
+    result, card = train(moody_lab, "moody", MARCH, strict=strict, mood=mood)
+    assert result.success != strict
     assert check in failed(card)
     found = evaluations(result)[check]
     assert not found.passed
@@ -214,7 +233,7 @@ def test_within_the_tolerance_a_version_may_be_worse_than_the_one_in_service(lab
     for extra, accepted in ((-0.001, False), (0.001, True)):
         tolerance = worse / default - 1 + extra
         lab.write(settings=make_settings() | {"acceptance": {"tolerance": tolerance}})
-        result, card = train(lab, "linear", MARCH, alpha=5.0)
+        result, card = train(lab, "linear", MARCH, strict=True, alpha=5.0)
         assert result.success == accepted
         check = card.checks["no_worse_than_in_service"]
         assert check.passed == accepted
@@ -302,6 +321,20 @@ def test_in_a_range_of_months_each_has_its_own_checks_and_none_fails_the_run(
     good, *bad = sorted(moody_lab.models.cards("moody"), key=lambda card: card.created)
     assert [card.accepted for card in bad] == [False, False]
     assert moody_lab.models.in_service("moody", dt.date(2026, 3, 10)) == good
+
+
+def test_in_a_strict_range_the_run_fails_once_every_month_is_stored_with_its_checks(
+    lab: Lab,
+) -> None:
+    config = {"hyperparameters": {"alpha": 1e6}, "strict": True}
+    ops = {"ops": {"models__linear": {"config": config}}}
+    result = lab.run("models/linear", FEBRUARY, MARCH, config=ops)
+    assert not result.success
+    assert lab.done("models/linear") == {FEBRUARY, MARCH}
+    found = [e for e in result.get_asset_check_evaluations() if e.check_name == "beats_baseline"]
+    assert {(e.partition, e.passed, e.severity) for e in found} == {
+        (partition, False, dg.AssetCheckSeverity.ERROR) for partition in (FEBRUARY, MARCH, None)
+    }
 
 
 def test_the_checks_of_a_month_that_is_run_alone_are_those_of_that_month(lab: Lab) -> None:

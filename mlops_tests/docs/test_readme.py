@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_tests import clock
 from mlops_tests.small import REPOSITORY, small_environment
 from mlops_tests.warm import warm_commands
 
@@ -48,7 +49,7 @@ def test_commands_by_hand_run_as_written(small_project: Path, tmp_path: Path) ->
     (clone / ".venv").symlink_to(sys.prefix)
     for name in ("pyproject.toml", "workspace.yaml"):
         shutil.copy(REPOSITORY / name, clone)
-    environment = small_environment(clone) | {"PYTHONPATH": str(REPOSITORY)}
+    environment = small_environment(clone) | clock.environment(REPOSITORY)
     del environment["DAGSTER_HOME"]  # the README sets it
     environment["WEB_URL"] = "http://127.0.0.1:9"  # no web UI runs
     before = [version.name for version in (clone / "storage" / "models" / "linear").iterdir()]
@@ -84,7 +85,7 @@ def test_the_python_snippets_run_as_written(small_project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", snippet + "print(card.model, pipeline.steps[-1][0])"],
         cwd=small_project,
-        env=small_environment(small_project) | {"PYTHONPATH": str(REPOSITORY)},
+        env=small_environment(small_project) | clock.environment(REPOSITORY),
         capture_output=True,
         text=True,
         timeout=60,

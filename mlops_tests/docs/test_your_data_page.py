@@ -13,6 +13,7 @@ import yaml
 
 from mlops_assets.new.__main__ import _parser
 from mlops_assets.project import load_project
+from mlops_tests import clock
 from mlops_tests.small import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "your-data.md").read_text(encoding="utf-8")
@@ -41,7 +42,7 @@ def run(command: str, clone: Path) -> str:
     done = subprocess.run(
         ["bash", "-euc", command],
         cwd=clone,
-        env=kept | {"PYTHONPATH": str(REPOSITORY), "PATH": f"{clone}/.venv/bin:{kept['PATH']}"},
+        env=kept | clock.environment(REPOSITORY) | {"PATH": f"{clone}/.venv/bin:{kept['PATH']}"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -21,6 +21,7 @@ from mlops_assets.jobs.backtest import (
     make_plan,
 )
 from mlops_assets.ml.backtest.policies import MEANINGS
+from mlops_tests import clock
 from mlops_tests.assets.lab import QUIET, Lab, reason
 from mlops_tests.small import REPOSITORY
 
@@ -164,7 +165,7 @@ def test_the_command_of_the_documentation_runs_as_written(lab: Lab) -> None:
         "MLOPS_PROJECT": str(lab.folder / "project.yaml"),
         "MLOPS_ROOT": lab.storage.root,
         "DAGSTER_HOME": str(lab.folder / "home"),
-        "PYTHONPATH": str(REPOSITORY),
+        **clock.environment(REPOSITORY),
     }
     done = subprocess.run(
         ["bash", "-c", command],

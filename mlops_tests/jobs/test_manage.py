@@ -501,7 +501,7 @@ def busy(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus
         gone = {"name": "gone", "evaluate_past_days": 2}
         done(asked(lab, "create_model_job", family=RIDGE, **gone))
         done(asked(lab, "drop_model_job", model="gone", reason="too slow"))
-        constant = {"hyperparameters": {"alpha": 1_000_000.0}}
+        constant = {"hyperparameters": {"alpha": 1_000_000.0}, "strict": True}
         config = {"ops": {"models__linear": {"config": constant}}}
         assert not lab.run("models/linear", APRIL, config=config).success
         february = version_of(lab, "linear", FEBRUARY)

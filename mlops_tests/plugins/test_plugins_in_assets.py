@@ -16,6 +16,7 @@ import yaml
 from mlops_assets.definitions import make_definitions
 from mlops_assets.project.plugin_loader import use_plugins
 from mlops_assets.resources.sources import make_source
+from mlops_tests import clock
 from mlops_tests.assets.lab import FIRST_DAY, Lab, make_rows, make_settings
 from mlops_tests.small import REPOSITORY
 
@@ -124,7 +125,7 @@ def test_the_documented_commands_find_nothing_wrong(lab: Lab) -> None:
         cwd=lab.folder,
         env={
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-            "PYTHONPATH": str(REPOSITORY),
+            **clock.environment(REPOSITORY),
         },
         capture_output=True,
         text=True,

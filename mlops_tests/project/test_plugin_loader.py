@@ -15,6 +15,7 @@ from mlops_assets.ml.metrics.metric import METRICS
 from mlops_assets.ml.models.families import FAMILIES
 from mlops_assets.project import PROJECT_FILE, ProjectError, load_project
 from mlops_assets.project.plugin_loader import GROUP, plugins_in_use, use_plugins
+from mlops_tests import clock
 from mlops_tests.small import REPOSITORY, write_small_project
 
 METRIC = """
@@ -55,7 +56,7 @@ def install(folder: Path, name: str, module: str) -> dict[str, str]:
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {module}\n")
-    return os.environ | {"PYTHONPATH": f"{REPOSITORY}:{folder}"}
+    return os.environ | clock.environment(REPOSITORY, folder)
 
 
 def test_a_file_beside_the_settings_is_known_while_they_are_in_use(tmp_path: Path) -> None:

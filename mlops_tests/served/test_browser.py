@@ -178,3 +178,13 @@ def test_no_sensor_fails(served: Served) -> None:
         assert state["status"] == "RUNNING"
         assert state["ticks"]
         assert [tick["error"] for tick in state["ticks"] if tick["error"]] == []
+
+
+def test_the_browser_has_the_today_of_the_tests(browser: Browser) -> None:
+    browser.open("about:blank")
+    days = browser.run(
+        "return [new Date(), new Date(Date.now()), new Date(Date())].map((d) => d.toISOString())"
+    )
+    assert [day[:10] for day in days] == [str(yesterday() + dt.timedelta(days=1))] * 3
+    assert browser.run("return new Date(0).getTime() + new Date(2020, 0).getMonth()") == 0
+    assert browser.run("return new Date() instanceof Date")

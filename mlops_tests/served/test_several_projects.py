@@ -25,6 +25,7 @@ from mlops_assets.graph.runs import PROJECT_TAG
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.switches import paused_models
+from mlops_tests import clock
 from mlops_tests.assets.lab import make_settings
 from mlops_tests.cli.test_history import FIRST_DAY, YESTERDAY, make_rows
 from mlops_tests.servers import HOST, ask, free_ports, wait_for
@@ -111,7 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert len(commands) == 4
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLOPS_ROOT", str(folder / "storage"))
-        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        patch.setenv("PYTHONPATH", clock.environment(REPOSITORY)["PYTHONPATH"])
         done = subprocess.run(
             ["bash", "-c", "set -euxo pipefail\n" + "\n".join(commands)],
             cwd=folder,

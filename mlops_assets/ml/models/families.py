@@ -18,10 +18,10 @@ from mlops_assets.ml.registries import Registry, parse_options
 # none runs code when it is restored, and a partial may only hold a function that is trusted too.
 TRUSTED_TYPES = (
     "functools.partial",
-    "mlops_assets.ml.models.estimators.EmptyAsZero",
-    "mlops_assets.ml.models.estimators.HistoricalMeanRegressor",
-    "mlops_assets.ml.models.estimators.MissingAsNone",
-    "mlops_assets.ml.models.estimators.SeasonalNaiveRegressor",
+    "mlops_assets.ml.estimators.EmptyAsZero",
+    "mlops_assets.ml.estimators.HistoricalMeanRegressor",
+    "mlops_assets.ml.estimators.MissingAsNone",
+    "mlops_assets.ml.estimators.SeasonalNaiveRegressor",
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.model_selection._split.KFold",
@@ -144,7 +144,7 @@ def _pipeline(
     estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any
 ) -> sklearn.pipeline.Pipeline:
     """Numeric columns first, then encoded categorical ones, then the estimator."""
-    from mlops_assets.ml.models.estimators import MissingAsNone
+    from mlops_assets.ml.estimators import MissingAsNone
 
     columns = [
         ("numeric", numeric, list(inputs.numeric)),
@@ -193,7 +193,7 @@ def tree_pipeline(
 
 def hist_pipeline(estimator: Any, inputs: Inputs) -> sklearn.pipeline.Pipeline:
     """Missing numbers as they are, native categories, for a histogram boosting."""
-    from mlops_assets.ml.models.estimators import EmptyAsZero
+    from mlops_assets.ml.estimators import EmptyAsZero
 
     first = len(inputs.numeric)
     categories = list(range(first, first + len(inputs.categorical)))
@@ -236,7 +236,7 @@ class SeasonalNaive(Family):
     def build(
         self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
     ) -> sklearn.pipeline.Pipeline:
-        from mlops_assets.ml.models.estimators import SeasonalNaiveRegressor
+        from mlops_assets.ml.estimators import SeasonalNaiveRegressor
 
         self.check(hyperparameters, inputs)
         assert inputs.seasonal is not None
@@ -275,7 +275,7 @@ class HistoricalMean(Family):
     def build(
         self, hyperparameters: HistoricalMeanHyperparameters, inputs: Inputs, seed: int = 0
     ) -> sklearn.pipeline.Pipeline:
-        from mlops_assets.ml.models.estimators import HistoricalMeanRegressor
+        from mlops_assets.ml.estimators import HistoricalMeanRegressor
 
         self.check(hyperparameters, inputs)
         by = hyperparameters.by

@@ -43,7 +43,7 @@ def zstd(data: bytes) -> bytes:
         ("last.csv", CONTENT.rstrip().encode()),
         ("spaced.csv", CONTENT.replace("date,shop,units", "date, shop , units").encode()),
         ("blank.csv", (CONTENT + "\n\n").encode()),
-        ("a.csv.gz", gzip.compress(CONTENT.encode())),
+        ("a.csv.gz", gzip.compress(CONTENT.encode(), mtime=0)),
         ("a.csv.zst", zstd(CONTENT.encode())),
         ("a.csv.bz2", bz2.compress(CONTENT.encode())),
     ],

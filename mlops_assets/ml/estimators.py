@@ -1,4 +1,7 @@
-"""Estimators of our own, in the form that scikit-learn expects."""
+"""Estimators of our own, in the form that scikit-learn expects.
+
+Stored models name these classes by this module: it stays where it is.
+"""
 
 from __future__ import annotations
 

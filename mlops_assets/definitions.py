@@ -65,11 +65,11 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             *make_management_jobs(base, project.models, storage, make_definitions),
             make_backtest_job(project),
         ],
-        schedules=make_schedules(project),
+        schedules=make_schedules(project, partitions),
         sensors=[
             make_upkeep_sensor(project, partitions, jobs, models),
             make_registry_sensor(project, partitions, jobs, models),
-            *make_reaction_sensors(project, jobs, storage),
+            *make_reaction_sensors(project, partitions, jobs, storage),
             make_landing_sensor(project, landing, partitions, jobs, storage)
             if isinstance(landing := project.source, LandingSettings)
             else make_late_data_sensor(project, partitions, jobs, storage),

@@ -121,7 +121,7 @@ def _no_worse(
     primary, loss_name = project.evaluation.primary, project.primary_metric.loss_name
     tolerance = project.acceptance.tolerance
     last = holdout[date].max().date()
-    card = models.in_service(model.name, project.due_from(last))
+    card = models.in_service(model.name, project.day_to_come(last))
     if card is None:
         return CheckOutcome(passed=True, why="no version is in service yet")
     unseen = (holdout[date].dt.date > card.trained_through).to_numpy()

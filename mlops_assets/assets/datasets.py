@@ -88,7 +88,7 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
         from mlops_assets.assets.observations_type import make_observations_type
         from mlops_assets.assets.soundness import Inspector, UnsoundError
 
-        outcomes: dict[str, Metadata | Exception] = not_due(project, context.partition_keys)
+        outcomes = not_known_yet(project, partitions, context.partition_keys)
         keys = [key for key in context.partition_keys if key not in outcomes]
         if not keys:
             yield from report(context, outcomes)
@@ -194,6 +194,8 @@ def make_dataset_assets(project: Project, partitions: Partitions) -> list[dg.Ass
                     # what lies before the first day is left out by Dagster
                     start_offset=-(project.training_window.reach_months or MONTHS_OF_ANY_HISTORY),
                     end_offset=-1,
+                    # the last days of the month before may have targets that are not known yet
+                    allow_nonexistent_upstream_partitions=True,
                 ),
             )
         ],
@@ -255,17 +257,19 @@ def missing_days(project: Project, known: Collection[str], window: Window) -> in
     return sum(day not in known for day in days_between(window.start, window.end))
 
 
-def not_due(project: Project, keys: Iterable[str]) -> dict[str, Metadata | Exception]:
-    """Why days cannot be ingested yet, of those whose target is not known today."""
-    end = project.due_end()
+def not_known_yet(
+    project: Project, partitions: Partitions, keys: Iterable[str]
+) -> dict[str, Metadata | Exception]:
+    """Why days cannot be ingested, of those that a run names though there is no partition yet."""
+    newest = str(partitions.newest_day())
     return {
         key: PartitionError(
-            f"the target of {key} is known from {project.due_from(day_of(key))} on "
+            f"the target of {key} is known from {project.day_to_come(day_of(key))} on "
             f"(evaluation.label_delay_days of {project.evaluation.label_delay_days}); "
             "materialize the day then"
         )
         for key in keys
-        if day_of(key) >= end
+        if key > newest
     }
 
 

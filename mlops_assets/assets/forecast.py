@@ -117,7 +117,7 @@ def issue(
         csv = datasets.write_csv(DATASET, key, frame)
         history.issued[key] = frame
         outcomes[key] = {
-            "forecast_for": str(project.due_from(day_of(key))),
+            "forecast_for": str(project.day_to_come(day_of(key))),
             "model": champions[key].model,
             "version": champions[key].version,
             "trained_through": str(champions[key].trained_through),
@@ -131,7 +131,7 @@ def issue(
         if key not in outcomes:
             outcomes[key] = {
                 "status": (
-                    f"no rows of {project.due_from(day_of(key))} are known in advance; once the "
+                    f"no rows of {project.day_to_come(day_of(key))} are known in advance; once the "
                     "source has them, with or without their target, run the day again"
                 ),
                 "dagster/row_count": 0,
@@ -163,7 +163,7 @@ def _champions(
             )
             continue
         try:
-            day = project.due_from(day_of(key))
+            day = project.day_to_come(day_of(key))
             card = serving(fit_to_serve(names[key]), day)
         except DATA_ERRORS as error:
             outcomes[key] = error
@@ -186,7 +186,7 @@ def _inputs(
     from mlops_assets.assets.observations_type import prepared
 
     date, target = project.columns.date, project.columns.target
-    days = [project.due_from(day_of(key)) for key in keys]
+    days = [project.day_to_come(day_of(key)) for key in keys]
     end = days[-1] + dt.timedelta(days=1)
     planned = source.read(days[0], end)
     # the target of a day to come is unknown, even where the source has it already
@@ -234,7 +234,7 @@ def _forecasts(
         )
         days = by_day(frame, "date")
         for key in keys:
-            day = str(project.due_from(day_of(key)))
+            day = str(project.day_to_come(day_of(key)))
             if day in broken:
                 outcomes[key] = broken[day]
             else:

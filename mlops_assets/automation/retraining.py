@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import dagster as dg
 
 from mlops_assets.assets.validation import compared_in_service
-from mlops_assets.automation.requests import local_time, make_sensor
+from mlops_assets.automation.requests import local_time, make_sensor, seen_of
 from mlops_assets.graph.keys import asset_key, op_name
-from mlops_assets.graph.partitions import days_between, month_of
+from mlops_assets.graph.partitions import Partitions, day_of, month_of
 from mlops_assets.jobs.evaluate import Job, retrain_job_name
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
 from mlops_assets.ml.monitoring.performance import LEVEL, cool_down_days, persistent
@@ -36,20 +37,23 @@ class Degradation:
 
 
 def make_reaction_sensors(
-    project: Project, jobs: Sequence[Job], storage: Storage
+    project: Project, partitions: Partitions, jobs: Sequence[Job], storage: Storage
 ) -> list[dg.SensorDefinition]:
     """The sensors that ask for a training off the cadence, on by default."""
-    rule, newest = project.reactions, project.newest_due_in_words
+    rule, newest = project.reactions, project.newest_day_in_words
 
     def react(
-        find: Callable[[Project, DatasetStore, ModelStore, dt.date], list[Degradation]],
+        find: Callable[[Project, DatasetStore, ModelStore, Sequence[str]], list[Degradation]],
     ) -> Callable[[dg.DagsterInstance], list[dg.RunRequest]]:
         def requests(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
             # made anew for each tick, since stores keep what they have read
             datasets, models = DatasetStore(storage), ModelStore(storage)
             now = local_time(project)
-            found = find(project, datasets, models, now.date())
-            return trainings(instance, project, datasets, models, found, now)
+            days = partitions.last_days(rule.days, now)
+            if not days:
+                return []
+            found = find(project, datasets, models, days)
+            return trainings(instance, project, datasets, models, found, days[-1], now)
 
         return requests
 
@@ -69,6 +73,7 @@ def make_reaction_sensors(
             react(degraded_models),
             seconds=300,
             nothing="No model in service has become worse for days.",
+            seen=partial(seen_of, project=project),
             description=described("a model", LEVEL),
         ),
         make_sensor(
@@ -78,35 +83,36 @@ def make_reaction_sensors(
             react(drifted_models),
             seconds=300,
             nothing="Nothing that the champion depends on has drifted for days.",
+            seen=partial(seen_of, project=project),
             description=described("the champion", WEIGHTY),
         ),
     ]
 
 
 def degraded_models(
-    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+    project: Project, datasets: DatasetStore, models: ModelStore, days: Sequence[str]
 ) -> list[Degradation]:
     """The models whose version in service became worse and stayed so through the newest day."""
     found = []
     for model in project.models:
         asset = f"validation/{model.name}"
-        days = _days_of_version_in_service(project, datasets, models, model.name, asset, today)
-        why = _stayed_bad(project, datasets, asset, LEVEL, days, today)
+        served = _days_of_version_in_service(project, datasets, models, model.name, asset, days)
+        why = _stayed_bad(project, datasets, asset, LEVEL, served, days)
         if why is not None:
             found.append(Degradation(model.name, why))
     return found
 
 
 def drifted_models(
-    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+    project: Project, datasets: DatasetStore, models: ModelStore, days: Sequence[str]
 ) -> list[Degradation]:
     """The champion whose inputs or forecasts drifted and stayed so through the newest day."""
-    newest = datasets.read(DRIFT, [str(project.newest_due_day(today))], {})
+    newest = datasets.read(DRIFT, days[-1:], {})
     if newest.empty:
         return []
     name = str(newest["model"].iloc[0])
-    days = _days_of_version_in_service(project, datasets, models, name, DRIFT, today)
-    why = _stayed_bad(project, datasets, DRIFT, WEIGHTY, days, today)
+    served = _days_of_version_in_service(project, datasets, models, name, DRIFT, days)
+    why = _stayed_bad(project, datasets, DRIFT, WEIGHTY, served, days)
     return [] if why is None else [Degradation(name, why)]
 
 
@@ -116,17 +122,17 @@ def _days_of_version_in_service(
     models: ModelStore,
     name: str,
     dataset: str,
-    today: dt.date,
+    days: Sequence[str],
 ) -> set[str]:
-    """Of the last days, those whose rows in a dataset are of the version that serves today.
+    """Of the last days, those whose rows in a dataset are of the version that serves now.
 
     Days of an older one do not count against it: it is first given its chance.
     """
     try:
-        card = models.in_service(name, today)
+        card = models.in_service(name, project.day_to_come(day_of(days[-1])))
     except StorageError:
         return set()  # the evaluation of the day has said so
-    rows = datasets.read(dataset, _last_days(project, today), {})
+    rows = datasets.read(dataset, days, {})
     if card is None or rows.empty:
         return set()
     return set(rows.loc[rows["version"] == card.version, "date"].dt.strftime("%Y-%m-%d"))
@@ -138,10 +144,9 @@ def _stayed_bad(
     asset: str,
     names: Collection[str],
     served: Collection[str],
-    today: dt.date,
+    days: Sequence[str],
 ) -> str | None:
     """Why an asset counts as failing these checks persistently; None where it does not."""
-    days = _last_days(project, today)
     rows = CheckStore(datasets).read([asset], days, {})
     failing = rows[rows["check"].isin(names) & ~rows["passed"].astype(bool)]
     dates = {f"{date:%Y-%m-%d}" for date in failing["date"]} & set(served)
@@ -152,21 +157,16 @@ def _stayed_bad(
     return f"failed on {len(dates)} of the last {len(days)} days: {reasons}"
 
 
-def _last_days(project: Project, today: dt.date) -> list[str]:
-    end = project.due_end(today)
-    return days_between(end - dt.timedelta(days=project.reactions.days), end)
-
-
 def trainings(
     instance: dg.DagsterInstance,
     project: Project,
     datasets: DatasetStore,
     models: ModelStore,
     degradations: Sequence[Degradation],
+    through: str,
     now: dt.datetime,
 ) -> list[dg.RunRequest]:
     """A training through the newest day of each model that is not paused or cooling down."""
-    through = str(project.newest_due_day(now.date()))
     left_alone = paused_models(instance, project)
     left_alone |= {model.name for model in project.models if model.cadence == Cadence.MANUAL}
     return [
@@ -237,5 +237,5 @@ def brought_nothing(
     card = trained[-1]
     if card not in fit:
         return True
-    _, compared = compared_in_service(project, card, project.newest_due_day(), datasets)
+    _, compared = compared_in_service(project, card, project.today(), datasets)
     return not compared.empty and bool(compared["gain"].iloc[0] <= 0)

@@ -52,13 +52,13 @@ def build_history(
     instance: dg.DagsterInstance,
     terminal: TextIO | None = None,
 ) -> list[str]:
-    """Materialize every missing partition that is due; the reasons of those that failed."""
+    """Materialize every missing partition; the reasons of those that failed."""
     terminal = terminal or sys.stderr
     failures: list[str] = []
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
     for title, job_name, keys, definition in steps(project, partitions):
-        known = due_partitions(project, partitions, definition)
+        known = definition.get_partition_keys()
         missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
@@ -69,17 +69,6 @@ def build_history(
             for (first, last), assets in ranges(missing, definition).items():
                 failures += _run(job, assets, range_tags(first, last), instance, progress)
     return failures
-
-
-def due_partitions(
-    project: Project, partitions: Partitions, definition: dg.PartitionsDefinition[str]
-) -> list[str]:
-    """The keys of a definition, without the days whose target is not known yet."""
-    keys = definition.get_partition_keys()
-    if definition is not partitions.daily:
-        return list(keys)
-    end = str(project.due_end())
-    return [key for key in keys if key < end]
 
 
 def _run(

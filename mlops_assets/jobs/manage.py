@@ -183,7 +183,8 @@ class Manager:
         ):
             for start, end in ranges({key: wanted}, self.partitions.monthly):
                 self._run(definitions, retrain_job_name(name), [key], start, end)
-        days = days_between(first, self.base.due_end(today))
+        newest = self.partitions.newest_day()
+        days = [] if newest is None else days_between(first, newest + dt.timedelta(days=1))
         self._evaluate(definitions, [asset_key(self.base, "validation", name)], days)
         self._leaderboards(definitions, days)
         self._refresh_registry(definitions)

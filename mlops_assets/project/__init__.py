@@ -512,7 +512,7 @@ class ReactionSettings(Settings):
     days: Annotated[int, Field(ge=1, le=60)] = 5
     """How many of the last days are looked at."""
     failures: Annotated[int, Field(ge=1, le=60)] = 3
-    """On how many of them, the newest one that is due included, a model must have failed to be
+    """On how many of them, the newest one that is known included, a model must have failed to be
     trained again."""
     cool_down_days: Annotated[int, Field(ge=1, le=366)] = 14
     """The fewest days between two such trainings; doubled each time that one brought nothing."""
@@ -747,7 +747,7 @@ class Project(Settings):
                 )
 
     def _targets_are_known(self) -> None:
-        """ValueError for features that read targets of days not due when a forecast is issued."""
+        """ValueError for features of targets that are not known when a forecast is issued."""
         delay, ahead = self.evaluation.label_delay_days, self.days_ahead
         because = (
             f"with evaluation.label_delay_days of {delay}, the newest target that is known when a "
@@ -875,21 +875,13 @@ class Project(Settings):
         """How many days after the newest one with a known target the day to forecast lies."""
         return 1 + self.evaluation.label_delay_days
 
-    def due_end(self, today: dt.date | None = None) -> dt.date:
-        """The first day whose target is not known yet today: what is due lies before it."""
-        return (today or self.today()) - dt.timedelta(days=self.evaluation.label_delay_days)
-
-    def newest_due_day(self, today: dt.date | None = None) -> dt.date:
-        """The newest day whose target is known today: yesterday, less the delay of labels."""
-        return self.due_end(today) - dt.timedelta(days=1)
-
-    def due_from(self, day: dt.date) -> dt.date:
-        """The day from which on the target of a day is known."""
+    def day_to_come(self, day: dt.date) -> dt.date:
+        """The day on which the target of a day becomes known, and which is forecast then."""
         return day + dt.timedelta(days=self.days_ahead)
 
     @property
-    def newest_due_in_words(self) -> str:
-        """What `newest_due_day` is called in a sentence."""
+    def newest_day_in_words(self) -> str:
+        """What the newest day with a known target is called in a sentence."""
         return "yesterday" if self.days_ahead == 1 else f"the day {self.days_ahead} days ago"
 
     @property

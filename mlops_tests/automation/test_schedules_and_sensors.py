@@ -338,10 +338,12 @@ def test_sensors_wait_for_unfinished_runs(
         assert "Waiting for a run" in (result.skip_message or "")
 
 
-def test_schedules_ask_for_yesterday_and_for_the_month_that_begins() -> None:
+def test_schedules_ask_for_yesterday_and_for_the_month_that_begins(
+    partitions: Partitions,
+) -> None:
     moment = dt.datetime(2026, 12, 1, 1, tzinfo=dt.UTC)
     context = dg.build_schedule_context(scheduled_execution_time=moment)
-    evaluation, *retrainings = make_schedules(PROJECT)
+    evaluation, *retrainings = make_schedules(PROJECT, partitions)
     assert evaluation.cron_schedule == "0 1 * * *"
     assert evaluation(context).partition_key == "2026-11-30"
     for retraining in retrainings:
@@ -350,4 +352,7 @@ def test_schedules_ask_for_yesterday_and_for_the_month_that_begins() -> None:
     quarterly = PROJECT.models[0].model_copy(update={"cadence": Cadence.QUARTERLY})
     manual = PROJECT.models[1].model_copy(update={"cadence": Cadence.MANUAL})
     project = PROJECT.model_copy(update={"models": [quarterly, manual]})
-    assert [s.cron_schedule for s in make_schedules(project)] == ["0 1 * * *", "0 2 1 1,4,7,10 *"]
+    assert [s.cron_schedule for s in make_schedules(project, partitions)] == [
+        "0 1 * * *",
+        "0 2 1 1,4,7,10 *",
+    ]

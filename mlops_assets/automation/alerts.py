@@ -9,7 +9,7 @@ import dagster as dg
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.assets.reporting import markdown_table
 from mlops_assets.automation.changes import Log
-from mlops_assets.automation.requests import local_time
+from mlops_assets.automation.requests import local_time, seen_of
 from mlops_assets.graph.keys import asset_key, asset_page, daily_keys, own_parts
 from mlops_assets.graph.partitions import (
     PARTITION,
@@ -94,14 +94,16 @@ def make_alert_sensor(
             "MLOPS_ALERT_URLS. Requests no run."
         ),
     )
-    def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = local_time(project)
-        datasets = DatasetStore(storage)  # anew: it keeps what it has read
-        problems = find_problems(context.instance, project, partitions, datasets, now)
-        recent = partitions.last_days(project.schedule.catch_up_days, now)
-        changes = champion_changes(project, datasets, recent)
         before = set(alerts.all())
-        tell(alerts, problems, changes, now, project.schedule.catch_up_days)
+        seen = _seen(context.instance, project, now)
+        if seen != context.cursor:  # else no problem can have come or gone
+            datasets = DatasetStore(storage)  # anew: it keeps what it has read
+            problems = find_problems(context.instance, project, partitions, datasets, now)
+            recent = partitions.last_days(project.schedule.catch_up_days, now)
+            changes = champion_changes(project, datasets, recent)
+            tell(alerts, problems, changes, now, project.schedule.catch_up_days)
         damaged: list[str] = []
         known = alerts.all(damaged)
         for url in damaged:
@@ -110,11 +112,18 @@ def make_alert_sensor(
             context.log.warning(f"{message.title}\n{message.body}")
         sent = notifier.deliver(known, now, context.log.warning)
         if len(known) == len(before) and not sent:
-            return dg.SkipReason("Nothing new to tell.")
+            return dg.SensorResult(skip_reason="Nothing new to tell.", cursor=seen)
         shown = summary(key, alerts, notifier, known, sent, now)
-        return dg.SensorResult(asset_events=[shown])
+        return dg.SensorResult(asset_events=[shown], cursor=seen)
 
     return alert_sensor
+
+
+def _seen(instance: dg.DagsterInstance, project: Project, now: dt.datetime) -> str:
+    """What problems come and go with, as text: events, runs, switches, and the hour."""
+    newest = instance.get_run_records(limit=1, order_by="update_timestamp")
+    runs = [f"{record.dagster_run.run_id} {record.dagster_run.status.value}" for record in newest]
+    return " ".join([seen_of(instance, project), f"{now:%Y-%m-%d %H}", *runs])
 
 
 def tell(

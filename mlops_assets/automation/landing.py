@@ -1,6 +1,7 @@
 """Files that arrive in a folder: complete ones are sorted in once, the days they touch ingested."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from mlops_assets.automation.requests import (
     local_time,
     make_attempt,
     range_requests,
+    seen_of,
 )
 from mlops_assets.graph.keys import asset_key, daily_keys
 from mlops_assets.graph.partitions import Partitions, days_between
@@ -65,33 +67,52 @@ def make_landing_sensor(
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = local_time(project)
-        complete, waiting = settled(
-            source.folder.arrivals(), read_cursor(context.cursor), now, settings.settle_seconds
-        )
+        before, looked = read_cursor(context.cursor)
+        arrivals = source.folder.arrivals()
+        complete, waiting = settled(arrivals, before, now, settings.settle_seconds)
         said = sort_in(source, complete, partitions.first_day)
         for line in said:
             context.log.info(line)
         requests: list[dg.RunRequest] = []
-        if unfinished_runs(context.instance, project):
-            said.append(WAITING)
-        elif EVALUATION_SCHEDULE not in paused_schedules(context.instance, project):
-            datasets = DatasetStore(storage)
-            requests = landed_days(context.instance, project, partitions, source, datasets, now)
+        seen = _seen(context.instance, project, partitions, source, now)
+        if seen != looked:  # else nothing can have become of the accepted files since
+            if unfinished_runs(context.instance, project):
+                said.append(WAITING)
+                seen = looked
+            elif EVALUATION_SCHEDULE not in paused_schedules(context.instance, project):
+                datasets = DatasetStore(storage)
+                requests = landed_days(context.instance, project, partitions, source, datasets, now)
         if not requests and not said:
             said.append(f"{len(waiting)} file(s) are not complete yet." if waiting else "No news.")
-        cursor = json.dumps({name: vars(seen) for name, seen in waiting.items()})
+        cursor = json.dumps(
+            {"waiting": {name: vars(file) for name, file in waiting.items()}, "looked": seen}
+        )
         skip = None if requests else "\n".join(said)
         return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=cursor)
 
     return landing_sensor
 
 
-def read_cursor(cursor: str | None) -> dict[str, Seen]:
-    """What the tick before has seen; nothing where it left nothing that can be read."""
+def read_cursor(cursor: str | None) -> tuple[dict[str, Seen], str]:
+    """The files that the tick before has seen, and what else; nothing where that is unreadable."""
     try:
-        return {name: Seen(**seen) for name, seen in json.loads(cursor or "{}").items()}
+        left = json.loads(cursor or "{}")
+        waiting = {name: Seen(**seen) for name, seen in left.get("waiting", {}).items()}
+        return waiting, str(left.get("looked", ""))
     except (ValueError, TypeError, AttributeError):
-        return {}
+        return {}, ""
+
+
+def _seen(
+    instance: dg.DagsterInstance,
+    project: Project,
+    partitions: Partitions,
+    source: LandingSource,
+    now: dt.datetime,
+) -> str:
+    """What the days to ingest follow from, as text."""
+    accepted = hashlib.sha256("\n".join(source.folder.accepted()).encode()).hexdigest()[:16]
+    return f"{seen_of(instance, project)} {partitions.newest_day(now)} {accepted}"
 
 
 def settled(

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.definitions import load_definitions
-from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.keys import asset_key, own_parts
 from mlops_assets.graph.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.graph.reads import Every, layers
 from mlops_assets.graph.runs import unfinished_runs
@@ -24,6 +24,8 @@ from mlops_assets.project import Project, ProjectError
 from mlops_assets.project.workspace import load_named, project_names
 from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.switches import paused_models
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
@@ -51,15 +53,19 @@ def build_history(
     partitions: Partitions,
     instance: dg.DagsterInstance,
     terminal: TextIO | None = None,
+    created: Collection[str] = (),
 ) -> list[str]:
-    """Materialize every missing partition; the reasons of those that failed."""
+    """Materialize every missing partition; the reasons of those that failed.
+
+    `created` are the models that were created while the system ran.
+    """
     terminal = terminal or sys.stderr
     failures: list[str] = []
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
     for title, job_name, keys, definition in steps(project, partitions):
         known = definition.get_partition_keys()
-        missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
+        missing = {key: missing_of(project, key, known, instance, created) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
             print(f"{title}: complete", file=terminal)
@@ -69,6 +75,44 @@ def build_history(
             for (first, last), assets in ranges(missing, definition).items():
                 failures += _run(job, assets, range_tags(first, last), instance, progress)
     return failures
+
+
+def missing_of(
+    project: Project,
+    key: dg.AssetKey,
+    known: Collection[str],
+    instance: dg.DagsterInstance,
+    created: Collection[str],
+) -> set[str]:
+    """The partitions of an asset that are not there, without those that nobody asked for.
+
+    A paused model is not trained, and of a created one nothing is made that lies before what its
+    creation has made.
+    """
+    done = instance.get_materialized_partitions(key)
+    missing = set(known) - done
+    kind, *names = own_parts(project, key)
+    if kind == "models" and paused_models(instance, project).intersection(names):
+        return set()
+    if set(created).intersection(names):
+        return {partition for partition in missing if done and partition > min(done)}
+    return missing
+
+
+def foreign_days(
+    project: Project, instance: dg.DagsterInstance, datasets: DatasetStore
+) -> str | None:
+    """Why the days that an instance knows are not those of a storage; None where they may be."""
+    key = asset_key(project, "observations")
+    known = instance.get_materialized_partitions(key)
+    if not known or known & set(datasets.keys("observations")):
+        return None
+    return (
+        f"the instance in DAGSTER_HOME says that {len(known)} days of {key.to_user_string()} are "
+        f"there, through {max(known)}, but {datasets.storage.root} holds none of them: they are "
+        "those of another project or of a storage that was moved. Set DAGSTER_HOME to a folder of "
+        f"{project.name}'s own, or MLOPS_ROOT to the storage that holds them"
+    )
 
 
 def _run(
@@ -163,12 +207,21 @@ def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> 
     storage = project_storage(base)
     project, _ = Registry(storage).apply(base)
     partitions = make_partitions(project, storage)
+    registry, datasets = Registry(storage), DatasetStore(storage)
+    if problem := foreign_days(project, instance, datasets):
+        return [problem]
     definitions = load_definitions(name)
     end_unfinished_runs(instance, project)
     # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
     with ThreadPoolExecutor(1) as worker:
         building = worker.submit(
-            build_history, project, definitions, partitions, instance, terminal
+            build_history,
+            project,
+            definitions,
+            partitions,
+            instance,
+            terminal,
+            registry.created(),
         )
         try:
             return building.result()

@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.graph.partitions import add_months
-from mlops_assets.project import PROJECT_FILE
 from mlops_tests import clock
 
 REPOSITORY = Path(__file__).parents[1]
+PROJECT_FILE = REPOSITORY / "project.yaml"
 SAMPLE = REPOSITORY / "data" / "retail_demand.parquet"
 DEPARTMENTS = ["PASTRY", "SEAFOOD"]
 MODELS = ["seasonal_naive", "linear", "hist_boosting"]
@@ -54,17 +55,16 @@ def small_environment(folder: Path) -> dict[str, str]:
 
 
 def prepare_instance(folder: Path) -> None:
-    """An instance as `make` sets it up, in `home/` of a folder."""
+    """An instance as it is shipped, in `home/` of a folder."""
     (folder / "home").mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", folder / "home")
+    shutil.copy(SHIPPED, folder / "home")
 
 
 def build_small_history(folder: Path) -> None:
     """A small project, its storage and its instance, with the history built as `make` does."""
     write_small_project(folder / "problem")
-    prepare_instance(folder)
     built = subprocess.run(
-        [sys.executable, "-m", "mlops_assets.cli.history"],
+        [sys.executable, "-m", "mlops_assets", "history"],
         env=small_environment(folder),
         capture_output=True,
         text=True,

@@ -23,6 +23,7 @@ import time_machine
 import yaml
 
 from mlops_assets import load_champion
+from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import run_tags
 from mlops_assets.project import Project, json_schema, load_project
@@ -33,7 +34,6 @@ from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.switches import paused_models
 from mlops_tests.assets.lab import QUIET, keys, reason
-from mlops_tests.small import REPOSITORY
 
 FIXTURE = Path(__file__).parent / "fixtures" / "history_0_1"
 RECORDED: dict[str, Any] = json.loads((FIXTURE / "recorded.json").read_text())
@@ -141,7 +141,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copied(unpacked: Path, to: Path) -> Path:
     shutil.copytree(unpacked, to, dirs_exist_ok=True)
-    settings = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text(encoding="utf-8"))
+    settings = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
     settings["event_log_storage"]["config"]["base_dir"] = str(to / "home")
     (to / "home" / "dagster.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return to

@@ -1,4 +1,4 @@
-"""Conventions of the code, kept by tests: layers, loading, descriptions, defaults."""
+"""Conventions of the code, kept by tests: loading, descriptions, defaults."""
 
 import ast
 import json
@@ -17,8 +17,6 @@ from mlops_assets.project import load_project
 from mlops_tests.small import write_small_project
 
 PACKAGE = Path(mlops_assets.__file__).parent
-LAYERS = ("assets", "jobs", "automation", "graph", "pages", "cli", "definitions")
-ABOVE_RESOURCES = tuple(f"mlops_assets.{layer}" for layer in LAYERS)
 ASSETS = sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key.path)
 
 
@@ -31,19 +29,8 @@ def imports(file: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-def sources(folder: str = "") -> list[Path]:
-    return sorted((PACKAGE / folder).rglob("*.py"))
-
-
-def test_ml_never_imports_dagster_nor_what_lies_above_it() -> None:
-    above = ("dagster", *ABOVE_RESOURCES, "mlops_assets.resources")
-    for file in sources("ml"):
-        assert not [name for name in imports(file) if name.startswith(above)], file
-
-
-def test_resources_import_nothing_that_lies_above_them() -> None:
-    for file in sources("resources"):
-        assert not [name for name in imports(file) if name.startswith(ABOVE_RESOURCES)], file
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def test_private_modules_of_dagster_are_imported_in_one_place() -> None:

@@ -22,8 +22,8 @@ from mlops_assets.graph.partitions import (
     days_between,
     make_partitions,
 )
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
-from mlops_assets.ml.monitoring.quality import Verdict
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -139,7 +139,7 @@ def test_features_by_hand() -> None:
     rows = make_rows()
     rows["units"] = rows["date"].dt.dayofyear.astype(float)
     day = dt.date(2026, 2, 10)  # the 41st of the year
-    made = make_features(project, rows, day, day + dt.timedelta(days=1)).iloc[0]
+    made = make_features(project.feature_plan, rows, day, day + dt.timedelta(days=1)).iloc[0]
     assert (made["units_lag_3"], made["units_lag_7"]) == (38, 34)
     assert made["units_mean_7"] == (32 + 33 + 34 + 35 + 36 + 37 + 38) / 7
     assert made["weekday_mean_2"] == (34 + 27) / 2
@@ -161,7 +161,7 @@ def test_aggregates_by_hand() -> None:
         [(n, "AA", "JFK", 10.0**n) for n in range(6)]  # 1 on the first day, 10 on the second, ...
     )
     day = FLIGHTS_START + dt.timedelta(days=5)
-    made = make_features(project, rows, day, day + dt.timedelta(days=1)).iloc[0]
+    made = make_features(project.feature_plan, rows, day, day + dt.timedelta(days=1)).iloc[0]
     assert made["delay_sum_by_carrier_lag_3"] == 100
     assert made["delay_sum_by_carrier_last_2"] == 110
     assert project.longest_lag == 4
@@ -172,7 +172,7 @@ def test_without_rows_of_a_day_to_come_the_newest_known_ones_are_taken() -> None
     rows = make_rows()
     rows = rows[rows["date"] <= "2026-03-10"]
     day = dt.date(2026, 3, 13)
-    made = rows_to_come(PROJECT, rows, rows.iloc[:0], [day])
+    made = rows_to_come(PROJECT.feature_plan, rows, rows.iloc[:0], [day])
     assert made["inputs_from"].tolist() == ["3 days before"] * 3
     newest = rows[rows["date"] == "2026-03-10"]
     assert sorted(made["promotion"]) == sorted(newest["promotion"])
@@ -214,7 +214,7 @@ def test_alerts_watch_the_days_whose_targets_are_known(
     datasets = DatasetStore(LocalStorage(str(tmp_path)))
     oldest = dt.date(2026, 3, 18) - dt.timedelta(days=PROJECT.schedule.catch_up_days)
     for day in (oldest, oldest - dt.timedelta(days=1)):
-        refused = Verdict(False, "there are no rows")
+        refused = CheckResult(False, "there are no rows")
         CheckStore(datasets).write("observations", str(day), {"rows": refused})
     recent = partitions.last_days(PROJECT.schedule.catch_up_days, NOON)
     assert set(failed_checks(PROJECT, datasets, recent)) <= {str(oldest)}

@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.lazy import np, pd, sklearn, threadpoolctl
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, Metric, score
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.models.training import Fit, FittedWindow, fit_rows, forecast
 from mlops_assets.ml.selection.acceptance import (
     CHECKS,
-    CheckOutcome,
+    judged,
     reproducible,
     sound_forecasts,
     within,
@@ -55,7 +56,7 @@ def accept(
     window: FittedWindow,
     inputs: list[str],
     models: Service,
-) -> dict[str, CheckOutcome]:
+) -> dict[str, CheckResult]:
     """Every acceptance check of a version that is not stored yet, fitted on a window."""
     learning, holdout, fit = window.learning, window.holdout, window.fit
     target = project.columns.target
@@ -76,7 +77,7 @@ def accept(
                 project, model, holdout, window.holdout_from, fit, models
             )
         else:
-            unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
+            unscored = judged(False, "forecasts that are not finite have no score")
             checks |= dict.fromkeys(["beats_baseline", "no_worse_than_in_service"], unscored)
     return {name: checks[name] for name in CHECKS}
 
@@ -88,10 +89,10 @@ def _beats_baseline(
     holdout: pd.DataFrame,
     fit: Fit,
     inputs: list[str],
-) -> CheckOutcome:
+) -> CheckResult:
     baseline = project.model(project.evaluation.baseline)
     if model.name == baseline.name:
-        return CheckOutcome(passed=True, why="it is the baseline itself")
+        return judged(True, "it is the baseline itself")
     target = project.columns.target
     built = FAMILIES[baseline.family].build(
         parse_hyperparameters(baseline.family, baseline.hyperparameters), project.inputs
@@ -115,7 +116,7 @@ def _no_worse(
     holdout_from: dt.date,
     fit: Fit,
     models: Service,
-) -> CheckOutcome:
+) -> CheckResult:
     """Against the version in service, on rows that neither it nor the new version's twin saw."""
     date, target = project.columns.date, project.columns.target
     primary, loss_name = project.evaluation.primary, project.primary_metric.loss_name
@@ -123,7 +124,7 @@ def _no_worse(
     last = holdout[date].max().date()
     card = models.in_service(model.name, project.day_to_come(last))
     if card is None:
-        return CheckOutcome(passed=True, why="no version is in service yet")
+        return judged(True, "no version is in service yet")
     unseen = (holdout[date].dt.date > card.trained_through).to_numpy()
     rows = holdout[unseen]
     twins = (card.holdout_from, card.trained_through) == (holdout_from, last)
@@ -142,11 +143,11 @@ def _no_worse(
             limit = _loss(project, target_numbers(rows[target], project.labels), values)
         except (*DATA_ERRORS, KeyError) as error:
             why = f"not compared: {card.version} cannot forecast the holdout: {error}"
-            return CheckOutcome(passed=True, why=why)
+            return judged(True, why)
         loss = _loss(project, target_numbers(rows[target], project.labels), fit.forecasts[unseen])
     else:
         why = f"not compared: {card.version} itself learned through {card.trained_through}"
-        return CheckOutcome(passed=True, why=why)
+        return judged(True, why)
     return within(
         loss,
         limit * (1 + tolerance),

@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
 from mlops_assets.graph.keys import asset_key, asset_page
 from mlops_assets.lazy import pd
@@ -32,23 +34,23 @@ COLUMNS = (
 SHOWN_VERSIONS, SHOWN_DECISIONS = 20, 20
 
 
-def make_model_registry(project: Project, left_out: Mapping[str, str]) -> dg.AssetsDefinition:
+def make_model_registry(graph: Graph, left_out: Mapping[str, str]) -> dg.AssetsDefinition:
     """The asset `model_registry`; `left_out` says which stored settings could not be used."""
+    project = graph.project
 
     @dg.asset(
-        key=asset_key(project, DATASET),
+        key=graph.key(DATASET),
         group_name=GROUP,
         owners=[project.owner],
         kinds={"pandas", "parquet"},
-        deps=[asset_key(project, "models", model.name) for model in project.models],
+        deps=[*graph.deps(DATASET)],
         retry_policy=RETRY_POLICY,
     )
     def model_registry(
-        context: dg.AssetExecutionContext,
-        datasets: dg.ResourceParam[DatasetStore],
-        models: dg.ResourceParam[ModelStore],
+        context: dg.AssetExecutionContext, readers: dg.ResourceParam[Readers]
     ) -> dg.MaterializeResult[Any]:
         """Every model and version with its state, its metrics, and what was decided and why."""
+        datasets, models = readers.datasets(DATASET, ()), readers.models(DATASET)
         state = registry_state(context.instance, project, models)
         paused = paused_models(context.instance, project)
         table = registry_table(project, paused, datasets, models)
@@ -202,22 +204,7 @@ def registry_metadata(
                 "hyperparameters": "hyperparameters",
             },
         ),
-        "decisions": markdown_table(
-            ["when", "who", "what", "model", "version", "before", "after", "why"],
-            [
-                [
-                    f"{decision.at:%Y-%m-%d %H:%M}",
-                    decision.by,
-                    decision.action.value,
-                    decision.model,
-                    decision.version,
-                    shown(decision.before),
-                    shown(decision.after),
-                    decision.reason,
-                ]
-                for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
-            ],
-        ),
+        "decisions": _audit_trail(decisions),
         "champion": next(
             (
                 str(row["model"])
@@ -228,6 +215,26 @@ def registry_metadata(
         ),
         "versions_stored": int(table["version"].notna().sum()),
     }
+
+
+def _audit_trail(decisions: Sequence[Decision]) -> dg.MarkdownMetadataValue:
+    """The newest decisions, with who took them and why."""
+    return markdown_table(
+        ["when", "who", "what", "model", "version", "before", "after", "why"],
+        [
+            [
+                f"{decision.at:%Y-%m-%d %H:%M}",
+                decision.by,
+                decision.action.value,
+                decision.model,
+                decision.version,
+                shown(decision.before),
+                shown(decision.after),
+                decision.reason,
+            ]
+            for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
+        ],
+    )
 
 
 def _table(frame: "pd.DataFrame", columns: Mapping[str, str]) -> dg.TableMetadataValue:

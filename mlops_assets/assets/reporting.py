@@ -1,5 +1,6 @@
 """How an asset reports partition by partition: each stands alone, and one bad one costs itself."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,6 +70,11 @@ def _in_words(keys: list[str]) -> str:
 def number(value: Any) -> float:
     """A number as metadata shows it, with six significant digits; the store keeps all."""
     return float(f"{value:.6g}")
+
+
+def defined(values: Mapping[str, Any]) -> Metadata:
+    """Of metrics those that have a value, as a ROC AUC has none where all rows are of one class."""
+    return {name: number(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetadataValue:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from mlops_assets.assets.leaderboard import NOBODY, PAUSED, paused_names
 from mlops_assets.assets.model_registry import STATE, registry_state
-from mlops_assets.assets.validation import NOBODY, PAUSED, paused_names
 from mlops_assets.automation.requests import BECAUSE_TAG, make_sensor, range_requests, seen_of
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions

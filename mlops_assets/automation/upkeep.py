@@ -30,14 +30,14 @@ from mlops_assets.automation.staleness import (
     find_missing,
     find_stale,
 )
-from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.keys import asset_key, node_key
 from mlops_assets.graph.partitions import RANGE_END, Partitions
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions, declared
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.model_store import ModelStore, days_in_service
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, days_in_service
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
 
 UPKEEP_SENSOR = "upkeep_sensor"
@@ -246,7 +246,7 @@ def daily_assets(
     """
 
     def name(asset: str) -> str:
-        return asset_key(project, *asset.split("/")).to_user_string()
+        return node_key(project, asset).to_user_string()
 
     def read(node: Node, what: Reads | ReadsVersions) -> ReadsDays | ReadsService:
         model = what.asset.partition("/")[2]
@@ -285,11 +285,16 @@ def _served(
     That is the one in service so many days after their own.
     """
 
-    def served(change: Change) -> Iterable[int]:
+    @cache
+    def cards() -> tuple[list[ModelCard], list[ModelCard]]:
+        """All that there are, and those that are fit to serve, as they are at this look."""
         try:
-            known, fit = models.cards(name), models.fit_to_serve(name)
+            return models.cards(name), models.fit_to_serve(name)
         except StorageError:
-            return ()  # a damaged card is reported by the evaluation of the days that need it
+            return [], []  # a damaged card is reported by the evaluation of the days that need it
+
+    def served(change: Change) -> Iterable[int]:
+        known, fit = cards()
         trained = [
             card
             for card in known

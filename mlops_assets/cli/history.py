@@ -20,8 +20,8 @@ from mlops_assets.graph.partitions import Partitions, make_partitions, range_tag
 from mlops_assets.graph.reads import Every, layers
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
-from mlops_assets.project import Project, ProjectError
-from mlops_assets.project.workspace import load_named, project_names
+from mlops_assets.project import Project
+from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -177,16 +177,8 @@ class Progress:
         print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", file=self.terminal)
 
 
-def main() -> int:
-    """Build the history of the projects of the workspace; 1 when a partition failed."""
-    if not os.environ.get("DAGSTER_HOME"):
-        print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
-        return 2
-    try:
-        names = project_names()
-    except ProjectError as error:
-        print(error, file=sys.stderr)
-        return 2
+def build_all(names: Sequence[str]) -> int:
+    """Build the history of projects of the workspace; 1 when a partition failed."""
     failures: list[str] = []
     # Dagster captures standard output and error while a run lasts; progress goes past it.
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
@@ -227,9 +219,5 @@ def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> 
             return building.result()
         except KeyboardInterrupt:
             end_unfinished_runs(instance, project)
-            print("\nInterrupted; `make history` goes on from here.", file=terminal)
+            print("\nInterrupted; `mlops-assets history` goes on from here.", file=terminal)
             os._exit(130)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

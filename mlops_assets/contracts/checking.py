@@ -1,7 +1,6 @@
 """What there is to check of a settings file or a plugin module, and what is wrong with it."""
 
 import datetime as dt
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from mlops_assets.contracts.contracts import (
     source_problems,
     split_problems,
 )
-from mlops_assets.project import PROJECT_FILE, Project, load_project
+from mlops_assets.project import Project, load_project
+from mlops_assets.project.folders import settings_file
 from mlops_assets.project.plugin_loader import plugins_in_use, use_plugins
 from mlops_assets.resources.sources import SourceError, make_source
 
@@ -68,7 +68,7 @@ def _source_problems(project: Project) -> Iterator[str]:
 
 def contracts(target: str = "") -> Iterator[Contract]:
     """What there is to check of a target. ProjectError or PluginError when it cannot be loaded."""
-    file = Path(target or os.environ.get("MLOPS_PROJECT") or PROJECT_FILE)
+    file = Path(target) if target else settings_file()
     project = None
     if file.suffix in {".yaml", ".yml"}:
         project = load_project(file)

@@ -13,11 +13,15 @@ def asset_key(project: Project, *parts: str) -> dg.AssetKey:
     return dg.AssetKey([*_prefix(project), *parts])
 
 
+def node_key(project: Project, asset: str) -> dg.AssetKey:
+    """The key of an asset as declarations name it: `models/linear`."""
+    return asset_key(project, *asset.split("/"))
+
+
 def daily_keys(project: Project) -> list[dg.AssetKey]:
     """The keys of the daily assets, each after those that it reads."""
     nodes = declared(project).values()
-    daily = (node.asset for node in nodes if node.every is Every.DAY)
-    return [asset_key(project, *asset.split("/")) for asset in daily]
+    return [node_key(project, node.asset) for node in nodes if node.every is Every.DAY]
 
 
 def own_parts(project: Project, key: dg.AssetKey) -> list[str]:

@@ -108,9 +108,6 @@ def layers(project: Project) -> list[list[Node]]:
 
 
 def _nodes(project: Project) -> Iterator[Node]:
-    names = [model.name for model in project.models]
-    window = project.champion.window_days
-    ahead = project.days_ahead
     yield Node(
         "observations",
         (Reads("observations", range(project.quality.window_days + 1)),),
@@ -122,61 +119,8 @@ def _nodes(project: Project) -> Iterator[Node]:
         yield _model(model)
     for model in project.models:
         yield _validation(project, model)
-    yield Node(
-        "leaderboard",
-        (
-            *(Reads(f"validation/{name}", range(LONG)) for name in names),
-            Reads("leaderboard", range(BOARDS_SHOWN), shown=True),
-        ),
-        needs_model=True,
-    )
-    yield Node(
-        "champion",
-        (
-            *(Reads(f"validation/{name}", range(window)) for name in names),
-            *(ReadsVersions(name, ahead) for name in names),
-            Reads("champion", EVER[1:]),  # the newest before, mostly of the day before
-        ),
-        again=Again.NEVER,  # who was live on a day is a fact, whatever is learned of it later
-        needs_model=True,
-    )
-    yield Node(
-        "forecast",
-        (
-            Reads("champion"),
-            Reads("observations", sorted({*_days_of_next(project), *range(window)})),
-            *(Reads(f"validation/{name}", range(window), champion=True) for name in names),
-            *(ReadsVersions(name, ahead, champion=True) for name in names),
-            Reads("forecast", range(1, window + ahead)),  # what was issued for the window
-        ),
-        again=Again.NEWEST,  # what was forecast for a day that is over has been read by others
-        needs_model=True,
-    )
-    yield Node(
-        "drift",
-        (
-            Reads("champion"),
-            Reads("features", range(project.drift.window_days)),
-            Reads("features", EVER, shown=True),  # what the version learned from, as stored now
-            *(ReadsVersions(name, champion=True) for name in names),
-            *(
-                Reads(asset, range(CHECKS_SHOWN), shown=True)
-                for asset in ["observations", "drift", *(f"validation/{name}" for name in names)]
-            ),
-        ),
-        again=Again.NEWEST,  # an alarm of a day that is over would come too late to act on
-        needs_model=True,
-    )
-    yield Node(
-        "model_registry",
-        (
-            *(ReadsVersions(name) for name in names),
-            Reads("leaderboard", EVER),
-            Reads("champion", EVER),
-        ),
-        Every.PROJECT,
-        Again.NEWEST,
-    )
+    yield from _compared(project)
+    yield from _served(project)
 
 
 def _model(model: ModelSettings) -> Node:
@@ -210,6 +154,84 @@ def _validation(project: Project, model: ModelSettings) -> Node:
     )
 
 
+def _compared(project: Project) -> Iterator[Node]:
+    """What sets the models side by side."""
+    names = [model.name for model in project.models]
+    yield Node(
+        "leaderboard",
+        (
+            *(Reads(f"validation/{name}", range(LONG)) for name in names),
+            Reads("leaderboard", range(BOARDS_SHOWN), shown=True),
+        ),
+        needs_model=True,
+    )
+    yield Node(
+        "champion",
+        (
+            *(Reads(f"validation/{name}", range(project.champion.window_days)) for name in names),
+            *(ReadsVersions(name, project.days_ahead) for name in names),
+            Reads("champion", EVER[1:]),  # the newest before, mostly of the day before
+        ),
+        again=Again.NEVER,  # who was live on a day is a fact, whatever is learned of it later
+        needs_model=True,
+    )
+
+
+def _served(project: Project) -> Iterator[Node]:
+    """What comes of the champion, and what is told of all models."""
+    names = [model.name for model in project.models]
+    yield Node(
+        "forecast",
+        (
+            Reads("champion"),
+            Reads("observations", days_before_next(project)),
+            *(ReadsVersions(name, project.days_ahead, champion=True) for name in names),
+            *_intervals(project),
+        ),
+        again=Again.NEWEST,  # what was forecast for a day that is over has been read by others
+        needs_model=True,
+    )
+    yield Node(
+        "drift",
+        (
+            Reads("champion"),
+            Reads("features", range(project.drift.window_days)),
+            Reads("features", EVER, shown=True),  # what the version learned from, as stored now
+            *(ReadsVersions(name, champion=True) for name in names),
+            *(
+                Reads(asset, range(CHECKS_SHOWN), shown=True)
+                for asset in ["observations", "drift", *(f"validation/{name}" for name in names)]
+            ),
+        ),
+        again=Again.NEWEST,  # an alarm of a day that is over would come too late to act on
+        needs_model=True,
+    )
+    yield Node(
+        "model_registry",
+        (
+            *(ReadsVersions(name) for name in names),
+            Reads("leaderboard", EVER),
+            Reads("champion", EVER),
+        ),
+        Every.PROJECT,
+        Again.NEWEST,
+    )
+
+
+def _intervals(project: Project) -> list[Reads]:
+    """What the intervals of forecasts are made from; a probability says itself how sure it is."""
+    if project.labels:
+        return []
+    window = project.champion.window_days
+    return [
+        *(
+            Reads(f"validation/{model.name}", range(window), champion=True)
+            for model in project.models
+        ),
+        Reads("forecast", range(1, window + project.days_ahead)),  # issued for days of the window
+    ]
+
+
 def _learned(project: Project) -> range:
     """The days that a month's models learn from."""
     window = project.training_window
@@ -218,6 +240,11 @@ def _learned(project: Project) -> range:
     return range(1, window.reach_months * LONGEST_MONTH + 1)
 
 
-def _days_of_next(project: Project) -> list[int]:
-    """The days that the features of the day to come read, counted from the day before it."""
-    return [days - project.days_ahead for days in project.days_read if days >= project.days_ahead]
+def days_before_next(project: Project) -> list[int]:
+    """The days whose rows the forecasts for the day to come need, counted from the day itself.
+
+    For the features of that day, and for the trailing coverage of intervals.
+    """
+    ahead = project.days_ahead
+    features = (days - ahead for days in project.days_read if days >= ahead)
+    return sorted({0, *features, *([] if project.labels else range(project.champion.window_days))})

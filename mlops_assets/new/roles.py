@@ -18,12 +18,10 @@ from mlops_assets.new.inference.facts import (
 from mlops_assets.new.inference.inputs import Columns, choose_inputs
 from mlops_assets.new.inference.row_kinds import Rows, find_rows
 from mlops_assets.new.targets import values_of
-from mlops_assets.new.wishes import Wishes
+from mlops_assets.new.wishes import KEEP, REDUCTIONS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import Sample, read_sample
 
-KEEP = "none"  # the answer that leaves rows as they are
-REDUCTIONS = ("sum", "mean", "median", "min", "max")
 HOURS = 24
 NEARLY_ALL = 0.9
 

@@ -67,7 +67,7 @@ def test_features_and_forecasts_are_those_of_what_was_known_three_days_before(la
         known = rows[rows["date"] <= newest]
         of_day = rows[rows["date"] == key].reset_index(drop=True)
         blind = of_day.assign(units=np.nan)
-        made = make_features(project, known, day, day + dt.timedelta(days=1), blind)
+        made = make_features(project.feature_plan, known, day, day + dt.timedelta(days=1), blind)
         stored = lab.datasets.read("features", [key])
         pd.testing.assert_frame_equal(
             stored.drop(columns="units"), made.drop(columns="units"), check_dtype=False

@@ -18,8 +18,8 @@ from mlops_assets.automation.retraining import (
 )
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import days_between, run_tags
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.monitoring.performance import persistent
-from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.switches import retraining_schedule_name
 from mlops_tests.assets.lab import QUIET, Lab, keys, make_rows
@@ -83,7 +83,10 @@ def test_days_of_an_older_version_do_not_count(shifted: Lab) -> None:
 def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
     [*_, card] = lab.models.cards("linear")
     days = keys("2026-03-27", "2026-03-31")
-    found = {"inputs": Verdict(False, "unit_price has tripled"), "multivariate": Verdict(False, "")}
+    found = {
+        "inputs": CheckResult(False, "unit_price has tripled"),
+        "multivariate": CheckResult(False, ""),
+    }
     for day in days:
         row = {"date": pd.Timestamp(day), "model": "linear", "version": card.version}
         lab.datasets.write("drift", day, pd.DataFrame([row]))
@@ -94,7 +97,7 @@ def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
 
     why = "failed on 5 of the last 5 days: inputs: unit_price has tripled"
     assert drifted() == [Degradation("linear", why)]
-    only = {"inputs": Verdict(True, ""), "multivariate": Verdict(False, "")}
+    only = {"inputs": CheckResult(True, ""), "multivariate": CheckResult(False, "")}
     CheckStore(lab.datasets).write("drift", days[-1], only)
     assert not drifted(), "what the metric does not depend on warns alone"
 

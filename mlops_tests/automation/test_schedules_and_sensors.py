@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from mlops_assets.assets.leaderboard import PAUSED
 from mlops_assets.assets.model_registry import STATE, registry_state
-from mlops_assets.assets.validation import PAUSED
 from mlops_assets.automation.months import cadence_months, missing_months
 from mlops_assets.automation.registry import make_registry_sensor, stale_registry
 from mlops_assets.automation.schedules import make_schedules

@@ -17,6 +17,8 @@ from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage, Storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.assets.lab import make_settings
+from mlops_tests.commands import command
+from mlops_tests.servers import free_ports
 
 # one month to learn from, and this month's days in service: the least that has every layer
 FIRST_DAY = add_months(dt.datetime.now(dt.UTC).date(), -1) - dt.timedelta(days=7)
@@ -175,10 +177,15 @@ def test_days_of_another_project_are_not_taken_for_its_own(builder: Builder) -> 
     assert history.foreign_days(builder.project, builder.instance, datasets) is None
 
 
-def test_without_a_place_for_the_instance_nothing_is_built(
+def test_without_settings_nothing_is_built_and_what_makes_some_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    assert history.main() == 2
-    assert "DAGSTER_HOME is not set" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    for name in ("history", "run", "serve"):
+        assert command(name, *(["--port", free_ports()] if name != "history" else [])) == 1
+        told = capsys.readouterr().err
+        assert f"cannot read the settings {tmp_path}/project.yaml" in told
+        assert "mlops-assets new TABLE" in told
+        assert "MLOPS_PROJECT" in told
     assert not os.listdir(tmp_path)

@@ -16,7 +16,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
-from mlops_assets.cli.check import main
 from mlops_assets.contracts import contracts
 from mlops_assets.ml.features.custom_features import FEATURES, Feature
 from mlops_assets.ml.metrics.metric import Metric
@@ -24,6 +23,7 @@ from mlops_assets.ml.models.families import Family, Hyperparameters, Inputs, NoH
 from mlops_assets.ml.models.splits import SPLITS, Split, Window
 from mlops_assets.project import ColumnSettings
 from mlops_assets.project.plugin_loader import use_plugins
+from mlops_tests.commands import command
 
 
 class Bent(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -388,7 +388,7 @@ def test_the_command_says_what_is_wrong_and_where(
     file = tmp_path / "ideas.py"
     file.write_text(BROKEN)
     try:
-        assert main([str(file)]) == 1
+        assert command("check", file) == 1
     finally:
         use_plugins(tmp_path, [])
     assert capsys.readouterr().out.splitlines() == [
@@ -401,11 +401,11 @@ def test_the_command_says_what_is_wrong_and_where(
 def test_the_command_names_a_target_that_cannot_be_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path / "project.yaml")]) == 1
-    assert "cannot read the settings" in capsys.readouterr().out
-    assert main(["no_such_module"]) == 1
-    assert "there is no plugin 'no_such_module'" in capsys.readouterr().out
-    assert main([]) == 0
+    assert command("check", tmp_path / "project.yaml") == 1
+    assert "cannot read the settings" in capsys.readouterr().err
+    assert command("check", "no_such_module") == 1
+    assert "there is no plugin 'no_such_module'" in capsys.readouterr().err
+    assert command("check") == 0
     assert "nothing to check" in capsys.readouterr().out
 
 

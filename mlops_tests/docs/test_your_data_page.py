@@ -10,8 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
-
 from mlops_assets.new.__main__ import _parser
+
 from mlops_assets.project import load_project
 from mlops_tests import clock
 from mlops_tests.small import REPOSITORY

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from mlops_assets.new.__main__ import main
 from mlops_assets.project import FileSettings, ReplaySettings, SqlSettings
 from mlops_tests.new.tables import (
     YESTERDAY,
@@ -17,6 +16,7 @@ from mlops_tests.new.tables import (
     days_up_to,
     flights,
     hours,
+    main,
     make,
     settings,
     shops,

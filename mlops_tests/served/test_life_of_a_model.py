@@ -18,7 +18,6 @@ import yaml
 
 from mlops_assets import load_champion
 from mlops_assets.graph.partitions import month_of
-from mlops_assets.project import PROJECT_FILE
 from mlops_tests.browsing import (
     COLOURED_PIXELS,
     PAGE_SECONDS,
@@ -30,7 +29,7 @@ from mlops_tests.browsing import (
     wait_for,
     yesterday,
 )
-from mlops_tests.small import prepare_instance, small_environment
+from mlops_tests.small import PROJECT_FILE, prepare_instance, small_environment
 
 NAME = "challenger"
 WEEKS = 22
@@ -75,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_project(folder / "problem")
     prepare_instance(folder)
     subprocess.run(
-        [sys.executable, "-m", "mlops_assets.cli.history"],
+        [sys.executable, "-m", "mlops_assets", "history"],
         env=small_environment(folder),
         check=True,
         capture_output=True,

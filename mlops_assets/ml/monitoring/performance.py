@@ -11,6 +11,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
 
 from mlops_assets.lazy import np, pd, scipy
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.metrics.metric import (
     DENOMINATOR,
     NUMERATOR,
@@ -25,9 +26,8 @@ from mlops_assets.ml.metrics.metric import (
     term_sums,
 )
 from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.monitoring.monitoring_settings import PerformanceSettings, ReactionSettings
 from mlops_assets.ml.monitoring.robust import IntArray, robust_deviation, usual_middle
-from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import PerformanceSettings, ReactionSettings
 
 BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 
@@ -161,7 +161,7 @@ def judge_days(
     days: Sequence[dt.date],
     *,
     against_baseline: bool,
-) -> dict[str, dict[str, Verdict]]:
+) -> dict[str, dict[str, CheckResult]]:
     """Every check of each day that has facts, by key and name.
 
     `facts` are as from `daily_facts`, of these days and of those before them that there are. Each
@@ -171,7 +171,7 @@ def judge_days(
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
     parts = _slice_days(metric, facts, calendar)
-    verdicts: dict[str, dict[str, Verdict]] = {}
+    verdicts: dict[str, dict[str, CheckResult]] = {}
     for day in days:
         now = calendar.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0]
         if now < 0 or not total.rows[now]:
@@ -311,8 +311,8 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 
 
 def allow_incomplete(
-    settings: PerformanceSettings, verdicts: Mapping[str, Verdict], completeness: float | None
-) -> dict[str, Verdict]:
+    settings: PerformanceSettings, verdicts: Mapping[str, CheckResult], completeness: float | None
+) -> dict[str, CheckResult]:
     """The verdicts of a day, its loss not held against the model where rows are still to come."""
     limits = verdicts[LIMITS]
     if completeness is None or completeness >= settings.min_completeness or limits.passed:
@@ -342,44 +342,44 @@ def _past(
     return _Past(values[window][known], daily.weekdays[window][known])
 
 
-def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> Verdict:
+def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> CheckResult:
     why = f"not judged: it has no value, or fewer than {settings.min_days} days before it have one"
-    return Verdict(True, why, value=value if math.isfinite(value) else None)
+    return CheckResult(True, why, value=value if math.isfinite(value) else None)
 
 
-def _limits(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _limits(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     name, value = daily.metric.loss_name, float(daily.loss[now])
     past = _past(settings, daily, daily.loss, now)
     if past is None or not math.isfinite(value):
         return _not_judged(settings, value)
     # ratios of losses are alike on good and bad weekdays, so the spread is that of logarithms
     if (past.values <= 0).any():
-        return Verdict(True, "not judged: a day before it has no loss", value=value)
+        return CheckResult(True, "not judged: a day before it has no loss", value=value)
     usual = usual_middle(np.log(past.values), past.weekdays, int(daily.weekdays[now]))
     high = _highest_loss(settings, *usual, settings.width)
     error = float(daily.standard_error[now])
     sure = f" (standard error over its rows {error:.2g})" if math.isfinite(error) else ""
     said = f"{name} is {value:.4g}{sure}, usual on that weekday is up to {high:.4g}"
     if value <= high:
-        return Verdict(True, said, value=value, high=high)
+        return CheckResult(True, said, value=value, high=high)
     why = (
         f"{said}; see which slices and rows are worst and whether the checks of observations "
         "and drift failed; a single day such as a holiday passes by itself"
     )
-    return Verdict(False, why, value=value, high=high)
+    return CheckResult(False, why, value=value, high=high)
 
 
-def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value, error, days = daily.against_baseline(now)
     if not math.isfinite(value) or not math.isfinite(error):
-        return Verdict(True, f"not judged: {days} of the last {WEEK} days are common to both")
+        return CheckResult(True, f"not judged: {days} of the last {WEEK} days are common to both")
     high = float(scipy.stats.t.ppf(settings.confidence, days - 1)) * error
     name = daily.metric.loss_name
     said = f"{name} less the baseline's is {value:.4g} over {days} days, chance explains {high:.4g}"
     if value <= high:
-        return Verdict(True, said, value=value, high=high)
+        return CheckResult(True, said, value=value, high=high)
     why = f"{said}: the model is surely worse; train it again, or retire what serves"
-    return Verdict(False, why, value=value, high=high)
+    return CheckResult(False, why, value=value, high=high)
 
 
 def _highest_loss(
@@ -394,7 +394,7 @@ def _largest_bias(settings: PerformanceSettings, past: _Past, width: float) -> f
     return max(width * robust_deviation(past.values), settings.least_bias)
 
 
-def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value = float(daily.bias[now])
     past = _past(settings, daily, daily.bias, now - WEEK + 1)
     if past is None or not math.isfinite(value):
@@ -406,12 +406,12 @@ def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
         f"actuals, usual {high:.1%}"
     )
     if abs(value) <= high:
-        return Verdict(True, said, value=value, low=-high, high=high)
+        return CheckResult(True, said, value=value, low=-high, high=high)
     why = f"{said}; the level has changed: train through yesterday once it is known to last"
-    return Verdict(False, why, value=value, low=-high, high=high)
+    return CheckResult(False, why, value=value, low=-high, high=high)
 
 
-def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value = float(daily.coverage[now])
     past = _past(settings, daily, daily.coverage, now)
     if past is None or not math.isfinite(value):
@@ -420,22 +420,22 @@ def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict
     low = middle - max(settings.width * deviation, settings.least_width * middle)
     said = f"the intervals hold {value:.1%} of the actuals, usual on that weekday is {low:.1%}"
     if value >= low:
-        return Verdict(True, f"{said} or more", value=value, low=low)
+        return CheckResult(True, f"{said} or more", value=value, low=low)
     why = f"{said} or more; plan with wider margins until the checks pass again"
-    return Verdict(False, why, value=value, low=low)
+    return CheckResult(False, why, value=value, low=low)
 
 
-def _slices(settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int) -> Verdict:
+def _slices(settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int) -> CheckResult:
     """Of the slice that exceeds its limit by most; the limits are widened for their number."""
     judged = sorted(_slice_shares(settings, parts, now), reverse=True)
     if not judged:
-        return Verdict(True, "not judged: no slice has enough days before it")
+        return CheckResult(True, "not judged: no slice has enough days before it")
     share, said, _ = judged[0]
     if share <= 1:
-        return Verdict(True, f"every slice is as usual; nearest: {said}", value=share, high=1.0)
+        return CheckResult(True, f"every slice is as usual; nearest: {said}", value=share, high=1.0)
     names = dict.fromkeys(name for share, _, name in judged if share > 1)
     why = f"{said}; above a limit: {', '.join(names)}; look at their rows of the week"
-    return Verdict(False, why, value=share, high=1.0)
+    return CheckResult(False, why, value=share, high=1.0)
 
 
 def _slice_shares(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.monitoring.performance import (
     BASELINE,
@@ -21,7 +22,6 @@ from mlops_assets.ml.monitoring.performance import (
     judge_days,
     standard_errors,
 )
-from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import PerformanceSettings
 
 DAYS, ROWS = 84, 40
@@ -50,16 +50,16 @@ def make_forecasts(seed: int = 0, *, noise: float = 3.0) -> pd.DataFrame:
     )
 
 
-def judge(forecasts: pd.DataFrame, *days: dt.date) -> dict[str, dict[str, Verdict]]:
+def judge(forecasts: pd.DataFrame, *days: dt.date) -> dict[str, dict[str, CheckResult]]:
     facts = daily_facts(WMAPE, forecasts, ["department"])
     return judge_days(PerformanceSettings(), WMAPE, facts, days or [LAST], against_baseline=True)
 
 
-def last_day(forecasts: pd.DataFrame) -> dict[str, Verdict]:
+def last_day(forecasts: pd.DataFrame) -> dict[str, CheckResult]:
     return judge(forecasts)[str(LAST)]
 
 
-def failed(verdicts: dict[str, Verdict]) -> set[str]:
+def failed(verdicts: dict[str, CheckResult]) -> set[str]:
     return {name for name, verdict in verdicts.items() if not verdict.passed}
 
 

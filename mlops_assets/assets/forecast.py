@@ -167,7 +167,7 @@ def _champions(
             )
             continue
         try:
-            day = project.due_from(day_of(key))
+            day = project.day_to_come(day_of(key))
             card = serving(fit_to_serve(names[key]), day)
         except DATA_ERRORS as error:
             outcomes[key] = error
@@ -190,7 +190,7 @@ def _inputs(
     from mlops_assets.assets.observations_type import prepared
 
     date, target = project.columns.date, project.columns.target
-    days = [project.due_from(day_of(key)) for key in keys]
+    days = [project.day_to_come(day_of(key)) for key in keys]
     end = days[-1] + dt.timedelta(days=1)
     planned = source.read(days[0], end)
     # the target of a day to come is unknown, even where the source has it already
@@ -232,7 +232,7 @@ def _forecasts(
 
 def _next(project: Project, key: str) -> str:
     """The day to come of a key."""
-    return str(project.due_from(day_of(key)))
+    return str(project.day_to_come(day_of(key)))
 
 
 class _History:

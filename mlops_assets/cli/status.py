@@ -85,7 +85,7 @@ def status(
 
 def _behind(project: Project, day: str) -> str:
     """How far the newest evaluated day is behind the newest that could be."""
-    late = (project.newest_due_day() - dt.date.fromisoformat(day)).days
+    late = (project.today() - project.day_to_come(dt.date.fromisoformat(day))).days
     return f", {late} day{'s' * (late > 1)} behind; {BUILD}" if late > 0 else ""
 
 

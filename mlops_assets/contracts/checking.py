@@ -53,7 +53,8 @@ class Contract:
 def _source_problems(project: Project) -> Iterator[str]:
     """The problems of a project's source, over its first week."""
     source = make_source(project)
-    first, last = project.first_day, project.newest_due_day()
+    last = project.today() - dt.timedelta(days=project.days_ahead)
+    first = project.first_day
     try:
         if span := source.span():
             first, last = span

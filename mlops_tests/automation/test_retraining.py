@@ -18,7 +18,7 @@ from mlops_assets.automation.retraining import (
     trainings,
 )
 from mlops_assets.definitions import make_definitions
-from mlops_assets.graph.partitions import run_tags
+from mlops_assets.graph.partitions import days_between, run_tags
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule
 from mlops_assets.project import ReactionSettings
@@ -44,6 +44,11 @@ def test_a_degradation_is_persistent_with_enough_days_and_the_newest(
     assert bool(rule.persistent(failed, TODAY - dt.timedelta(days=1))) is holds
 
 
+def last_days(lab: Lab, today: dt.date) -> list[str]:
+    """The days that a reaction looks at."""
+    return days_between(today - dt.timedelta(days=lab.project.reactions.days), today)
+
+
 @pytest.fixture
 def shifted(lab: Lab) -> Lab:
     """Demand is three times as high from 28 March on, and both models were evaluated."""
@@ -59,7 +64,8 @@ def shifted(lab: Lab) -> Lab:
 
 def test_a_shift_that_stays_is_a_degradation_and_one_day_of_it_is_not(shifted: Lab) -> None:
     def found(today: dt.date) -> dict[str, str]:
-        degraded = degraded_models(shifted.project, shifted.datasets, shifted.models, today)
+        days = last_days(shifted, today)
+        degraded = degraded_models(shifted.project, shifted.datasets, shifted.models, days)
         return {degradation.model: degradation.why for degradation in degraded}
 
     assert not found(dt.date(2026, 3, 29)), "one bad day"
@@ -74,7 +80,8 @@ def test_days_of_an_older_version_do_not_count(shifted: Lab) -> None:
     for day in keys("2026-03-27", "2026-03-30"):
         rows = shifted.datasets.read("validation/linear", [day])
         shifted.datasets.write("validation/linear", day, rows.assign(version="older"))
-    found = degraded_models(shifted.project, shifted.datasets, shifted.models, TODAY)
+    days = last_days(shifted, TODAY)
+    found = degraded_models(shifted.project, shifted.datasets, shifted.models, days)
     assert "linear" not in {degradation.model for degradation in found}
 
 
@@ -91,7 +98,7 @@ def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
         CheckStore(lab.datasets).write("drift", day, found)
 
     def drifted() -> list[Degradation]:
-        return drifted_models(lab.project, lab.datasets, lab.models, TODAY)
+        return drifted_models(lab.project, lab.datasets, lab.models, days)
 
     why = "failed on 5 of the last 5 days: inputs: unit_price has tripled"
     assert drifted() == [Degradation("linear", why)]
@@ -101,7 +108,9 @@ def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
 
 
 def asked(lab: Lab) -> list[dg.RunRequest]:
-    return trainings(lab.instance, lab.project, lab.datasets, lab.models, DEGRADED, NOW)
+    return trainings(
+        lab.instance, lab.project, lab.datasets, lab.models, DEGRADED, "2026-03-31", NOW
+    )
 
 
 def test_a_degraded_model_is_trained_through_yesterday_and_the_run_says_why(lab: Lab) -> None:
@@ -171,4 +180,6 @@ def test_a_paused_or_manual_model_is_left_alone(lab: Lab, monkeypatch: pytest.Mo
     project = lab.project
     manual = [model.model_copy(update={"cadence": "manual"}) for model in project.models]
     project = project.with_models(manual)
-    assert not trainings(lab.instance, project, lab.datasets, lab.models, DEGRADED, NOW)
+    assert not trainings(
+        lab.instance, project, lab.datasets, lab.models, DEGRADED, "2026-03-31", NOW
+    )

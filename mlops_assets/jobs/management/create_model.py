@@ -169,7 +169,8 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
     ):
         for start, end in ranges({key: wanted}, partitions.monthly):
             manager.run(definitions, retrain_job_name(name), [key], start, end)
-    days = days_between(first, base.due_end(today))
+    newest = partitions.newest_day()
+    days = [] if newest is None else days_between(first, newest + dt.timedelta(days=1))
     manager.evaluate(definitions, [asset_key(base, "validation", name)], days)
     manager.rank(definitions, days)
     manager.refresh_registry(definitions)

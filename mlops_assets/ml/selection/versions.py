@@ -56,5 +56,16 @@ def previous_version(versions: Sequence[V], version: V) -> V | None:
     return versions[position - 1] if position else None
 
 
+def days_in_service(versions: Sequence[V], version: V) -> tuple[dt.date, dt.date | None]:
+    """The first day that a version fit to serve serves, and the first one that a later one does.
+
+    The second is None where it goes on serving; where it is no later than the first, no day is
+    left to it.
+    """
+    names = [one.version for one in versions]
+    later = versions[names.index(version.version) + 1 :]
+    return version.serves_from, min((other.serves_from for other in later), default=None)
+
+
 def _data(version: TrainedVersion) -> dt.date:
     return version.trained_through

@@ -19,11 +19,12 @@ from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.training_set import make_training_set
 from mlops_assets.assets.validation import make_validation_assets
 from mlops_assets.automation.alerts import make_alert_sensor, make_alerts_asset
-from mlops_assets.automation.catching_up import make_sensors
 from mlops_assets.automation.landing import make_landing_sensor
 from mlops_assets.automation.late_data import make_late_data_sensor
+from mlops_assets.automation.registry import make_registry_sensor
 from mlops_assets.automation.retraining import make_reaction_sensors
 from mlops_assets.automation.schedules import make_schedules
+from mlops_assets.automation.upkeep import make_upkeep_sensor
 from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.graph.reads import declared
 from mlops_assets.jobs.backtest import make_backtest_job
@@ -74,10 +75,11 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             *make_management_jobs(base, project.models, storage, make_definitions),
             make_backtest_job(project),
         ],
-        schedules=make_schedules(project),
+        schedules=make_schedules(project, partitions),
         sensors=[
-            *make_sensors(project, partitions, jobs, models),
-            *make_reaction_sensors(project, jobs, storage),
+            make_upkeep_sensor(project, partitions, jobs, models),
+            make_registry_sensor(project, partitions, jobs, models),
+            *make_reaction_sensors(project, partitions, jobs, storage),
             make_landing_sensor(project, landing, partitions, jobs, storage)
             if isinstance(landing := project.source, LandingSettings)
             else make_late_data_sensor(project, partitions, jobs, storage),

@@ -115,8 +115,7 @@ def test_schedules_and_sensors_are_on() -> None:
     assert {s.default_status for s in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "alert_sensor",
-        "catch_up_sensor",
-        "refresh_sensor",
+        "upkeep_sensor",
         "registry_sensor",
         "performance_sensor",
         "late_data_sensor",

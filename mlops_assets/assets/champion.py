@@ -24,13 +24,14 @@ from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import Metric
 from mlops_assets.ml.selection.gate import Evidence, Rule, compare, paired_losses
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.pages.charts import interval_chart
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION, Record, live_record, newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action, Pin
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 EVIDENCE = "champion_evidence"
 
@@ -89,7 +90,7 @@ def record_pin(
         raise ValueError("give pin or unpin, not both")
     if len(keys) > 1:
         raise ValueError(f"a pin is set on one day, not on {len(keys)} at a time")
-    first = project.due_from(day_of(keys[0]))
+    first = project.day_to_come(day_of(keys[0]))
     before = models.decisions.pin_on(first)
     shared: dict[str, Any] = {
         "by": config.by,
@@ -217,7 +218,7 @@ class Judge:
         `live_on_day` is the record by which there was a champion on the day: the same one, unless
         targets are known late. The champion that may be replaced is that of `before`.
         """
-        tomorrow = self.project.due_from(day)
+        tomorrow = self.project.day_to_come(day)
         live = self.live(before)
         since, why = str(day), "the first champion, by the settings"
         if before is not None:
@@ -260,7 +261,7 @@ class Judge:
         evidence: list[Evidence],
     ) -> tuple[str, str]:
         """Who is champion next, by what is known of a day, and why if that is news."""
-        pin = self.models.decisions.pin_on(self.project.due_from(day))
+        pin = self.models.decisions.pin_on(self.project.day_to_come(day))
         if pin is not None and pin.model in ready:
             until = Pin.model_validate(pin.after).until
             ends = f" until {until}" if until else ""

@@ -24,12 +24,13 @@ from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 GROUP = "serving"
 DATASET = "forecast"
@@ -166,7 +167,7 @@ def _champions(
             )
             continue
         try:
-            day = project.due_from(day_of(key))
+            day = project.day_to_come(day_of(key))
             card = serving(fit_to_serve(names[key]), day)
         except DATA_ERRORS as error:
             outcomes[key] = error
@@ -189,7 +190,7 @@ def _inputs(
     from mlops_assets.assets.observations_type import prepared
 
     date, target = project.columns.date, project.columns.target
-    days = [project.due_from(day_of(key)) for key in keys]
+    days = [project.day_to_come(day_of(key)) for key in keys]
     end = days[-1] + dt.timedelta(days=1)
     planned = source.read(days[0], end)
     # the target of a day to come is unknown, even where the source has it already
@@ -231,7 +232,7 @@ def _forecasts(
 
 def _next(project: Project, key: str) -> str:
     """The day to come of a key."""
-    return str(project.due_from(day_of(key)))
+    return str(project.day_to_come(day_of(key)))
 
 
 class _History:

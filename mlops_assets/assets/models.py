@@ -29,7 +29,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.training_set import read_window
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
@@ -77,7 +77,7 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
         try:
             hyperparameters = parse_hyperparameters(model.family, values)
             family.check(hyperparameters, project.inputs)
-            through = parse_through(config.through, project, project.today(), months)  # type: ignore[attr-defined]
+            through = parse_through(config.through, project, graph.partitions.newest_day(), months)  # type: ignore[attr-defined]
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         datasets, models = readers.datasets(asset, months), readers.models(asset)
@@ -159,22 +159,27 @@ def hyperparameters_form(family: str, defaults: Mapping[str, Any]) -> type[dg.Co
 
 
 def parse_through(
-    text: str, project: Project, today: dt.date, months: Sequence[str]
+    text: str, project: Project, newest: dt.date | None, months: Sequence[str]
 ) -> dt.date | None:
-    """The last day to learn from, None where the month says it. ValueError when it cannot be."""
+    """The last day to learn from, None where the month says it. ValueError when it cannot be.
+
+    `newest` is the newest day whose target is known.
+    """
     if not text:
         return None
-    newest = project.newest_due_day(today)
+    if newest is None:
+        raise ValueError(f"through = {text} is not known yet, nor is any day; wait for the first")
     try:
         through = newest if text == "yesterday" else dt.date.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"through = {text!r} is no day; write 2026-01-31 or yesterday") from error
+    today = project.day_to_come(newest)
     if through >= today:
         ended = today - dt.timedelta(days=1)
         raise ValueError(f"through = {text} has not ended; the last day that has is {ended}")
     if through > newest:
         raise ValueError(
-            f"the target of through = {text} is known from {project.due_from(through)} on "
+            f"the target of through = {text} is known from {project.day_to_come(through)} on "
             "(evaluation.label_delay_days of "
             f"{project.evaluation.label_delay_days}); the newest that is known is of {newest}"
         )
@@ -214,7 +219,7 @@ def learn_from(
     project, earliest = graph.project, graph.partitions.earliest
     if through is not None:
         # whoever names the last day means it: no gap
-        learned = project.training_window.of(project.due_from(through), earliest, gap=False)
+        learned = project.training_window.of(project.day_to_come(through), earliest, gap=False)
         return read_window(project, datasets, learned)[0], learned
     learned = project.training_window.of(day_of(month), earliest)
     rows = datasets.read("training_set", [month])
@@ -273,7 +278,14 @@ def train(
         holdout_rows=len(window.holdout),
         holdout=result.holdout,
         importance=result.importance,
-        checks=accept(project, model, window, columns, models),
+        checks=accept(
+            project,
+            model,
+            window,
+            columns,
+            models.in_service(model.name, project.day_to_come(last)),
+            models.load,
+        ),
     )
 
 

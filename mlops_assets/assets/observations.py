@@ -16,7 +16,7 @@ from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError,
 from mlops_assets.assets.schemas import observations_schema
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.completeness import label_completeness
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
@@ -62,7 +62,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
         readers: dg.ResourceParam[Readers],
     ) -> Iterator[Any]:
         """Rows of the day, validated, exactly as learned from and scored on."""
-        outcomes: dict[str, Metadata | Exception] = not_due(project, context.partition_keys)
+        outcomes = not_known_yet(graph, context.partition_keys)
         keys = [key for key in context.partition_keys if key not in outcomes]
         if not keys:
             yield from report(context, outcomes)
@@ -123,17 +123,17 @@ def ingest(
     return found
 
 
-def not_due(project: Project, keys: Iterable[str]) -> dict[str, Metadata | Exception]:
-    """Why days cannot be ingested yet, of those whose target is not known today."""
-    end = project.due_end()
+def not_known_yet(graph: Graph, keys: Iterable[str]) -> dict[str, Metadata | Exception]:
+    """Why days cannot be ingested, of those that a run names though there is no partition yet."""
+    project, newest = graph.project, str(graph.partitions.newest_day())
     return {
         key: PartitionError(
-            f"the target of {key} is known from {project.due_from(day_of(key))} on "
+            f"the target of {key} is known from {project.day_to_come(day_of(key))} on "
             f"(evaluation.label_delay_days of {project.evaluation.label_delay_days}); "
             "materialize the day then"
         )
         for key in keys
-        if day_of(key) >= end
+        if key > newest
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,9 +12,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 import click
 import uvicorn
@@ -28,6 +29,12 @@ START_SECONDS = 120
 CTRL_C_SECONDS = 5
 STOP_SECONDS = 30
 SHIPPED_WORKSPACE = Path(__file__).with_name("workspace.yaml")
+# What runs say while nothing is wrong, which the web UI has; what a first start warns of; and what
+# the web UI says of having been stopped.
+NOTHING_WRONG = re.compile(
+    rb"\S+ \S+ \S+ - dagster\S* - ((DEBUG|INFO) - |WARNING - No cursor for event type)|Aborted!$"
+)
+COLOUR = re.compile(rb"\x1b\[[\d;]*m")
 DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
 
 
@@ -69,7 +76,11 @@ def serve(host: str, port: int, names: Sequence[str]) -> int:
             **environment(),
             "PYTHONWARNINGS": DAGSTER_DEV_WARNING,
         },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
+    assert web.stdout is not None
+    threading.Thread(target=pass_on, args=(web.stdout, sys.stderr.buffer), daemon=True).start()
 
     def terminate(*_: object) -> None:
         web.terminate()
@@ -97,6 +108,14 @@ def stopped(web: subprocess.Popen[bytes]) -> int:
         except subprocess.TimeoutExpired:
             press()
     return 1
+
+
+def pass_on(lines: Iterable[bytes], terminal: IO[bytes]) -> None:
+    """Pass on what the web UI and its runs print, but for what they say while nothing is wrong."""
+    for line in lines:
+        if not NOTHING_WRONG.match(COLOUR.sub(b"", line)):
+            terminal.write(line)
+            terminal.flush()
 
 
 def served_workspace() -> Path:

@@ -85,7 +85,7 @@ def status(
 
 def _behind(project: Project, day: str) -> str:
     """How far the newest evaluated day is behind the newest that could be."""
-    late = (project.newest_due_day() - dt.date.fromisoformat(day)).days
+    late = (project.today() - project.day_to_come(dt.date.fromisoformat(day))).days
     return f", {late} day{'s' * (late > 1)} behind; {BUILD}" if late > 0 else ""
 
 
@@ -116,7 +116,8 @@ def lines(storage: Storage, dataset: str, key: str, columns: list[str]) -> list[
     """Columns of a small partition, row by row; without pandas. StorageError where damaged."""
     path = DatasetStore.path(dataset, key)
     try:
-        table = pq.read_table(pa.BufferReader(storage.read(path)), columns=columns)
+        file = pq.ParquetFile(pa.BufferReader(storage.read(path)))
+        table = file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, FileNotFoundError) as error:
         raise StorageError(
             f"{storage.url(path)} cannot be read ({error}); rebuild it: "

@@ -201,5 +201,6 @@ def _without_variables() -> str:
 
 def _command() -> str:
     """The command as this shell finds it."""
-    beside = Path(sys.executable).with_name(COMMAND)
-    return shlex.quote(str(beside)) if shutil.which(COMMAND) is None else COMMAND
+    this, found = Path(sys.executable).with_name(COMMAND), shutil.which(COMMAND)
+    same = found is not None and (not this.exists() or this.samefile(found))
+    return COMMAND if same else shlex.quote(str(this))

@@ -139,21 +139,13 @@ class Problem(Settings):
         """How many days after the newest one with a known target the day to forecast lies."""
         return self.feature_plan.days_ahead
 
-    def due_end(self, today: dt.date | None = None) -> dt.date:
-        """The first day whose target is not known yet today: what is due lies before it."""
-        return (today or self.today()) - dt.timedelta(days=self.evaluation.label_delay_days)
-
-    def newest_due_day(self, today: dt.date | None = None) -> dt.date:
-        """The newest day whose target is known today: yesterday, less the delay of labels."""
-        return self.due_end(today) - dt.timedelta(days=1)
-
-    def due_from(self, day: dt.date) -> dt.date:
-        """The day from which on the target of a day is known."""
+    def day_to_come(self, day: dt.date) -> dt.date:
+        """The day on which the target of a day becomes known, and which is forecast then."""
         return day + dt.timedelta(days=self.days_ahead)
 
     @property
-    def newest_due_in_words(self) -> str:
-        """What `newest_due_day` is called in a sentence."""
+    def newest_day_in_words(self) -> str:
+        """What the newest day with a known target is called in a sentence."""
         return "yesterday" if self.days_ahead == 1 else f"the day {self.days_ahead} days ago"
 
     @property

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from mlops_assets.automation.catching_up import stale_days
 from mlops_assets.cli.history import build_history
 from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.definitions import make_definitions
@@ -27,6 +26,7 @@ from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests import clock
+from mlops_tests.automation.asking import stale_days
 from mlops_tests.small import PROJECT_FILE
 
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]

@@ -143,7 +143,7 @@ def _of_one_day(
     except Exception as error:  # a plugin's code may raise anything; the day alone pays for it
         raise FeatureError(
             f"feature {feature.name} of {day}: {type(error).__name__}: {error}; "
-            f"`python -m mlops_assets.cli.check` tests what plugins register"
+            f"`mlops-assets check` tests what plugins register"
         ) from error
 
 

@@ -72,6 +72,10 @@ class Decisions:
         self.log.add(f"{now:%Y%m%dT%H%M%S%f}_{uuid.uuid4().hex[:8]}.json", decision)
         return decision
 
+    def count(self) -> int:
+        """How many decisions there are."""
+        return len(self.log.names())
+
     def all(self) -> list[Decision]:
         """Every decision, oldest first."""
         return list(self.log.all().values())

@@ -217,7 +217,7 @@ def naive_models_know_the_season(problem: Problem) -> None:
 
 
 def lags_read_known_targets(problem: Problem) -> None:
-    """A target that is not due when a forecast is issued is no input of it."""
+    """A target that is not known when a forecast is issued is no input of it."""
     ahead = problem.days_ahead
     lags = {"features.lags": problem.features.lags} | {
         f"features.lagged_aggregates.{n}.lags": lagged.lags

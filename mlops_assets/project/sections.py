@@ -110,7 +110,7 @@ class ChampionSettings(WindowSettings):
 class ScheduleSettings(Settings):
     evaluate_hour: Annotated[int, Field(ge=0, le=23)] = 1
     """The hour of the day at which yesterday, or with evaluation.label_delay_days the newest day
-    that is due, is ingested and evaluated."""
+    whose target is known, is ingested and evaluated."""
     retrain_hour: Annotated[int, Field(ge=0, le=23)] = 2
     """The hour of the first of the month at which models are retrained."""
     catch_up_days: Annotated[int, Field(ge=1, le=366)] = 14

@@ -69,7 +69,7 @@ class ReactionSettings(Settings):
     days: Annotated[int, Field(ge=1, le=60)] = 5
     """How many of the last days are looked at."""
     failures: Annotated[int, Field(ge=1, le=60)] = 3
-    """On how many of them, the newest one that is due included, a model must have failed to be
+    """On how many of them, the newest one that is known included, a model must have failed to be
     trained again."""
     cool_down_days: Annotated[int, Field(ge=1, le=366)] = 14
     """The fewest days between two such trainings; doubled each time that one brought nothing."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.keys import node_key
 from mlops_assets.graph.partitions import Partitions
 from mlops_assets.graph.reads import Every, Node, Reads
 from mlops_assets.ml.models.splits import LONGEST_MONTH
@@ -28,7 +28,7 @@ class Graph:
     nodes: Mapping[str, Node]
 
     def key(self, asset: str) -> dg.AssetKey:
-        return asset_key(self.project, *asset.split("/"))
+        return node_key(self.project, asset)
 
     def deps(self, asset: str) -> Iterator[dg.AssetDep]:
         """The dependencies of an asset, with the partitions that each of its own depends on."""

@@ -14,13 +14,14 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, shown
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.switches import paused_models, retraining_schedule_name
 from mlops_assets.resources.web import web_url
 
@@ -204,22 +205,7 @@ def registry_metadata(
                 "hyperparameters": "hyperparameters",
             },
         ),
-        "decisions": markdown_table(
-            ["when", "who", "what", "model", "version", "before", "after", "why"],
-            [
-                [
-                    f"{decision.at:%Y-%m-%d %H:%M}",
-                    decision.by,
-                    decision.action.value,
-                    decision.model,
-                    decision.version,
-                    shown(decision.before),
-                    shown(decision.after),
-                    decision.reason,
-                ]
-                for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
-            ],
-        ),
+        "decisions": _audit_trail(decisions),
         "champion": next(
             (
                 str(row["model"])
@@ -230,6 +216,26 @@ def registry_metadata(
         ),
         "versions_stored": int(table["version"].notna().sum()),
     }
+
+
+def _audit_trail(decisions: Sequence[Decision]) -> dg.MarkdownMetadataValue:
+    """The newest decisions, with who took them and why."""
+    return markdown_table(
+        ["when", "who", "what", "model", "version", "before", "after", "why"],
+        [
+            [
+                f"{decision.at:%Y-%m-%d %H:%M}",
+                decision.by,
+                decision.action.value,
+                decision.model,
+                decision.version,
+                shown(decision.before),
+                shown(decision.after),
+                decision.reason,
+            ]
+            for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
+        ],
+    )
 
 
 def _table(frame: "pd.DataFrame", columns: Mapping[str, str]) -> dg.TableMetadataValue:

@@ -29,7 +29,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.training_set import read_window
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
@@ -273,7 +273,14 @@ def train(
         holdout_rows=len(window.holdout),
         holdout=result.holdout,
         importance=result.importance,
-        checks=accept(project, model, window, columns, models),
+        checks=accept(
+            project,
+            model,
+            window,
+            columns,
+            models.in_service(model.name, project.due_from(last)),
+            models.load,
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError,
 from mlops_assets.assets.schemas import observations_schema
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.completeness import label_completeness
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source

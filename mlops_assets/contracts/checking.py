@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_assets.contracts.contracts import (
-    feature_problems,
-    problems_of,
-    source_problems,
-    split_problems,
-)
+from mlops_assets.contracts.contracts import problems_of
+from mlops_assets.contracts.feature_contract import feature_problems
+from mlops_assets.contracts.source_contract import source_problems
+from mlops_assets.contracts.split_contract import split_problems
 from mlops_assets.project import Project, load_project
 from mlops_assets.project.folders import settings_file
 from mlops_assets.project.plugin_loader import plugins_in_use, use_plugins

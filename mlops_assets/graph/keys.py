@@ -12,6 +12,11 @@ def asset_key(project: Project, *parts: str) -> dg.AssetKey:
     return dg.AssetKey([*_prefix(project), *parts])
 
 
+def node_key(project: Project, asset: str) -> dg.AssetKey:
+    """The key of an asset as declarations name it: `models/linear`."""
+    return asset_key(project, *asset.split("/"))
+
+
 def own_parts(project: Project, key: dg.AssetKey) -> list[str]:
     """What `asset_key` made a key from; empty where it is none of the project's."""
     path, prefix = list(key.path), _prefix(project)

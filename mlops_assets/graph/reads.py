@@ -108,9 +108,6 @@ def layers(project: Project) -> list[list[Node]]:
 
 
 def _nodes(project: Project) -> Iterator[Node]:
-    names = [model.name for model in project.models]
-    window = project.champion.window_days
-    ahead = project.days_ahead
     yield Node(
         "observations",
         (Reads("observations", range(project.quality.window_days + 1)),),
@@ -122,60 +119,8 @@ def _nodes(project: Project) -> Iterator[Node]:
         yield _model(model)
     for model in project.models:
         yield _validation(project, model)
-    yield Node(
-        "leaderboard",
-        (
-            *(Reads(f"validation/{name}", range(LONG)) for name in names),
-            Reads("leaderboard", range(BOARDS_SHOWN), shown=True),
-        ),
-        needs_model=True,
-    )
-    yield Node(
-        "champion",
-        (
-            *(Reads(f"validation/{name}", range(window)) for name in names),
-            *(ReadsVersions(name, ahead) for name in names),
-            Reads("champion", EVER[1:]),  # the newest before, mostly of the day before
-        ),
-        again=Again.NEVER,  # who was live on a day is a fact, whatever is learned of it later
-        needs_model=True,
-    )
-    yield Node(
-        "forecast",
-        (
-            Reads("champion"),
-            Reads("observations", days_before_next(project)),
-            *(ReadsVersions(name, ahead, champion=True) for name in names),
-            *_intervals(project),
-        ),
-        again=Again.NEWEST,  # what was forecast for a day that is over has been read by others
-        needs_model=True,
-    )
-    yield Node(
-        "drift",
-        (
-            Reads("champion"),
-            Reads("features", range(project.drift.window_days)),
-            Reads("features", EVER, shown=True),  # what the version learned from, as stored now
-            *(ReadsVersions(name, champion=True) for name in names),
-            *(
-                Reads(asset, range(CHECKS_SHOWN), shown=True)
-                for asset in ["observations", "drift", *(f"validation/{name}" for name in names)]
-            ),
-        ),
-        again=Again.NEWEST,  # an alarm of a day that is over would come too late to act on
-        needs_model=True,
-    )
-    yield Node(
-        "model_registry",
-        (
-            *(ReadsVersions(name) for name in names),
-            Reads("leaderboard", EVER),
-            Reads("champion", EVER),
-        ),
-        Every.PROJECT,
-        Again.NEWEST,
-    )
+    yield from _compared(project)
+    yield from _served(project)
 
 
 def _model(model: ModelSettings) -> Node:
@@ -206,6 +151,70 @@ def _validation(project: Project, model: ModelSettings) -> Node:
             Reads(own, EVER, shown=True),  # what its version has gained since it serves
         ),
         needs_model=True,
+    )
+
+
+def _compared(project: Project) -> Iterator[Node]:
+    """What sets the models side by side."""
+    names = [model.name for model in project.models]
+    yield Node(
+        "leaderboard",
+        (
+            *(Reads(f"validation/{name}", range(LONG)) for name in names),
+            Reads("leaderboard", range(BOARDS_SHOWN), shown=True),
+        ),
+        needs_model=True,
+    )
+    yield Node(
+        "champion",
+        (
+            *(Reads(f"validation/{name}", range(project.champion.window_days)) for name in names),
+            *(ReadsVersions(name, project.days_ahead) for name in names),
+            Reads("champion", EVER[1:]),  # the newest before, mostly of the day before
+        ),
+        again=Again.NEVER,  # who was live on a day is a fact, whatever is learned of it later
+        needs_model=True,
+    )
+
+
+def _served(project: Project) -> Iterator[Node]:
+    """What comes of the champion, and what is told of all models."""
+    names = [model.name for model in project.models]
+    yield Node(
+        "forecast",
+        (
+            Reads("champion"),
+            Reads("observations", days_before_next(project)),
+            *(ReadsVersions(name, project.days_ahead, champion=True) for name in names),
+            *_intervals(project),
+        ),
+        again=Again.NEWEST,  # what was forecast for a day that is over has been read by others
+        needs_model=True,
+    )
+    yield Node(
+        "drift",
+        (
+            Reads("champion"),
+            Reads("features", range(project.drift.window_days)),
+            Reads("features", EVER, shown=True),  # what the version learned from, as stored now
+            *(ReadsVersions(name, champion=True) for name in names),
+            *(
+                Reads(asset, range(CHECKS_SHOWN), shown=True)
+                for asset in ["observations", "drift", *(f"validation/{name}" for name in names)]
+            ),
+        ),
+        again=Again.NEWEST,  # an alarm of a day that is over would come too late to act on
+        needs_model=True,
+    )
+    yield Node(
+        "model_registry",
+        (
+            *(ReadsVersions(name) for name in names),
+            Reads("leaderboard", EVER),
+            Reads("champion", EVER),
+        ),
+        Every.PROJECT,
+        Again.NEWEST,
     )
 
 

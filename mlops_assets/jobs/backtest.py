@@ -1,8 +1,6 @@
 """Backtest: a job that tries retraining policies on the past and changes nothing."""
 
-import datetime as dt
 import time
-from dataclasses import dataclass
 
 import dagster as dg
 import pydantic
@@ -13,7 +11,7 @@ from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned
 from mlops_assets.jobs.backtesting.policy_config import backtest_config
 from mlops_assets.jobs.backtesting.results import policies_html, policies_table, store
 from mlops_assets.jobs.evaluate import Job
-from mlops_assets.lazy import pd, sklearn
+from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import Course, backtest
 from mlops_assets.ml.backtest.workshop import Version, Workshop
 from mlops_assets.project import Project
@@ -73,19 +71,6 @@ def make_backtest_job(project: Project) -> Job:
     return backtest_policy_job
 
 
-@dataclass(frozen=True)
-class _InService:
-    """The only version, for the acceptance checks, which ask a model store."""
-
-    version: Version | None
-
-    def in_service(self, model: str, day: dt.date) -> Version | None:
-        return self.version
-
-    def load(self, card: Version) -> "sklearn.pipeline.Pipeline":
-        return card.window.fit.pipeline
-
-
 def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[Course]:
     """Try one policy after another; one that cannot be has its problem in place of days."""
     workshop = Workshop(
@@ -95,8 +80,8 @@ def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> lis
         plan.model.family,
         plan.features,
         learned_days(project, plan.known),
-        lambda version, serving: accept(
-            project, plan.model, version.window, version.inputs, _InService(serving)
+        lambda version, in_service: accept(
+            project, plan.model, version.window, version.inputs, in_service, Version.pipeline
         ),
     )
     courses = []

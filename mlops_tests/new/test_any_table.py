@@ -101,3 +101,12 @@ def test_settings_that_are_written_load_and_read(rows: pd.DataFrame, data: st.Da
             project = load_project(out / "project.yaml")
             assert project.columns.target == target.strip()
             assert_sound(project)
+
+
+def test_a_column_named_like_a_feature_tells_no_series_apart(tmp_path: Path) -> None:
+    days = pd.date_range(end=pd.Timestamp(dt.date.today()), periods=200)
+    rows = pd.DataFrame({"when": np.repeat(days, 2), "units": np.arange(400) % 7})
+    table, out = tmp_path / "table.csv", tmp_path / "new"
+    rows.assign(units_lag_7=["a", "b"] * 200).to_csv(table, index=False)
+    assert command("new", table, "--target=units", "--out", out, "--yes") == 0
+    assert "units_lag_7" not in load_project(out / "project.yaml").columns.names

@@ -19,7 +19,7 @@ from mlops_assets.jobs.management.decision_job import (
 )
 from mlops_assets.jobs.management.drop_model import DROP_JOB
 from mlops_assets.jobs.management.manager import Manager, RefusedError
-from mlops_assets.jobs.management.one_of import chosen, one_of
+from mlops_assets.jobs.management.one_of import Form, chosen, one_of
 from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
@@ -64,7 +64,7 @@ def make_create_job(project: Project, make_manager: MakeManager) -> Job:
         __base__=CreateConfig,
         family=one_of(
             {
-                family.name: _form(family.name, family.description)
+                family.name: Form(hyperparameters_form(family.name, {}), family.description)
                 for family in FAMILIES.values()
                 if project.task in family.tasks
             },
@@ -87,12 +87,6 @@ def make_create_job(project: Project, make_manager: MakeManager) -> Job:
         config_type,
         create,
     )
-
-
-def _form(family: str, description: str) -> type[dg.Config]:
-    """The hyperparameters of a family, under what the launchpad says of it."""
-    form = hyperparameters_form(family, {})
-    return pydantic.create_model(form.__name__, __base__=form, __doc__=description)
 
 
 def create(manager: Manager, config: CreateConfig) -> str:

@@ -14,7 +14,7 @@ from mlops_assets.jobs.management.decision_job import (
     make_decision_job,
 )
 from mlops_assets.jobs.management.manager import Manager, RefusedError
-from mlops_assets.jobs.management.one_of import chosen, one_of
+from mlops_assets.jobs.management.one_of import Form, chosen, one_of
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.project.workspace import location
@@ -57,17 +57,11 @@ def make_update_job(
     )
 
 
-def _form(model: ModelSettings) -> type[ChangeConfig]:
+def _form(model: ModelSettings) -> Form:
     """What is asked of a model, whose present hyperparameters fill in what is left out."""
-    form: Any = hyperparameters_form(model.family, model.hyperparameters)
-    return pydantic.create_model(
-        "ChangeConfig",
-        __base__=ChangeConfig,
-        hyperparameters=(
-            form | None,
-            pydantic.Field(default=None, description=f"Hyperparameters of {model.family}."),
-        ),
-    )
+    values: Any = hyperparameters_form(model.family, model.hyperparameters)
+    described = pydantic.Field(default=None, description=f"Hyperparameters of {model.family}.")
+    return Form(ChangeConfig, fields={"hyperparameters": (values | None, described)})
 
 
 def update(manager: Manager, config: UpdateConfig) -> str:

@@ -15,10 +15,11 @@ from mlops_assets.jobs.management.decision_job import (
 )
 from mlops_assets.jobs.management.manager import Manager, RefusedError
 from mlops_assets.ml.metrics.scores import LONG
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.decisions import Action
-from mlops_assets.resources.stores.model_store import ModelCard, serving
+from mlops_assets.resources.stores.model_store import ModelCard
 
 RETIRE_JOB, RESTORE_JOB = "retire_version_job", "restore_version_job"
 

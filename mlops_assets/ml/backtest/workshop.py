@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mlops_assets.lazy import np, pd
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.lazy import np, pd, sklearn
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.metrics.metric import FloatArray, Metric
 from mlops_assets.ml.models.families import Hyperparameters
@@ -30,7 +30,7 @@ Distances = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """What was fitted on a window; its attributes are named as those of a ModelCard."""
+    """What was fitted on a window: a TrainedVersion that is not stored."""
 
     key: Key
     """Family, hyperparameters, first and last day learned from."""
@@ -38,6 +38,7 @@ class Version:
     inputs: list[str]
     non_negative: bool
     classes: list[str]
+    serves_from: dt.date
 
     @property
     def version(self) -> str:
@@ -62,6 +63,9 @@ class Version:
     @property
     def holdout(self) -> dict[str, float]:
         return self.window.fit.holdout
+
+    def pipeline(self) -> sklearn.pipeline.Pipeline:
+        return self.window.fit.pipeline
 
 
 Learned = Callable[[dt.date, int, bool], Window]
@@ -127,6 +131,7 @@ class Workshop:
                 input_columns(self.fit_plan.inputs),
                 self.fit_plan.inputs.non_negative,
                 list(self.fit_plan.classes),
+                last + self.feature_plan.days_ahead * ONE_DAY,
             )
         return self._versions[key]
 
@@ -154,7 +159,7 @@ class Workshop:
         for start, stop in ((asked.start, known.start), (known.stop, asked.stop)):
             if start < stop:
                 values = forecast(
-                    version.window.fit.pipeline,
+                    version.pipeline(),
                     self.features.iloc[start:stop][version.inputs],
                     non_negative=version.non_negative,
                     classes=version.classes,

@@ -17,9 +17,10 @@ from pydantic import (
 )
 
 from mlops_assets.lazy import sio, sklearn
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
 from mlops_assets.resources.stores.decisions import Decisions, KeepingDecisions
@@ -237,19 +238,3 @@ class KeepingModelStore(ModelStore):
                 return None
             self._known[model, version] = card
         return self._known[model, version]
-
-
-def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day.
-
-    Every day that it learned from lies before that day, and so early that its target was known
-    when the forecast of that day was issued.
-    """
-    older = [card for card in cards if card.serves_from <= day]
-    return older[-1] if older else None
-
-
-def previous_version(cards: list[ModelCard], card: ModelCard) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.fit_to_serve`, the one before a card."""
-    position = cards.index(card)
-    return cards[position - 1] if position else None

@@ -34,13 +34,14 @@ from mlops_assets.ml.monitoring.distribution import (
     judge_drift,
     reference_of,
 )
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.pages.monitoring import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore, page_url
 
 GROUP = "monitoring"

@@ -30,12 +30,13 @@ from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 GROUP = "serving"
 DATASET = "forecast"

@@ -12,13 +12,14 @@ from mlops_assets.graph.partitions import LONG
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, shown
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.switches import paused_models, retraining_schedule_name
 from mlops_assets.resources.web import web_url
 

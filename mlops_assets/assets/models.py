@@ -265,7 +265,14 @@ def train(
         holdout_rows=len(window.holdout),
         holdout=result.holdout,
         importance=result.importance,
-        checks=accept(project, model, window, columns, models),
+        checks=accept(
+            project,
+            model,
+            window,
+            columns,
+            models.in_service(model.name, project.due_from(last)),
+            models.load,
+        ),
     )
 
 

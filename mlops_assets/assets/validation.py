@@ -49,6 +49,7 @@ from mlops_assets.ml.metrics.scores import (
     score_days,
     trailing_scores,
 )
+from mlops_assets.ml.selection.versions import previous_version, serving
 from mlops_assets.pages.charts import leaderboard_page, sparkline
 from mlops_assets.pages.curves import curves_of
 from mlops_assets.project import ModelSettings, Project
@@ -57,8 +58,6 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import (
     ModelCard,
     ModelStore,
-    previous_version,
-    serving,
 )
 from mlops_assets.resources.stores.page_store import (
     LEADERBOARD_PAGE,

@@ -22,9 +22,10 @@ from mlops_assets.graph.partitions import (
 )
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, Job, retrain_job_name
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.switches import (
     EVALUATION_SCHEDULE,
     paused_models,

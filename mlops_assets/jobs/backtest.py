@@ -18,7 +18,7 @@ from mlops_assets.assets.models import explained
 from mlops_assets.assets.reporting import DATA_ERRORS, PartitionError, markdown_table
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.evaluate import Job
-from mlops_assets.lazy import pd, sklearn
+from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import (
     CADENCES,
     TRIGGERS,
@@ -366,19 +366,6 @@ def first_possible_day(project: Project, known: Sequence[str], months: int) -> d
     return None
 
 
-@dataclass(frozen=True)
-class _InService:
-    """The only version, for the acceptance checks, which ask a model store."""
-
-    version: Version | None
-
-    def in_service(self, model: str, day: dt.date) -> Version | None:
-        return self.version
-
-    def load(self, card: Version) -> "sklearn.pipeline.Pipeline":
-        return card.window.fit.pipeline
-
-
 def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> list[Course]:
     """Try one policy after another; one that cannot be has its problem in place of days."""
     workshop = Workshop(
@@ -386,8 +373,8 @@ def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> lis
         plan.model.family,
         plan.features,
         learned_days(project, plan.known),
-        lambda version, serving: accept(
-            project, plan.model, version.window, version.inputs, _InService(serving)
+        lambda version, in_service: accept(
+            project, plan.model, version.window, version.inputs, in_service, Version.pipeline
         ),
     )
     courses = []

@@ -34,6 +34,7 @@ from mlops_assets.jobs.evaluate import (
 )
 from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import IDENTIFIER, Cadence, ModelSettings, Project
 from mlops_assets.project.workspace import location
 from mlops_assets.resources.storage import Storage
@@ -41,7 +42,7 @@ from mlops_assets.resources.stores.champions import CHAMPION, newest_record
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.web import reload_definitions, web_url
 
 CREATE_JOB, UPDATE_JOB, DROP_JOB = "create_model_job", "update_model_job", "drop_model_job"

@@ -291,7 +291,7 @@ class _Walk:
         A day that has a forecast that is not finite is left out.
         """
         assert self.version is not None
-        if self.version.trained_through + self.delay >= first:
+        if self.version.serves_from > first:
             raise ValueError(f"{self.version.version} cannot be scored on {first}")
         workshop, project = self.workshop, self.workshop.project
         rows = workshop.features.iloc[workshop.rows(first, last)]

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mlops_assets.lazy import np, pd
+from mlops_assets.lazy import np, pd, sklearn
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.models.families import Hyperparameters
@@ -23,7 +23,7 @@ Distances = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """What was fitted on a window; its attributes are named as those of a ModelCard."""
+    """What was fitted on a window: a TrainedVersion that is not stored."""
 
     key: Key
     """Family, hyperparameters, first and last day learned from."""
@@ -31,6 +31,7 @@ class Version:
     inputs: list[str]
     non_negative: bool
     classes: list[str]
+    serves_from: dt.date
 
     @property
     def version(self) -> str:
@@ -55,6 +56,9 @@ class Version:
     @property
     def holdout(self) -> dict[str, float]:
         return self.window.fit.holdout
+
+    def pipeline(self) -> sklearn.pipeline.Pipeline:
+        return self.window.fit.pipeline
 
 
 Learned = Callable[[dt.date, int, bool], Window]
@@ -117,6 +121,7 @@ class Workshop:
                 input_columns(self.project),
                 self.project.non_negative,
                 list(self.project.labels),
+                self.project.due_from(last),
             )
         return self._versions[key]
 
@@ -144,7 +149,7 @@ class Workshop:
         for start, stop in ((asked.start, known.start), (known.stop, asked.stop)):
             if start < stop:
                 values = forecast(
-                    version.window.fit.pipeline,
+                    version.pipeline(),
                     self.features.iloc[start:stop][version.inputs],
                     non_negative=version.non_negative,
                     classes=version.classes,

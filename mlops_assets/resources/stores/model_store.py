@@ -20,6 +20,7 @@ from mlops_assets.lazy import sio, sklearn
 from mlops_assets.ml.checks import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
 from mlops_assets.resources.stores.decisions import Decisions
@@ -224,19 +225,3 @@ class ModelStore:
 
     def _retrain(self, model: str, version: str) -> str:
         return materialize_command(self.storage, f"models/{model}", version[:10])
-
-
-def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day.
-
-    Every day that it learned from lies before that day, and so early that its target was known
-    when the forecast of that day was issued.
-    """
-    older = [card for card in cards if card.serves_from <= day]
-    return older[-1] if older else None
-
-
-def previous_version(cards: list[ModelCard], card: ModelCard) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.fit_to_serve`, the one before a card."""
-    position = cards.index(card)
-    return cards[position - 1] if position else None

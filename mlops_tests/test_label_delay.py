@@ -17,7 +17,7 @@ from mlops_assets.automation.retraining import Degradation, trainings
 from mlops_assets.automation.schedules import make_evaluation_schedule
 from mlops_assets.cli.history import due_partitions
 from mlops_assets.graph.partitions import Partitions, make_partitions
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import LocalStorage

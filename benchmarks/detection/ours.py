@@ -10,8 +10,9 @@ import pandas as pd
 
 from benchmarks.detection.plant import CHANGES, Change
 from benchmarks.detection.stretches import Stretch, Version, World
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features
+from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
 from mlops_assets.ml.monitoring.distribution import (
     FORECAST,
     FORECASTS,
@@ -22,7 +23,7 @@ from mlops_assets.ml.monitoring.distribution import (
     robust_spread,
     wasserstein,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, covered_rows, daily_facts, judge_days
+from mlops_assets.ml.monitoring.performance import LEVEL, judge_days
 from mlops_assets.ml.monitoring.quality import DayFacts, day_facts, judge_day
 
 Verdicts = dict[str, CheckResult]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.lazy import np, pd, sklearn, threadpoolctl
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, Metric, score
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from mlops_assets.assets.reporting import number
-from mlops_assets.ml.checks import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResult, CheckResults
 
 
 def check_specs(

@@ -23,7 +23,7 @@ from mlops_assets.assets.schemas import features_schema, observations_schema
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.features.custom_features import FeatureError
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.metrics.completeness import label_completeness

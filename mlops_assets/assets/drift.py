@@ -24,7 +24,7 @@ from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.checks import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResult, CheckResults
 from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     Drift,

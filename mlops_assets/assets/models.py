@@ -27,7 +27,7 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
 from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
 from mlops_assets.ml.selection.acceptance import CHECKS

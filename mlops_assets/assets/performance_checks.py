@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
 from mlops_assets.ml.monitoring.performance import (
     BASELINE,
     BIAS,
@@ -16,8 +17,6 @@ from mlops_assets.ml.monitoring.performance import (
     COVERAGE,
     WEEK,
     allow_incomplete,
-    covered_rows,
-    daily_facts,
     judge_days,
 )
 from mlops_assets.project import Project

@@ -12,7 +12,7 @@ from mlops_assets.assets.observations_type import validated
 from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.completeness import expected_rows
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.monitoring.quality import (

@@ -40,7 +40,7 @@ from mlops_assets.graph.partitions import (
     month_of,
 )
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, finish_sums, make_metrics, term_sums
 from mlops_assets.ml.metrics.scores import (

@@ -10,10 +10,11 @@ import dagster as dg
 from mlops_assets.assets.validation import compared_in_service
 from mlops_assets.automation.catching_up import make_sensor
 from mlops_assets.graph.keys import asset_key, op_name
-from mlops_assets.graph.partitions import days_between, month_of
+from mlops_assets.graph.partitions import month_of
 from mlops_assets.jobs.evaluate import Job, retrain_job_name
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
-from mlops_assets.ml.monitoring.performance import LEVEL, cool_down_days, persistent
+from mlops_assets.ml.monitoring.performance import LEVEL
+from mlops_assets.ml.selection.retraining_rule import REMEMBERED, RetrainingRule, brought_nothing
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -24,7 +25,6 @@ from mlops_assets.resources.switches import paused_models
 REACTION_TAG = "mlops_assets/reaction"  # the model that was trained again
 REASON_TAG = "mlops_assets/reason"
 THROUGH_TAG = "mlops_assets/through"
-REMEMBERED_RUNS = 10  # the cool-down has doubled often enough by then
 DRIFT = "drift"
 
 
@@ -145,8 +145,9 @@ def _stayed_bad(
     days = _last_days(project, today)
     rows = CheckStore(datasets).read([asset], days, {})
     failing = rows[rows["check"].isin(names) & ~rows["passed"].astype(bool)]
-    dates = {f"{date:%Y-%m-%d}" for date in failing["date"]} & set(served)
-    if not persistent([day in dates for day in days], needed=project.reactions.failures):
+    failed = {date.date() for date in failing["date"] if f"{date:%Y-%m-%d}" in served}
+    dates = RetrainingRule(project.reactions).persistent(failed, project.newest_due_day(today))
+    if not dates:
         return None
     newest = failing[failing["date"] == failing["date"].max()]
     reasons = "; ".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records"))
@@ -154,8 +155,7 @@ def _stayed_bad(
 
 
 def _last_days(project: Project, today: dt.date) -> list[str]:
-    end = project.due_end(today)
-    return days_between(end - dt.timedelta(days=project.reactions.days), end)
+    return [*map(str, RetrainingRule(project.reactions).last_days(project.newest_due_day(today)))]
 
 
 def trainings(
@@ -187,7 +187,7 @@ def trainings(
         )
         for found in degradations
         if found.model not in left_alone
-        and now >= cooled_down(instance, project, datasets, models, found.model)
+        and now.date() >= cooled_down(instance, project, datasets, models, found.model)
     ]
 
 
@@ -202,26 +202,26 @@ def cooled_down(
     datasets: DatasetStore,
     models: ModelStore,
     name: str,
-) -> dt.datetime:
-    """From when on a model may be trained again.
+) -> dt.date:
+    """The day from which on a model may be trained again.
 
     The cool-down doubles with each of the newest trainings that brought nothing: a version that
     was not accepted, or that is no better than the one before it on the days it served.
     """
     runs = instance.get_run_records(
         dg.RunsFilter(tags={REACTION_TAG: _tag_value(project, name)}),
-        limit=REMEMBERED_RUNS,
+        limit=REMEMBERED,
         ascending=False,
     )
     if not runs:
-        return dt.datetime.min.replace(tzinfo=dt.UTC)
+        return dt.date.min
     through = (dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG]) for record in runs)
-    fruitless = (brought_nothing(project, datasets, models, name, last) for last in through)
-    days = cool_down_days(project.reactions, fruitless)
-    return runs[0].create_timestamp.astimezone(dt.UTC) + dt.timedelta(days=days)
+    fruitless = (was_fruitless(project, datasets, models, name, last) for last in through)
+    newest = runs[0].create_timestamp.astimezone(zoneinfo.ZoneInfo(project.time_zone)).date()
+    return RetrainingRule(project.reactions).rests_until(newest, fruitless)
 
 
-def brought_nothing(
+def was_fruitless(
     project: Project, datasets: DatasetStore, models: ModelStore, name: str, through: dt.date
 ) -> bool:
     """Whether the version trained through a day was refused, or is no gain so far.
@@ -236,7 +236,6 @@ def brought_nothing(
     if not trained:
         return False
     card = trained[-1]
-    if card not in fit:
-        return True
     _, compared = compared_in_service(project, card, project.newest_due_day(), datasets)
-    return not compared.empty and bool(compared["gain"].iloc[0] <= 0)
+    gain = None if compared.empty else float(compared["gain"].iloc[0])
+    return bool(brought_nothing(refused=card not in fit, gain=gain))

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from mlops_assets.assets.validation import evaluate
 from mlops_assets.graph.partitions import days_between
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore

@@ -1,6 +1,7 @@
 """A model that stays worse is trained again, once, and less often when that brings nothing."""
 
 import datetime as dt
+import zoneinfo
 
 import dagster as dg
 import pandas as pd
@@ -18,8 +19,9 @@ from mlops_assets.automation.retraining import (
 )
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import run_tags
-from mlops_assets.ml.checks import CheckResult
-from mlops_assets.ml.monitoring.performance import persistent
+from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.selection.retraining_rule import RetrainingRule
+from mlops_assets.project import ReactionSettings
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.switches import retraining_schedule_name
 from mlops_tests.assets.lab import QUIET, Lab, keys, make_rows
@@ -36,7 +38,10 @@ DEGRADED = [Degradation("linear", "it became worse")]
 def test_a_degradation_is_persistent_with_enough_days_and_the_newest(
     days: str, holds: bool
 ) -> None:
-    assert persistent([day == "1" for day in days], needed=3) is holds
+    rule = RetrainingRule(ReactionSettings(days=5, failures=3))
+    first = TODAY - dt.timedelta(days=len(days))
+    failed = {first + dt.timedelta(days=n) for n, day in enumerate(days) if day == "1"}
+    assert bool(rule.persistent(failed, TODAY - dt.timedelta(days=1))) is holds
 
 
 @pytest.fixture
@@ -152,9 +157,9 @@ def store_day(lab: Lab, version: str, before: str, *, forecast: float, previous:
 def wait(lab: Lab) -> int | None:
     """The days of the cool-down from the newest training on; None where nothing cools down."""
     end = cooled_down(lab.instance, lab.project, lab.datasets, lab.models, "linear")
-    if end < NOW:
+    if end < NOW.date():
         return None
-    return round((end - dt.datetime.now(dt.UTC)) / dt.timedelta(days=1))
+    return (end - dt.datetime.now(zoneinfo.ZoneInfo(lab.project.time_zone)).date()).days
 
 
 def test_a_paused_or_manual_model_is_left_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

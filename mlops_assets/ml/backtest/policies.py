@@ -14,20 +14,15 @@ from typing import Any
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 from mlops_assets.ml.models.families import Hyperparameters
+from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
-from mlops_assets.ml.monitoring.performance import (
-    LEVEL,
-    WEEK,
-    cool_down_days,
-    daily_facts,
-    judge_days,
-    persistent,
-)
+from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, judge_days
+from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
 from mlops_assets.project import (
     CRON_MONTHS,
     Cadence,
@@ -207,6 +202,10 @@ class _Walk:
         return self.policy.triggers or (PERFORMANCE,)
 
     @property
+    def rule(self) -> RetrainingRule:
+        return RetrainingRule(self.policy.reactions)
+
+    @property
     def delay(self) -> dt.timedelta:
         """How long after a day has ended its target is known, and so whether it failed."""
         return self.workshop.project.evaluation.label_delay_days * ONE_DAY
@@ -338,8 +337,7 @@ class _Walk:
 
     def _watch(self, day: dt.date, verdicts: Mapping[str, CheckResult]) -> str:
         """Keep what failed on a day, open or close an alarm; the trigger to react to, or none."""
-        rule, alarm = self.policy.reactions, self.alarms[-1] if self.alarms else None
-        days = [day - n * ONE_DAY for n in reversed(range(rule.days))]
+        alarm = self.alarms[-1] if self.alarms else None
         checks = {PERFORMANCE: LEVEL, DRIFT: WEIGHTY}
         firing = []
         for trigger in self.watched:
@@ -350,17 +348,18 @@ class _Walk:
             ]
             if bad:
                 self.failed[trigger][day] = "; ".join(bad)
-            if persistent([d in self.failed[trigger] for d in days], needed=rule.failures):
+            if self.rule.persistent(self.failed[trigger], day):
                 firing.append(trigger)
         if firing and (alarm is None or alarm.until is not None):
-            failing = [d for d in days if d in self.failed[firing[0]]]
+            failing = self.rule.persistent(self.failed[firing[0]], day)
             if alarm and alarm.until:
                 failing = [d for d in failing if d > alarm.until]  # each is counted once
             why = self.failed[firing[0]][day]
             self.alarms.append(Alarm(failing[0], day + self.delay, firing[0], why))
         elif alarm and alarm.until is None:
+            days = self.rule.last_days(day)
             counts = [sum(d in failed for d in days) for failed in self.failed.values()]
-            if max(counts) < rule.failures:
+            if max(counts) < self.policy.reactions.failures:
                 alarm.until = max(d for failed in self.failed.values() for d in failed)
         return firing[0] if firing and self.policy.triggers else ""
 
@@ -371,15 +370,12 @@ class _Walk:
             return True
         known = day - self.delay
         fruitless = (bool(self._brought_nothing(training, known)) for training in caused)
-        wait = cool_down_days(self.policy.reactions, fruitless)
-        return day + ONE_DAY >= caused[0].day + wait * ONE_DAY
+        return day + ONE_DAY >= self.rule.rests_until(caused[0].day, fruitless)
 
     def _brought_nothing(self, training: Training, through: dt.date) -> bool | None:
         """Whether it was refused or is no gain so far; None where nothing says so."""
-        if training.state == REFUSED:
-            return True
         _, gain = self._gain(training.number, through)
-        return None if gain is None else gain <= 0
+        return brought_nothing(refused=training.state == REFUSED, gain=gain)
 
     def _gain(self, number: int, through: dt.date) -> tuple[int, float | None]:
         """The days through one that a training served, and its gain over the version before."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd, sklearn
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.models.families import Hyperparameters
 from mlops_assets.ml.models.splits import Window

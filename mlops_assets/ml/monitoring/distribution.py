@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from mlops_assets.lazy import np, pd, sklearn
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.monitoring.robust import robust_deviation
 from mlops_assets.project import DriftSettings, Project

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from mlops_assets.lazy import np, pd, sklearn
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import FloatArray, finite_rows
 from mlops_assets.ml.models.training import forecast
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlops_assets.lazy import pd
-from mlops_assets.ml.checks import CheckResults
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from mlops_assets.lazy import sio, sklearn
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
 from mlops_assets.ml.selection.versions import serving

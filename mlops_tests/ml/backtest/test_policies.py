@@ -27,11 +27,11 @@ from mlops_assets.ml.backtest.policies import (
     backtest,
 )
 from mlops_assets.ml.backtest.workshop import Version, Workshop
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window, months_before
 from mlops_assets.ml.models.training import Fit, FittedWindow, input_columns
-from mlops_assets.ml.monitoring.performance import cool_down_days
+from mlops_assets.ml.selection.retraining_rule import RetrainingRule
 from mlops_assets.project import (
     DriftSettings,
     PerformanceSettings,
@@ -323,7 +323,7 @@ def test_what_is_no_policy_is_refused(change: dict[str, Any], said: str) -> None
 def test_a_cool_down_doubles_with_each_of_the_newest_that_brought_nothing(
     fruitless: list[bool], days: int
 ) -> None:
-    assert cool_down_days(ReactionSettings(cool_down_days=7), fruitless) == days
+    assert RetrainingRule(ReactionSettings(cool_down_days=7)).cool_down_days(fruitless) == days
 
 
 def test_a_reaction_waits_until_the_targets_are_known(project: Project) -> None:

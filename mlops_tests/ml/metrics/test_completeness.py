@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.completeness import expected_rows, label_completeness
 from mlops_assets.ml.monitoring.performance import BIAS, LIMITS, allow_incomplete
 from mlops_assets.project import PerformanceSettings

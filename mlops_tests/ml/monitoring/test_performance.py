@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts, standard_errors
 from mlops_assets.ml.monitoring.performance import (
     BASELINE,
     BIAS,
@@ -17,10 +18,7 @@ from mlops_assets.ml.monitoring.performance import (
     COVERAGE,
     LIMITS,
     SLICES,
-    covered_rows,
-    daily_facts,
     judge_days,
-    standard_errors,
 )
 from mlops_assets.project import PerformanceSettings
 

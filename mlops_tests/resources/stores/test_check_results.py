@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.checks import CheckResult
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.check_results import COLUMNS, CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore

@@ -3,27 +3,31 @@
 import datetime as dt
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
+import pytest
 import yaml
 
-from mlops_assets.graph.partitions import add_months
-from mlops_assets.project import PROJECT_FILE
+from mlops_assets.cli import history
+from mlops_assets.definitions import make_definitions
+from mlops_assets.graph.partitions import add_months, make_partitions
+from mlops_assets.project import PROJECT_FILE, load_project
+from mlops_assets.resources.storage import LocalStorage
 from mlops_tests import clock
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE = REPOSITORY / "data" / "retail_demand.parquet"
 DEPARTMENTS = ["PASTRY", "SEAFOOD"]
 MODELS = ["seasonal_naive", "linear", "hist_boosting"]
+EVALUATED_DAYS = 15  # at least
 
 
 def write_small_project(folder: Path) -> Path:
     """Write the settings and the sample of a small replayed project; the path of its settings.
 
-    Its history begins two months before this one, so that last month and this one are evaluated.
+    It learns from the month before the one that the days of late are of: those are evaluated.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = pd.read_parquet(SAMPLE)
@@ -32,8 +36,8 @@ def write_small_project(folder: Path) -> Path:
     settings["source"]["path"] = "demand.parquet"
     settings["time_zone"] = clock.time_zone()
     settings["features"] |= {"lags": [1, 7], "rolling_means": [7]}
-    last_month = add_months(dt.date.today(), -1)
-    settings["first_day"] = add_months(last_month, -1) - dt.timedelta(days=7)
+    of_late = dt.date.today() - dt.timedelta(days=EVALUATED_DAYS)
+    settings["first_day"] = add_months(of_late, -1) - dt.timedelta(days=7)
     # what is trained in a test is trained by it, whatever the sample holds on the day it runs
     settings["reactions"] = {"days": 60, "failures": 60}
     settings["training"] |= {"window_months": 1, "holdout_days": 7}
@@ -62,13 +66,16 @@ def prepare_instance(folder: Path) -> None:
 def build_small_history(folder: Path) -> None:
     """A small project, its storage and its instance, with the history built as `make` does."""
     write_small_project(folder / "problem")
+    build_history(folder)
+
+
+def build_history(folder: Path) -> None:
+    """What `make` builds of the project in `problem/` of a folder, in this process."""
     prepare_instance(folder)
-    built = subprocess.run(
-        [sys.executable, "-m", "mlops_assets.cli.history"],
-        env=small_environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
+    project = load_project(folder / "problem" / "project.yaml")
+    storage = LocalStorage(str(folder / "storage"))
+    definitions, partitions = make_definitions(project, storage), make_partitions(project, storage)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        with dg.DagsterInstance.get() as instance:
+            assert history.build_history(project, definitions, partitions, instance) == []

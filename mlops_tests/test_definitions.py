@@ -17,6 +17,7 @@ from mlops_assets.project import load_project
 from mlops_tests.small import write_small_project
 
 PACKAGE = Path(mlops_assets.__file__).parent
+TESTS = Path(__file__).parent
 LAYERS = ("assets", "jobs", "automation", "graph", "pages", "cli", "definitions")
 ABOVE_RESOURCES = tuple(f"mlops_assets.{layer}" for layer in LAYERS)
 ASSETS = sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key.path)
@@ -54,6 +55,16 @@ def test_private_modules_of_dagster_are_imported_in_one_place() -> None:
 def test_definitions_are_built_in_one_place() -> None:
     found = {file.name for file in sources() if "dg.Definitions(" in file.read_text()}
     assert found == {"definitions.py"}
+
+
+def test_a_test_lies_where_its_module_lies() -> None:
+    lies = {file.stem: file.parent.relative_to(PACKAGE) for file in sources()}
+    tests = sorted(TESTS.rglob("test_*.py"))
+    of = {file: lies.get(file.stem.removeprefix("test_")) for file in tests}
+    found = {file: file.parent.relative_to(TESTS) for file in tests}
+    assert [file for file in tests if of[file] not in (None, found[file])] == []
+    other = {"benchmarks", "docs", "served"}
+    assert {str(folder) for folder in found.values() if not (PACKAGE / folder).is_dir()} == other
 
 
 def loaded_modules(environment: dict[str, str]) -> list[str]:

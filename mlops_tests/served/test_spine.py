@@ -27,6 +27,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests import clock
 
+pytestmark = pytest.mark.history
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

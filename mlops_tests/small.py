@@ -21,13 +21,12 @@ REPOSITORY = Path(__file__).parents[1]
 SAMPLE = REPOSITORY / "data" / "retail_demand.parquet"
 DEPARTMENTS = ["PASTRY", "SEAFOOD"]
 MODELS = ["seasonal_naive", "linear", "hist_boosting"]
-EVALUATED_DAYS = 15  # at least
 
 
 def write_small_project(folder: Path) -> Path:
     """Write the settings and the sample of a small replayed project; the path of its settings.
 
-    It learns from the month before the one that the days of late are of: those are evaluated.
+    Its history begins two months before this one, so that last month and this one are evaluated.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = pd.read_parquet(SAMPLE)
@@ -36,8 +35,8 @@ def write_small_project(folder: Path) -> Path:
     settings["source"]["path"] = "demand.parquet"
     settings["time_zone"] = clock.time_zone()
     settings["features"] |= {"lags": [1, 7], "rolling_means": [7]}
-    of_late = dt.date.today() - dt.timedelta(days=EVALUATED_DAYS)
-    settings["first_day"] = add_months(of_late, -1) - dt.timedelta(days=7)
+    last_month = add_months(dt.date.today(), -1)
+    settings["first_day"] = add_months(last_month, -1) - dt.timedelta(days=7)
     # what is trained in a test is trained by it, whatever the sample holds on the day it runs
     settings["reactions"] = {"days": 60, "failures": 60}
     settings["training"] |= {"window_months": 1, "holdout_days": 7}

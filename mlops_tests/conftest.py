@@ -25,6 +25,13 @@ os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")
 os.environ.pop("MLOPS_PROJECT", None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Marks the tests of modules that know the lab: they run assets in it."""
+    for item in items:
+        if "Lab" in vars(item.module):
+            item.add_marker(pytest.mark.lab)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # the workers have ended
         remove_root()

@@ -5,28 +5,24 @@ PORT ?= 3000
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
-export DAGSTER_HOME := $(CURDIR)/.dagster
-export PATH := $(BIN):$(PATH)
-# Events of one step are written together.
-export DAGSTER_EVENT_BATCH_SIZE ?= 1000
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run history new-project clean-history test test-quick test-dates check fix schema benchmarks install
 .DEFAULT_GOAL := run
 
-run: history
-	@$(BIN)/python -m mlops_assets.cli.serve --port $(PORT)
+run: install
+	@$(BIN)/mlops-assets run --port $(PORT)
 
 history: install
-	@$(BIN)/python -m mlops_assets.cli.history
+	@$(BIN)/mlops-assets history
 
 new-project: install
 	@test -n "$(FROM)" || { echo "name the table: make new-project FROM=sales.csv" >&2; exit 2; }
-	@$(BIN)/python -m mlops_assets.new "$(FROM)" --out "$(or $(OUT),$(basename $(notdir $(FROM))))" \
+	@$(BIN)/mlops-assets new "$(FROM)" $(if $(OUT),--out "$(OUT)") \
 	    $(if $(TARGET),--target "$(TARGET)") $(FLAGS)
 
 clean-history:
-	rm -rf $(DAGSTER_HOME) $(CURDIR)/storage
+	rm -rf $(CURDIR)/.dagster $(CURDIR)/storage
 
 # One process more than there are processors: now and then, a test waits for a server.
 test: install check
@@ -44,18 +40,19 @@ check: install
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 fix: install
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 schema: install
-	@$(BIN)/python -m mlops_assets.cli.schema
+	@$(BIN)/mlops-assets schema --out mlops_assets/project.schema.json
 
 benchmarks: install
 	@$(BIN)/python benchmarks/run.py
 
-install: $(VENV)/installed $(DAGSTER_HOME)/dagster.yaml
+install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -63,7 +60,3 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
-
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
-	@mkdir -p $(DAGSTER_HOME)
-	@cp dagster.yaml $@

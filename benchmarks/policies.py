@@ -18,8 +18,8 @@ import yaml
 
 from mlops_assets.graph.partitions import months_before, range_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
-from mlops_assets.project import PROJECT_FILE
 
+PROJECT_FILE = Path(__file__).resolve().parents[1] / "project.yaml"
 DAYS = 364
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LOUD: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}

@@ -7,19 +7,26 @@ from functools import cache
 import dagster as dg
 
 from mlops_assets.assets.champion import make_champion
-from mlops_assets.assets.datasets import make_dataset_assets
 from mlops_assets.assets.drift import make_drift
+from mlops_assets.assets.features import make_features_asset
 from mlops_assets.assets.forecast import make_forecast
+from mlops_assets.assets.leaderboard import make_leaderboard
+from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.model_registry import make_model_registry
 from mlops_assets.assets.models import make_model_assets
+from mlops_assets.assets.observations import make_observations
+from mlops_assets.assets.reader import Readers
+from mlops_assets.assets.training_set import make_training_set
 from mlops_assets.assets.validation import make_validation_assets
 from mlops_assets.automation.alerts import make_alert_sensor, make_alerts_asset
-from mlops_assets.automation.catching_up import make_sensors
 from mlops_assets.automation.landing import make_landing_sensor
 from mlops_assets.automation.late_data import make_late_data_sensor
+from mlops_assets.automation.registry import make_registry_sensor
 from mlops_assets.automation.retraining import make_reaction_sensors
 from mlops_assets.automation.schedules import make_schedules
+from mlops_assets.automation.upkeep import make_upkeep_sensor
 from mlops_assets.graph.partitions import make_partitions
+from mlops_assets.graph.reads import declared
 from mlops_assets.jobs.backtest import make_backtest_job
 from mlops_assets.jobs.evaluate import make_jobs
 from mlops_assets.jobs.manage import make_management_jobs
@@ -29,7 +36,7 @@ from mlops_assets.resources.sources import check_columns, make_source
 from mlops_assets.resources.storage import Storage, project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_assets.resources.stores.model_store import KeepingModelStore
 from mlops_assets.resources.stores.page_store import PageStore
 
 # Backfill policies and mappings to partitions before the first are beta, checks of a partition a
@@ -45,18 +52,22 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     project, left_out = Registry(storage).apply(base)
     for name, reason in left_out.items():
         logging.getLogger(__name__).warning("left out: %s: %s", name, reason)
-    models = ModelStore(storage)
+    models = KeepingModelStore(storage)
     partitions = make_partitions(project, storage)
+    graph = Graph(project, partitions, declared(project))
     jobs = make_jobs(project)
     return dg.Definitions(
         assets=[
-            *make_dataset_assets(project, partitions),
-            *make_model_assets(project, partitions),
-            make_model_registry(project, left_out),
-            *make_validation_assets(project, partitions),
-            make_champion(project, partitions),
-            make_forecast(project, partitions),
-            make_drift(project, partitions),
+            make_observations(graph),
+            make_features_asset(graph),
+            make_training_set(graph),
+            *make_model_assets(graph),
+            make_model_registry(graph, left_out),
+            *make_validation_assets(graph),
+            make_leaderboard(graph),
+            make_champion(graph),
+            make_forecast(graph),
+            make_drift(graph),
             make_alerts_asset(project),
         ],
         jobs=[
@@ -64,10 +75,11 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             *make_management_jobs(base, project.models, storage, make_definitions),
             make_backtest_job(project),
         ],
-        schedules=make_schedules(project),
+        schedules=make_schedules(project, partitions),
         sensors=[
-            *make_sensors(project, partitions, jobs, models),
-            *make_reaction_sensors(project, jobs, storage),
+            make_upkeep_sensor(project, partitions, jobs, models),
+            make_registry_sensor(project, partitions, jobs, models),
+            *make_reaction_sensors(project, partitions, jobs, storage),
             make_landing_sensor(project, landing, partitions, jobs, storage)
             if isinstance(landing := project.source, LandingSettings)
             else make_late_data_sensor(project, partitions, jobs, storage),
@@ -76,7 +88,8 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
         resources={
             "source": make_source(project, storage),
             "datasets": DatasetStore(storage),
-            "models": models,
+            # anew for each run: it keeps what the run has read
+            "readers": dg.ResourceDefinition(lambda _: Readers(graph.nodes, storage)),
             "pages": PageStore(storage),
         },
         executor=dg.in_process_executor,

@@ -10,15 +10,9 @@ from mlops_assets.ml.features.custom_features import Feature
 from mlops_assets.ml.features.custom_features import register as feature
 from mlops_assets.ml.metrics.metric import Metric
 from mlops_assets.ml.metrics.metric import register as metric
-from mlops_assets.ml.models.families import (
-    Family,
-    Hyperparameters,
-    Inputs,
-    linear_pipeline,
-    tree_pipeline,
-)
-from mlops_assets.ml.models.families import _pipeline as input_pipeline
+from mlops_assets.ml.models.families import Family, Hyperparameters, Inputs
 from mlops_assets.ml.models.families import register as family
+from mlops_assets.ml.models.pipelines import input_pipeline, linear_pipeline, tree_pipeline
 from mlops_assets.ml.models.splits import Split, Window
 from mlops_assets.ml.models.splits import register as split
 from mlops_assets.project.custom_sources import CustomSource

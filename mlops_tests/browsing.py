@@ -131,7 +131,7 @@ def serve(log: Path, environment: Mapping[str, str]) -> Iterator[Served]:
     served = Served(f"http://{HOST}:{port}", f"http://{HOST}:{port + 1}", models)
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "mlops_assets.cli.serve", "--port", str(port)],
+            [sys.executable, "-m", "mlops_assets", "serve", "--port", str(port)],
             cwd=REPOSITORY,
             env=environment,
             stdout=output,

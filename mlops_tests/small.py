@@ -11,13 +11,15 @@ import pytest
 import yaml
 
 from mlops_assets.cli import history
+from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import add_months, make_partitions
-from mlops_assets.project import PROJECT_FILE, load_project
+from mlops_assets.project import load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_tests import clock
 
 REPOSITORY = Path(__file__).parents[1]
+PROJECT_FILE = REPOSITORY / "project.yaml"
 SAMPLE = REPOSITORY / "data" / "retail_demand.parquet"
 DEPARTMENTS = ["PASTRY", "SEAFOOD"]
 MODELS = ["seasonal_naive", "linear", "hist_boosting"]
@@ -57,9 +59,9 @@ def small_environment(folder: Path) -> dict[str, str]:
 
 
 def prepare_instance(folder: Path) -> None:
-    """An instance as `make` sets it up, in `home/` of a folder."""
+    """An instance as it is shipped, in `home/` of a folder."""
     (folder / "home").mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", folder / "home")
+    shutil.copy(SHIPPED, folder / "home")
 
 
 def build_small_history(folder: Path) -> None:

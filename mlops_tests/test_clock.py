@@ -8,6 +8,7 @@ import sys
 import time
 
 import pandas as pd
+import pytest
 import time_machine
 
 from mlops_assets.project import load_project
@@ -48,9 +49,33 @@ except grpc.aio.AioRpcError as error:
 """
 
 
-def run(script: str) -> list[str]:
+ANSWERED = """
+import concurrent.futures, grpc
+
+class Echo(grpc.GenericRpcHandler):
+    def service(self, details):
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: request)
+
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+server.add_generic_rpc_handlers((Echo(),))
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+call = grpc.insecure_channel(f"127.0.0.1:{port}").unary_unary("/a/b")
+print(call(b"heard", timeout=20).decode())
+server.stop(None)
+"""
+
+
+def run(script: str, **environment: str) -> list[str]:
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     return done.stdout.split()
 
 
@@ -78,3 +103,8 @@ def test_grpc_waits_as_long_as_it_is_told() -> None:
     told = run(UNREACHABLE)
     assert told[::2] == ["ready", "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"]
     assert all(0.9 < float(seconds) < 10 for seconds in told[1::2]), told
+
+
+@pytest.mark.parametrize("shift", ["-86400", "86400"])
+def test_grpc_answers_in_the_past_and_in_the_future(shift: str) -> None:
+    assert run(ANSWERED, **{clock.SHIFT: shift}) == ["heard"]

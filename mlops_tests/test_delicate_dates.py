@@ -21,6 +21,7 @@ DATES = [
     ("2026-12-21", "UTC"),  # the newest day is the first of the loop
     ("2026-12-31", "UTC"),
     ("2027-01-01", "UTC"),
+    ("2027-01-09", "UTC"),  # a training through yesterday is far worse than the yardstick
     ("2027-03-14", NEW_YORK),  # a day of 23 hours
     ("2027-03-28", BERLIN),
     ("2027-10-31", BERLIN),  # a day of 25 hours, and the end of a month

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-SCRIPTS = ("dagster", "dg")
+SCRIPTS = ("dagster", "dg", "mlops-assets")
 START_SECONDS = 120
 STREAMS = 3
 LONGEST_REQUEST = 1_000_000
@@ -95,8 +95,7 @@ def _run(connection: socket.socket, commands: dict[str, object]) -> None:
     sys.argv = request["argv"]
     code = 1
     try:
-        commands[sys.argv[0]]()  # type: ignore[operator]
-        code = 0
+        sys.exit(commands[sys.argv[0]]())  # type: ignore[operator]
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

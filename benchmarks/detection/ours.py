@@ -10,7 +10,9 @@ import pandas as pd
 
 from benchmarks.detection.plant import CHANGES, Change
 from benchmarks.detection.stretches import Stretch, Version, World
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features
+from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
 from mlops_assets.ml.monitoring.distribution import (
     FORECAST,
     FORECASTS,
@@ -21,11 +23,10 @@ from mlops_assets.ml.monitoring.distribution import (
     robust_spread,
     wasserstein,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, covered_rows, daily_facts, judge_days
+from mlops_assets.ml.monitoring.performance import LEVEL, judge_days
 from mlops_assets.ml.monitoring.quality import DayFacts, day_facts, judge_day
-from mlops_assets.ml.monitoring.verdicts import Verdict
 
-Verdicts = dict[str, Verdict]
+Verdicts = dict[str, CheckResult]
 
 UNTOUCHED = "nothing"
 DATA, PERFORMANCE, DRIFT = "data", "performance", "drift"
@@ -137,7 +138,7 @@ class Follower:
             if any(verdict.severe for verdict in verdicts.values())
         ]
         kept = rows[~rows[self.columns.date].isin(refused)]
-        fresh = make_features(self.project, kept, stretch.planted, stretch.horizon)
+        fresh = make_features(self.project.feature_plan, kept, stretch.planted, stretch.horizon)
         return Case(change.name, stretch.planted, facts, self.with_forecasts(fresh))
 
     def judge(self, case: Case) -> Iterator[Alarm]:

@@ -86,7 +86,7 @@ class World:
     @cached_property
     def features(self) -> pd.DataFrame:
         first = RECORDED_FROM + dt.timedelta(days=self.project.longest_lag)
-        return make_features(self.project, self.observations, first, self.end)
+        return make_features(self.project.feature_plan, self.observations, first, self.end)
 
     @property
     def inputs(self) -> list[str]:

@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Protocol
+from collections.abc import Callable
 
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.lazy import np, pd, sklearn, threadpoolctl
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, Metric, score
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.models.training import Fit, FittedWindow, fit_rows, forecast
 from mlops_assets.ml.selection.acceptance import (
     CHECKS,
-    CheckOutcome,
+    judged,
     reproducible,
     sound_forecasts,
     within,
 )
+from mlops_assets.ml.selection.versions import V
 from mlops_assets.project import ModelSettings, Project
-
-
-class Version(Protocol):
-    """What is asked of the version in service, as a ModelCard says it."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def inputs(self) -> list[str]: ...
-    @property
-    def non_negative(self) -> bool: ...
-    @property
-    def trained_through(self) -> dt.date: ...
-    @property
-    def holdout_from(self) -> dt.date: ...
-    @property
-    def holdout_rows(self) -> int: ...
-    @property
-    def holdout(self) -> dict[str, float]: ...
-    @property
-    def classes(self) -> list[str]: ...
-
-
-class Service(Protocol):
-    """Where the version in service on a day is found, as in a ModelStore."""
-
-    def in_service(self, model: str, day: dt.date) -> Version | None: ...
-    def load(self, card: Any) -> sklearn.pipeline.Pipeline: ...
 
 
 def accept(
@@ -54,9 +28,13 @@ def accept(
     model: ModelSettings,
     window: FittedWindow,
     inputs: list[str],
-    models: Service,
-) -> dict[str, CheckOutcome]:
-    """Every acceptance check of a version that is not stored yet, fitted on a window."""
+    in_service: V | None,
+    load: Callable[[V], sklearn.pipeline.Pipeline],
+) -> dict[str, CheckResult]:
+    """Every acceptance check of a version that is not stored yet, fitted on a window.
+
+    `in_service` would score the day from which on the new one may serve; `load` gives its pipeline.
+    """
     learning, holdout, fit = window.learning, window.holdout, window.fit
     target = project.columns.target
     with threadpoolctl.threadpool_limits(project.training.threads):
@@ -73,10 +51,10 @@ def accept(
                 project, model, learning, holdout, fit, inputs
             )
             checks["no_worse_than_in_service"] = _no_worse(
-                project, model, holdout, window.holdout_from, fit, models
+                project, holdout, window.holdout_from, fit, in_service, load
             )
         else:
-            unscored = CheckOutcome(passed=False, why="forecasts that are not finite have no score")
+            unscored = judged(False, "forecasts that are not finite have no score")
             checks |= dict.fromkeys(["beats_baseline", "no_worse_than_in_service"], unscored)
     return {name: checks[name] for name in CHECKS}
 
@@ -88,10 +66,10 @@ def _beats_baseline(
     holdout: pd.DataFrame,
     fit: Fit,
     inputs: list[str],
-) -> CheckOutcome:
+) -> CheckResult:
     baseline = project.model(project.evaluation.baseline)
     if model.name == baseline.name:
-        return CheckOutcome(passed=True, why="it is the baseline itself")
+        return judged(True, "it is the baseline itself")
     target = project.columns.target
     built = FAMILIES[baseline.family].build(
         parse_hyperparameters(baseline.family, baseline.hyperparameters), project.inputs
@@ -110,20 +88,19 @@ def _beats_baseline(
 
 def _no_worse(
     project: Project,
-    model: ModelSettings,
     holdout: pd.DataFrame,
     holdout_from: dt.date,
     fit: Fit,
-    models: Service,
-) -> CheckOutcome:
+    card: V | None,
+    load: Callable[[V], sklearn.pipeline.Pipeline],
+) -> CheckResult:
     """Against the version in service, on rows that neither it nor the new version's twin saw."""
     date, target = project.columns.date, project.columns.target
     primary, loss_name = project.evaluation.primary, project.primary_metric.loss_name
     tolerance = project.acceptance.tolerance
-    last = holdout[date].max().date()
-    card = models.in_service(model.name, project.due_from(last))
     if card is None:
-        return CheckOutcome(passed=True, why="no version is in service yet")
+        return judged(True, "no version is in service yet")
+    last = holdout[date].max().date()
     unseen = (holdout[date].dt.date > card.trained_through).to_numpy()
     rows = holdout[unseen]
     twins = (card.holdout_from, card.trained_through) == (holdout_from, last)
@@ -134,7 +111,7 @@ def _no_worse(
     elif 2 * rows[date].nunique() >= holdout[date].nunique():
         try:
             values = forecast(
-                models.load(card),
+                load(card),
                 rows[card.inputs],
                 non_negative=card.non_negative,
                 classes=card.classes,
@@ -142,11 +119,11 @@ def _no_worse(
             limit = _loss(project, target_numbers(rows[target], project.labels), values)
         except (*DATA_ERRORS, KeyError) as error:
             why = f"not compared: {card.version} cannot forecast the holdout: {error}"
-            return CheckOutcome(passed=True, why=why)
+            return judged(True, why)
         loss = _loss(project, target_numbers(rows[target], project.labels), fit.forecasts[unseen])
     else:
         why = f"not compared: {card.version} itself learned through {card.trained_through}"
-        return CheckOutcome(passed=True, why=why)
+        return judged(True, why)
     return within(
         loss,
         limit * (1 + tolerance),

@@ -8,10 +8,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import stored, window
-from mlops_assets.assets.freshness import daily_freshness
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
-    COMMON,
     Metadata,
     PartitionError,
     markdown_table,
@@ -19,18 +20,18 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
-from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import Metric
 from mlops_assets.ml.selection.gate import Evidence, Rule, compare, paired_losses
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.pages.charts import interval_chart
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION, Record, live_record, newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action, Pin
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 EVIDENCE = "champion_evidence"
 
@@ -54,38 +55,19 @@ class ChampionConfig(dg.Config):
     by: str = Field(default="", description="Who decides; empty: the account that runs this.")
 
 
-def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+def make_champion(graph: Graph) -> dg.AssetsDefinition:
     """The asset `champion`."""
-    trailing = dg.TimeWindowPartitionMapping(
-        start_offset=1 - project.champion.window_days, allow_nonexistent_upstream_partitions=True
-    )
+    project, partitions = graph.project, graph.partitions
 
-    @dg.asset(
-        key=asset_key(project, CHAMPION),
-        group_name=GROUP,
-        owners=[project.owner],
-        kinds={"pandas"},
-        partitions_def=partitions.daily,
-        freshness_policy=daily_freshness(project),
-        deps=[
-            asset_key(project, "leaderboard"),
-            *(
-                dg.AssetDep(
-                    asset_key(project, "validation", model.name), partition_mapping=trailing
-                )
-                for model in project.models
-            ),
-        ],
-        **COMMON,
-    )
+    @daily(graph, CHAMPION, group=GROUP, kinds={"pandas"}, metadata={})
     def champion(
         context: dg.AssetExecutionContext,
         config: ChampionConfig,
-        datasets: dg.ResourceParam[DatasetStore],
-        models: dg.ResourceParam[ModelStore],
+        readers: dg.ResourceParam[Readers],
     ) -> Iterator[Any]:
         """Who is live on the day, since when and why; once it is known, who is from then on."""
         keys = list(context.partition_keys)
+        datasets, models = readers.datasets(CHAMPION, keys), readers.models(CHAMPION)
         try:
             record_pin(project, config, keys, models, context.run.run_id)
         except ValueError as error:
@@ -95,7 +77,7 @@ def make_champion(project: Project, partitions: Partitions) -> dg.AssetsDefiniti
             outcomes |= decide(project, partitions, served, datasets, models)
         yield from report(context, outcomes)
 
-    return champion  # type: ignore[no-any-return]
+    return champion
 
 
 def record_pin(
@@ -108,7 +90,7 @@ def record_pin(
         raise ValueError("give pin or unpin, not both")
     if len(keys) > 1:
         raise ValueError(f"a pin is set on one day, not on {len(keys)} at a time")
-    first = project.due_from(day_of(keys[0]))
+    first = project.day_to_come(day_of(keys[0]))
     before = models.decisions.pin_on(first)
     shared: dict[str, Any] = {
         "by": config.by,
@@ -156,7 +138,8 @@ def decide(
 ) -> Mapping[str, Metadata | Exception]:
     """Decide days one after another, each from where the one before it left off."""
     start, end = window(keys)
-    reach = max(start - dt.timedelta(days=project.champion.window_days), partitions.first_month)
+    days_back = project.champion.window_days - 1
+    reach = max(start - dt.timedelta(days=days_back), partitions.first_month)
     asked = days_between(reach, end)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
@@ -235,7 +218,7 @@ class Judge:
         `live_on_day` is the record by which there was a champion on the day: the same one, unless
         targets are known late. The champion that may be replaced is that of `before`.
         """
-        tomorrow = self.project.due_from(day)
+        tomorrow = self.project.day_to_come(day)
         live = self.live(before)
         since, why = str(day), "the first champion, by the settings"
         if before is not None:
@@ -278,7 +261,7 @@ class Judge:
         evidence: list[Evidence],
     ) -> tuple[str, str]:
         """Who is champion next, by what is known of a day, and why if that is news."""
-        pin = self.models.decisions.pin_on(self.project.due_from(day))
+        pin = self.models.decisions.pin_on(self.project.day_to_come(day))
         if pin is not None and pin.model in ready:
             until = Pin.model_validate(pin.after).until
             ends = f" until {until}" if until else ""

@@ -5,7 +5,16 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from mlops_assets.assets.reporting import number
-from mlops_assets.resources.stores.check_results import Outcome, Outcomes
+from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.monitoring.quality import TARGET_RANGE, checks_of
+from mlops_assets.project import Project
+
+
+def observation_checks(project: Project) -> dict[str, str]:
+    """The checks of a day's observations; several classes have no mean that could be unusual."""
+    left_out = TARGET_RANGE if len(project.labels) > 2 else ""
+    checks = checks_of(series=bool(project.columns.series))
+    return {check: asks for check, asks in checks.items() if check != left_out}
 
 
 def check_specs(
@@ -26,7 +35,7 @@ def check_specs(
 
 def check_results(
     context: dg.AssetExecutionContext,
-    found: Mapping[str, Outcomes],
+    found: Mapping[str, CheckResults],
     *,
     blocking: bool,
     severity: dg.AssetCheckSeverity | None = None,
@@ -61,7 +70,7 @@ def check_results(
 def evaluations(
     key: dg.AssetKey,
     partition: str,
-    outcomes: Outcomes,
+    outcomes: CheckResults,
     *,
     blocking: bool,
     severity: dg.AssetCheckSeverity | None = None,
@@ -84,7 +93,7 @@ def evaluations(
 
 
 def _summary(
-    name: str, found: Mapping[str, Outcomes], severity: dg.AssetCheckSeverity
+    name: str, found: Mapping[str, CheckResults], severity: dg.AssetCheckSeverity
 ) -> dg.AssetCheckResult:
     failed = [partition for partition, outcomes in found.items() if not outcomes[name].passed]
     return dg.AssetCheckResult(
@@ -97,13 +106,9 @@ def _summary(
     )
 
 
-def _severity(outcome: Outcome) -> dg.AssetCheckSeverity:
+def _severity(outcome: CheckResult) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if outcome.severe else dg.AssetCheckSeverity.WARN
 
 
-def _numbers(outcome: Outcome) -> dict[str, dg.FloatMetadataValue]:
-    return {
-        name: dg.MetadataValue.float(number(value))
-        for name, value in outcome.measures.items()
-        if value is not None
-    }
+def _numbers(outcome: CheckResult) -> dict[str, dg.FloatMetadataValue]:
+    return {name: dg.MetadataValue.float(number(value)) for name, value in outcome.measures.items()}

@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import check_results, check_specs
+from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
-from mlops_assets.assets.freshness import daily_freshness
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
-    COMMON,
     DATA_ERRORS,
     Metadata,
     PartitionError,
@@ -21,9 +22,9 @@ from mlops_assets.assets.reporting import (
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
-from mlops_assets.graph.keys import asset_key
-from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.check_result import CheckResult, CheckResults
 from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     Drift,
@@ -33,14 +34,14 @@ from mlops_assets.ml.monitoring.distribution import (
     judge_drift,
     reference_of,
 )
-from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.pages.monitoring import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
-from mlops_assets.resources.stores.check_results import CheckStore, Outcomes
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore, page_url
 
 GROUP = "monitoring"
@@ -48,27 +49,16 @@ DATASET = "drift"
 SHOWN_COLUMNS = 10
 
 
-def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+def make_drift(graph: Graph) -> dg.AssetsDefinition:
     """The asset `drift`."""
-    recent = dg.TimeWindowPartitionMapping(
-        start_offset=1 - project.drift.window_days, allow_nonexistent_upstream_partitions=True
-    )
+    project = graph.project
 
-    key = asset_key(project, DATASET)
-
-    @dg.asset(
-        key=key,
-        group_name=GROUP,
-        owners=[project.owner],
+    @daily(
+        graph,
+        DATASET,
+        group=GROUP,
         kinds={"pandas", "scikitlearn"},
-        partitions_def=partitions.daily,
-        freshness_policy=daily_freshness(project),
-        deps=[
-            asset_key(project, "champion"),
-            dg.AssetDep(asset_key(project, "features"), partition_mapping=recent),
-        ],
-        check_specs=check_specs(key, CHECKS, partitions.daily, blocking=False),
-        **COMMON,
+        checks=CHECKS,
         metadata={
             "page": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
             "dagster/column_schema": drift_schema(),
@@ -76,14 +66,14 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
     )
     def drift(
         context: dg.AssetExecutionContext,
-        datasets: dg.ResourceParam[DatasetStore],
-        models: dg.ResourceParam[ModelStore],
+        readers: dg.ResourceParam[Readers],
         pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         """How far inputs and forecasts moved from what the champion's version learned from."""
         keys = list(context.partition_keys)
-        outcomes, served = without_warm_up(partitions, keys)
-        found: dict[str, Outcomes] = {key: _not_judged("warm-up") for key in outcomes}
+        datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
+        outcomes, served = without_warm_up(graph.partitions, keys)
+        found: dict[str, CheckResults] = {key: _not_judged("warm-up") for key in outcomes}
         watch = Watch(project, served, datasets, models) if served else None
         checks = CheckStore(datasets)
         for key in served:
@@ -100,7 +90,7 @@ def make_drift(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
         results = check_results(context, found, blocking=False) if found else ()
         yield from report(context, outcomes, results)
 
-    return drift  # type: ignore[no-any-return]
+    return drift
 
 
 class Watch:
@@ -135,7 +125,7 @@ class Watch:
         """The days that are recent on a day, itself the last."""
         return days_between(self._first(day_of(key)), day_of(key) + dt.timedelta(days=1))
 
-    def day(self, key: str) -> tuple[Metadata, Outcomes]:
+    def day(self, key: str) -> tuple[Metadata, CheckResults]:
         """What a day comes to, stored, and what its checks find.
 
         PartitionError or StorageError when it cannot be compared.
@@ -170,7 +160,7 @@ class Watch:
             f"{dataset} of {key} is missing; materialize {dataset} for it first"
         )
 
-    def _unjudged(self, key: str, why: str) -> tuple[Metadata, Outcomes]:
+    def _unjudged(self, key: str, why: str) -> tuple[Metadata, CheckResults]:
         self.datasets.delete(DATASET, key)
         return {"status": f"not judged: {why}", "dagster/row_count": 0}, _not_judged(why)
 
@@ -191,7 +181,7 @@ class Watch:
                     f"{card.version} learned, are missing; materialize features for them"
                 )
             self.references[card.version] = reference_of(
-                self.project,
+                self.project.feature_plan,
                 self.settings,
                 self._forecast(card, rows),
                 card.inputs,
@@ -205,18 +195,17 @@ class Watch:
         One call for all of them, since loading a version takes longer than asking it. A forecast
         that is not finite counts as missing.
         """
-        date = self.project.columns.date
         asked: dict[str, None] = {}
         for key, model in self.champions.items():
             if model == card.model and self._card(key) == card:
                 asked |= dict.fromkeys(self._days(key))
         recent = [self.features[day] for day in asked if day in self.features]
         every = pd.concat([rows, *recent], ignore_index=True)
-        values, _ = forecast_rows(card, every, date, self.models)
+        values = forecast_rows(self.project, card, every, self.models).values
         known = np.where(np.isfinite(values), values, np.nan).reshape(len(every), -1)
         for name, column in zip(forecast_columns(card.classes), known.T, strict=True):
             every[name] = column
-        self.recent[card.version] = by_day(every.iloc[len(rows) :], date)
+        self.recent[card.version] = by_day(every.iloc[len(rows) :], self.project.columns.date)
         return every.iloc[: len(rows)]
 
 
@@ -268,5 +257,5 @@ def _frame(key: str, card: ModelCard, drifts: list[Drift]) -> "pd.DataFrame":
     )
 
 
-def _not_judged(why: str) -> dict[str, Verdict]:
-    return dict.fromkeys(CHECKS, Verdict(True, f"not judged: {why}"))
+def _not_judged(why: str) -> dict[str, CheckResult]:
+    return dict.fromkeys(CHECKS, CheckResult(True, f"not judged: {why}"))

@@ -5,75 +5,61 @@ partition's day becomes known, that day is tomorrow.
 """
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
-from mlops_assets.assets.forecasting import forecast_rows, forecast_sums, issued_columns
-from mlops_assets.assets.freshness import daily_freshness
-from mlops_assets.assets.reporting import (
-    COMMON,
-    DATA_ERRORS,
-    Metadata,
-    PartitionError,
-    number,
-    report,
-)
+from mlops_assets.assets.forecasting import forecast_days, forecast_sums, issued_columns
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
 from mlops_assets.assets.schemas import forecast_schema
 from mlops_assets.assets.validation import without_warm_up
-from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 GROUP = "serving"
 DATASET = "forecast"
 
 
-def make_forecast(project: Project, partitions: Partitions) -> dg.AssetsDefinition:
+def make_forecast(graph: Graph) -> dg.AssetsDefinition:
     """The asset `forecast`."""
-    lags = dg.TimeWindowPartitionMapping(
-        start_offset=-project.longest_lag, allow_nonexistent_upstream_partitions=True
-    )
+    project, partitions = graph.project, graph.partitions
 
-    @dg.asset(
-        key=asset_key(project, DATASET),
-        group_name=GROUP,
-        owners=[project.owner],
+    @daily(
+        graph,
+        DATASET,
+        group=GROUP,
         kinds={"pandas", "parquet", "csv"},
-        partitions_def=partitions.daily,
-        freshness_policy=daily_freshness(project),
-        deps=[
-            asset_key(project, "champion"),
-            dg.AssetDep(asset_key(project, "observations"), partition_mapping=lags),
-        ],
-        **COMMON,
         metadata={"dagster/column_schema": forecast_schema(project)},
     )
     def forecast(
         context: dg.AssetExecutionContext,
         source: dg.ResourceParam[Source],
-        datasets: dg.ResourceParam[DatasetStore],
-        models: dg.ResourceParam[ModelStore],
+        readers: dg.ResourceParam[Readers],
     ) -> Iterator[Any]:
         """The champion's forecasts for the day to come, with intervals: what others consume."""
         outcomes, served = without_warm_up(partitions, context.partition_keys)
         if served:
+            datasets, models = readers.datasets(DATASET, served), readers.models(DATASET)
             outcomes |= issue(project, partitions, served, source, datasets, models)
         yield from report(context, outcomes)
 
-    return forecast  # type: ignore[no-any-return]
+    return forecast
 
 
 def issue(
@@ -87,11 +73,7 @@ def issue(
     """Forecast the day to come of each key with the champion of that day, and store it."""
     outcomes: dict[str, Metadata | Exception] = {}
     damaged: dict[str, StorageError] = {}
-    start, end = window(keys)
-    # as far back as lags and trailing coverage reach
-    days_back = max(project.longest_lag, project.champion.window_days)
-    reach = max(start - dt.timedelta(days=days_back), partitions.first_day)
-    observations = datasets.read("observations", days_between(reach, end), damaged)
+    observations = datasets.read("observations", _days_read(project, partitions, keys), damaged)
     known = by_day(observations, project.columns.date) if len(observations) else {}
     champions = _champions(project, datasets, keys, models, outcomes)
     for key in list(champions):
@@ -107,36 +89,58 @@ def issue(
     except DATA_ERRORS as error:
         return {**outcomes, **dict.fromkeys(champions, error)}
     forecasts = _forecasts(project, champions, rows, models, outcomes)
-    history = _History(project, partitions, keys, known, datasets)
+    # a probability says itself how sure it is
+    history = None if project.labels else _History(project, partitions, keys, known, datasets)
     for key in sorted(forecasts):
-        frame = forecasts[key]
-        if not project.labels:  # a probability says itself how sure it is
-            frame = history.with_intervals(key, champions[key].model, frame)
-        frame = frame[[column.name for column in forecast_schema(project).columns]]
-        datasets.write(DATASET, key, frame)
-        csv = datasets.write_csv(DATASET, key, frame)
-        history.issued[key] = frame
-        outcomes[key] = {
-            "forecast_for": str(project.due_from(day_of(key))),
-            "model": champions[key].model,
-            "version": champions[key].version,
-            "trained_through": str(champions[key].trained_through),
-            "inputs_from": str(frame["inputs_from"].iloc[0]),
-            **forecast_sums(project, frame),
-            **({} if project.labels else history.coverage(key)),
-            "csv": dg.MetadataValue.path(csv),
-            **stored(datasets, DATASET, key, frame),
-        }
+        outcomes[key] = _store(project, key, forecasts[key], history, datasets)
     for key in champions:
         if key not in outcomes:
             outcomes[key] = {
                 "status": (
-                    f"no rows of {project.due_from(day_of(key))} are known in advance; once the "
+                    f"no rows of {_next(project, key)} are known in advance; once the "
                     "source has them, with or without their target, run the day again"
                 ),
                 "dagster/row_count": 0,
             }
     return {key: outcomes[key] for key in keys}
+
+
+def _days_read(project: Project, partitions: Partitions, keys: list[str]) -> list[str]:
+    """The days whose rows are read: those of the features to come, and of trailing coverage."""
+    back = days_before_next(project)
+    read = {day_of(key) - dt.timedelta(days=days) for key in keys for days in back}
+    return [str(day) for day in sorted(read) if day >= partitions.first_day]
+
+
+def _store(
+    project: Project,
+    key: str,
+    frame: "pd.DataFrame",
+    history: "_History | None",
+    datasets: DatasetStore,
+) -> Metadata:
+    """Store the forecasts for the day to come of a key, with their intervals."""
+    first = frame.iloc[0]
+    if history is not None:
+        frame = history.with_intervals(key, first["model"], frame)
+    frame = frame[[column.name for column in forecast_schema(project).columns]]
+    datasets.write(DATASET, key, frame)
+    csv = datasets.write_csv(DATASET, key, frame)
+    coverage = {}
+    if history is not None:
+        history.issued[key] = frame
+        coverage = history.coverage(key)
+    return {
+        "forecast_for": _next(project, key),
+        "model": first["model"],
+        "version": first["version"],
+        "trained_through": first["trained_through"],
+        "inputs_from": str(first["inputs_from"]),
+        **forecast_sums(project, frame),
+        **coverage,
+        "csv": dg.MetadataValue.path(csv),
+        **stored(datasets, DATASET, key, frame),
+    }
 
 
 def _champions(
@@ -163,7 +167,7 @@ def _champions(
             )
             continue
         try:
-            day = project.due_from(day_of(key))
+            day = project.day_to_come(day_of(key))
             card = serving(fit_to_serve(names[key]), day)
         except DATA_ERRORS as error:
             outcomes[key] = error
@@ -186,14 +190,14 @@ def _inputs(
     from mlops_assets.assets.observations_type import prepared
 
     date, target = project.columns.date, project.columns.target
-    days = [project.due_from(day_of(key)) for key in keys]
+    days = [project.day_to_come(day_of(key)) for key in keys]
     end = days[-1] + dt.timedelta(days=1)
     planned = source.read(days[0], end)
     # the target of a day to come is unknown, even where the source has it already
     planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
-    rows = rows_to_come(project, observations, planned, days)
+    rows = rows_to_come(project.feature_plan, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
-    features = make_features(project, observations, days[0], end, rows)
+    features = make_features(project.feature_plan, observations, days[0], end, rows)
     found = by_day(features, date) if len(features) else {}
     return {
         key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
@@ -209,37 +213,26 @@ def _forecasts(
     models: ModelStore,
     outcomes: dict[str, Metadata | Exception],
 ) -> dict[str, "pd.DataFrame"]:
-    """Forecasts by key, one call per version."""
-    keys_of: dict[str, list[str]] = defaultdict(list)
-    for key in rows:
-        keys_of[champions[key].version].append(key)
+    """Forecasts by key."""
     date = project.columns.date
-    kept = project.row_columns
     made: dict[str, pd.DataFrame] = {}
-    for keys in keys_of.values():
-        card = champions[keys[0]]
-        together = pd.concat([rows[key] for key in keys], ignore_index=True)
-        try:
-            values, broken = forecast_rows(card, together, date, models)
-        except DATA_ERRORS as error:
-            outcomes |= dict.fromkeys(keys, error)
-            continue
-        frame = together[kept].assign(
-            date=together[date],
-            **issued_columns(project, values),
-            model=card.model,
-            version=card.version,
-            trained_through=str(card.trained_through),
-            inputs_from=together["inputs_from"],
+    for found in forecast_days(project, champions, rows, models, outcomes):
+        frame = found.rows[project.row_columns].assign(
+            date=found.rows[date],
+            **issued_columns(project, found.values),
+            model=found.card.model,
+            version=found.card.version,
+            trained_through=str(found.card.trained_through),
+            inputs_from=found.rows["inputs_from"],
         )
         days = by_day(frame, "date")
-        for key in keys:
-            day = str(project.due_from(day_of(key)))
-            if day in broken:
-                outcomes[key] = broken[day]
-            else:
-                made[key] = days[day]
+        made |= {key: days[day] for key in rows if (day := _next(project, key)) in days}
     return made
+
+
+def _next(project: Project, key: str) -> str:
+    """The day to come of a key."""
+    return str(project.day_to_come(day_of(key)))
 
 
 class _History:
@@ -255,17 +248,16 @@ class _History:
     ) -> None:
         start, end = window(keys)
         self.project, self.observations, self.datasets = project, observations, datasets
+        first = start - dt.timedelta(days=project.champion.window_days - 1)
+        self.days = days_between(max(first, partitions.first_month), end)
         # the interval of the first day of a window was issued so many days before it
-        days_back = project.champion.window_days + project.evaluation.label_delay_days
-        reach = start - dt.timedelta(days=days_back)
-        self.days = days_between(max(reach, partitions.first_month), end)
-        self.issued = dict(self._issued_before(keys[0]))
+        issued = first - dt.timedelta(days=project.days_ahead)
+        self.issued = dict(self._issued(days_between(max(issued, partitions.first_month), start)))
         self._residuals: dict[str, pd.DataFrame] = {}
         self._hits: dict[str, tuple[int, int]] = {}
 
-    def _issued_before(self, key: str) -> Iterator[tuple[str, "pd.DataFrame"]]:
-        earlier = [day for day in self.days if day < key]
-        frame = self.datasets.read(DATASET, earlier, {})
+    def _issued(self, keys: list[str]) -> Iterator[tuple[str, "pd.DataFrame"]]:
+        frame = self.datasets.read(DATASET, keys, {})
         if len(frame):
             for day, rows in by_day(frame, "date").items():
                 yield self._issued_on(day), rows

@@ -1,11 +1,13 @@
-"""What a stored version forecasts for rows of features, and for which days it cannot."""
+"""What versions in service forecast for days, one call per version, and where they cannot."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from mlops_assets.assets.datasets import by_day
-from mlops_assets.assets.reporting import Metadata, PartitionError, number
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number
 from mlops_assets.assets.schemas import CLASS, probability_column
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import predicted
@@ -15,13 +17,56 @@ from mlops_assets.project import Project
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 
-def forecast_rows(
-    card: ModelCard, rows: pd.DataFrame, date: str, models: ModelStore
-) -> tuple[FloatArray, dict[str, PartitionError]]:
-    """What `ml.training.forecast` gives, and the error of each day with one that is not finite.
+@dataclass(frozen=True)
+class Forecasts:
+    """What a version forecasts for rows of features: `values` as from `ml.training.forecast`."""
 
-    StorageError when the version cannot be loaded, PartitionError when the features lack one of
-    its inputs.
+    card: ModelCard
+    rows: pd.DataFrame
+    values: FloatArray
+    broken: Collection[str] = ()
+    """The days with a forecast that is not finite, where these are kept."""
+
+
+def forecast_days(
+    project: Project,
+    served: Mapping[str, ModelCard],
+    days: Mapping[str, pd.DataFrame],
+    models: ModelStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> Iterator[Forecasts]:
+    """The forecasts of the version that serves each day, one call per version.
+
+    `days` are features by key, in which `served` has the version of each. A day that cannot be
+    forecast, or with a forecast that is not finite, is left out, and the error put in `outcomes`.
+    """
+    date = project.columns.date
+    keys_of: dict[str, list[str]] = defaultdict(list)
+    for key in days:
+        if key in served:
+            keys_of[served[key].version].append(key)
+    for keys in keys_of.values():
+        card = served[keys[0]]
+        try:
+            made = forecast_rows(project, card, pd.concat([days[key] for key in keys]), models)
+        except DATA_ERRORS as error:
+            outcomes |= dict.fromkeys(keys, error)
+            continue
+        if made.broken:
+            reason = f"{card.version} forecasts values that are not finite; retrain it"
+            key_of = {f"{days[key][date].iloc[0]:%Y-%m-%d}": key for key in keys}
+            outcomes |= {key_of[day]: PartitionError(reason) for day in made.broken}
+            sound = ~made.rows[date].isin([*map(pd.Timestamp, made.broken)])
+            made = Forecasts(card, made.rows[sound], made.values[sound])
+        yield made
+
+
+def forecast_rows(
+    project: Project, card: ModelCard, rows: pd.DataFrame, models: ModelStore
+) -> Forecasts:
+    """What a version forecasts for rows, whatever they come to.
+
+    StorageError when it cannot be loaded, PartitionError when the features lack one of its inputs.
     """
     if absent := [column for column in card.inputs if column not in rows.columns]:
         raise PartitionError(
@@ -34,9 +79,8 @@ def forecast_rows(
         non_negative=card.non_negative,
         classes=card.classes,
     )
-    infinite = rows[~finite_rows(values)]
-    reason = PartitionError(f"{card.version} forecasts values that are not finite; retrain it")
-    return values, dict.fromkeys(by_day(infinite, date), reason)
+    infinite = rows.loc[~finite_rows(values), project.columns.date]
+    return Forecasts(card, rows, values, infinite.dt.strftime("%Y-%m-%d").unique().tolist())
 
 
 def issued_columns(project: Project, values: FloatArray) -> dict[str, Any]:

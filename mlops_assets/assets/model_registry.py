@@ -6,19 +6,22 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
 from mlops_assets.graph.keys import asset_key, asset_page
-from mlops_assets.graph.partitions import LONG
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, shown
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore, serving
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.switches import paused_models, retraining_schedule_name
 from mlops_assets.resources.web import web_url
 
@@ -32,23 +35,23 @@ COLUMNS = (
 SHOWN_VERSIONS, SHOWN_DECISIONS = 20, 20
 
 
-def make_model_registry(project: Project, left_out: Mapping[str, str]) -> dg.AssetsDefinition:
+def make_model_registry(graph: Graph, left_out: Mapping[str, str]) -> dg.AssetsDefinition:
     """The asset `model_registry`; `left_out` says which stored settings could not be used."""
+    project = graph.project
 
     @dg.asset(
-        key=asset_key(project, DATASET),
+        key=graph.key(DATASET),
         group_name=GROUP,
         owners=[project.owner],
         kinds={"pandas", "parquet"},
-        deps=[asset_key(project, "models", model.name) for model in project.models],
+        deps=[*graph.deps(DATASET)],
         retry_policy=RETRY_POLICY,
     )
     def model_registry(
-        context: dg.AssetExecutionContext,
-        datasets: dg.ResourceParam[DatasetStore],
-        models: dg.ResourceParam[ModelStore],
+        context: dg.AssetExecutionContext, readers: dg.ResourceParam[Readers]
     ) -> dg.MaterializeResult[Any]:
         """Every model and version with its state, its metrics, and what was decided and why."""
+        datasets, models = readers.datasets(DATASET, ()), readers.models(DATASET)
         state = registry_state(context.instance, project, models)
         paused = paused_models(context.instance, project)
         table = registry_table(project, paused, datasets, models)
@@ -202,22 +205,7 @@ def registry_metadata(
                 "hyperparameters": "hyperparameters",
             },
         ),
-        "decisions": markdown_table(
-            ["when", "who", "what", "model", "version", "before", "after", "why"],
-            [
-                [
-                    f"{decision.at:%Y-%m-%d %H:%M}",
-                    decision.by,
-                    decision.action.value,
-                    decision.model,
-                    decision.version,
-                    shown(decision.before),
-                    shown(decision.after),
-                    decision.reason,
-                ]
-                for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
-            ],
-        ),
+        "decisions": _audit_trail(decisions),
         "champion": next(
             (
                 str(row["model"])
@@ -228,6 +216,26 @@ def registry_metadata(
         ),
         "versions_stored": int(table["version"].notna().sum()),
     }
+
+
+def _audit_trail(decisions: Sequence[Decision]) -> dg.MarkdownMetadataValue:
+    """The newest decisions, with who took them and why."""
+    return markdown_table(
+        ["when", "who", "what", "model", "version", "before", "after", "why"],
+        [
+            [
+                f"{decision.at:%Y-%m-%d %H:%M}",
+                decision.by,
+                decision.action.value,
+                decision.model,
+                decision.version,
+                shown(decision.before),
+                shown(decision.after),
+                decision.reason,
+            ]
+            for decision in list(decisions)[: -SHOWN_DECISIONS - 1 : -1]
+        ],
+    )
 
 
 def _table(frame: "pd.DataFrame", columns: Mapping[str, str]) -> dg.TableMetadataValue:

@@ -13,11 +13,12 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept
-from mlops_assets.assets.checks import check_results, check_specs
-from mlops_assets.assets.datasets import frame_hash, read_window
-from mlops_assets.assets.freshness import training_freshness
+from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.datasets import frame_hash
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.monthly import monthly
+from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
-    COMMON,
     DATA_ERRORS,
     Metadata,
     PartitionError,
@@ -25,13 +26,15 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.graph.keys import asset_key
-from mlops_assets.graph.partitions import Partitions, day_of
+from mlops_assets.assets.training_set import read_window
+from mlops_assets.graph.partitions import day_of
+from mlops_assets.lazy import pd
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
+from mlops_assets.ml.models.splits import Window
 from mlops_assets.ml.models.training import fit_window, input_columns, weights_in_words
 from mlops_assets.ml.selection.acceptance import CHECKS
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.stores.check_results import Outcomes
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
@@ -39,68 +42,55 @@ GROUP = "models"
 SHOWN_INPUTS = 8
 
 
-def make_model_assets(project: Project, partitions: Partitions) -> list[dg.AssetsDefinition]:
+def make_model_assets(graph: Graph) -> list[dg.AssetsDefinition]:
     """One asset per model of the project."""
-    return [make_model_asset(project, partitions, model) for model in project.models]
+    return [make_model_asset(graph, model) for model in graph.project.models]
 
 
-def make_model_asset(
-    project: Project, partitions: Partitions, model: ModelSettings
-) -> dg.AssetsDefinition:
+def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
     """The asset `models/NAME`."""
+    project = graph.project
     family = FAMILIES[model.family]
     config_type = training_config(model)
-    key = asset_key(project, "models", model.name)
-    training_set = asset_key(project, "training_set")
+    asset = f"models/{model.name}"
 
-    @dg.asset(
-        key=key,
+    @monthly(
+        graph,
+        asset,
         description=(
             f"Fitted pipeline of `{model.name}` in service during the month, trained only on rows "
             f"before it. Family `{family.name}`: {family.description}"
         ),
-        group_name=GROUP,
-        owners=[project.owner],
+        group=GROUP,
         kinds={"scikitlearn", "python"},
+        cadences=[model.cadence],
+        checks=CHECKS,
         code_version=version("mlops_assets"),
-        partitions_def=partitions.monthly,
-        freshness_policy=training_freshness(project, [model.cadence]),
-        deps=[training_set],
-        check_specs=check_specs(key, CHECKS, partitions.monthly, blocking=True),
-        **COMMON,
     )
     def trained(
         context: dg.AssetExecutionContext,
         config: config_type,  # type: ignore[valid-type]
-        datasets: dg.ResourceParam[DatasetStore],
-        models: dg.ResourceParam[ModelStore],
+        readers: dg.ResourceParam[Readers],
     ) -> Iterator[Any]:
         months = list(context.partition_keys)
         values = config.hyperparameters.model_dump(mode="json")  # type: ignore[attr-defined]
         try:
             hyperparameters = parse_hyperparameters(model.family, values)
             family.check(hyperparameters, project.inputs)
-            through = parse_through(config.through, project, project.today(), months)  # type: ignore[attr-defined]
+            through = parse_through(config.through, project, graph.partitions.newest_day(), months)  # type: ignore[attr-defined]
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
+        datasets, models = readers.datasets(asset, months), readers.models(asset)
         outcomes: dict[str, Metadata | Exception] = {}
-        found: dict[str, Outcomes] = {}
+        found: dict[str, CheckResults] = {}
         for month in months:
             try:
-                card = train(
-                    project,
-                    model,
-                    hyperparameters,
-                    month,
-                    through,
-                    partitions.earliest,
-                    datasets,
-                    models,
-                )
+                rows, learned = learn_from(graph, month, through, datasets)
+                card = train(project, model, hyperparameters, month, rows, learned, models)
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:
-                outcomes[month] = card_metadata(card, training_set, models, datasets)
+                outcomes[month] = card_metadata(card, graph.key("training_set"), models, datasets)
                 found[month] = card.checks
                 if not card.accepted:
                     context.log.warning(_refusal(card, models))
@@ -109,7 +99,7 @@ def make_model_asset(
         results = check_results(context, found, blocking=True, severity=severity) if found else ()
         yield from report(context, outcomes, results)
 
-    return trained  # type: ignore[no-any-return]
+    return trained
 
 
 def training_config(model: ModelSettings) -> type[dg.Config]:
@@ -169,22 +159,27 @@ def hyperparameters_form(family: str, defaults: Mapping[str, Any]) -> type[dg.Co
 
 
 def parse_through(
-    text: str, project: Project, today: dt.date, months: Sequence[str]
+    text: str, project: Project, newest: dt.date | None, months: Sequence[str]
 ) -> dt.date | None:
-    """The last day to learn from, None where the month says it. ValueError when it cannot be."""
+    """The last day to learn from, None where the month says it. ValueError when it cannot be.
+
+    `newest` is the newest day whose target is known.
+    """
     if not text:
         return None
-    newest = project.newest_due_day(today)
+    if newest is None:
+        raise ValueError(f"through = {text} is not known yet, nor is any day; wait for the first")
     try:
         through = newest if text == "yesterday" else dt.date.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"through = {text!r} is no day; write 2026-01-31 or yesterday") from error
+    today = project.day_to_come(newest)
     if through >= today:
         ended = today - dt.timedelta(days=1)
         raise ValueError(f"through = {text} has not ended; the last day that has is {ended}")
     if through > newest:
         raise ValueError(
-            f"the target of through = {text} is known from {project.due_from(through)} on "
+            f"the target of through = {text} is known from {project.day_to_come(through)} on "
             "(evaluation.label_delay_days of "
             f"{project.evaluation.label_delay_days}); the newest that is known is of {newest}"
         )
@@ -214,47 +209,51 @@ def explained(field: pydantic.fields.FieldInfo) -> str:
     return f"{description} ({', '.join(found)})." if found else f"{description}."
 
 
+def learn_from(
+    graph: Graph, month: str, through: dt.date | None, datasets: DatasetStore
+) -> tuple["pd.DataFrame", Window]:
+    """The rows that a version of a month learns from, and the window that they fill.
+
+    The month's training set, or the window of features that ends with the day `through`.
+    """
+    project, earliest = graph.project, graph.partitions.earliest
+    if through is not None:
+        # whoever names the last day means it: no gap
+        learned = project.training_window.of(project.day_to_come(through), earliest, gap=False)
+        return read_window(project, datasets, learned)[0], learned
+    learned = project.training_window.of(day_of(month), earliest)
+    rows = datasets.read("training_set", [month])
+    if rows.empty:
+        raise PartitionError(
+            f"the training set of {month} is missing; materialize training_set for it first"
+        )
+    return rows, learned
+
+
 def train(
     project: Project,
     model: ModelSettings,
     hyperparameters: Hyperparameters,
     month: str,
-    through: dt.date | None,
-    earliest: dt.date,
-    datasets: DatasetStore,
+    rows: "pd.DataFrame",
+    learned: Window,
     models: ModelStore,
 ) -> ModelCard:
-    """Train a new version, judge it and store it.
-
-    It learns from the month's training set, or from the window of features that ends with the day
-    `through`. `earliest` is the first day of which every feature can be made.
-    """
+    """Train a new version on the rows of a window, judge it and store it."""
     date = project.columns.date
-    if through is None:
-        learned = project.training_window.of(day_of(month), earliest)
-        rows = datasets.read("training_set", [month])
-        if rows.empty:
-            raise PartitionError(
-                f"the training set of {month} is missing; materialize training_set for it first"
-            )
-    else:
-        # whoever names the last day means it: no gap
-        end = project.due_from(through)
-        learned = project.training_window.of(end, earliest, gap=False)
-        rows, _ = read_window(project, datasets, learned)
     first, last = rows[date].min().date(), rows[date].max().date()
     if first < learned.start or last >= learned.end:
         raise PartitionError(
             f"the training set of {month} holds days from {first} through {last}, but the settings "
             f"say {learned}; materialize training_set again"
         )
-    columns = input_columns(project)
+    columns = input_columns(project.inputs)
     if absent := [name for name in columns if name not in rows.columns]:
         raise PartitionError(
             f"the training set of {month} lacks {', '.join(absent)}, which the settings name; "
             "materialize features of its days, then training_set"
         )
-    window = fit_window(project, model.family, hyperparameters, rows, learned.end)
+    window = fit_window(project.fit_plan, model.family, hyperparameters, rows, learned.end)
     result = window.fit
     return models.add(
         result.pipeline,
@@ -262,8 +261,8 @@ def train(
         month=month,
         family=model.family,
         hyperparameters=hyperparameters.model_dump(mode="json"),
-        trained_from=rows[date].min().date(),
-        trained_through=rows[date].max().date(),
+        trained_from=first,
+        trained_through=last,
         label_delay_days=project.evaluation.label_delay_days,
         days=int(rows[date].nunique()),
         rows=len(rows),
@@ -279,7 +278,14 @@ def train(
         holdout_rows=len(window.holdout),
         holdout=result.holdout,
         importance=result.importance,
-        checks=accept(project, model, window, columns, models),
+        checks=accept(
+            project,
+            model,
+            window,
+            columns,
+            models.in_service(model.name, project.day_to_come(last)),
+            models.load,
+        ),
     )
 
 

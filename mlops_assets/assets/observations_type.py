@@ -117,7 +117,7 @@ def prepared(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -> 
 
     Days `to_come` need not be whole: a key that is not yet is left out. ValueError otherwise.
     """
-    return aggregated(project, typed(project, rows), to_come=to_come)
+    return aggregated(project.columns, project.aggregate, typed(project, rows), to_come=to_come)
 
 
 def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:

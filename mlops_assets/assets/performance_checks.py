@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
+from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
 from mlops_assets.ml.monitoring.performance import (
     BASELINE,
     BIAS,
@@ -15,13 +17,10 @@ from mlops_assets.ml.monitoring.performance import (
     COVERAGE,
     WEEK,
     allow_incomplete,
-    covered_rows,
-    daily_facts,
     judge_days,
 )
-from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import Project
-from mlops_assets.resources.stores.check_results import CheckStore, Outcomes, facts_dataset
+from mlops_assets.resources.stores.check_results import CheckStore, facts_dataset
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.first_seen import FirstSeenStore
 
@@ -33,7 +32,7 @@ def judge_performance(
     baseline: pd.DataFrame | None,
     completeness: Mapping[str, float | None],
     datasets: DatasetStore,
-) -> dict[str, dict[str, Verdict]]:
+) -> dict[str, dict[str, CheckResult]]:
     """Judge days of a model by their forecasts and the days before them, by key and check.
 
     `forecasts` are those of the days, not of the baseline, which has its own or none;
@@ -95,10 +94,10 @@ def forget(name: str, datasets: DatasetStore, key: str | None = None) -> None:
         FirstSeenStore(datasets).delete(name)
 
 
-def not_judged(project: Project, name: str) -> Outcomes:
+def not_judged(project: Project, name: str) -> CheckResults:
     """What the checks say of a day on which no version is in service."""
     why = "not judged: no version is in service"
-    return {check: Verdict(True, why) for check in checks_of(project, name)}
+    return {check: CheckResult(True, why) for check in checks_of(project, name)}
 
 
 def checks_of(project: Project, name: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """How an asset reports partition by partition: each stands alone, and one bad one costs itself."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from mlops_assets.resources.sources import SourceError
 from mlops_assets.resources.storage import StorageError
 
 Metadata = dict[str, Any]
+TOLD = ("status", "version", "best", "champion")  # in the line that says what came of a run
+TOLD_NUMBERS = 3
 DATA_ERRORS = (SourceError, StorageError, ValueError)
 
 # Unexpected errors are tried again; bad data fails at once, since it would fail again.
@@ -40,6 +43,8 @@ def report(
     partitions are materialized all the same and the step fails with the reasons, so that only
     the bad ones remain to be run again; `checks` are then left out.
     """
+    if outcomes:
+        context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
     bad = {key: error for key, error in outcomes.items() if isinstance(error, Exception)}
     good = {key: value for key, value in outcomes.items() if not isinstance(value, Exception)}
     if not bad:
@@ -62,6 +67,22 @@ def report(
     ) from next(iter(bad.values()))
 
 
+def result_line(name: str, outcomes: Mapping[str, Metadata | Exception]) -> str:
+    """What came of a run of an asset, in a line for whoever started it in a shell."""
+    keys = list(outcomes)
+    bad = sum(isinstance(outcome, Exception) for outcome in outcomes.values())
+    if len(keys) > 1 or bad:
+        span = " to ".join(dict.fromkeys([keys[0], keys[-1]]))
+        return f"{name} {span}: {len(keys) - bad} stored{f', {bad} failed' if bad else ''}"
+    [(key, metadata)] = outcomes.items()
+    assert not isinstance(metadata, Exception)
+    told = [str(metadata[word]) for word in TOLD if word in metadata]
+    if "accepted" in metadata:
+        told.append("accepted" if metadata["accepted"] else "not accepted")
+    numbers = [f"{word} {n:.4g}" for word, n in metadata.items() if isinstance(n, float)]
+    return f"{name} {key}: {', '.join([*told, *numbers[:TOLD_NUMBERS]]) or 'stored'}"
+
+
 def _in_words(keys: list[str]) -> str:
     return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more up to {keys[-1]}"
 
@@ -69,6 +90,11 @@ def _in_words(keys: list[str]) -> str:
 def number(value: Any) -> float:
     """A number as metadata shows it, with six significant digits; the store keeps all."""
     return float(f"{value:.6g}")
+
+
+def defined(values: Mapping[str, Any]) -> Metadata:
+    """Of metrics those that have a value, as a ROC AUC has none where all rows are of one class."""
+    return {name: number(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetadataValue:

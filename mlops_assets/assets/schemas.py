@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from mlops_assets.graph.partitions import TRAILING_DAYS
 from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.metrics.scores import TRAILING_DAYS
 from mlops_assets.project import LaggedAggregate, Project
 
 
@@ -19,15 +19,15 @@ def features_schema(project: Project) -> dg.TableSchema:
     target = project.columns.target
     computed = {
         name: f"{target} of the same series {days} day(s) before"
-        for name, days in project.lag_columns.items()
+        for name, days in project.feature_plan.lag_columns.items()
     }
     computed |= {
         name: f"mean {target} of the same series over the {days} days before"
-        for name, days in project.rolling_columns.items()
+        for name, days in project.feature_plan.rolling_columns.items()
     }
     computed |= {
         name: _aggregate_text(lagged.columns(target)[name], lagged, target)
-        for name, lagged in project.aggregate_columns.items()
+        for name, lagged in project.feature_plan.aggregate_columns.items()
     }
     computed |= {
         feature.value: f"{feature.value.replace('_', ' ')} of the date"

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day, observation_checks
+from mlops_assets.assets.checks import observation_checks
+from mlops_assets.assets.datasets import by_day
 from mlops_assets.assets.observations_type import validated
 from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.completeness import expected_rows
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.monitoring.quality import (
@@ -22,7 +24,6 @@ from mlops_assets.ml.monitoring.quality import (
     judge_day,
     without_rows,
 )
-from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -30,7 +31,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 class UnsoundError(PartitionError):
     """A severe check of a day failed; `verdicts` are those of the checks that ran."""
 
-    def __init__(self, message: str, verdicts: dict[str, Verdict]) -> None:
+    def __init__(self, message: str, verdicts: dict[str, CheckResult]) -> None:
         super().__init__(message)
         self.verdicts = verdicts
 
@@ -59,7 +60,7 @@ class Inspector:
 
     def inspect(
         self, key: str, rows: pd.DataFrame | None, *, accept: bool
-    ) -> tuple[pd.DataFrame, dict[str, Verdict]]:
+    ) -> tuple[pd.DataFrame, dict[str, CheckResult]]:
         """The rows of a day as they are to be stored, and the verdicts.
 
         UnsoundError when a severe check fails, unless it may be accepted and is.
@@ -70,7 +71,7 @@ class Inspector:
         try:
             frame = validated(self.project, self.observations_type, rows)
         except ValueError as error:
-            raise _unsound({SCHEMA: Verdict(False, str(error), severe=True)}) from error
+            raise _unsound({SCHEMA: CheckResult(False, str(error), severe=True)}) from error
         facts = self._facts(day, frame)
         found = judge_day(
             self.rule, day, facts, self.before, series=bool(self.project.columns.series)
@@ -103,7 +104,7 @@ class Inspector:
         )
 
 
-def _unsound(verdicts: dict[str, Verdict]) -> UnsoundError:
+def _unsound(verdicts: dict[str, CheckResult]) -> UnsoundError:
     severe = {name: verdict for name, verdict in verdicts.items() if verdict.severe}
     reasons = "; ".join(verdict.why for verdict in severe.values())
     if not {SCHEMA, FRESHNESS} & set(severe):

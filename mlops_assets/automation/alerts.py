@@ -1,16 +1,16 @@
 """Alerts: one message when something goes wrong, one when it is right again."""
 
 import datetime as dt
-import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.assets.reporting import markdown_table
-from mlops_assets.automation.catching_up import make_layers
-from mlops_assets.graph.keys import asset_key, asset_page, own_parts
+from mlops_assets.automation.changes import Log
+from mlops_assets.automation.requests import local_time, seen_of
+from mlops_assets.graph.keys import asset_key, asset_page, daily_keys, own_parts
 from mlops_assets.graph.partitions import (
     PARTITION,
     RANGE_END,
@@ -94,13 +94,16 @@ def make_alert_sensor(
             "MLOPS_ALERT_URLS. Requests no run."
         ),
     )
-    def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
-        datasets = DatasetStore(storage)  # anew: it keeps what it has read
-        problems = find_problems(context.instance, project, partitions, datasets, now)
-        changes = champion_changes(project, datasets, now)
+    def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = local_time(project)
         before = set(alerts.all())
-        tell(alerts, problems, changes, now, project.schedule.catch_up_days)
+        seen = _seen(context.instance, project, now)
+        if seen != context.cursor:  # else no problem can have come or gone
+            datasets = DatasetStore(storage)  # anew: it keeps what it has read
+            problems = find_problems(context.instance, project, partitions, datasets, now)
+            recent = partitions.last_days(project.schedule.catch_up_days, now)
+            changes = champion_changes(project, datasets, recent)
+            tell(alerts, problems, changes, now, project.schedule.catch_up_days)
         damaged: list[str] = []
         known = alerts.all(damaged)
         for url in damaged:
@@ -109,11 +112,18 @@ def make_alert_sensor(
             context.log.warning(f"{message.title}\n{message.body}")
         sent = notifier.deliver(known, now, context.log.warning)
         if len(known) == len(before) and not sent:
-            return dg.SkipReason("Nothing new to tell.")
+            return dg.SensorResult(skip_reason="Nothing new to tell.", cursor=seen)
         shown = summary(key, alerts, notifier, known, sent, now)
-        return dg.SensorResult(asset_events=[shown])
+        return dg.SensorResult(asset_events=[shown], cursor=seen)
 
     return alert_sensor
+
+
+def _seen(instance: dg.DagsterInstance, project: Project, now: dt.datetime) -> str:
+    """What problems come and go with, as text: events, runs, switches, and the hour."""
+    newest = instance.get_run_records(limit=1, order_by="update_timestamp")
+    runs = [f"{record.dagster_run.run_id} {record.dagster_run.status.value}" for record in newest]
+    return " ".join([seen_of(instance, project), f"{now:%Y-%m-%d %H}", *runs])
 
 
 def tell(
@@ -194,7 +204,8 @@ def find_problems(
     A day that a severe check has refused is told by that check, not again by the run that failed
     of it; a missed evaluation only where neither says why.
     """
-    refused = failed_checks(project, datasets, now)
+    recent = partitions.last_days(project.schedule.catch_up_days, now)
+    refused = failed_checks(project, datasets, recent)
     failed, days = failed_runs(instance, project, now, set(refused))
     missed = missed_evaluation(instance, project, partitions, now, days | set(refused))
     return {problem.key: problem for problem in [*refused.values(), *failed, *missed]}
@@ -205,10 +216,10 @@ def _subject(project: Project, text: str) -> str:
     return f"{project.prefix}: {text}" if project.prefix else text
 
 
-def failed_checks(project: Project, datasets: DatasetStore, now: dt.datetime) -> dict[str, Problem]:
+def failed_checks(
+    project: Project, datasets: DatasetStore, recent: Sequence[str]
+) -> dict[str, Problem]:
     """The recent days whose observations a severe check has refused."""
-    end = project.due_end(now.date())
-    recent = days_between(end - dt.timedelta(days=project.schedule.catch_up_days), end)
     found = CheckStore(datasets).read(["observations"], recent, {})
     reasons: dict[str, list[str]] = {}
     for row in found.to_dict("records"):
@@ -273,7 +284,7 @@ def planned(run: dg.DagsterRun, project: Project) -> Work:
     """What a run was to make; nothing where it makes no assets that are known here."""
     selected = {key for key in run.asset_selection or () if own_parts(project, key)}
     if not selected and run.job_name == EVALUATE_JOB:
-        selected = {key for layer in make_layers(project) for key in layer.keys}
+        selected = set(daily_keys(project))
     if not selected:
         names = [model.name for model in project.models if f"_{model.name}_job" in run.job_name]
         selected = {asset_key(project, "models", name) for name in names}
@@ -324,21 +335,24 @@ def missed_evaluation(
     now: dt.datetime,
     explained: set[str],
 ) -> list[Problem]:
-    """The newest due day, when it has no leaderboard two hours after its schedule was due."""
-    newest = project.newest_due_day(now.date())
-    due = min(project.schedule.evaluate_hour + EVALUATION_HOURS, 23)
-    if now.hour < due or newest < partitions.first_month or str(newest) in explained:
+    """The newest day, when it has no leaderboard two hours after its schedule had its hour."""
+    newest = partitions.newest_day(now)
+    by = min(project.schedule.evaluate_hour + EVALUATION_HOURS, 23)
+    if newest is None or now.hour < by:
+        return []
+    if newest < partitions.first_month or str(newest) in explained:
         return []
     if EVALUATION_SCHEDULE in paused_schedules(instance, project):
         return []
-    if str(newest) in instance.get_materialized_partitions(asset_key(project, "leaderboard")):
+    boards = asset_key(project, "leaderboard").to_user_string()
+    if Log(instance).made_keys(boards, [str(newest)]):
         return []
     return [
         Problem(
             Kind.EVALUATION_MISSED,
             f"evaluation_missed:{newest}",
             _subject(project, f"{newest} is not evaluated"),
-            f"It was due by {due}:00. See under Automation whether its schedule runs, and under "
+            f"It was due by {by}:00. See under Automation whether its schedule runs, and under "
             "Runs whether a run waits.",
             "automation",
         )
@@ -346,11 +360,9 @@ def missed_evaluation(
 
 
 def champion_changes(
-    project: Project, datasets: DatasetStore, now: dt.datetime
+    project: Project, datasets: DatasetStore, recent: Sequence[str]
 ) -> dict[str, Problem]:
-    """The changes of the champion that were decided of late, by key."""
-    end = project.due_end(now.date())
-    recent = days_between(end - dt.timedelta(days=project.schedule.catch_up_days), end)
+    """The changes of the champion that were decided on recent days, by key."""
     changes = {}
     decided = ""
     for row in datasets.read(CHAMPION, recent, {}).to_dict("records"):

@@ -1,16 +1,23 @@
 """Files that arrive in a folder: complete ones are sorted in once, the days they touch ingested."""
 
 import datetime as dt
+import hashlib
 import json
-import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from mlops_assets.automation.catching_up import make_attempt, make_layers, range_requests
-from mlops_assets.automation.late_data import ONE_DAY, changed_days, digest
-from mlops_assets.graph.keys import asset_key
+from mlops_assets.automation.changes import Log
+from mlops_assets.automation.late_data import CHANGED_AT_SOURCE, ONE_DAY, changed_days, digest
+from mlops_assets.automation.requests import (
+    WAITING,
+    local_time,
+    make_attempt,
+    range_requests,
+    seen_of,
+)
+from mlops_assets.graph.keys import asset_key, daily_keys
 from mlops_assets.graph.partitions import Partitions, days_between
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import Job
@@ -59,34 +66,53 @@ def make_landing_sensor(
         ),
     )
     def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
-        complete, waiting = settled(
-            source.folder.arrivals(), read_cursor(context.cursor), now, settings.settle_seconds
-        )
+        now = local_time(project)
+        before, looked = read_cursor(context.cursor)
+        arrivals = source.folder.arrivals()
+        complete, waiting = settled(arrivals, before, now, settings.settle_seconds)
         said = sort_in(source, complete, partitions.first_day)
         for line in said:
             context.log.info(line)
         requests: list[dg.RunRequest] = []
-        if unfinished_runs(context.instance, project):
-            said.append("Waiting for a run that is queued or under way.")
-        elif EVALUATION_SCHEDULE not in paused_schedules(context.instance, project):
-            datasets = DatasetStore(storage)
-            requests = landed_days(context.instance, project, partitions, source, datasets, now)
+        seen = _seen(context.instance, project, partitions, source, now)
+        if seen != looked:  # else nothing can have become of the accepted files since
+            if unfinished_runs(context.instance, project):
+                said.append(WAITING)
+                seen = looked
+            elif EVALUATION_SCHEDULE not in paused_schedules(context.instance, project):
+                datasets = DatasetStore(storage)
+                requests = landed_days(context.instance, project, partitions, source, datasets, now)
         if not requests and not said:
             said.append(f"{len(waiting)} file(s) are not complete yet." if waiting else "No news.")
-        cursor = json.dumps({name: vars(seen) for name, seen in waiting.items()})
+        cursor = json.dumps(
+            {"waiting": {name: vars(file) for name, file in waiting.items()}, "looked": seen}
+        )
         skip = None if requests else "\n".join(said)
         return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=cursor)
 
     return landing_sensor
 
 
-def read_cursor(cursor: str | None) -> dict[str, Seen]:
-    """What the tick before has seen; nothing where it left nothing that can be read."""
+def read_cursor(cursor: str | None) -> tuple[dict[str, Seen], str]:
+    """The files that the tick before has seen, and what else; nothing where that is unreadable."""
     try:
-        return {name: Seen(**seen) for name, seen in json.loads(cursor or "{}").items()}
+        left = json.loads(cursor or "{}")
+        waiting = {name: Seen(**seen) for name, seen in left.get("waiting", {}).items()}
+        return waiting, str(left.get("looked", ""))
     except (ValueError, TypeError, AttributeError):
-        return {}
+        return {}, ""
+
+
+def _seen(
+    instance: dg.DagsterInstance,
+    project: Project,
+    partitions: Partitions,
+    source: LandingSource,
+    now: dt.datetime,
+) -> str:
+    """What the days to ingest follow from, as text."""
+    accepted = hashlib.sha256("\n".join(source.folder.accepted()).encode()).hexdigest()[:16]
+    return f"{seen_of(instance, project)} {partitions.newest_day(now)} {accepted}"
 
 
 def settled(
@@ -177,21 +203,25 @@ def landed_days(
     requested, since who was champion of them stays as it was decided. A day whose target is not
     known yet waits until it is.
     """
-    end = project.due_end(now.date())
-    if end <= partitions.first_day:
+    newest = partitions.newest_day(now)
+    if newest is None:
         return []
-    fingerprints = source.fingerprints(partitions.first_day, end)
+    fingerprints = source.fingerprints(partitions.first_day, newest + ONE_DAY)
     changed = changed_days(project, source, datasets, fingerprints)
+    if not changed:
+        return []
+    log = Log(instance)
     observations = asset_key(project, "observations")
-    known = set(partitions.daily.get_partition_keys())
-    new = (set(changed) & known) - instance.get_materialized_partitions(observations)
+    new = set(changed) - log.made_keys(observations.to_user_string(), changed)
     models = [asset_key(project, "models", model.name) for model in project.models]
     trained = all(map(instance.get_materialized_partitions, models))
-    layers = make_layers(project) if trained else make_layers(project)[:2]
+    wanted = daily_keys(project)
+    if not trained:
+        wanted = [observations, asset_key(project, "features")]
     attempt = f"{digest(changed)}:{make_attempt(now)}"
     return [
-        *range_requests({key: new for layer in layers for key in layer.keys}, partitions, attempt),
-        *range_requests({observations: (set(changed) & known) - new}, partitions, attempt),
+        *range_requests(dict.fromkeys(wanted, new), partitions, attempt, "landed"),
+        *range_requests({observations: set(changed) - new}, partitions, attempt, CHANGED_AT_SOURCE),
     ]
 
 

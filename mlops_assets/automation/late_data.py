@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import dagster as dg
 
 from mlops_assets.assets.datasets import by_day
-from mlops_assets.automation.catching_up import make_attempt, make_sensor, range_requests
+from mlops_assets.automation.changes import Log
+from mlops_assets.automation.requests import (
+    local_time,
+    make_attempt,
+    make_sensor,
+    range_requests,
+)
+from mlops_assets.automation.upkeep import UPKEEP_SENSOR
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, ranges
 from mlops_assets.jobs.evaluate import Job
@@ -25,6 +31,7 @@ from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
 
 ONE_DAY = dt.timedelta(days=1)
+CHANGED_AT_SOURCE = "changed at the source"
 
 
 def make_late_data_sensor(
@@ -35,7 +42,7 @@ def make_late_data_sensor(
     def find(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
         if EVALUATION_SCHEDULE in paused_schedules(instance, project):
             return []
-        now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
+        now = local_time(project)
         # anew at each tick: both keep what they have read
         source, datasets = make_source(project, storage), DatasetStore(storage)
         return late_days(instance, project, partitions, source, datasets, now)
@@ -50,8 +57,8 @@ def make_late_data_sensor(
         description=(
             f"Ingests again those of the last {project.schedule.late_days} days whose rows changed "
             "at the source since they were ingested, a range of days in one run; what depends on "
-            "them is evaluated again by refresh_sensor. A day of which the source has no rows any "
-            "more stays as it is."
+            f"them is evaluated again by {UPKEEP_SENSOR}. A day of which the source has no rows "
+            "any more stays as it is."
         ),
     )
 
@@ -65,19 +72,20 @@ def late_days(
     now: dt.datetime,
 ) -> list[dg.RunRequest]:
     """Runs over the observations of the recent days that changed after they were ingested."""
-    end = project.due_end(now.date())
-    start = max(end - dt.timedelta(days=project.schedule.late_days), partitions.first_day)
-    if start >= end:
+    days = partitions.last_days(project.schedule.late_days, now)
+    if not days:
         return []
-    fingerprints = source.fingerprints(start, end)
-    tried = instance.get_materialized_partitions(asset_key(project, "observations"))
+    fingerprints = source.fingerprints(day_of(days[0]), day_of(days[-1]) + ONE_DAY)
+    observations = asset_key(project, "observations")
+    tried = Log(instance).made_keys(observations.to_user_string(), fingerprints)
     tried |= set(IngestedStore(datasets).read(fingerprints))
     asked = {key: text for key, text in fingerprints.items() if key in tried}
     changed = changed_days(project, source, datasets, asked)
     return range_requests(
-        {asset_key(project, "observations"): set(changed)},
+        {observations: set(changed)},
         partitions,
         f"{digest(changed)}:{make_attempt(now)}",
+        CHANGED_AT_SOURCE,
     )
 
 
@@ -112,7 +120,7 @@ def digest(fingerprints: Mapping[str, str]) -> str:
 
 
 def _as_stored(
-    project: Project, source: Source, datasets: DatasetStore, keys: Iterable[str]
+    project: Project, source: Source, datasets: DatasetStore, keys: Collection[str]
 ) -> dict[str, int]:
     """The days whose rows at the source are those that are stored, with how many these are."""
     from mlops_assets.assets.observations_type import typed

@@ -4,16 +4,18 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import dagster as dg
 
 from mlops_assets.assets.validation import compared_in_service
-from mlops_assets.automation.catching_up import make_sensor
+from mlops_assets.automation.requests import local_time, make_sensor, seen_of
 from mlops_assets.graph.keys import asset_key, op_name
-from mlops_assets.graph.partitions import days_between, month_of
+from mlops_assets.graph.partitions import Partitions, day_of, month_of
 from mlops_assets.jobs.evaluate import Job, retrain_job_name
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
-from mlops_assets.ml.monitoring.performance import LEVEL, cool_down_days, persistent
+from mlops_assets.ml.monitoring.performance import LEVEL
+from mlops_assets.ml.selection.retraining_rule import REMEMBERED, RetrainingRule, brought_nothing
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -24,7 +26,6 @@ from mlops_assets.resources.switches import paused_models
 REACTION_TAG = "mlops_assets/reaction"  # the model that was trained again
 REASON_TAG = "mlops_assets/reason"
 THROUGH_TAG = "mlops_assets/through"
-REMEMBERED_RUNS = 10  # the cool-down has doubled often enough by then
 DRIFT = "drift"
 
 
@@ -37,20 +38,23 @@ class Degradation:
 
 
 def make_reaction_sensors(
-    project: Project, jobs: Sequence[Job], storage: Storage
+    project: Project, partitions: Partitions, jobs: Sequence[Job], storage: Storage
 ) -> list[dg.SensorDefinition]:
     """The sensors that ask for a training off the cadence, on by default."""
-    rule, newest = project.reactions, project.newest_due_in_words
+    rule, newest = project.reactions, project.newest_day_in_words
 
     def react(
-        find: Callable[[Project, DatasetStore, ModelStore, dt.date], list[Degradation]],
+        find: Callable[[Project, DatasetStore, ModelStore, Sequence[str]], list[Degradation]],
     ) -> Callable[[dg.DagsterInstance], list[dg.RunRequest]]:
         def requests(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
             # made anew for each tick, since stores keep what they have read
             datasets, models = DatasetStore(storage), ModelStore(storage)
-            now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
-            found = find(project, datasets, models, now.date())
-            return trainings(instance, project, datasets, models, found, now)
+            now = local_time(project)
+            days = partitions.last_days(rule.days, now)
+            if not days:
+                return []
+            found = find(project, datasets, models, days)
+            return trainings(instance, project, datasets, models, found, days[-1], now)
 
         return requests
 
@@ -70,6 +74,7 @@ def make_reaction_sensors(
             react(degraded_models),
             seconds=300,
             nothing="No model in service has become worse for days.",
+            seen=partial(seen_of, project=project),
             description=described("a model", LEVEL),
         ),
         make_sensor(
@@ -79,35 +84,36 @@ def make_reaction_sensors(
             react(drifted_models),
             seconds=300,
             nothing="Nothing that the champion depends on has drifted for days.",
+            seen=partial(seen_of, project=project),
             description=described("the champion", WEIGHTY),
         ),
     ]
 
 
 def degraded_models(
-    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+    project: Project, datasets: DatasetStore, models: ModelStore, days: Sequence[str]
 ) -> list[Degradation]:
     """The models whose version in service became worse and stayed so through the newest day."""
     found = []
     for model in project.models:
         asset = f"validation/{model.name}"
-        days = _days_of_version_in_service(project, datasets, models, model.name, asset, today)
-        why = _stayed_bad(project, datasets, asset, LEVEL, days, today)
+        served = _days_of_version_in_service(project, datasets, models, model.name, asset, days)
+        why = _stayed_bad(project, datasets, asset, LEVEL, served, days)
         if why is not None:
             found.append(Degradation(model.name, why))
     return found
 
 
 def drifted_models(
-    project: Project, datasets: DatasetStore, models: ModelStore, today: dt.date
+    project: Project, datasets: DatasetStore, models: ModelStore, days: Sequence[str]
 ) -> list[Degradation]:
     """The champion whose inputs or forecasts drifted and stayed so through the newest day."""
-    newest = datasets.read(DRIFT, [str(project.newest_due_day(today))], {})
+    newest = datasets.read(DRIFT, days[-1:], {})
     if newest.empty:
         return []
     name = str(newest["model"].iloc[0])
-    days = _days_of_version_in_service(project, datasets, models, name, DRIFT, today)
-    why = _stayed_bad(project, datasets, DRIFT, WEIGHTY, days, today)
+    served = _days_of_version_in_service(project, datasets, models, name, DRIFT, days)
+    why = _stayed_bad(project, datasets, DRIFT, WEIGHTY, served, days)
     return [] if why is None else [Degradation(name, why)]
 
 
@@ -117,17 +123,17 @@ def _days_of_version_in_service(
     models: ModelStore,
     name: str,
     dataset: str,
-    today: dt.date,
+    days: Sequence[str],
 ) -> set[str]:
-    """Of the last days, those whose rows in a dataset are of the version that serves today.
+    """Of the last days, those whose rows in a dataset are of the version that serves now.
 
     Days of an older one do not count against it: it is first given its chance.
     """
     try:
-        card = models.in_service(name, today)
+        card = models.in_service(name, project.day_to_come(day_of(days[-1])))
     except StorageError:
         return set()  # the evaluation of the day has said so
-    rows = datasets.read(dataset, _last_days(project, today), {})
+    rows = datasets.read(dataset, days, {})
     if card is None or rows.empty:
         return set()
     return set(rows.loc[rows["version"] == card.version, "date"].dt.strftime("%Y-%m-%d"))
@@ -139,23 +145,18 @@ def _stayed_bad(
     asset: str,
     names: Collection[str],
     served: Collection[str],
-    today: dt.date,
+    days: Sequence[str],
 ) -> str | None:
     """Why an asset counts as failing these checks persistently; None where it does not."""
-    days = _last_days(project, today)
     rows = CheckStore(datasets).read([asset], days, {})
     failing = rows[rows["check"].isin(names) & ~rows["passed"].astype(bool)]
-    dates = {f"{date:%Y-%m-%d}" for date in failing["date"]} & set(served)
-    if not persistent([day in dates for day in days], needed=project.reactions.failures):
+    failed = {date.date() for date in failing["date"] if f"{date:%Y-%m-%d}" in served}
+    dates = RetrainingRule(project.reactions).persistent(failed, day_of(days[-1]))
+    if not dates:
         return None
     newest = failing[failing["date"] == failing["date"].max()]
     reasons = "; ".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records"))
     return f"failed on {len(dates)} of the last {len(days)} days: {reasons}"
-
-
-def _last_days(project: Project, today: dt.date) -> list[str]:
-    end = project.due_end(today)
-    return days_between(end - dt.timedelta(days=project.reactions.days), end)
 
 
 def trainings(
@@ -164,10 +165,10 @@ def trainings(
     datasets: DatasetStore,
     models: ModelStore,
     degradations: Sequence[Degradation],
+    through: str,
     now: dt.datetime,
 ) -> list[dg.RunRequest]:
     """A training through the newest day of each model that is not paused or cooling down."""
-    through = str(project.newest_due_day(now.date()))
     left_alone = paused_models(instance, project)
     left_alone |= {model.name for model in project.models if model.cadence == Cadence.MANUAL}
     return [
@@ -187,7 +188,7 @@ def trainings(
         )
         for found in degradations
         if found.model not in left_alone
-        and now >= cooled_down(instance, project, datasets, models, found.model)
+        and now.date() >= cooled_down(instance, project, datasets, models, found.model)
     ]
 
 
@@ -202,26 +203,26 @@ def cooled_down(
     datasets: DatasetStore,
     models: ModelStore,
     name: str,
-) -> dt.datetime:
-    """From when on a model may be trained again.
+) -> dt.date:
+    """The day from which on a model may be trained again.
 
     The cool-down doubles with each of the newest trainings that brought nothing: a version that
     was not accepted, or that is no better than the one before it on the days it served.
     """
     runs = instance.get_run_records(
         dg.RunsFilter(tags={REACTION_TAG: _tag_value(project, name)}),
-        limit=REMEMBERED_RUNS,
+        limit=REMEMBERED,
         ascending=False,
     )
     if not runs:
-        return dt.datetime.min.replace(tzinfo=dt.UTC)
+        return dt.date.min
     through = (dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG]) for record in runs)
-    fruitless = (brought_nothing(project, datasets, models, name, last) for last in through)
-    days = cool_down_days(project.reactions, fruitless)
-    return runs[0].create_timestamp.astimezone(dt.UTC) + dt.timedelta(days=days)
+    fruitless = (was_fruitless(project, datasets, models, name, last) for last in through)
+    newest = runs[0].create_timestamp.astimezone(zoneinfo.ZoneInfo(project.time_zone)).date()
+    return RetrainingRule(project.reactions).rests_until(newest, fruitless)
 
 
-def brought_nothing(
+def was_fruitless(
     project: Project, datasets: DatasetStore, models: ModelStore, name: str, through: dt.date
 ) -> bool:
     """Whether the version trained through a day was refused, or is no gain so far.
@@ -236,7 +237,6 @@ def brought_nothing(
     if not trained:
         return False
     card = trained[-1]
-    if card not in fit:
-        return True
-    _, compared = compared_in_service(project, card, project.newest_due_day(), datasets)
-    return not compared.empty and bool(compared["gain"].iloc[0] <= 0)
+    _, compared = compared_in_service(project, card, project.today(), datasets)
+    gain = None if compared.empty else float(compared["gain"].iloc[0])
+    return bool(brought_nothing(refused=card not in fit, gain=gain))

@@ -1,20 +1,20 @@
-"""Schedules: the newest due day is evaluated every day, each model retrained at its cadence."""
+"""Schedules: the newest day is evaluated every day, each model retrained at its cadence."""
 
 import datetime as dt
 import zoneinfo
 
 import dagster as dg
 
-from mlops_assets.graph.partitions import month_of
+from mlops_assets.graph.partitions import Partitions, month_of
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, retrain_job_name
 from mlops_assets.project import CRON_MONTHS, Cadence, ModelSettings, Project
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, retraining_schedule_name
 
 
-def make_schedules(project: Project) -> list[dg.ScheduleDefinition]:
+def make_schedules(project: Project, partitions: Partitions) -> list[dg.ScheduleDefinition]:
     """The daily evaluation and one retraining schedule per model, all on by default."""
     return [
-        make_evaluation_schedule(project),
+        make_evaluation_schedule(project, partitions),
         *(
             make_retraining_schedule(project, model)
             for model in project.models
@@ -23,7 +23,7 @@ def make_schedules(project: Project) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def make_evaluation_schedule(project: Project) -> dg.ScheduleDefinition:
+def make_evaluation_schedule(project: Project, partitions: Partitions) -> dg.ScheduleDefinition:
     """Every day: ingest and evaluate the day before, or the newest one whose target is known."""
 
     @dg.schedule(
@@ -32,11 +32,19 @@ def make_evaluation_schedule(project: Project) -> dg.ScheduleDefinition:
         cron_schedule=f"0 {project.schedule.evaluate_hour} * * *",
         execution_timezone=project.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Ingests {project.newest_due_in_words} and evaluates every model on it.",
+        description=f"Ingests {project.newest_day_in_words} and evaluates every model on it.",
     )
-    def evaluation_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        key = str(project.newest_due_day(_local_day(project, context)))
-        return dg.RunRequest(run_key=key, partition_key=key)
+    def evaluation_schedule(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        newest = partitions.newest_day(context.scheduled_execution_time)
+        if newest is None:
+            known = project.day_to_come(partitions.first_day)
+            return dg.SkipReason(
+                f"There is no day yet: the target of the first one, {partitions.first_day}, is "
+                f"known from {known} on."
+            )
+        return dg.RunRequest(run_key=str(newest), partition_key=str(newest))
 
     return evaluation_schedule
 

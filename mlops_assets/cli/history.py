@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO
 
@@ -14,16 +14,18 @@ import dagster as dg
 from tqdm import tqdm
 
 from mlops_assets.assets.reporting import DATA_ERRORS
-from mlops_assets.automation.catching_up import make_layers
 from mlops_assets.definitions import load_definitions
-from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.keys import asset_key, own_parts
 from mlops_assets.graph.partitions import Partitions, make_partitions, range_tags, ranges
+from mlops_assets.graph.reads import Every, layers
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
-from mlops_assets.project import Project, ProjectError
-from mlops_assets.project.workspace import load_named, project_names
+from mlops_assets.project import Project
+from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.switches import paused_models
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
@@ -33,20 +35,16 @@ Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 
 def steps(project: Project, partitions: Partitions) -> list[Step]:
     """Title, job, assets and partitions of each layer, in the order in which they are built."""
-    observations, features, *later = make_layers(project)
-    titles = ["validation", "leaderboard", "champion", "forecast", "drift"]
-    trained = [asset_key(project, "models", model.name) for model in project.models]
-    daily, monthly = partitions.daily, partitions.monthly
-    return [
-        ("observations", EVALUATE_JOB, observations.keys, daily),
-        ("features", EVALUATE_JOB, features.keys, daily),
-        ("training sets", RETRAIN_ALL_JOB, [asset_key(project, "training_set")], monthly),
-        ("models", RETRAIN_ALL_JOB, trained, monthly),
-        *(
-            (title, EVALUATE_JOB, layer.keys, daily)
-            for title, layer in zip(titles, later, strict=True)
-        ),
-    ]
+    jobs = {Every.DAY: EVALUATE_JOB, Every.MONTH: RETRAIN_ALL_JOB}
+    definitions = {Every.DAY: partitions.daily, Every.MONTH: partitions.monthly}
+    found: list[Step] = []
+    for nodes in layers(project):
+        every = nodes[0].every
+        if every in jobs:
+            title = "training sets" if nodes[0].kind == "training_set" else nodes[0].kind
+            keys = [asset_key(project, *node.asset.split("/")) for node in nodes]
+            found.append((title, jobs[every], keys, definitions[every]))
+    return found
 
 
 def build_history(
@@ -55,15 +53,19 @@ def build_history(
     partitions: Partitions,
     instance: dg.DagsterInstance,
     terminal: TextIO | None = None,
+    created: Collection[str] = (),
 ) -> list[str]:
-    """Materialize every missing partition that is due; the reasons of those that failed."""
+    """Materialize every missing partition; the reasons of those that failed.
+
+    `created` are the models that were created while the system ran.
+    """
     terminal = terminal or sys.stderr
     failures: list[str] = []
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
     for title, job_name, keys, definition in steps(project, partitions):
-        known = due_partitions(project, partitions, definition)
-        missing = {key: set(known) - instance.get_materialized_partitions(key) for key in keys}
+        known = definition.get_partition_keys()
+        missing = {key: missing_of(project, key, known, instance, created) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
             print(f"{title}: complete", file=terminal)
@@ -75,15 +77,42 @@ def build_history(
     return failures
 
 
-def due_partitions(
-    project: Project, partitions: Partitions, definition: dg.PartitionsDefinition[str]
-) -> list[str]:
-    """The keys of a definition, without the days whose target is not known yet."""
-    keys = definition.get_partition_keys()
-    if definition is not partitions.daily:
-        return list(keys)
-    end = str(project.due_end())
-    return [key for key in keys if key < end]
+def missing_of(
+    project: Project,
+    key: dg.AssetKey,
+    known: Collection[str],
+    instance: dg.DagsterInstance,
+    created: Collection[str],
+) -> set[str]:
+    """The partitions of an asset that are not there, without those that nobody asked for.
+
+    A paused model is not trained, and of a created one nothing is made that lies before what its
+    creation has made.
+    """
+    done = instance.get_materialized_partitions(key)
+    missing = set(known) - done
+    kind, *names = own_parts(project, key)
+    if kind == "models" and paused_models(instance, project).intersection(names):
+        return set()
+    if set(created).intersection(names):
+        return {partition for partition in missing if done and partition > min(done)}
+    return missing
+
+
+def foreign_days(
+    project: Project, instance: dg.DagsterInstance, datasets: DatasetStore
+) -> str | None:
+    """Why the days that an instance knows are not those of a storage; None where they may be."""
+    key = asset_key(project, "observations")
+    known = instance.get_materialized_partitions(key)
+    if not known or known & set(datasets.keys("observations")):
+        return None
+    return (
+        f"the instance in DAGSTER_HOME says that {len(known)} days of {key.to_user_string()} are "
+        f"there, through {max(known)}, but {datasets.storage.root} holds none of them: they are "
+        "those of another project or of a storage that was moved. Set DAGSTER_HOME to a folder of "
+        f"{project.name}'s own, or MLOPS_ROOT to the storage that holds them"
+    )
 
 
 def _run(
@@ -148,16 +177,8 @@ class Progress:
         print(f"{self.title}: {self.done} of {self.total} in {seconds:.0f} s", file=self.terminal)
 
 
-def main() -> int:
-    """Build the history of the projects of the workspace; 1 when a partition failed."""
-    if not os.environ.get("DAGSTER_HOME"):
-        print("DAGSTER_HOME is not set; `make history` sets it", file=sys.stderr)
-        return 2
-    try:
-        names = project_names()
-    except ProjectError as error:
-        print(error, file=sys.stderr)
-        return 2
+def build_all(names: Sequence[str]) -> int:
+    """Build the history of projects of the workspace; 1 when a partition failed."""
     failures: list[str] = []
     # Dagster captures standard output and error while a run lasts; progress goes past it.
     terminal = os.fdopen(os.dup(2), "w", buffering=1)
@@ -178,20 +199,25 @@ def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> 
     storage = project_storage(base)
     project, _ = Registry(storage).apply(base)
     partitions = make_partitions(project, storage)
+    registry, datasets = Registry(storage), DatasetStore(storage)
+    if problem := foreign_days(project, instance, datasets):
+        return [problem]
     definitions = load_definitions(name)
     end_unfinished_runs(instance, project)
     # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
     with ThreadPoolExecutor(1) as worker:
         building = worker.submit(
-            build_history, project, definitions, partitions, instance, terminal
+            build_history,
+            project,
+            definitions,
+            partitions,
+            instance,
+            terminal,
+            registry.created(),
         )
         try:
             return building.result()
         except KeyboardInterrupt:
             end_unfinished_runs(instance, project)
-            print("\nInterrupted; `make history` goes on from here.", file=terminal)
+            print("\nInterrupted; `mlops-assets history` goes on from here.", file=terminal)
             os._exit(130)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

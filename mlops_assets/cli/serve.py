@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,48 +12,60 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, NoReturn
 
+import click
 import uvicorn
 
 from mlops_assets.pages.site import make_site
-from mlops_assets.project import ProjectError
-from mlops_assets.project.workspace import environment, project_names, workspace_file
+from mlops_assets.project.folders import workspace_file
+from mlops_assets.project.workspace import environment
 from mlops_assets.resources.storage import named_storage
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore
 
 START_SECONDS = 120
+CTRL_C_SECONDS = 5
 STOP_SECONDS = 30
+SHIPPED_WORKSPACE = Path(__file__).with_name("workspace.yaml")
+# What runs say while nothing is wrong, which the web UI has; what a first start warns of; and what
+# the web UI says of having been stopped.
+NOTHING_WRONG = re.compile(
+    rb"\S+ \S+ \S+ - dagster\S* - ((DEBUG|INFO) - |WARNING - No cursor for event type)|Aborted!$"
+)
+COLOUR = re.compile(rb"\x1b\[[\d;]*m")
 DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; 1 when a port is taken or the web UI ends by itself."""
-    parser = argparse.ArgumentParser(prog="python -m mlops_assets.cli.serve", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=3000, help="of the web UI; pages use the next")
-    options = parser.parse_args(arguments)
-    for port in (options.port, options.port + 1):
-        if not port_is_free(options.host, port):
-            print(
-                f"Port {port} of {options.host} is taken. Stop what listens there, or choose "
-                f"another: make run PORT={options.port + 10}",
-                file=sys.stderr,
+def refuse_taken_ports(host: str, port: int) -> None:
+    """ClickException where something listens on the port of the web UI or of the pages."""
+    for wanted in (port, port + 1):
+        if not port_is_free(host, wanted):
+            raise click.ClickException(
+                f"Port {wanted} of {host} is taken. Stop what listens there, or choose another: "
+                f"mlops-assets run --port {port + 10}, or make run PORT={port + 10}"
             )
-            return 1
-    try:
-        names = project_names()
-    except ProjectError as error:
-        print(error, file=sys.stderr)
-        return 1
-    url = f"http://{options.host}:{options.port}"
-    pages_url = f"http://{options.host}:{options.port + 1}"
-    start_pages(options.host, options.port + 1, names)
+
+
+def replace_process(host: str, port: int) -> NoReturn:
+    """Serve in a fresh interpreter that takes the place of this one."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    command = [sys.executable, "-P", "-m", "mlops_assets", "serve"]
+    os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])
+
+
+def serve(host: str, port: int, names: Sequence[str]) -> int:
+    """Serve projects of the workspace until interrupted; 1 when the web UI ends by itself."""
+    url = f"http://{host}:{port}"
+    pages_url = f"http://{host}:{port + 1}"
+    start_pages(host, port + 1, names)
     web = subprocess.Popen(
         [
             *(sys.executable, "-m", "dagster", "dev"),
-            *("--workspace", str(workspace_file()), "--log-level", "warning"),
-            *("--host", options.host, "--port", str(options.port)),
+            *("--workspace", str(served_workspace()), "--log-level", "warning"),
+            *("--host", host, "--port", str(port)),
         ],
         # elsewhere, Dagster would warn of the dagster.yaml that is not the instance's own
         cwd=os.environ.get("DAGSTER_HOME"),
@@ -64,7 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
             **environment(),
             "PYTHONWARNINGS": DAGSTER_DEV_WARNING,
         },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
+    assert web.stdout is not None
+    threading.Thread(target=pass_on, args=(web.stdout, sys.stderr.buffer), daemon=True).start()
 
     def terminate(*_: object) -> None:
         web.terminate()
@@ -81,12 +97,30 @@ def main(arguments: list[str] | None = None) -> int:
             print("Ctrl+C stops.", flush=True)
         return web.wait()
     except KeyboardInterrupt:
-        # Ctrl+C reaches the web UI by itself
+        return stopped(web)
+
+
+def stopped(web: subprocess.Popen[bytes]) -> int:
+    """End the web UI: Ctrl+C reaches it by itself, a signal to this process alone does not."""
+    for seconds, press in ((CTRL_C_SECONDS, web.terminate), (STOP_SECONDS, web.kill)):
         try:
-            return web.wait(STOP_SECONDS)
+            return web.wait(seconds)
         except subprocess.TimeoutExpired:
-            web.kill()
-            return 1
+            press()
+    return 1
+
+
+def pass_on(lines: Iterable[bytes], terminal: IO[bytes]) -> None:
+    """Pass on what the web UI and its runs print, but for what they say while nothing is wrong."""
+    for line in lines:
+        if not NOTHING_WRONG.match(COLOUR.sub(b"", line)):
+            terminal.write(line)
+            terminal.flush()
+
+
+def served_workspace() -> Path:
+    """The workspace file to serve; without one of the user's, that of the project alone."""
+    return file if (file := workspace_file()).exists() else SHIPPED_WORKSPACE
 
 
 def port_is_free(host: str, port: int) -> bool:
@@ -117,7 +151,3 @@ def wait_until_up(url: str, web: subprocess.Popen[bytes]) -> bool:
         except (urllib.error.URLError, OSError):
             time.sleep(0.5)
     return False
-
-
-if __name__ == "__main__":
-    sys.exit(main())

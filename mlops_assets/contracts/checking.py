@@ -1,18 +1,16 @@
 """What there is to check of a settings file or a plugin module, and what is wrong with it."""
 
 import datetime as dt
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_assets.contracts.contracts import (
-    feature_problems,
-    problems_of,
-    source_problems,
-    split_problems,
-)
-from mlops_assets.project import PROJECT_FILE, Project, load_project
+from mlops_assets.contracts.contracts import problems_of
+from mlops_assets.contracts.feature_contract import feature_problems
+from mlops_assets.contracts.source_contract import source_problems
+from mlops_assets.contracts.split_contract import split_problems
+from mlops_assets.project import Project, load_project
+from mlops_assets.project.folders import settings_file
 from mlops_assets.project.plugin_loader import plugins_in_use, use_plugins
 from mlops_assets.resources.sources import SourceError, make_source
 
@@ -55,7 +53,8 @@ class Contract:
 def _source_problems(project: Project) -> Iterator[str]:
     """The problems of a project's source, over its first week."""
     source = make_source(project)
-    first, last = project.first_day, project.newest_due_day()
+    last = project.today() - dt.timedelta(days=project.days_ahead)
+    first = project.first_day
     try:
         if span := source.span():
             first, last = span
@@ -67,7 +66,7 @@ def _source_problems(project: Project) -> Iterator[str]:
 
 def contracts(target: str = "") -> Iterator[Contract]:
     """What there is to check of a target. ProjectError or PluginError when it cannot be loaded."""
-    file = Path(target or os.environ.get("MLOPS_PROJECT") or PROJECT_FILE)
+    file = Path(target) if target else settings_file()
     project = None
     if file.suffix in {".yaml", ".yml"}:
         project = load_project(file)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from mlops_assets.graph.reads import Every, declared
 from mlops_assets.project import Project
 
 OF_MODELS = ("models", "validation")  # the assets that there is one of per model
@@ -10,6 +11,17 @@ OF_MODELS = ("models", "validation")  # the assets that there is one of per mode
 def asset_key(project: Project, *parts: str) -> dg.AssetKey:
     """The key of an asset of a project: `asset_key(project, "models", "linear")`."""
     return dg.AssetKey([*_prefix(project), *parts])
+
+
+def node_key(project: Project, asset: str) -> dg.AssetKey:
+    """The key of an asset as declarations name it: `models/linear`."""
+    return asset_key(project, *asset.split("/"))
+
+
+def daily_keys(project: Project) -> list[dg.AssetKey]:
+    """The keys of the daily assets, each after those that it reads."""
+    nodes = declared(project).values()
+    return [node_key(project, node.asset) for node in nodes if node.every is Every.DAY]
 
 
 def own_parts(project: Project, key: dg.AssetKey) -> list[str]:

@@ -1,7 +1,7 @@
 """Days and months: every partitions definition, built once."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
@@ -12,8 +12,6 @@ from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 
 HISTORY_MONTHS = 6
-TRAILING_DAYS = (7, 28)  # windows over which models are compared
-LONG = max(TRAILING_DAYS)
 FIRST_DAY_FILE = "first_day.txt"
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
@@ -29,7 +27,22 @@ class Partitions:
     """The first day of which every feature can be made."""
     first_month: dt.date
     daily: dg.DailyPartitionsDefinition
+    """There is a day once its target is known: `label_delay_days` after it has ended."""
     monthly: dg.MonthlyPartitionsDefinition
+
+    def newest_day(self, now: dt.datetime | None = None) -> dt.date | None:
+        """The newest day that there is, now or at another moment; None where there is none yet."""
+        with dg.partition_loading_context(effective_dt=now):
+            key = self.daily.get_last_partition_key()
+        return None if key is None else day_of(key)
+
+    def last_days(self, days: int, now: dt.datetime | None = None) -> list[str]:
+        """The keys of so many of the newest days."""
+        newest = self.newest_day(now)
+        if newest is None:
+            return []
+        end = newest + dt.timedelta(days=1)
+        return days_between(max(end - dt.timedelta(days=days), self.first_day), end)
 
 
 def make_partitions(project: Project, storage: Storage) -> Partitions:
@@ -42,7 +55,9 @@ def make_partitions(project: Project, storage: Storage) -> Partitions:
         earliest=earliest,
         first_month=first_month,
         daily=dg.DailyPartitionsDefinition(
-            start_date=first_day.isoformat(), timezone=project.time_zone
+            start_date=first_day.isoformat(),
+            timezone=project.time_zone,
+            end_offset=-project.evaluation.label_delay_days,
         ),
         monthly=dg.MonthlyPartitionsDefinition(
             start_date=first_month.isoformat(), timezone=project.time_zone, end_offset=1
@@ -80,17 +95,21 @@ def month_of(day: dt.date) -> str:
 
 
 def ranges(
-    wanted: Mapping[dg.AssetKey, Iterable[str]], partitions: dg.PartitionsDefinition[str]
+    wanted: Mapping[dg.AssetKey, Collection[str]], partitions: dg.PartitionsDefinition[str]
 ) -> dict[tuple[str, str], list[dg.AssetKey]]:
     """The partitions wanted of each asset as ranges (first, last) without gaps.
 
     Assets that want the same range share it, so that one run can serve them. In ascending order.
+    What is no partition any more, since the settings begin later or wait longer for targets now, is
+    left out.
     """
+    if not any(wanted.values()):
+        return {}
     position = {key: n for n, key in enumerate(partitions.get_partition_keys())}
     assets: dict[tuple[str, str], list[dg.AssetKey]] = {}
     for asset, keys in wanted.items():
         found: list[list[str]] = []
-        for key in sorted(set(keys)):
+        for key in sorted(position.keys() & set(keys)):
             if found and position[key] == position[found[-1][1]] + 1:
                 found[-1][1] = key
             else:

@@ -5,7 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.keys import node_key
+from mlops_assets.graph.reads import Every, declared
 from mlops_assets.graph.runs import project_tags
 from mlops_assets.project import Project
 
@@ -38,16 +39,18 @@ def failure_reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 def make_jobs(project: Project) -> list[Job]:
     """Evaluation of a day, retraining of one model and of all for a month."""
-    daily = dg.AssetSelection.assets(
-        asset_key(project, "observations"), asset_key(project, "features")
-    ) | dg.AssetSelection.groups("validation", "serving", "monitoring")
-    trained = [asset_key(project, "models", model.name) for model in project.models]
-    tags = project_tags(project)
-    training_set = dg.AssetSelection.assets(asset_key(project, "training_set"))
+    nodes, tags = declared(project), project_tags(project)
+
+    def assets(every: Every, last: str = "") -> dg.AssetSelection:
+        """All of those, or the last one and what it reads of them."""
+        names = [last, *nodes[last].upstream] if last else nodes
+        keys = [node_key(project, name) for name in names if nodes[name].every is every]
+        return dg.AssetSelection.assets(*keys)
+
     return [
         dg.define_asset_job(
             EVALUATE_JOB,
-            selection=daily,
+            selection=assets(Every.DAY),
             tags=tags,
             description=(
                 "A day: its observations and features, every model's metrics, the ranking, the "
@@ -56,23 +59,23 @@ def make_jobs(project: Project) -> list[Job]:
         ),
         dg.define_asset_job(
             RETRAIN_ALL_JOB,
-            selection=training_set | dg.AssetSelection.assets(*trained),
+            selection=assets(Every.MONTH),
             tags=tags,
             description="A month: its training set and a new version of every model.",
         ),
         dg.define_asset_job(
             REGISTRY_JOB,
-            selection=dg.AssetSelection.assets(asset_key(project, "model_registry")),
+            selection=assets(Every.PROJECT),
             tags=tags,
             description="The table of all models and versions, and of what was decided.",
         ),
         *(
             dg.define_asset_job(
                 retrain_job_name(model.name),
-                selection=training_set | dg.AssetSelection.assets(key),
+                selection=assets(Every.MONTH, f"models/{model.name}"),
                 tags=tags,
                 description=f"A month: its training set and a new version of {model.name}.",
             )
-            for model, key in zip(project.models, trained, strict=True)
+            for model in project.models
         ),
     ]

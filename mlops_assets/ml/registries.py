@@ -1,14 +1,13 @@
 """What is known under a name: built in, or brought by the plugins of the project in use."""
 
 import inspect
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+from mlops_assets.ml.settings import IDENTIFIER
 
 T = TypeVar("T")
 Options = TypeVar("Options", bound=BaseModel)
@@ -53,7 +52,7 @@ class Registry(dict[str, T]):
         ValueError when the name is none, or taken by an entry of another place.
         """
         name = getattr(kind, "name", None)
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
             raise ValueError(
                 f"{kind.__name__} needs a name of lower-case letters, digits and underscores, "
                 f"such as name = 'my_{self.noun}', not {name!r}"

@@ -18,12 +18,10 @@ from mlops_assets.new.inference.facts import (
 from mlops_assets.new.inference.inputs import Columns, choose_inputs
 from mlops_assets.new.inference.row_kinds import Rows, find_rows
 from mlops_assets.new.targets import values_of
-from mlops_assets.new.wishes import Wishes
+from mlops_assets.new.wishes import KEEP, REDUCTIONS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import Sample, read_sample
 
-KEEP = "none"  # the answer that leaves rows as they are
-REDUCTIONS = ("sum", "mean", "median", "min", "max")
 HOURS = 24
 NEARLY_ALL = 0.9
 
@@ -94,7 +92,11 @@ def kind_of_rows(
         if name not in facts or name == target:
             known = ", ".join(other for other in facts if other != target)
             raise UndecidableError(f"{name!r} cannot name series; the columns are: {known}")
-    usable = {name: fact for name, fact in facts.items() if name not in RESERVED_COLUMNS}
+    usable = {
+        name: fact
+        for name, fact in facts.items()
+        if name not in RESERVED_COLUMNS and not _is_like_a_feature(name, target)
+    }
     return find_rows(
         sample.frame,
         usable,
@@ -161,8 +163,8 @@ def find_columns(
     if not series:
         taken = "named like a column that is stored beside forecasts; rename it to use it"
         out |= {name: taken for name in known if name in RESERVED_COLUMNS}
-    computed = re.compile(rf"{re.escape(target.name)}_(lag|mean|count|last)_")
-    out |= {name: "named like a computed feature" for name in known if computed.match(name)}
+    alike = [name for name in known if _is_like_a_feature(name, target.name)]
+    out |= dict.fromkeys(alike, "named like a computed feature")
     for name in wishes.leave_out or []:
         if name not in known or name in series:
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
@@ -176,6 +178,10 @@ def find_columns(
         out |= dict.fromkeys(late, "known only after the day, as answered")
         found = choose_inputs(sample.frame, facts, values, series, out)
     return found
+
+
+def _is_like_a_feature(name: str, target: str) -> bool:
+    return re.match(rf"{re.escape(target)}_(lag|mean|count|last)_", name) is not None
 
 
 def _parts_of_day(sample: Sample, date: str) -> list[str]:

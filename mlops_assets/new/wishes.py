@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+KEEP = "none"  # the answer that leaves rows as they are
+REDUCTIONS = ("sum", "mean", "median", "min", "max")
+
 
 @dataclass(frozen=True)
 class Wishes:

@@ -4,6 +4,7 @@ import datetime as dt
 
 from mlops_assets.graph.keys import asset_page
 from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.graph.reads import CHECKS_SHOWN
 from mlops_assets.ml.monitoring.performance import weekly_slices
 from mlops_assets.pages.monitoring_page import monitoring_page
 from mlops_assets.project import Project
@@ -11,13 +12,11 @@ from mlops_assets.resources.stores.check_results import CheckStore, facts_datase
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.web import web_url
 
-PAGE_DAYS = 90
-
 
 def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> str:
     """The page through a day; what is damaged is a gap in it."""
     end = day_of(newest) + dt.timedelta(days=1)
-    days = days_between(end - dt.timedelta(days=PAGE_DAYS), end)
+    days = days_between(end - dt.timedelta(days=CHECKS_SHOWN), end)
     names = [model.name for model in project.models]
     assets = ["observations", "drift", *(f"validation/{name}" for name in names)]
     drift = datasets.read("drift", [newest], {})

@@ -2,21 +2,20 @@
 
 from typing import Any
 
-from pydantic import Field
-
 from mlops_assets.lazy import lightgbm
-from mlops_assets.plugin import Family, Hyperparameters, Inputs, family, tree_pipeline
+from mlops_assets.ml.models.trees import TreeFamily, leaf_count, leaf_rows, tree_count, tree_weight
+from mlops_assets.plugin import Hyperparameters, family
 
 
 class LightGBMHyperparameters(Hyperparameters):
-    n_estimators: int = Field(100, ge=1, le=5000, description="Number of trees.")
-    learning_rate: float = Field(0.1, gt=0, le=1, description="Weight of each further tree.")
-    num_leaves: int = Field(31, ge=2, le=4096, description="Most leaves of a tree.")
-    min_child_samples: int = Field(20, ge=1, le=100_000, description="Fewest rows in a leaf.")
+    n_estimators: int = tree_count(100, 5000)
+    learning_rate: float = tree_weight(0.1)
+    num_leaves: int = leaf_count(31)
+    min_child_samples: int = leaf_rows(20)
 
 
 @family
-class LightGBM(Family):
+class LightGBM(TreeFamily):
     name = "lightgbm"
     description = "Boosted trees of LightGBM, grown leaf by leaf."
     hyperparameters = LightGBMHyperparameters
@@ -27,12 +26,5 @@ class LightGBM(Family):
         "lightgbm.sklearn.LGBMRegressor",
     )
 
-    def build(self, hyperparameters: LightGBMHyperparameters, inputs: Inputs, seed: int = 0) -> Any:
-        fixed: dict[str, Any] = {
-            "random_state": seed,
-            "deterministic": True,
-            "n_jobs": 1,
-            "verbose": -1,
-        }
-        regressor = lightgbm.LGBMRegressor(**hyperparameters.model_dump(), **fixed)
-        return tree_pipeline(regressor, inputs, seed)
+    def estimator(self, **options: Any) -> Any:
+        return lightgbm.LGBMRegressor(**options, deterministic=True, n_jobs=1, verbose=-1)

@@ -5,20 +5,21 @@ from typing import Any
 from pydantic import Field
 
 from mlops_assets.lazy import xgboost
-from mlops_assets.plugin import Family, Hyperparameters, Inputs, family, tree_pipeline
+from mlops_assets.ml.models.trees import TreeFamily, bounded_depth, tree_count, tree_weight
+from mlops_assets.plugin import Hyperparameters, family
 
 
 class XGBoostHyperparameters(Hyperparameters):
-    n_estimators: int = Field(100, ge=1, le=5000, description="Number of trees.")
-    learning_rate: float = Field(0.1, gt=0, le=1, description="Weight of each further tree.")
-    max_depth: int = Field(6, ge=1, le=32, description="Most questions from root to leaf.")
+    n_estimators: int = tree_count(100, 5000)
+    learning_rate: float = tree_weight(0.1)
+    max_depth: int = bounded_depth(6)
     min_child_weight: float = Field(
         1.0, ge=0, le=100_000, description="Fewest rows in a leaf, by weight."
     )
 
 
 @family
-class XGBoost(Family):
+class XGBoost(TreeFamily):
     name = "xgboost"
     description = "Boosted trees of XGBoost, on binned inputs."
     hyperparameters = XGBoostHyperparameters
@@ -28,8 +29,5 @@ class XGBoost(Family):
         "xgboost.sklearn.XGBRegressor",
     )
 
-    def build(self, hyperparameters: XGBoostHyperparameters, inputs: Inputs, seed: int = 0) -> Any:
-        regressor = xgboost.XGBRegressor(
-            **hyperparameters.model_dump(), random_state=seed, n_jobs=1
-        )
-        return tree_pipeline(regressor, inputs, seed)
+    def estimator(self, **options: Any) -> Any:
+        return xgboost.XGBRegressor(**options, n_jobs=1)

@@ -11,32 +11,35 @@ from typing import Any
 
 import yaml
 
-from mlops_assets.project import IDENTIFIER, Project, ProjectError, load_project
+from mlops_assets.ml.settings import IDENTIFIER
+from mlops_assets.project.folders import (
+    PROJECT_VARIABLE,
+    ROOT_VARIABLE,
+    SETTINGS,
+    WORKSPACE_VARIABLE,
+    settings_file,
+    storage_root,
+    workspace_file,
+)
+from mlops_assets.project.project import Project
+from mlops_assets.project.reading import ProjectError, load_project
 
-VARIABLE = "MLOPS_WORKSPACE"
-PROJECT_VARIABLE = "MLOPS_PROJECT"
-ROOT_VARIABLE = "MLOPS_ROOT"
-DEFAULT_FILE = Path(__file__).parents[2] / "workspace.yaml"
-SETTINGS = "project.yaml"
 MODULE, ATTRIBUTE = "mlops_assets.definitions", "defs"
 LOCATION = "mlops_assets"
 # They would be taken for the start of a key or of a path that has no project's name in it.
 TAKEN = (ATTRIBUTE, LOCATION, "models", "validation")
 
 
-def workspace_file() -> Path:
-    """The workspace that is served: MLOPS_WORKSPACE, else the one beside this package."""
-    return Path(os.environ.get(VARIABLE) or DEFAULT_FILE).absolute()
-
-
 def environment() -> dict[str, str]:
     """The variables that say what is served, meaning the same in a process in another folder."""
-    root, chosen = os.environ.get(ROOT_VARIABLE, ""), os.environ.get(PROJECT_VARIABLE, "")
-    found = {VARIABLE: str(workspace_file())}
-    if root and "://" not in root:
+    root, workspace = storage_root(), workspace_file()
+    found = {}
+    if WORKSPACE_VARIABLE in os.environ or workspace.exists():
+        found[WORKSPACE_VARIABLE] = str(workspace)
+    if "://" not in root:
         found[ROOT_VARIABLE] = str(Path(root).absolute())
-    if chosen and not IDENTIFIER.fullmatch(chosen):  # a file, not the name of a project
-        found[PROJECT_VARIABLE] = str(Path(chosen).absolute())
+    if not IDENTIFIER.fullmatch(os.environ.get(PROJECT_VARIABLE, "")):  # a file, not a name
+        found[PROJECT_VARIABLE] = str(settings_file())
     return found
 
 
@@ -51,14 +54,15 @@ def project_names() -> list[str]:
     ProjectError when the workspace cannot be read, or an entry is not as it must be.
     """
     file = workspace_file()
-    if not file.exists() and VARIABLE not in os.environ:
+    if not file.exists() and WORKSPACE_VARIABLE not in os.environ:
         return [""]
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         entries = [entry.get("python_module") for entry in content["load_from"]]
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ProjectError(
-            f"{file} is no workspace ({error!r}); set {VARIABLE} to a YAML file with `load_from`"
+            f"{file} is no workspace ({error!r}); set {WORKSPACE_VARIABLE} to a YAML file with "
+            "`load_from`"
         ) from error
     names = list(_names(file, entries))
     if not names:
@@ -122,7 +126,7 @@ def load_named(name: str = "") -> Project:
     if not file.exists():
         raise ProjectError(
             f"there is no project {name!r}: {file} is missing; projects lie beside their "
-            f"workspace, which {VARIABLE} names"
+            f"workspace, which {WORKSPACE_VARIABLE} names"
         )
     project = load_project(file)
     if project.name != name:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.lazy import apprise
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.alert_records import Alert
+from mlops_assets.resources.stores.record_log import RecordLog
 
 VARIABLE = "MLOPS_ALERT_URLS"
 FOLDER = "alert_channels"
@@ -84,7 +85,7 @@ class Notifier:
     """
 
     def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+        self.channels = RecordLog(storage, FOLDER, Channel, what="channel", remedy="delete it")
 
     def deliver(self, alerts: Mapping[str, Alert], now: dt.datetime, say: Say) -> int:
         """Tell every channel what it has not been told; how many messages arrived.
@@ -156,14 +157,14 @@ class Notifier:
                 f"the channel {label(url)} did not take {len(failed)} alert(s): {waiting} tried "
                 f"again after {pause}, {len(late)} given up after {GIVEN_UP_AFTER}"
             )
-        self.storage.write(_path(url), state.model_dump_json(indent=2).encode())
+        self.channels.replace(_name(url), state)
         return len(sent)
 
     def _state(self, url: str, now: dt.datetime) -> Channel:
         """What a channel was told; one seen first, or damaged, begins with the last hour."""
         try:
-            return Channel.model_validate_json(self.storage.read(_path(url)))
-        except (FileNotFoundError, ValidationError):
+            return self.channels.read(_name(url))
+        except (FileNotFoundError, StorageError):
             return Channel(since=now - FIRST_HEARD)
 
 
@@ -177,8 +178,8 @@ def _digest(url: str) -> str:
     return hashlib.blake2b(url.encode(), digest_size=6, person=b"alert channel").hexdigest()
 
 
-def _path(url: str) -> str:
-    return f"{FOLDER}/{_digest(url)}.json"
+def _name(url: str) -> str:
+    return f"{_digest(url)}.json"
 
 
 def _untold(state: Channel, alerts: Mapping[str, Alert]) -> dict[str, Alert]:

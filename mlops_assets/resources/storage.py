@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mlops_assets.lazy import fsspec
-from mlops_assets.project import Project, storage_root
+from mlops_assets.project import Project
+from mlops_assets.project.folders import storage_root
 
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 

@@ -9,7 +9,7 @@ RELOAD_SECONDS = 120
 
 
 def web_url(path: str = "") -> str:
-    """Where a browser finds a page of the web UI: under WEB_URL, which `make run` sets."""
+    """Where a browser finds a page of the web UI: under WEB_URL, which `mlops-assets run` sets."""
     return f"{os.environ.get('WEB_URL', 'http://127.0.0.1:3000').rstrip('/')}/{path}"
 
 

@@ -18,10 +18,11 @@ import yaml
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import days_between, run_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
-from mlops_assets.project import PROJECT_FILE, Project, load_project
+from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_tests.small import PROJECT_FILE
 
 FIRST_DAY = dt.date(2025, 12, 25)
 END = dt.date(2026, 4, 1)

@@ -237,8 +237,8 @@ def test_within_the_tolerance_a_version_may_be_worse_than_the_one_in_service(lab
         assert result.success == accepted
         check = card.checks["no_worse_than_in_service"]
         assert check.passed == accepted
-        assert check.loss == pytest.approx(worse)
-        assert check.limit == pytest.approx(default * (1 + tolerance))
+        assert check.value == pytest.approx(worse)
+        assert check.high == pytest.approx(default * (1 + tolerance))
         assert (
             f"{tolerance:.0%} more than the wmape of {before.version} on the same 21" in check.why
         )
@@ -254,7 +254,7 @@ def test_an_older_version_in_service_is_judged_on_the_rows_of_the_holdout(lab: L
     values = np.maximum(lab.models.load(february).predict(rows[february.inputs]), 0)
     _, card = train(lab, "linear", MARCH, alpha=1.0)
     check = card.checks["no_worse_than_in_service"]
-    assert check.limit == pytest.approx(1.1 * wmape(rows["units"], values))
+    assert check.high == pytest.approx(1.1 * wmape(rows["units"], values))
     assert f"10% more than the wmape of {february.version} on the same 21 rows" in check.why
 
 
@@ -264,7 +264,7 @@ def test_a_version_in_service_is_judged_only_on_rows_that_it_did_not_learn_from(
     _, card = train(lab, "linear", MARCH, through="2026-03-03", alpha=1.0)
     check = card.checks["no_worse_than_in_service"]
     assert check.passed
-    assert check.limit is None
+    assert check.high is None
     assert check.why == f"not compared: {march.version} itself learned through 2026-02-28"
     Path(lab.models.url(card)).with_name("card.json").unlink()
     lab.models = type(lab.models)(lab.storage)
@@ -273,7 +273,7 @@ def test_a_version_in_service_is_judged_only_on_rows_that_it_did_not_learn_from(
     rows = lab.datasets.read("features", keys(MARCH, "2026-03-04"))
     values = np.maximum(lab.models.load(march).predict(rows[march.inputs]), 0)
     check = card.checks["no_worse_than_in_service"]
-    assert check.limit == pytest.approx(1.1 * wmape(rows["units"], values))
+    assert check.high == pytest.approx(1.1 * wmape(rows["units"], values))
     assert "on the same 12 rows" in check.why
 
 
@@ -285,7 +285,7 @@ def test_a_holdout_without_its_first_day_is_still_compared_with_the_version_in_s
         assert lab.run("training_set", MARCH).success
         _, card = train(lab, "linear", MARCH, alpha=alpha)
         assert card.holdout_rows == 18
-    assert card.checks["no_worse_than_in_service"].limit is not None
+    assert card.checks["no_worse_than_in_service"].high is not None
 
 
 def test_an_earlier_version_that_cannot_be_read_stands_in_the_way_of_none(lab: Lab) -> None:

@@ -28,7 +28,7 @@ BOTH = f"validation/{NAIVE} validation/{LINEAR}"
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Everything is evaluated through 14 March, which is due on 17 March."""
+    """Everything is evaluated through 14 March, which is known on 17 March."""
     made = Lab(tmp_path_factory.mktemp("delayed"))
     settings = make_settings() | {"champion": RULE | {"initial": NAIVE}}
     settings["features"] = {"lags": [3, 7], "rolling_means": [7], "calendar": ["day_of_week"]}
@@ -67,7 +67,7 @@ def test_features_and_forecasts_are_those_of_what_was_known_three_days_before(la
         known = rows[rows["date"] <= newest]
         of_day = rows[rows["date"] == key].reset_index(drop=True)
         blind = of_day.assign(units=np.nan)
-        made = make_features(project, known, day, day + dt.timedelta(days=1), blind)
+        made = make_features(project.feature_plan, known, day, day + dt.timedelta(days=1), blind)
         stored = lab.datasets.read("features", [key])
         pd.testing.assert_frame_equal(
             stored.drop(columns="units"), made.drop(columns="units"), check_dtype=False
@@ -94,7 +94,7 @@ def test_a_metric_by_hand(lab: Lab) -> None:
         assert lab.metadata(f"validation/{NAIVE}", key)["wmape"] == pytest.approx(wmape, abs=1e-6)
 
 
-def test_a_partition_issues_the_day_that_is_tomorrow_when_it_is_due(lab: Lab) -> None:
+def test_a_partition_issues_the_day_that_is_tomorrow_when_it_is_known(lab: Lab) -> None:
     issued = lab.datasets.read("forecast", [LAST])
     assert set(issued["date"]) == {pd.Timestamp(2026, 3, 17)}
     metadata = lab.metadata("forecast", LAST)
@@ -113,16 +113,17 @@ def test_a_partition_issues_the_day_that_is_tomorrow_when_it_is_due(lab: Lab) ->
         assert len(both) == 3
 
 
-def test_a_day_that_is_not_due_is_refused_and_the_others_of_the_run_are_made(lab: Lab) -> None:
-    newest = lab.project.newest_due_day()
+def test_a_day_whose_target_is_not_known_is_refused_and_those_before_are_made(lab: Lab) -> None:
+    newest = make_partitions(lab.project, lab.storage).newest_day()
+    assert newest == lab.project.today() - dt.timedelta(days=3)
     early = newest + dt.timedelta(days=1)
     rows = make_rows()
     rows["date"] += pd.Timestamp(early) - rows["date"].max()
     lab.write(rows=rows)
     try:
         result = lab.run("observations", str(newest), str(early))
-        due_from = early + dt.timedelta(days=3)
-        assert f"the target of {early} is known from {due_from} on" in reason(result)
+        known_from = early + dt.timedelta(days=3)
+        assert f"the target of {early} is known from {known_from} on" in reason(result)
         assert str(newest) in lab.done("observations")
         assert str(early) not in lab.done("observations")
         assert f"the target of {early} is" in reason(lab.run("observations", str(early)))
@@ -130,7 +131,7 @@ def test_a_day_that_is_not_due_is_refused_and_the_others_of_the_run_are_made(lab
         lab.write(rows=make_rows())
 
 
-def test_the_champion_is_decided_for_the_day_that_is_tomorrow_when_a_day_is_due(
+def test_the_champion_is_decided_for_the_day_that_is_tomorrow_when_a_day_is_known(
     lab: Lab,
 ) -> None:
     """Seven days are enough: decided at 7 March, live from 10 March on."""

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.model_registry import registry_table
-from mlops_assets.automation.catching_up import stale_registry
+from mlops_assets.automation.registry import stale_registry
 from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelCard

@@ -11,6 +11,7 @@ import pytest
 
 from mlops_assets.automation.retraining import degraded_models, drifted_models
 from mlops_assets.definitions import make_definitions
+from mlops_assets.graph.partitions import days_between
 from mlops_assets.ml.monitoring.distribution import CHECKS as DRIFT_CHECKS
 from mlops_assets.ml.monitoring.performance import CHECKS as CONTROL_CHECKS
 from mlops_assets.ml.monitoring.quality import CHECKS as QUALITY_CHECKS
@@ -157,15 +158,16 @@ def test_the_pages_show_the_rows_without_a_value_as_such(flown: Lab) -> None:
 
 def test_no_model_is_trained_again_without_need_and_one_that_fails_is(flown: Lab) -> None:
     today = dt.date(2026, 3, 3)
+    days = days_between(today - dt.timedelta(days=flown.project.reactions.days), today)
     datasets = DatasetStore(flown.storage)
-    assert degraded_models(flown.project, datasets, flown.models, today) == []
-    assert drifted_models(flown.project, datasets, flown.models, today) == []
+    assert degraded_models(flown.project, datasets, flown.models, days) == []
+    assert drifted_models(flown.project, datasets, flown.models, days) == []
     rows = make_flights()
     rows.loc[rows["flown"] >= "2026-02-26", "delay"] -= 60
     flown.write(rows)
     assert flown.run("observations features", "2026-02-26", LAST).success
     assert flown.run(VALIDATION, "2026-02-26", LAST).success
-    degraded = degraded_models(flown.project, DatasetStore(flown.storage), flown.models, today)
+    degraded = degraded_models(flown.project, DatasetStore(flown.storage), flown.models, days)
     assert {found.model for found in degraded} == {"usual", "linear"}
 
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from mlops_assets.assets.validation import evaluate
 from mlops_assets.graph.partitions import days_between
-from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -132,7 +132,7 @@ class World:
             holdout_rows=14,
             holdout={"wmape": 1.0},
             importance={},
-            checks={"reproducible": CheckOutcome(passed=training.accepted, why="for the test")},
+            checks={"reproducible": CheckResult(passed=training.accepted, why="for the test")},
         )
         self.versions.append(
             Known(number, card.version, through, training.accepted, training.delay)

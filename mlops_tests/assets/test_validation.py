@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.assets.validation import _sparkline
+from mlops_assets.assets.leaderboard import _sparkline
 from mlops_assets.ml.metrics.metric import METRICS
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 

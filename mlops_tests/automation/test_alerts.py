@@ -11,7 +11,7 @@ from mlops_assets.automation import alerts as alerting
 from mlops_assets.automation.alerts import find_problems, make_alert_sensor
 from mlops_assets.graph.partitions import PARTITION, make_partitions, range_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
-from mlops_assets.ml.monitoring.quality import Verdict
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.alert_records import Alerts
@@ -85,7 +85,7 @@ def watch(tmp_path: Path) -> Watch:
 
 
 def refuse(watch: Watch, *, passed: bool) -> None:
-    verdict = Verdict(passed=passed, why="no rows", severe=not passed)
+    verdict = CheckResult(passed=passed, why="no rows", severe=not passed)
     CheckStore(watch.datasets).write("observations", YESTERDAY, {"schema": verdict})
 
 

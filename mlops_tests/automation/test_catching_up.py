@@ -2,13 +2,14 @@
 
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.automation import catching_up as sensors
+from mlops_assets.automation.months import missing_months
 from mlops_assets.graph.partitions import (
     RANGE_END,
     RANGE_START,
@@ -20,6 +21,7 @@ from mlops_assets.graph.partitions import (
 from mlops_assets.project import Cadence, Project, load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_tests.automation.asking import missing_days, stale_days
 
 WHOLE = load_project()
 PROJECT = WHOLE.model_copy(
@@ -57,9 +59,32 @@ class Log:
         return set(self.newest.get(key.to_user_string(), {}))
 
     def get_latest_storage_id_by_partition(
-        self, key: dg.AssetKey, _: dg.DagsterEventType
+        self, key: dg.AssetKey, _: dg.DagsterEventType, partitions: set[str]
     ) -> dict[str, int]:
-        return dict(self.newest.get(key.to_user_string(), {}))
+        made = self.newest.get(key.to_user_string(), {})
+        return {partition: made[partition] for partition in partitions & set(made)}
+
+    def get_asset_event_summary_records(
+        self, kind: dg.DagsterEventType, *, after_storage_id: int, ascending: bool
+    ) -> list[SimpleNamespace]:
+        if kind != dg.DagsterEventType.ASSET_MATERIALIZATION:
+            return []
+        entries = [
+            SimpleNamespace(
+                storage_id=number,
+                timestamp=float(number),
+                asset_key=dg.AssetKey.from_user_string(key),
+                partition=partition,
+            )
+            for key, made in self.newest.items()
+            for partition, number in made.items()
+            if number > after_storage_id
+        ]
+        return sorted(entries, key=lambda entry: entry.storage_id, reverse=not ascending)
+
+    def fetch_materializations(self, _: dg.AssetRecordsFilter, limit: int) -> SimpleNamespace:
+        record = SimpleNamespace(storage_id=self.count, asset_materialization=None)
+        return SimpleNamespace(records=[record] * limit)
 
     def all_instigator_state(self) -> list[object]:
         return []
@@ -71,22 +96,27 @@ class Versions:
     def __init__(self, log: Log) -> None:
         self.log = log
 
-    def fit_to_serve(self, model: str) -> list[ModelCard]:
+    def cards(self, model: str) -> list[ModelCard]:
         months = sorted(self.log.newest.get(f"models/{model}", {}))
         return [make_card(model, month) for month in months]
+
+    fit_to_serve = cards
 
 
 def make_card(model: str, month: str, through: str = "") -> ModelCard:
     """A card of a version that learned through a day, or through the one before its month."""
     learned = dt.date.fromisoformat(through) if through else day_of(month) - dt.timedelta(days=1)
-    return ModelCard.model_construct(model=model, month=month, trained_through=learned)
+    created = dt.datetime.fromtimestamp(0, dt.UTC)
+    return ModelCard.model_construct(
+        model=model, month=month, trained_through=learned, created=created
+    )
 
 
 def stale(log: Log, project: Project, partitions: Partitions) -> list[dg.RunRequest]:
     """What `stale_days` requests when each training is a version that may serve."""
     instance: dg.DagsterInstance = log  # type: ignore[assignment]
     models: ModelStore = Versions(log)  # type: ignore[assignment]
-    return sensors.stale_days(instance, project, partitions, models)
+    return stale_days(instance, project, partitions, models)
 
 
 def make(project: Project, folder: Path) -> Partitions:
@@ -120,9 +150,9 @@ def test_it_settles(tmp_path: Path, happened: list[tuple[str, str]]) -> None:
     seen: set[str] = set()
     instance: dg.DagsterInstance = log  # type: ignore[assignment]
     for _ in range(40):
-        months = sensors.missing_months(instance, PROJECT, partitions, NOON)
+        months = missing_months(instance, PROJECT, partitions, NOON)
         requests = [
-            *sensors.missing_days(instance, PROJECT, partitions, NOON),
+            *missing_days(instance, PROJECT, partitions, NOON),
             *stale(log, PROJECT, partitions),
         ]
         keys = {str(request.run_key) for request in (*months, *requests)}

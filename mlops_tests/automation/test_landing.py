@@ -4,7 +4,6 @@ import datetime as dt
 import os
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import dagster as dg
 import pandas as pd
@@ -93,7 +92,7 @@ def test_a_file_is_complete_when_it_stayed_the_same() -> None:
     assert settled([grown], waiting, later + dt.timedelta(seconds=60), 60) == ([grown], {})
     assert settled([new], {}, NOON, 0) == ([new], {})
     for text in (None, "", "[]", "x", '{"a": {"b": 1}}'):
-        assert read_cursor(text) == {}
+        assert read_cursor(text) == ({}, "")
 
 
 def test_what_is_not_a_finished_table_is_left_alone_or_rejected_with_its_reason(
@@ -247,13 +246,7 @@ def test_files_land_and_their_days_are_evaluated_through_the_sensor(
     early = rows[rows["date"] == "2025-12-25"].assign(date="2025-12-24")
     early.to_csv(lab.folder / "landing" / "early.csv", index=False)
 
-    class Noon(dt.datetime):
-        @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
-            return NOON
-
-    moment = SimpleNamespace(datetime=Noon, date=dt.date, timedelta=dt.timedelta, UTC=dt.UTC)
-    monkeypatch.setattr(landing, "dt", moment)
+    monkeypatch.setattr(landing, "local_time", lambda _: NOON)
 
     def tick() -> tuple[list[dg.RunRequest], str]:
         project = lab.project

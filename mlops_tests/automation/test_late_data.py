@@ -3,14 +3,12 @@
 import datetime as dt
 from collections import defaultdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import dagster as dg
 import pandas as pd
 import pytest
 
 from mlops_assets.automation import late_data as late
-from mlops_assets.automation.catching_up import stale_days
 from mlops_assets.automation.late_data import late_days, make_late_data_sensor
 from mlops_assets.graph.partitions import RANGE_END, RANGE_START, make_partitions
 from mlops_assets.jobs.evaluate import make_jobs
@@ -19,6 +17,7 @@ from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import IngestedStore
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows
+from mlops_tests.automation.asking import stale_days
 from mlops_tests.automation.test_catching_up import PROJECT, Log, asked, stale
 
 NOON = dt.datetime(2026, 4, 1, 12, tzinfo=dt.UTC)
@@ -144,16 +143,9 @@ def test_exactly_what_depended_on_a_corrected_day_is_computed_again(
     champions = lab.file("champion", DAY).read_bytes()
     lab.write(corrected(DAY))
 
-    class Noon(dt.datetime):
-        @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
-            return NOON
-
-    moment = SimpleNamespace(datetime=Noon, timedelta=dt.timedelta)
-    monkeypatch.setattr(late, "dt", moment)
+    monkeypatch.setattr(late, "local_time", lambda _: NOON)
     sensor = make_late_data_sensor(project, partitions, make_jobs(project), lab.storage)
-    context = dg.build_sensor_context(instance=lab.instance)
-    tick = [item for item in sensor(context) if isinstance(item, dg.RunRequest)]
+    tick = sensor.evaluate_tick(dg.build_sensor_context(instance=lab.instance)).run_requests or []
     monkeypatch.undo()
     assert spans(tick) == [(DAY, DAY)]
     done = run(lab, tick)
@@ -168,9 +160,11 @@ def test_exactly_what_depended_on_a_corrected_day_is_computed_again(
     assert done == {
         "observations": {DAY},
         "features": week,
-        "validation/seasonal_naive": week,
-        "validation/linear": week,
+        # whose verdicts rest on the facts of the days before, as do later intervals
+        "validation/seasonal_naive": set(keys(DAY, "2026-03-31")),
+        "validation/linear": set(keys(DAY, "2026-03-31")),
         "leaderboard": set(keys(DAY, "2026-03-31")),  # which looks 28 days back
+        "forecast": {"2026-03-31"},  # for the day to come, whose interval is by the residuals
         "drift": {"2026-03-31"},  # of the newest day alone
     }
     assert lab.file("champion", DAY).read_bytes() == champions
@@ -198,5 +192,5 @@ def test_a_paused_schedule_leaves_late_data_alone(
     partitions = make_partitions(project, lab.storage)
     monkeypatch.setattr(late, "paused_schedules", lambda *_: {late.EVALUATION_SCHEDULE})
     sensor = make_late_data_sensor(project, partitions, make_jobs(project), lab.storage)
-    [skip] = list(sensor(dg.build_sensor_context(instance=lab.instance)))
-    assert skip.skip_message == "No day that was ingested has changed at the source."
+    result = sensor.evaluate_tick(dg.build_sensor_context(instance=lab.instance))
+    assert result.skip_message == "No day that was ingested has changed at the source."

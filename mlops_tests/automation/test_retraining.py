@@ -1,6 +1,7 @@
 """A model that stays worse is trained again, once, and less often when that brings nothing."""
 
 import datetime as dt
+import zoneinfo
 
 import dagster as dg
 import pandas as pd
@@ -17,9 +18,10 @@ from mlops_assets.automation.retraining import (
     trainings,
 )
 from mlops_assets.definitions import make_definitions
-from mlops_assets.graph.partitions import run_tags
-from mlops_assets.ml.monitoring.performance import persistent
-from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.graph.partitions import days_between, run_tags
+from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.selection.retraining_rule import RetrainingRule
+from mlops_assets.project import ReactionSettings
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.switches import retraining_schedule_name
 from mlops_tests.assets.lab import QUIET, Lab, keys, make_rows
@@ -36,7 +38,15 @@ DEGRADED = [Degradation("linear", "it became worse")]
 def test_a_degradation_is_persistent_with_enough_days_and_the_newest(
     days: str, holds: bool
 ) -> None:
-    assert persistent([day == "1" for day in days], needed=3) is holds
+    rule = RetrainingRule(ReactionSettings(days=5, failures=3))
+    first = TODAY - dt.timedelta(days=len(days))
+    failed = {first + dt.timedelta(days=n) for n, day in enumerate(days) if day == "1"}
+    assert bool(rule.persistent(failed, TODAY - dt.timedelta(days=1))) is holds
+
+
+def last_days(lab: Lab, today: dt.date) -> list[str]:
+    """The days that a reaction looks at."""
+    return days_between(today - dt.timedelta(days=lab.project.reactions.days), today)
 
 
 @pytest.fixture
@@ -54,7 +64,8 @@ def shifted(lab: Lab) -> Lab:
 
 def test_a_shift_that_stays_is_a_degradation_and_one_day_of_it_is_not(shifted: Lab) -> None:
     def found(today: dt.date) -> dict[str, str]:
-        degraded = degraded_models(shifted.project, shifted.datasets, shifted.models, today)
+        days = last_days(shifted, today)
+        degraded = degraded_models(shifted.project, shifted.datasets, shifted.models, days)
         return {degradation.model: degradation.why for degradation in degraded}
 
     assert not found(dt.date(2026, 3, 29)), "one bad day"
@@ -69,31 +80,37 @@ def test_days_of_an_older_version_do_not_count(shifted: Lab) -> None:
     for day in keys("2026-03-27", "2026-03-30"):
         rows = shifted.datasets.read("validation/linear", [day])
         shifted.datasets.write("validation/linear", day, rows.assign(version="older"))
-    found = degraded_models(shifted.project, shifted.datasets, shifted.models, TODAY)
+    days = last_days(shifted, TODAY)
+    found = degraded_models(shifted.project, shifted.datasets, shifted.models, days)
     assert "linear" not in {degradation.model for degradation in found}
 
 
 def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
     [*_, card] = lab.models.cards("linear")
     days = keys("2026-03-27", "2026-03-31")
-    found = {"inputs": Verdict(False, "unit_price has tripled"), "multivariate": Verdict(False, "")}
+    found = {
+        "inputs": CheckResult(False, "unit_price has tripled"),
+        "multivariate": CheckResult(False, ""),
+    }
     for day in days:
         row = {"date": pd.Timestamp(day), "model": "linear", "version": card.version}
         lab.datasets.write("drift", day, pd.DataFrame([row]))
         CheckStore(lab.datasets).write("drift", day, found)
 
     def drifted() -> list[Degradation]:
-        return drifted_models(lab.project, lab.datasets, lab.models, TODAY)
+        return drifted_models(lab.project, lab.datasets, lab.models, days)
 
     why = "failed on 5 of the last 5 days: inputs: unit_price has tripled"
     assert drifted() == [Degradation("linear", why)]
-    only = {"inputs": Verdict(True, ""), "multivariate": Verdict(False, "")}
+    only = {"inputs": CheckResult(True, ""), "multivariate": CheckResult(False, "")}
     CheckStore(lab.datasets).write("drift", days[-1], only)
     assert not drifted(), "what the metric does not depend on warns alone"
 
 
 def asked(lab: Lab) -> list[dg.RunRequest]:
-    return trainings(lab.instance, lab.project, lab.datasets, lab.models, DEGRADED, NOW)
+    return trainings(
+        lab.instance, lab.project, lab.datasets, lab.models, DEGRADED, "2026-03-31", NOW
+    )
 
 
 def test_a_degraded_model_is_trained_through_yesterday_and_the_run_says_why(lab: Lab) -> None:
@@ -149,9 +166,9 @@ def store_day(lab: Lab, version: str, before: str, *, forecast: float, previous:
 def wait(lab: Lab) -> int | None:
     """The days of the cool-down from the newest training on; None where nothing cools down."""
     end = cooled_down(lab.instance, lab.project, lab.datasets, lab.models, "linear")
-    if end < NOW:
+    if end < NOW.date():
         return None
-    return round((end - dt.datetime.now(dt.UTC)) / dt.timedelta(days=1))
+    return (end - dt.datetime.now(zoneinfo.ZoneInfo(lab.project.time_zone)).date()).days
 
 
 def test_a_paused_or_manual_model_is_left_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,4 +180,6 @@ def test_a_paused_or_manual_model_is_left_alone(lab: Lab, monkeypatch: pytest.Mo
     project = lab.project
     manual = [model.model_copy(update={"cadence": "manual"}) for model in project.models]
     project = project.with_models(manual)
-    assert not trainings(lab.instance, project, lab.datasets, lab.models, DEGRADED, NOW)
+    assert not trainings(
+        lab.instance, project, lab.datasets, lab.models, DEGRADED, "2026-03-31", NOW
+    )

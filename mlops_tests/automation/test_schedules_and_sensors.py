@@ -8,17 +8,12 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from mlops_assets.assets.leaderboard import PAUSED
 from mlops_assets.assets.model_registry import STATE, registry_state
-from mlops_assets.assets.validation import PAUSED
-from mlops_assets.automation.catching_up import (
-    due_months,
-    make_sensors,
-    missing_days,
-    missing_months,
-    stale_days,
-    stale_registry,
-)
+from mlops_assets.automation.months import cadence_months, missing_months
+from mlops_assets.automation.registry import make_registry_sensor, stale_registry
 from mlops_assets.automation.schedules import make_schedules
+from mlops_assets.automation.upkeep import make_upkeep_sensor
 from mlops_assets.graph.partitions import (
     Partitions,
     add_months,
@@ -32,6 +27,7 @@ from mlops_assets.project import Cadence, load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_tests.automation.asking import missing_days, stale_days
 from mlops_tests.automation.test_catching_up import make_card
 
 PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1)})
@@ -59,8 +55,10 @@ class Versions(ModelStore):
         super().__init__(LocalStorage(str(folder)))
         self.fit: dict[str, list[ModelCard]] = {}
 
-    def fit_to_serve(self, model: str) -> list[ModelCard]:
+    def cards(self, model: str) -> list[ModelCard]:
         return self.fit.get(model, [])
+
+    fit_to_serve = cards
 
 
 @pytest.fixture
@@ -178,7 +176,7 @@ def test_a_paused_schedule_is_left_alone(
     ],
 )
 def test_months_that_a_cadence_asks_for(cadence: Cadence, expected: list[str]) -> None:
-    assert due_months(cadence, dt.date(2026, 2, 27), dt.date(2026, 3, 13)) == expected
+    assert cadence_months(cadence, dt.date(2026, 2, 27), dt.date(2026, 3, 13)) == expected
 
 
 def test_newer_observations_make_stale_what_was_made_from_them(
@@ -333,16 +331,19 @@ def test_sensors_wait_for_unfinished_runs(
     instance.add_run(
         dg.DagsterRun(job_name="any", run_id="1" * 32, status=dg.DagsterRunStatus.STARTED)
     )
-    for sensor in make_sensors(PROJECT, partitions, make_jobs(PROJECT), models):
-        result = sensor(dg.build_sensor_context(instance=instance))
-        [skip] = list(result)
-        assert "Waiting for a run" in skip.skip_message
+    for make_sensor in (make_upkeep_sensor, make_registry_sensor):
+        sensor = make_sensor(PROJECT, partitions, make_jobs(PROJECT), models)
+        result = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+        assert not result.run_requests
+        assert "Waiting for a run" in (result.skip_message or "")
 
 
-def test_schedules_ask_for_yesterday_and_for_the_month_that_begins() -> None:
+def test_schedules_ask_for_yesterday_and_for_the_month_that_begins(
+    partitions: Partitions,
+) -> None:
     moment = dt.datetime(2026, 12, 1, 1, tzinfo=dt.UTC)
     context = dg.build_schedule_context(scheduled_execution_time=moment)
-    evaluation, *retrainings = make_schedules(PROJECT)
+    evaluation, *retrainings = make_schedules(PROJECT, partitions)
     assert evaluation.cron_schedule == "0 1 * * *"
     assert evaluation(context).partition_key == "2026-11-30"
     for retraining in retrainings:
@@ -351,4 +352,7 @@ def test_schedules_ask_for_yesterday_and_for_the_month_that_begins() -> None:
     quarterly = PROJECT.models[0].model_copy(update={"cadence": Cadence.QUARTERLY})
     manual = PROJECT.models[1].model_copy(update={"cadence": Cadence.MANUAL})
     project = PROJECT.model_copy(update={"models": [quarterly, manual]})
-    assert [s.cron_schedule for s in make_schedules(project)] == ["0 1 * * *", "0 2 1 1,4,7,10 *"]
+    assert [s.cron_schedule for s in make_schedules(project, partitions)] == [
+        "0 1 * * *",
+        "0 2 1 1,4,7,10 *",
+    ]

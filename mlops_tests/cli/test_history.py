@@ -15,7 +15,10 @@ from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import Partitions, add_months, days_between, make_partitions
 from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage, Storage
+from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.assets.lab import make_settings
+from mlops_tests.commands import command
+from mlops_tests.servers import free_ports
 
 pytestmark = pytest.mark.history
 # one month to learn from, and this month's days in service: the least that has every layer
@@ -133,10 +136,57 @@ def test_runs_that_were_left_behind_are_ended_and_no_others(builder: Builder) ->
     assert statuses == {"1": dg.DagsterRunStatus.CANCELED, "2": dg.DagsterRunStatus.STARTED}
 
 
-def test_without_a_place_for_the_instance_nothing_is_built(
+def test_nobody_is_trained_or_evaluated_without_being_asked(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Created for the days from the fifth on: what lies before is nothing that is missing."""
+    project, instance = builder.project, builder.instance
+    months = ["2026-01-01", "2026-02-01", "2026-03-01"]
+    days = days_between(dt.date(2026, 3, 1), dt.date(2026, 3, 9))
+
+    def missing(kind: str, known: list[str], *created: str) -> set[str]:
+        key = dg.AssetKey([kind, "seasonal_naive"])
+        return history.missing_of(project, key, known, instance, created)
+
+    assert missing("models", months) == set(months)
+    assert missing("models", months, "seasonal_naive") == set(), "its creation failed"
+    made = [("models", "2026-02-01"), ("validation", "2026-03-05"), ("validation", "2026-03-07")]
+    for kind, key in made:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization([kind, "seasonal_naive"], partition=key)
+        )
+    assert missing("models", months, "seasonal_naive") == {"2026-03-01"}
+    assert missing("validation", days, "seasonal_naive") == {"2026-03-06", "2026-03-08"}
+    assert missing("validation", days, "another") == set(days) - {"2026-03-05", "2026-03-07"}
+    monkeypatch.setattr(history, "paused_models", lambda *_: {"seasonal_naive"})
+    assert missing("models", months) == set()
+    assert "2026-03-06" in missing("validation", days), "a paused model is still evaluated"
+
+
+def test_days_of_another_project_are_not_taken_for_its_own(builder: Builder) -> None:
+    datasets = DatasetStore(builder.storage)
+    assert history.foreign_days(builder.project, builder.instance, datasets) is None
+    builder.instance.report_runless_asset_event(
+        dg.AssetMaterialization("observations", partition="2026-03-01")
+    )
+    problem = history.foreign_days(builder.project, builder.instance, datasets)
+    assert problem is not None
+    assert "through 2026-03-01" in problem
+    assert builder.storage.root in problem
+    assert "Set DAGSTER_HOME to a folder of retail_demand's own" in problem
+    datasets.write("observations", "2026-03-01", make_rows().head(1))
+    assert history.foreign_days(builder.project, builder.instance, datasets) is None
+
+
+def test_without_settings_nothing_is_built_and_what_makes_some_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    assert history.main() == 2
-    assert "DAGSTER_HOME is not set" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    for name in ("history", "run", "serve"):
+        assert command(name, *(["--port", free_ports()] if name != "history" else [])) == 1
+        told = capsys.readouterr().err
+        assert f"cannot read the settings {tmp_path}/project.yaml" in told
+        assert "mlops-assets new TABLE" in told
+        assert "MLOPS_PROJECT" in told
     assert not os.listdir(tmp_path)

@@ -12,7 +12,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 SQLITE = "sqlite3.dbapi2"
-GRPC = {f"grpc.{name}" for name in ("_channel", "_common", "_server", "_utilities", "aio._utils")}
+GRPC_MODULES = "_channel _common _cython.cygrpc _server _utilities aio._utils"
+GRPC = {f"grpc.{name}" for name in GRPC_MODULES.split()}
 
 
 def shift_clock(seconds: int) -> None:

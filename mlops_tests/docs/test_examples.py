@@ -184,9 +184,10 @@ def test_the_commands_of_the_page_work() -> None:
             ["bash", "-c", f"{command} --dry-run"], cwd=REPOSITORY, check=True, capture_output=True
         )
     [fetch, check] = [command.split() for command in rest]
+    assert check[0] == "mlops-assets"
     assert fetch == ["python", "examples/fetch.py"]  # run by the fixture `fetched`
     done = subprocess.run(
-        [sys.executable, *check[1:]],
+        [sys.executable, "-m", "mlops_assets", *check[1:]],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

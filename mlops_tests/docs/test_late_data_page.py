@@ -45,6 +45,6 @@ def test_the_delay_that_is_shown_is_that_of_the_table() -> None:
     )
     project = Project.model_validate(make_settings() | shown)
     assert project.evaluation.label_delay_days == 2
-    assert str(project.due_from(dt.date(2026, 3, 10))) == "2026-03-13"
+    assert str(project.day_to_come(dt.date(2026, 3, 10))) == "2026-03-13"
     with pytest.raises(ValueError, match="lags of 3 or more"):
         Project.model_validate(make_settings() | shown | {"features": {"lags": [2, 7]}})

@@ -67,6 +67,10 @@ def test_commands_by_hand_run_as_written(small_project: Path, tmp_path: Path) ->
             check=False,
         )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    # a line for what came of each asset, and none for each event
+    month = dt.date.today().replace(day=1)
+    assert re.search(rf" - models/linear {month}: {month}_\w+, (not )?accepted", done.stderr)
+    assert "DEBUG" not in done.stdout + done.stderr
     versions = (clone / "storage" / "models" / "linear").iterdir()
     added = [version for version in versions if version.name not in before]
     cards = [json.loads((version / "card.json").read_text()) for version in added]

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
-from mlops_assets.project import PROJECT_FILE, Project, load_project
-from mlops_tests.small import REPOSITORY
+from mlops_assets.project import Project, load_project
+from mlops_tests.small import PROJECT_FILE, REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "rows.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -44,7 +44,7 @@ def test_the_page_names_features_and_reach_as_they_are(tmp_path: Path) -> None:
     project = load(SNIPPETS[1], tmp_path)
     named = re.findall(r"`(delay_\w+)`", PAGE)
     assert named
-    assert set(named) <= set(project.aggregate_columns)
+    assert set(named) <= set(project.feature_plan.aggregate_columns)
     assert project.longest_lag == 28
     assert not project.non_negative
 

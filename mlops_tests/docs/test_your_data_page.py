@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import dagster as dg
 import pytest
 import yaml
 
-from mlops_assets.new.__main__ import _parser
+from mlops_assets.cli.new import new
 from mlops_assets.project import load_project
 from mlops_tests import clock
 from mlops_tests.small import REPOSITORY
@@ -26,7 +27,7 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder like that of the repository, in which `make` finds everything installed."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "dagster.yaml"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(REPOSITORY / name, folder)
     (folder / ".venv").mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
@@ -70,7 +71,7 @@ def test_the_page_leads_from_a_table_to_green_assets(
     project = load_project(clone / "rentals" / "project.yaml")
     assert project.columns.series == ["station"]
     # the history alone: serving would never end
-    run(serve.replace("make run", "make history"), clone)
+    run(serve.replace("mlops-assets run", "mlops-assets history"), clone)
     monkeypatch.setenv("DAGSTER_HOME", str(clone / "rentals" / ".dagster"))
     with dg.DagsterInstance.get() as instance:
         failed = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
@@ -81,7 +82,8 @@ def test_the_page_leads_from_a_table_to_green_assets(
 
 def test_every_flag_of_the_page_is_one_and_none_is_untold() -> None:
     named = set(re.findall(r"`?(--[a-z][a-z-]+)", PAGE))
-    known = {flag for action in _parser()._actions for flag in action.option_strings}
+    options = [option for option in new.params if isinstance(option, click.Option)]
+    known = {flag for option in options for flag in (*option.opts, *option.secondary_opts)}
     assert named <= known
     assert known - named <= {"-h", "--help", "--out"}
 

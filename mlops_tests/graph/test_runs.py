@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from mlops_assets.automation.catching_up import make_sensor
+from mlops_assets.automation.requests import make_sensor
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.runs import PROJECT_TAG, is_own, unfinished_runs
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, make_jobs

@@ -13,13 +13,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.definitions import make_definitions
-from mlops_assets.jobs.backtest import (
-    BACKTEST_JOB,
-    DEFAULT_POLICIES,
-    DIALS,
-    backtest_config,
-    make_plan,
-)
+from mlops_assets.jobs.backtest import BACKTEST_JOB
+from mlops_assets.jobs.backtesting.plan import make_plan
+from mlops_assets.jobs.backtesting.policy_config import DEFAULT_POLICIES, DIALS, backtest_config
 from mlops_assets.ml.backtest.policies import MEANINGS
 from mlops_tests import clock
 from mlops_tests.assets.lab import QUIET, Lab, reason

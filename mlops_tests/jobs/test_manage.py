@@ -71,8 +71,8 @@ def folder(first_of_april: None, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def write_datasets(lab: Lab) -> None:
     """Stores features, and the newest observations, without a run, which would take seconds."""
     rows = make_rows()
-    project = load_project(lab.folder / "project.yaml")
-    for day, part in by_day(make_features(project, rows, FIRST_DAY, TODAY), "date").items():
+    plan = load_project(lab.folder / "project.yaml").feature_plan
+    for day, part in by_day(make_features(plan, rows, FIRST_DAY, TODAY), "date").items():
         lab.datasets.write("features", day, part)
     for day, part in by_day(rows[rows["date"] >= "2026-03-20"], "date").items():
         lab.datasets.write("observations", day, part)
@@ -501,7 +501,7 @@ def busy(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus
         gone = {"name": "gone", "evaluate_past_days": 2}
         done(asked(lab, "create_model_job", family=RIDGE, **gone))
         done(asked(lab, "drop_model_job", model="gone", reason="too slow"))
-        constant = {"hyperparameters": {"alpha": 1_000_000.0}}
+        constant = {"hyperparameters": {"alpha": 1_000_000.0}, "strict": True}
         config = {"ops": {"models__linear": {"config": constant}}}
         assert not lab.run("models/linear", APRIL, config=config).success
         february = version_of(lab, "linear", FEBRUARY)

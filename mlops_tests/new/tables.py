@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from mlops_assets.new.__main__ import main
 from mlops_assets.new.answers import Answers
 from mlops_assets.project import Project, load_project
+from mlops_tests.commands import command
 
 YESTERDAY = dt.date.today() - dt.timedelta(days=1)
 
@@ -73,6 +73,11 @@ def write(rows: pd.DataFrame, folder: Path, name: str = "table.csv", **options: 
     file = folder / name
     rows.to_csv(file, index=False, **options)
     return file
+
+
+def main(flags: Sequence[str], person: Answers | None = None) -> int:
+    """The exit code of `mlops-assets new`."""
+    return command("new", *flags, person=person)
 
 
 def make(table: str | Path, out: Path, *flags: str) -> Project:

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.ml.metrics.labels import label_of
-from mlops_assets.new.__main__ import main
 from mlops_assets.project import Project, ReplaySettings, load_project
 from mlops_assets.resources.sources import make_source
+from mlops_tests.commands import command
 
 KINDS = ("count", "float", "few", "many", "constant", "empty", "flag", "gaps", "code", "same")
 # names that YAML, Markdown or the stored tables could take for something else
@@ -93,7 +93,7 @@ def test_settings_that_are_written_load_and_read(rows: pd.DataFrame, data: st.Da
             rows.to_csv(file, index=False)
         told = io.StringIO()
         with contextlib.redirect_stderr(told):
-            code = main([str(file), f"--target={target}", "--out", str(out), "--yes", *flags])
+            code = command("new", file, f"--target={target}", "--out", out, "--yes", *flags)
         assert code in (0, 1)
         assert "mistake" not in told.getvalue()  # of what was about to be written
         assert (out / "project.yaml").exists() == (code == 0)
@@ -101,3 +101,12 @@ def test_settings_that_are_written_load_and_read(rows: pd.DataFrame, data: st.Da
             project = load_project(out / "project.yaml")
             assert project.columns.target == target.strip()
             assert_sound(project)
+
+
+def test_a_column_named_like_a_feature_tells_no_series_apart(tmp_path: Path) -> None:
+    days = pd.date_range(end=pd.Timestamp(dt.date.today()), periods=200)
+    rows = pd.DataFrame({"when": np.repeat(days, 2), "units": np.arange(400) % 7})
+    table, out = tmp_path / "table.csv", tmp_path / "new"
+    rows.assign(units_lag_7=["a", "b"] * 200).to_csv(table, index=False)
+    assert command("new", table, "--target=units", "--out", out, "--yes") == 0
+    assert "units_lag_7" not in load_project(out / "project.yaml").columns.names

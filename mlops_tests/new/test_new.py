@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from mlops_assets.new.__main__ import main
 from mlops_assets.project import FileSettings, ReplaySettings, SqlSettings
 from mlops_tests.new.tables import (
     YESTERDAY,
@@ -17,6 +17,7 @@ from mlops_tests.new.tables import (
     days_up_to,
     flights,
     hours,
+    main,
     make,
     settings,
     shops,
@@ -353,3 +354,30 @@ def test_files_of_a_glob_are_one_table(tmp_path: Path) -> None:
     assert isinstance(project.source, FileSettings)
     assert project.source.path == "../*th.csv"
     assert project.columns.series == ["shop", "product"]
+
+
+def test_the_folder_is_called_like_the_table_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(shops(), tmp_path, "sales.2026.csv")
+    assert main(["sales.2026.csv", "--target", "sold", "--yes"]) == 0
+    assert settings(tmp_path / "sales")["name"] == "sales"
+
+
+def test_what_to_do_next_is_told_free_of_the_project_of_this_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("MLOPS_PROJECT", "MLOPS_ROOT", "MLOPS_WORKSPACE", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    file, command = write(shops(), tmp_path), Path(sys.executable).with_name("mlops-assets")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    make(file, tmp_path / "my shop", "--target", "sold")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"  cd '{tmp_path}/my shop' && {command} run"
+    monkeypatch.setenv("PATH", str(command.parent))
+    monkeypatch.setenv("MLOPS_ROOT", "elsewhere")
+    monkeypatch.setenv("DAGSTER_HOME", "elsewhere")
+    make(file, tmp_path / "shop", "--target", "sold")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"  cd {tmp_path}/shop && env -u MLOPS_ROOT -u DAGSTER_HOME mlops-assets run"

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.ml.metrics.metric import make_metrics
-from mlops_assets.ml.monitoring.performance import daily_facts, weekly_slices
+from mlops_assets.ml.monitoring.daily_facts import daily_facts
+from mlops_assets.ml.monitoring.performance import weekly_slices
 from mlops_assets.pages.monitoring_page import COLOURS, PASSED, SEVERE, WARNED, monitoring_page
 from mlops_tests.ml.monitoring.test_performance import make_forecasts
 

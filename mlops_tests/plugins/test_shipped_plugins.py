@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.contracts.contracts import family_problems
+from mlops_assets.contracts.family_contract import family_problems
 from mlops_assets.ml.models.families import FAMILIES
 from mlops_assets.project.plugin_loader import use_plugins
 

@@ -13,10 +13,10 @@ import yaml
 
 from mlops_assets.ml.metrics.metric import METRICS
 from mlops_assets.ml.models.families import FAMILIES
-from mlops_assets.project import PROJECT_FILE, ProjectError, load_project
+from mlops_assets.project import ProjectError, load_project
 from mlops_assets.project.plugin_loader import GROUP, plugins_in_use, use_plugins
 from mlops_tests import clock
-from mlops_tests.small import REPOSITORY, write_small_project
+from mlops_tests.small import PROJECT_FILE, REPOSITORY, write_small_project
 
 METRIC = """
 from dataclasses import dataclass

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.project import (
-    PROJECT_FILE,
     SCHEMA_FILE,
     ProjectError,
     json_schema,
     load_project,
 )
+from mlops_tests.small import PROJECT_FILE
 
 
 def test_the_shipped_settings_load() -> None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mlops_assets import definitions
-from mlops_assets.project import PROJECT_FILE, ProjectError
+from mlops_assets.project import ProjectError
 from mlops_assets.project.workspace import (
     environment,
     load_named,
@@ -15,6 +15,7 @@ from mlops_assets.project.workspace import (
     project_names,
 )
 from mlops_assets.resources.storage import materialize_command, project_storage
+from mlops_tests.small import PROJECT_FILE
 
 DEFAULT = "mlops_assets.definitions"
 
@@ -125,9 +126,8 @@ def test_the_prefix_is_no_setting(folder: Path) -> None:
 
 
 def test_the_definitions_have_an_attribute_per_project_and_no_other(folder: Path) -> None:
-    source = Path(PROJECT_FILE.parents[1], "data", "retail_demand.parquet")
-    (folder / "data").mkdir()
-    (folder / "data" / source.name).symlink_to(source)
+    data = folder / "fish" / "data"
+    data.symlink_to(PROJECT_FILE.with_name("data"))
     found = definitions.fish
     assert {spec.key.path[0] for spec in found.resolve_all_asset_specs()} == {"fish"}
     assert definitions.fish is found

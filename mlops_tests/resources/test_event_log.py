@@ -7,9 +7,8 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
+from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.resources.event_log import KEPT_SHARDS, PooledSqliteEventLogStorage
-
-SHIPPED = Path(__file__).parents[2] / "dagster.yaml"
 
 
 def open_instance(folder: Path) -> dg.DagsterInstance:

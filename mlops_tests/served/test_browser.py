@@ -160,7 +160,7 @@ def test_the_days_of_a_retrained_month_are_evaluated_again(
     assert len(found) == len(days)
     (run_id,) = {run for run, _ in found}
     (run,) = [run for run in served.runs() if run["runId"] == run_id]
-    assert {"key": "dagster/sensor_name", "value": "refresh_sensor"} in run["tags"]
+    assert {"key": "dagster/sensor_name", "value": "upkeep_sensor"} in run["tags"]
     assert run["assetSelection"] == [{"path": ["validation", "linear"]}]
 
 
@@ -173,7 +173,7 @@ def test_no_sensor_fails(served: Served) -> None:
     sensors = served.ask(query)["sensorsOrError"]["results"]
     states = {sensor["name"]: sensor["sensorState"] for sensor in sensors}
     assert set(states) == {
-        *("catch_up_sensor", "refresh_sensor", "registry_sensor"),
+        *("upkeep_sensor", "registry_sensor"),
         *("performance_sensor", "drift_sensor", "alert_sensor", "late_data_sensor"),
     }
     for state in states.values():

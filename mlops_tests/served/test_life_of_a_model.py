@@ -16,7 +16,6 @@ import yaml
 
 from mlops_assets import load_champion
 from mlops_assets.graph.partitions import month_of
-from mlops_assets.project import PROJECT_FILE
 from mlops_tests.browsing import (
     COLOURED_PIXELS,
     PAGE_SECONDS,
@@ -28,7 +27,7 @@ from mlops_tests.browsing import (
     wait_for,
     yesterday,
 )
-from mlops_tests.small import build_history, small_environment
+from mlops_tests.small import PROJECT_FILE, build_history, small_environment
 
 pytestmark = [pytest.mark.browser, pytest.mark.served]
 

@@ -139,7 +139,7 @@ def served(folder: Path) -> Iterator[Served]:
     log = folder / "serve.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "mlops_assets.cli.serve", "--port", str(port)],
+            [sys.executable, "-m", "mlops_assets", "serve", "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

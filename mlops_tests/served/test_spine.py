@@ -15,17 +15,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from mlops_assets.automation.catching_up import stale_days
 from mlops_assets.cli.history import build_history
+from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import Partitions, add_months, make_partitions, range_tags
 from mlops_assets.graph.runs import UNFINISHED
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
-from mlops_assets.project import PROJECT_FILE, Project, load_project
+from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests import clock
+from mlops_tests.automation.asking import stale_days
+from mlops_tests.small import PROJECT_FILE
 
 pytestmark = pytest.mark.history
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
@@ -81,7 +83,7 @@ def write_project(folder: Path) -> None:
 
 def write_instance(folder: Path) -> None:
     """The shipped instance, in a folder of its own."""
-    shipped = yaml.safe_load((Path(__file__).parents[2] / "dagster.yaml").read_text())
+    shipped = yaml.safe_load(SHIPPED.read_text())
     shipped["event_log_storage"]["config"]["base_dir"] = str(folder)
     (folder / "dagster.yaml").write_text(yaml.safe_dump(shipped))
 
@@ -179,7 +181,7 @@ def test_history_is_complete_and_not_built_twice(built: Spine) -> None:
 
 def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(tmp_path: Path) -> None:
     write_project(tmp_path)
-    command = [sys.executable, "-m", "mlops_assets.cli.history"]
+    command = [sys.executable, "-m", "mlops_assets", "history"]
     environment = os.environ | {
         "MLOPS_PROJECT": str(tmp_path / "project.yaml"),
         "MLOPS_ROOT": str(tmp_path / "storage"),
@@ -200,7 +202,7 @@ def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(tmp_path: Path
         build.send_signal(signal.SIGINT)
         said = build.stderr.read()
         assert build.wait(60) == 130
-    assert "Interrupted; `make history` goes on from here." in said
+    assert "Interrupted; `mlops-assets history` goes on from here." in said
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     subprocess.run(command, env=environment, capture_output=True, timeout=200, check=True)

@@ -14,27 +14,21 @@ from typing import Any
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 from mlops_assets.ml.models.families import Hyperparameters
+from mlops_assets.ml.models.training_settings import CRON_MONTHS, Cadence
+from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
-from mlops_assets.ml.monitoring.performance import (
-    LEVEL,
-    WEEK,
-    cool_down_days,
-    daily_facts,
-    judge_days,
-    persistent,
-)
-from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import (
-    CRON_MONTHS,
-    Cadence,
+from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
     PerformanceSettings,
     ReactionSettings,
 )
+from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, judge_days
+from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
 
 PERFORMANCE, DRIFT = "performance", "drift"
 TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
@@ -199,7 +193,7 @@ class _Walk:
     failed: dict[str, dict[dt.date, str]] = field(default_factory=dict)
     """By trigger, why the version in service failed on days that it served."""
 
-    verdicts: dict[str, dict[str, Verdict]] = field(default_factory=dict)
+    verdicts: dict[str, dict[str, CheckResult]] = field(default_factory=dict)
     """By day, what the checks say of the version in service."""
 
     @property
@@ -207,9 +201,13 @@ class _Walk:
         return self.policy.triggers or (PERFORMANCE,)
 
     @property
+    def rule(self) -> RetrainingRule:
+        return RetrainingRule(self.policy.reactions)
+
+    @property
     def delay(self) -> dt.timedelta:
         """How long after a day has ended its target is known, and so whether it failed."""
-        return self.workshop.project.evaluation.label_delay_days * ONE_DAY
+        return self.workshop.feature_plan.label_delay_days * ONE_DAY
 
     def course(self) -> Course:
         self._train(self.first, FIRST)
@@ -269,7 +267,7 @@ class _Walk:
         self.served.append(rows)
         if rows.empty:
             return last
-        metric = self.workshop.project.primary_metric
+        metric = self.workshop.metric
         self.facts.append(daily_facts(metric, rows, []))
         self.verdicts |= self._judge(first, rows)
         day = first
@@ -291,9 +289,9 @@ class _Walk:
         A day that has a forecast that is not finite is left out.
         """
         assert self.version is not None
-        if self.version.trained_through + self.delay >= first:
+        if self.version.serves_from > first:
             raise ValueError(f"{self.version.version} cannot be scored on {first}")
-        workshop, project = self.workshop, self.workshop.project
+        workshop, plan = self.workshop, self.workshop.feature_plan
         rows = workshop.features.iloc[workshop.rows(first, last)]
         values = workshop.forecast(self.version, first, last)
 
@@ -302,8 +300,8 @@ class _Walk:
             return known.where(finite_rows(forecasts))
 
         found = rows[[]].assign(
-            date=rows[project.columns.date],
-            actual=target_numbers(rows[project.columns.target], project.labels),
+            date=rows[plan.columns.date],
+            actual=target_numbers(rows[plan.columns.target], plan.classes),
             forecast=column(values),
             previous_forecast=(
                 float("nan")
@@ -317,16 +315,16 @@ class _Walk:
         broken = found.loc[found["forecast"].isna(), "date"].unique()
         return found[~found["date"].isin(broken)]
 
-    def _judge(self, first: dt.date, rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
+    def _judge(self, first: dt.date, rows: pd.DataFrame) -> dict[str, dict[str, CheckResult]]:
         """The verdicts of the checks of both triggers, as far as they are watched, by day."""
-        policy, project = self.policy, self.workshop.project
+        policy = self.policy
         days = [day.date() for day in rows["date"].unique()]
-        verdicts: dict[str, dict[str, Verdict]] = {str(day): {} for day in days}
+        verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
             reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
             facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
             verdicts = judge_days(
-                policy.performance, project.primary_metric, facts, days, against_baseline=False
+                policy.performance, self.workshop.metric, facts, days, against_baseline=False
             )
         if DRIFT in self.watched:
             assert self.version is not None
@@ -336,10 +334,9 @@ class _Walk:
                     verdicts[str(day)] |= judge_drift(policy.drift, drifts, 0.5, 1.0)
         return verdicts
 
-    def _watch(self, day: dt.date, verdicts: Mapping[str, Verdict]) -> str:
+    def _watch(self, day: dt.date, verdicts: Mapping[str, CheckResult]) -> str:
         """Keep what failed on a day, open or close an alarm; the trigger to react to, or none."""
-        rule, alarm = self.policy.reactions, self.alarms[-1] if self.alarms else None
-        days = [day - n * ONE_DAY for n in reversed(range(rule.days))]
+        alarm = self.alarms[-1] if self.alarms else None
         checks = {PERFORMANCE: LEVEL, DRIFT: WEIGHTY}
         firing = []
         for trigger in self.watched:
@@ -350,17 +347,18 @@ class _Walk:
             ]
             if bad:
                 self.failed[trigger][day] = "; ".join(bad)
-            if persistent([d in self.failed[trigger] for d in days], needed=rule.failures):
+            if self.rule.persistent(self.failed[trigger], day):
                 firing.append(trigger)
         if firing and (alarm is None or alarm.until is not None):
-            failing = [d for d in days if d in self.failed[firing[0]]]
+            failing = self.rule.persistent(self.failed[firing[0]], day)
             if alarm and alarm.until:
                 failing = [d for d in failing if d > alarm.until]  # each is counted once
             why = self.failed[firing[0]][day]
             self.alarms.append(Alarm(failing[0], day + self.delay, firing[0], why))
         elif alarm and alarm.until is None:
+            days = self.rule.last_days(day)
             counts = [sum(d in failed for d in days) for failed in self.failed.values()]
-            if max(counts) < rule.failures:
+            if max(counts) < self.policy.reactions.failures:
                 alarm.until = max(d for failed in self.failed.values() for d in failed)
         return firing[0] if firing and self.policy.triggers else ""
 
@@ -371,15 +369,12 @@ class _Walk:
             return True
         known = day - self.delay
         fruitless = (bool(self._brought_nothing(training, known)) for training in caused)
-        wait = cool_down_days(self.policy.reactions, fruitless)
-        return day + ONE_DAY >= caused[0].day + wait * ONE_DAY
+        return day + ONE_DAY >= self.rule.rests_until(caused[0].day, fruitless)
 
     def _brought_nothing(self, training: Training, through: dt.date) -> bool | None:
         """Whether it was refused or is no gain so far; None where nothing says so."""
-        if training.state == REFUSED:
-            return True
         _, gain = self._gain(training.number, through)
-        return None if gain is None else gain <= 0
+        return brought_nothing(refused=training.state == REFUSED, gain=gain)
 
     def _gain(self, number: int, through: dt.date) -> tuple[int, float | None]:
         """The days through one that a training served, and its gain over the version before."""
@@ -393,7 +388,7 @@ class _Walk:
         rows = pd.concat(parts)
         if rows.empty:  # nothing that it served is known yet
             return 0, None
-        compared = compare_with_previous(self.workshop.project.primary_metric, rows, ["version"])
+        compared = compare_with_previous(self.workshop.metric, rows, ["version"])
         gain = None if compared.empty else float(compared["gain"].iloc[0])
         return int(rows["date"].nunique()), gain
 
@@ -405,7 +400,7 @@ class _Walk:
         return self._brought_nothing(judged[0], self.last) if judged else None
 
     def _days(self) -> pd.DataFrame:
-        metric = self.workshop.project.primary_metric
+        metric = self.workshop.metric
         rows = pd.concat(self.served)
         training = rows.groupby("date")["version"].first()
         rows = rows.assign(model=self.policy.name)

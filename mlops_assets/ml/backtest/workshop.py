@@ -6,14 +6,21 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mlops_assets.lazy import np, pd
-from mlops_assets.ml.metrics.metric import FloatArray
+from mlops_assets.lazy import np, pd, sklearn
+from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.features.feature_plan import FeaturePlan
+from mlops_assets.ml.metrics.metric import FloatArray, Metric
 from mlops_assets.ml.models.families import Hyperparameters
 from mlops_assets.ml.models.splits import Window
-from mlops_assets.ml.models.training import FittedWindow, fit_window, forecast, input_columns
+from mlops_assets.ml.models.training import (
+    FitPlan,
+    FittedWindow,
+    fit_window,
+    forecast,
+    input_columns,
+)
 from mlops_assets.ml.monitoring.distribution import Drift, Reference, forecast_columns, reference_of
-from mlops_assets.ml.selection.acceptance import CheckOutcome
-from mlops_assets.project import DriftSettings, Project
+from mlops_assets.ml.monitoring.monitoring_settings import DriftSettings
 
 ONE_DAY = dt.timedelta(days=1)
 
@@ -23,7 +30,7 @@ Distances = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """What was fitted on a window; its attributes are named as those of a ModelCard."""
+    """What was fitted on a window: a TrainedVersion that is not stored."""
 
     key: Key
     """Family, hyperparameters, first and last day learned from."""
@@ -31,6 +38,7 @@ class Version:
     inputs: list[str]
     non_negative: bool
     classes: list[str]
+    serves_from: dt.date
 
     @property
     def version(self) -> str:
@@ -56,9 +64,12 @@ class Version:
     def holdout(self) -> dict[str, float]:
         return self.window.fit.holdout
 
+    def pipeline(self) -> sklearn.pipeline.Pipeline:
+        return self.window.fit.pipeline
+
 
 Learned = Callable[[dt.date, int, bool], Window]
-Accept = Callable[[Version, Version | None], "Mapping[str, CheckOutcome]"]
+Accept = Callable[[Version, Version | None], "Mapping[str, CheckResult]"]
 
 
 @dataclass
@@ -79,7 +90,10 @@ class Workshop:
     there. `accept` is asked for the acceptance checks of a version against the one in service.
     """
 
-    project: Project
+    feature_plan: FeaturePlan
+    fit_plan: FitPlan
+    metric: Metric
+    """The one that ranks the models."""
     family: str
     features: pd.DataFrame
     """Sorted by date."""
@@ -95,7 +109,7 @@ class Workshop:
 
     def rows(self, first: dt.date, last: dt.date) -> slice:
         """The positions of the rows of the days from the first to the last."""
-        dates = self.features[self.project.columns.date]
+        dates = self.features[self.fit_plan.date]
         start, stop = dates.searchsorted([pd.Timestamp(first), pd.Timestamp(last + ONE_DAY)])
         return slice(int(start), int(stop))
 
@@ -105,18 +119,19 @@ class Workshop:
         """What the days before `end` teach. ValueError where too few of them are there."""
         learned = self.learned(end, months, gap)
         rows = self.features.iloc[self.rows(learned.start, learned.end - ONE_DAY)]
-        dates = rows[self.project.columns.date]
+        dates = rows[self.fit_plan.date]
         first, last = dates.min().date(), dates.max().date()
         key = (self.family, hyperparameters.model_dump_json(), first, last)
         if key not in self._versions:
-            window = fit_window(self.project, self.family, hyperparameters, rows, learned.end)
+            window = fit_window(self.fit_plan, self.family, hyperparameters, rows, learned.end)
             self.fits += 1
             self._versions[key] = Version(
                 key,
                 window,
-                input_columns(self.project),
-                self.project.non_negative,
-                list(self.project.labels),
+                input_columns(self.fit_plan.inputs),
+                self.fit_plan.inputs.non_negative,
+                list(self.fit_plan.classes),
+                last + self.feature_plan.days_ahead * ONE_DAY,
             )
         return self._versions[key]
 
@@ -144,7 +159,7 @@ class Workshop:
         for start, stop in ((asked.start, known.start), (known.stop, asked.stop)):
             if start < stop:
                 values = forecast(
-                    version.window.fit.pipeline,
+                    version.pipeline(),
                     self.features.iloc[start:stop][version.inputs],
                     non_negative=version.non_negative,
                     classes=version.classes,
@@ -173,7 +188,7 @@ class Workshop:
             first = day - (settings.window_days - 1) * ONE_DAY
             recent = self._with_forecasts(version, first, day)
             reference = self._reference(version, settings)
-            enough = recent[self.project.columns.date].nunique() >= settings.min_days
+            enough = recent[self.fit_plan.date].nunique() >= settings.min_days
             self._distances[key] = (
                 reference.measure(recent) if enough and reference.measured else None
             )
@@ -186,7 +201,7 @@ class Workshop:
             importance = version.window.fit.importance
             total = sum(max(value, 0.0) for value in importance.values()) or 1.0
             self._references[key] = reference_of(
-                self.project,
+                self.feature_plan,
                 settings,
                 self._with_forecasts(version, version.trained_from, version.trained_through),
                 [

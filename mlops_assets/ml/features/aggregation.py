@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_assets.lazy import pd
-from mlops_assets.project import AggregateSettings, Project, Reduction
+from mlops_assets.ml.features.feature_settings import (
+    AggregateSettings,
+    ColumnSettings,
+    Reduction,
+)
 
 
-def aggregated(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -> pd.DataFrame:
+def aggregated(
+    columns: ColumnSettings,
+    settings: AggregateSettings | None,
+    rows: pd.DataFrame,
+    *,
+    to_come: bool = False,
+) -> pd.DataFrame:
     """Rows of any number of days, one per day and key where the settings aggregate.
 
     `rows` have the types of the settings and the columns in their order, and so has the result,
@@ -17,10 +27,9 @@ def aggregated(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -
     names the first day and key with fewer or more rows than the settings allow; of days `to_come`,
     such a key is not known yet, and left out.
     """
-    settings = project.aggregate
     if settings is None or rows.empty:
         return rows
-    keys = [project.columns.date, *project.aggregate_by]
+    keys = [columns.date, *settings.key(columns.series)]
     group = rows.groupby(keys, sort=True, dropna=False).ngroup()
     firsts = rows[~group.duplicated()]
     firsts = firsts.set_axis(group[~group.duplicated()].to_numpy()).sort_index()
@@ -29,10 +38,10 @@ def aggregated(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -
     odd = counts[(counts < settings.min_rows) | (counts > most)]
     if len(odd) and not to_come:
         raise _odd_count(settings, firsts[keys].loc[odd.index[0]].to_list(), odd)
-    reductions = {project.columns.target: Reduction(settings.target), **settings.inputs}
+    reductions = {columns.target: Reduction(settings.target), **settings.inputs}
     reduced = {name: _reduced(rows[name], group, how) for name, how in reductions.items()}
     whole = firsts.assign(**reduced).drop(index=odd.index)
-    return whole[project.column_names].reset_index(drop=True)
+    return whole[columns.names].reset_index(drop=True)
 
 
 def _reduced(values: pd.Series[Any], group: pd.Series[int], reduction: Reduction) -> pd.Series[Any]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.features.feature_settings import ColumnSettings
 from mlops_assets.ml.registries import Configurable, Registry
-
-if TYPE_CHECKING:
-    from mlops_assets.project import ColumnSettings
 
 
 class FeatureError(ValueError):
@@ -145,7 +143,7 @@ def _of_one_day(
     except Exception as error:  # a plugin's code may raise anything; the day alone pays for it
         raise FeatureError(
             f"feature {feature.name} of {day}: {type(error).__name__}: {error}; "
-            f"`python -m mlops_assets.cli.check` tests what plugins register"
+            f"`mlops-assets check` tests what plugins register"
         ) from error
 
 

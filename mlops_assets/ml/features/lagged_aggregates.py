@@ -6,16 +6,17 @@ import datetime as dt
 from typing import Any, TypeAlias
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.features.feature_plan import FeaturePlan
+from mlops_assets.ml.features.feature_settings import LaggedAggregate, Statistic
 from mlops_assets.ml.metrics.metric import FloatArray
-from mlops_assets.project import LaggedAggregate, Project, Statistic
 
+# days x keys
 Table: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.float64]]"
 IntArray: TypeAlias = "np.ndarray[tuple[Any, ...], np.dtype[np.int64]]"
 
 
-# days x keys
 def lagged_aggregates(
-    project: Project,
+    plan: FeaturePlan,
     observations: pd.DataFrame,
     rows: pd.DataFrame,
     start: dt.date,
@@ -23,16 +24,16 @@ def lagged_aggregates(
 ) -> dict[str, FloatArray]:
     """The lagged aggregates of each row of the days [start, end), by the names of the features.
 
-    Each is of shape (rows,) and knows only days that lie `project.days_ahead` or more before the
+    Each is of shape (rows,) and knows only days that lie `plan.days_ahead` or more before the
     day of its row: those of `observations` in the reach of the aggregate. Values that are missing
-    do not count. A day of which nothing is
-    stored says nothing: its lag is missing, and a window leaves it out. On a day that is stored, a
-    key without rows has the count 0 and the sum 0, and no mean, least or largest value. A key
-    without rows in the whole reach, such as one never seen before, has nothing at all.
+    do not count. A day of which nothing is stored says nothing: its lag is missing, and a window
+    leaves it out. On a day that is stored, a key without rows has the count 0 and the sum 0, and no
+    mean, least or largest value. A key without rows in the whole reach, such as one never seen
+    before, has nothing at all.
     """
     columns: dict[str, FloatArray] = {}
-    for aggregate in project.features.lagged_aggregates:
-        columns |= _Aggregate(project, aggregate, observations, rows, start, end).columns()
+    for aggregate in plan.features.lagged_aggregates:
+        columns |= _Aggregate(plan, aggregate, observations, rows, start, end).columns()
     return columns
 
 
@@ -41,17 +42,17 @@ class _Aggregate:
 
     def __init__(
         self,
-        project: Project,
+        plan: FeaturePlan,
         aggregate: LaggedAggregate,
         observations: pd.DataFrame,
         rows: pd.DataFrame,
         start: dt.date,
         end: dt.date,
     ) -> None:
-        self.target, self.aggregate = project.columns.target, aggregate
-        self.ahead = project.days_ahead
-        self.reach = aggregate.reach(project.evaluation.label_delay_days)
-        date = project.columns.date
+        self.target, self.aggregate = plan.columns.target, aggregate
+        self.ahead = plan.days_ahead
+        self.reach = aggregate.reach(plan.label_delay_days)
+        date = plan.columns.date
         days = pd.date_range(
             pd.Timestamp(start) - pd.Timedelta(days=self.reach), end, inclusive="left"
         )

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
+from mlops_assets.ml.features.feature_plan import FeaturePlan
+from mlops_assets.ml.features.feature_settings import CalendarFeature
 from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
 from mlops_assets.ml.metrics.labels import target_numbers
-from mlops_assets.project import CalendarFeature, Project
 
 
 def make_features(
-    project: Project,
+    plan: FeaturePlan,
     observations: pd.DataFrame,
     start: dt.date,
     end: dt.date,
@@ -24,49 +25,48 @@ def make_features(
 
     Where `rows` of these days are given, one row for each of them instead.
 
-    `observations` also holds the `project.longest_lag` days before `start`. Lags, rolling means and
+    `observations` also holds the `plan.longest_lag` days before `start`. Lags, rolling means and
     lagged aggregates of a day use only rows of days that are known when it is forecast, which lie
-    `project.days_ahead` or more days before it; where these are missing they are NaN.
+    `plan.days_ahead` or more days before it; where these are missing they are NaN.
     The columns are those of the settings, then lags, rolling means, aggregates, calendar and
     features of one's own. A day for which one of the latter fails is left out and named in
     `broken`, where that is given.
     """
-    date = project.columns.date
+    date = plan.columns.date
     days = observations[date]
     if rows is None:
         rows = observations[(days >= pd.Timestamp(start)) & (days < pd.Timestamp(end))]
-    rows = rows[project.column_names].reset_index(drop=True)
-    if project.labels:  # of days before, a class counts as its number
-        target = project.columns.target
-        numbers = target_numbers(observations[target], project.labels)
+    rows = rows[plan.columns.names].reset_index(drop=True)
+    if plan.classes:  # of days before, a class counts as its number
+        target = plan.columns.target
+        numbers = target_numbers(observations[target], plan.classes)
         observations = observations.assign(**{target: numbers})
-    history = _history(project, observations, rows, start, end)
-    aggregates = lagged_aggregates(project, observations, rows, start, end)
+    history = _history(plan, observations, rows, start, end)
+    aggregates = lagged_aggregates(plan, observations, rows, start, end)
     calendar = {
-        feature.value: calendar_feature(rows[date], feature)
-        for feature in project.features.calendar
+        feature.value: calendar_feature(rows[date], feature) for feature in plan.features.calendar
     }
     return add_custom_features(
-        project.custom_features,
-        project.columns,
+        plan.custom,
+        plan.columns,
         observations,
         rows.assign(**history, **aggregates, **calendar),
         broken,
-        project.evaluation.label_delay_days,
+        plan.label_delay_days,
     )
 
 
 def rows_to_come(
-    project: Project, observations: pd.DataFrame, planned: pd.DataFrame, days: Sequence[dt.date]
+    plan: FeaturePlan, observations: pd.DataFrame, planned: pd.DataFrame, days: Sequence[dt.date]
 ) -> pd.DataFrame:
     """A row per series and day to forecast: its inputs, without the target.
 
     `planned` are rows of these days from the source. A day without any takes the series of the
-    newest day in `observations` by then, which lies `project.days_ahead` before it, with their
+    newest day in `observations` by then, which lies `plan.days_ahead` before it, with their
     inputs. Columns are those of the settings and `inputs_from`, which says which of the two it was.
     """
-    date, series = project.columns.date, project.columns.series
-    ahead = project.days_ahead
+    date, series = plan.columns.date, plan.columns.series
+    ahead = plan.days_ahead
     newest = "the day before" if ahead == 1 else f"{ahead} days before"
     parts = []
     for day in map(pd.Timestamp, days):
@@ -80,33 +80,33 @@ def rows_to_come(
         parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
     filled = [part for part in parts if len(part)]
     rows = pd.concat(filled, ignore_index=True) if filled else parts[0]
-    rows = rows.assign(**{project.columns.target: float("nan")})
+    rows = rows.assign(**{plan.columns.target: float("nan")})
     return rows.astype({date: "datetime64[ns]"})
 
 
 def _history(
-    project: Project,
+    plan: FeaturePlan,
     observations: pd.DataFrame,
     rows: pd.DataFrame,
     start: dt.date,
     end: dt.date,
 ) -> dict[str, pd.Series[float]]:
     """Lags and rolling means of the target, aligned with `rows`."""
-    delay = project.evaluation.label_delay_days
-    windows = (days + delay for days in project.features.rolling_means)
-    reach = max([*project.features.lags, *windows], default=0)
+    delay = plan.label_delay_days
+    windows = (days + delay for days in plan.features.rolling_means)
+    reach = max([*plan.features.lags, *windows], default=0)
     if not reach:
         return {}
-    date, target, series = project.columns.date, project.columns.target, project.columns.series
+    date, target, series = plan.columns.date, plan.columns.target, plan.columns.series
     days = pd.date_range(pd.Timestamp(start) - pd.Timedelta(days=reach), end, inclusive="left")
     # days x series, so that a lag is a shift and no row can meet another series
     wide = observations.pivot(index=date, columns=series, values=target).astype(float)
     wide = wide.reindex(days)
-    known_targets = wide.shift(project.days_ahead)
-    columns = {name: wide.shift(lag) for name, lag in project.lag_columns.items()}
+    known_targets = wide.shift(plan.days_ahead)
+    columns = {name: wide.shift(lag) for name, lag in plan.lag_columns.items()}
     columns |= {
         name: known_targets.rolling(window, min_periods=1).mean()
-        for name, window in project.rolling_columns.items()
+        for name, window in plan.rolling_columns.items()
     }
     day_of_row = days.get_indexer(pd.DatetimeIndex(rows[date]))
     keys = rows[series[0]] if len(series) == 1 else pd.MultiIndex.from_frame(rows[series])

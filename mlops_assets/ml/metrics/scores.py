@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.metric import Metric, finish_sums, rolling_sum, term_sums
 
+TRAILING_DAYS = (7, 28)  # windows over which models are compared
+LONG = max(TRAILING_DAYS)
 # Columns of stored forecasts, beside those of the series and slices
 FORECAST_COLUMNS = (
     *("date", "row", "actual", "forecast", "version", "trained_through"),

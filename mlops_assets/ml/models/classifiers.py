@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -12,10 +13,19 @@ from mlops_assets.ml.models.families import (
     Hyperparameters,
     Inputs,
     NoHyperparameters,
-    hist_pipeline,
-    linear_pipeline,
     register,
-    tree_pipeline,
+)
+from mlops_assets.ml.models.pipelines import linear_pipeline
+from mlops_assets.ml.models.regressors import RandomForestHyperparameters
+from mlops_assets.ml.models.trees import (
+    HistFamily,
+    TreeFamily,
+    free_depth,
+    leaf_count,
+    leaf_penalty,
+    leaf_rows,
+    tree_count,
+    tree_weight,
 )
 
 
@@ -71,93 +81,52 @@ class Impurity(StrEnum):
 
 
 class DecisionTreeClassifierHyperparameters(Hyperparameters):
-    max_depth: int | None = Field(
-        6, ge=1, le=64, description="Most questions from root to leaf; null for no limit."
-    )
-    min_samples_leaf: int = Field(
-        50, ge=1, le=100_000, description="Fewest rows in a leaf, whose shares it forecasts."
-    )
+    max_depth: int | None = free_depth(6)
+    min_samples_leaf: int = leaf_rows(50, "Fewest rows in a leaf, whose shares it forecasts.")
     criterion: Impurity = Field(Impurity.LOG_LOSS, description="What a split reduces.")
 
 
 @register
-class DecisionTreeClassifierFamily(Family):
+class DecisionTreeClassifierFamily(TreeFamily):
     name = "decision_tree_classifier"
     description = "One tree that forecasts the shares of the classes in each leaf."
     tasks = ("classification",)
     hyperparameters = DecisionTreeClassifierHyperparameters
 
-    def build(
-        self, hyperparameters: DecisionTreeClassifierHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
-        return tree_pipeline(
-            sklearn.tree.DecisionTreeClassifier(
-                **hyperparameters.model_dump(mode="json"), random_state=seed
-            ),
-            inputs,
-            seed,
-            target="auto",
-        )
+    def estimator(self, **options: Any) -> Any:
+        return sklearn.tree.DecisionTreeClassifier(**options)
 
 
-class RandomForestClassifierHyperparameters(Hyperparameters):
-    n_estimators: int = Field(100, ge=1, le=2000, description="Number of trees.")
-    max_depth: int | None = Field(
-        None, ge=1, le=64, description="Most questions from root to leaf; null for no limit."
-    )
-    min_samples_leaf: int = Field(10, ge=1, le=100_000, description="Fewest rows in a leaf.")
-    max_features: float = Field(
-        0.33, gt=0, le=1, description="Share of the inputs tried at each split."
-    )
+class RandomForestClassifierHyperparameters(RandomForestHyperparameters):
+    min_samples_leaf: int = leaf_rows(10)
 
 
 @register
-class RandomForestClassifierFamily(Family):
+class RandomForestClassifierFamily(TreeFamily):
     name = "random_forest_classifier"
     description = "The mean of many classification trees, each on a resample of the rows."
     tasks = ("classification",)
     hyperparameters = RandomForestClassifierHyperparameters
 
-    def build(
-        self, hyperparameters: RandomForestClassifierHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    def estimator(self, **options: Any) -> Any:
         # One thread: with more, probabilities are added up in the order in which threads arrive.
-        return tree_pipeline(
-            sklearn.ensemble.RandomForestClassifier(
-                **hyperparameters.model_dump(), random_state=seed, n_jobs=1
-            ),
-            inputs,
-            seed,
-            target="auto",
-        )
+        return sklearn.ensemble.RandomForestClassifier(**options, n_jobs=1)
 
 
 class HistGradientBoostingClassifierHyperparameters(Hyperparameters):
-    learning_rate: float = Field(0.1, gt=0, le=1, description="Weight of each further tree.")
-    max_iter: int = Field(100, ge=1, le=5000, description="Number of trees, of each class.")
-    max_leaf_nodes: int = Field(15, ge=2, le=4096, description="Most leaves of a tree.")
-    min_samples_leaf: int = Field(20, ge=1, le=100_000, description="Fewest rows in a leaf.")
-    l2_regularization: float = Field(
-        0.0, ge=0, le=1_000_000, description="Strength of the penalty on large leaf values."
-    )
+    learning_rate: float = tree_weight(0.1)
+    max_iter: int = tree_count(100, 5000, "Number of trees, of each class.")
+    max_leaf_nodes: int = leaf_count(15)
+    min_samples_leaf: int = leaf_rows(20)
+    l2_regularization: float = leaf_penalty(0.0)
 
 
 @register
-class HistGradientBoostingClassifierFamily(Family):
+class HistGradientBoostingClassifierFamily(HistFamily):
     name = "hist_gradient_boosting_classifier"
     description = "Boosted trees of the log odds on binned inputs, with native categories."
     tasks = ("classification",)
     hyperparameters = HistGradientBoostingClassifierHyperparameters
 
-    def build(
-        self,
-        hyperparameters: HistGradientBoostingClassifierHyperparameters,
-        inputs: Inputs,
-        seed: int = 0,
-    ) -> sklearn.pipeline.Pipeline:
-        return hist_pipeline(
-            sklearn.ensemble.HistGradientBoostingClassifier(
-                **hyperparameters.model_dump(mode="json"), early_stopping=False, random_state=seed
-            ),
-            inputs,
-        )
+    def estimator(self, **options: Any) -> Any:
+        return sklearn.ensemble.HistGradientBoostingClassifier(**options)

@@ -12,13 +12,27 @@ from typing import Any
 from mlops_assets.lazy import np, pd, sklearn, threadpoolctl
 from mlops_assets.ml.metrics.class_metrics import LogLoss
 from mlops_assets.ml.metrics.labels import class_probabilities, target_numbers
-from mlops_assets.ml.metrics.metric import FloatArray, Metric, make_metrics, score
-from mlops_assets.ml.models.families import FAMILIES, Hyperparameters
+from mlops_assets.ml.metrics.metric import FloatArray, Metric, score
+from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, Inputs
 from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit
-from mlops_assets.project import Project
 
 IMPORTANCE_ROWS = 1000
 IMPORTANCE_REPEATS = 2
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What every fit of a project is told, whatever its family and rows."""
+
+    date: str
+    target: str
+    inputs: Inputs
+    metrics: Mapping[str, Metric]
+    classes: tuple[str, ...]
+    """The classes in the order of the numbers that stand for them, none for a regression."""
+    holdout_days: int
+    threads: int
+    weights: AgeWeights | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class FittedWindow:
 
 
 def fit_window(
-    project: Project,
+    plan: FitPlan,
     family: str,
     hyperparameters: Hyperparameters,
     rows: pd.DataFrame,
@@ -58,28 +72,27 @@ def fit_window(
 
     ValueError when the holdout takes all rows or none.
     """
-    inputs = input_columns(project)
-    split = HoldoutSplit(project.training.holdout_days)
-    learning, holdout = split.split(rows, project.columns.date, end)
-    pipeline = FAMILIES[family].build(hyperparameters, project.inputs)
+    split = HoldoutSplit(plan.holdout_days)
+    learning, holdout = split.split(rows, plan.date, end)
+    pipeline = FAMILIES[family].build(hyperparameters, plan.inputs)
     fitted = fit(
         pipeline,
         learning,
         holdout,
-        inputs=inputs,
-        target=project.columns.target,
-        non_negative=project.non_negative,
-        metrics=make_metrics(project.evaluation.metrics),
-        threads=project.training.threads,
-        weights=project.weights,
-        classes=project.labels,
+        inputs=input_columns(plan.inputs),
+        target=plan.target,
+        non_negative=plan.inputs.non_negative,
+        metrics=plan.metrics,
+        threads=plan.threads,
+        weights=plan.weights,
+        classes=plan.classes,
     )
     return FittedWindow(pipeline, learning, holdout, split.first_day(end), fitted)
 
 
-def input_columns(project: Project) -> list[str]:
+def input_columns(inputs: Inputs) -> list[str]:
     """The columns that a pipeline reads, each once."""
-    return [*project.inputs.numeric, *dict.fromkeys(project.inputs.categorical)]
+    return [*inputs.numeric, *dict.fromkeys(inputs.categorical)]
 
 
 def fit(

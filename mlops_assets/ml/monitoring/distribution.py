@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from mlops_assets.lazy import np, pd, sklearn
+from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.metrics.metric import FloatArray
+from mlops_assets.ml.monitoring.monitoring_settings import DriftSettings
 from mlops_assets.ml.monitoring.robust import robust_deviation
-from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import DriftSettings, Project
 
 INPUTS, FORECASTS, MULTIVARIATE = "inputs", "forecasts", "multivariate"
 WEIGHTY = (INPUTS, FORECASTS)  # the checks of what the metric depends on
@@ -314,26 +315,26 @@ class Reference:
 
 
 def reference_of(
-    project: Project,
+    plan: FeaturePlan,
     settings: DriftSettings,
     rows: pd.DataFrame,
     inputs: Sequence[str],
     importance: Mapping[str, float],
 ) -> Reference:
     """What a version with these inputs learned from: `rows`, with its forecasts as FORECAST."""
-    columns = project.columns
     # a date moves on by itself: what is read off it always drifts
-    calendar = {feature.value for feature in project.features.calendar}
-    categorical = [name for name in inputs if name in project.inputs.categorical]
+    calendar = {feature.value for feature in plan.features.calendar}
+    read_as_categories = plan.categorical
+    categorical = [name for name in inputs if name in read_as_categories]
     left_out = {*calendar, *categorical}
     return Reference(
         settings,
         rows,
-        date=columns.date,
-        series=columns.series,
+        date=plan.columns.date,
+        series=plan.columns.series,
         numeric=[
             *(name for name in inputs if name not in left_out),
-            *forecast_columns(project.labels),
+            *forecast_columns(plan.classes),
         ],
         categorical=categorical,
         importance=importance,
@@ -376,7 +377,7 @@ class _Category:
 
 def judge_drift(
     settings: DriftSettings, drifts: Sequence[Drift], auc: float, auc_limit: float
-) -> dict[str, Verdict]:
+) -> dict[str, CheckResult]:
     """The verdict of every check, by name.
 
     A column on which the metric hardly depends is listed, but is no alarm of the inputs: its
@@ -393,7 +394,7 @@ def judge_drift(
     return {
         INPUTS: _verdict(weighty, "no input that counts has moved further than usual"),
         FORECASTS: _verdict(forecasts, "the forecasts have moved no further than usual"),
-        MULTIVARIATE: Verdict(not told, why, value=auc, high=auc_limit),
+        MULTIVARIATE: CheckResult(not told, why, value=auc, high=auc_limit),
     }
 
 
@@ -403,14 +404,14 @@ REMEDY = (
 )
 
 
-def _verdict(drifts: Sequence[Drift], fine: str) -> Verdict:
+def _verdict(drifts: Sequence[Drift], fine: str) -> CheckResult:
     ratio = max((drift.ratio for drift in drifts), default=0.0)
     moved = [drift for drift in drifts if drift.drifted]
     if not moved:
-        return Verdict(True, fine, value=ratio, high=1.0)
+        return CheckResult(True, fine, value=ratio, high=1.0)
     names = ", ".join(_named(drift) for drift in moved[:NAMED])
     more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""
-    return Verdict(False, f"drifted: {names}{more}; {REMEDY}", value=ratio, high=1.0)
+    return CheckResult(False, f"drifted: {names}{more}; {REMEDY}", value=ratio, high=1.0)
 
 
 def _named(drift: Drift) -> str:

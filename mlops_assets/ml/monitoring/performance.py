@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from statistics import NormalDist
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from mlops_assets.lazy import np, pd, scipy
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import (
-    DENOMINATOR,
-    NUMERATOR,
     ROWS,
     FloatArray,
     Metric,
     as_array,
-    as_column,
-    finish_sums,
     rolling_sum,
-    term_of,
-    term_sums,
 )
-from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.monitoring.daily_facts import ALL_ROWS, ARRAYS, THEIRS
+from mlops_assets.ml.monitoring.monitoring_settings import PerformanceSettings
 from mlops_assets.ml.monitoring.robust import IntArray, robust_deviation, usual_middle
-from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import PerformanceSettings, ReactionSettings
 
 BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 
 WEEK = 7
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
-ALL_ROWS = ""  # the slice that holds every row
-JACKKNIFE_PARTS = 20
-ARRAYS = "_sums"  # what a column of arrays is called beside one of numbers: files hold one type
-# the sums of the baseline, by the name under which facts have always been stored
-THEIRS = "yardstick_"
 LIMITS, BASELINE, BIAS = "control_limits", "baseline", "bias"
 COVERAGE, SLICES = "coverage", "slices"
 LEVEL = (LIMITS, BIAS)  # the checks that say that a model has become worse
@@ -52,108 +40,6 @@ CHECKS = {
 }
 
 
-def covered_rows(
-    forecasts: pd.DataFrame,
-    before: pd.DataFrame,
-    series: Sequence[str],
-    *,
-    coverage: float,
-    window_days: int,
-) -> FloatArray:
-    """Whether each actual lies in its interval, 1 or 0, NaN without one; of shape (rows,).
-
-    The intervals are split-conformal, from the residuals of the `window_days` days before each day.
-    Both frames have the columns date, actual, forecast and those of `series`.
-    """
-    columns = ["date", "actual", "forecast", *series]
-    known = pd.concat([before[columns], forecasts[columns]]) if len(before) else forecasts[columns]
-    known = known.assign(residual=known["actual"] - known["forecast"])
-    by_date: dict[Any, pd.DataFrame] = dict(iter(known.groupby("date")))
-    covered = np.full(len(forecasts), np.nan)
-    indices: dict[Any, Any] = dict(forecasts.groupby("date").indices)
-    for date, positions in indices.items():
-        first = date - pd.Timedelta(days=window_days)
-        window = [rows for day, rows in by_date.items() if first <= day < date]
-        if not window:
-            continue
-        rows = by_date[date]
-        radii = conformal_radii(pd.concat(window), rows, series, coverage)
-        inside = (rows["residual"].abs().to_numpy() <= radii).astype(float)
-        covered[positions] = np.where(np.isfinite(radii), inside, np.nan)
-    return covered
-
-
-def daily_facts(metric: Metric, forecasts: pd.DataFrame, slices: Sequence[str]) -> pd.DataFrame:
-    """What later days need to know of these: sums by date and slice, as columns of a long frame.
-
-    `forecasts` has the columns date, actual, forecast, baseline (its forecast, or NaN), covered
-    (1, 0 or NaN) and those of `slices`. Columns: date, slice (the name of the column, or
-    ALL_ROWS), value, the name of the metric, rows, numerator and denominator of the metric, an
-    array each where they are several sums, the same of the baseline on the rows that both
-    forecast, error (forecast less actual), actual (absolute), covered and intervals; and, of all
-    rows, standard_error, that of the metric. Probabilities of several classes have no error.
-    """
-    both = forecasts[forecasts["baseline_forecast"].notna()]
-    values, actual = as_array(forecasts["forecast"]), forecasts["actual"].to_numpy(dtype=float)
-    rows = forecasts.assign(
-        error=values - actual if values.ndim == 1 else 0.0,
-        size=np.abs(actual) if values.ndim == 1 else 0.0,
-    )
-    parts = []
-    for column in [ALL_ROWS, *slices]:
-        by = ["date", column] if column else ["date"]
-        ours = _sums(metric, forecasts, by)
-        shared = _sums(metric, both, by)
-        theirs = _sums(metric, both.assign(forecast=both["baseline_forecast"]), by)
-        groups = rows.groupby(by, sort=True, dropna=False)
-        facts = ours.assign(
-            error=groups["error"].sum(),
-            actual=groups["size"].sum(),
-            covered=groups["covered"].sum(),
-            intervals=groups["covered"].count().astype(float),
-            standard_error=math.nan if column else standard_errors(metric, forecasts, by),
-        )
-        facts = facts.join(shared.add_prefix("shared_")).join(theirs.add_prefix(THEIRS))
-        for name in facts.filter(like=ARRAYS):  # a missing array is none, and no number
-            known = facts[name].notna()
-            facts[name] = [v if k else None for v, k in zip(facts[name], known, strict=True)]
-        facts = facts.rename_axis(index={column: "value"}).reset_index()
-        parts.append(facts.assign(slice=column) if column else facts.assign(slice=column, value=""))
-    return pd.concat(parts, ignore_index=True).assign(metric=metric.name)
-
-
-def _sums(metric: Metric, rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    sums = term_sums({metric.name: metric}, rows, by)
-    terms = {"numerator": metric.name + NUMERATOR, "denominator": metric.name + DENOMINATOR}
-    columns: dict[str, Any] = {ROWS: sums[ROWS]}
-    for column, term in terms.items():
-        values = term_of(sums, term)
-        columns[column if values.ndim == 1 else column + ARRAYS] = as_column(values)
-    return pd.DataFrame(columns, index=sums.index)
-
-
-def standard_errors(metric: Metric, forecasts: pd.DataFrame, by: Sequence[str]) -> pd.Series[float]:
-    """The standard error of a metric over the rows of each group, missing for a single row.
-
-    The jackknife: the metric without each row in turn (Efron and Stein, The jackknife estimate of
-    variance, 1981), or, of a metric whose sums are histograms, without each of 20 random parts of
-    the rows. It holds where the rows err independently of each other.
-    """
-    order = np.random.default_rng(0).permutation(len(forecasts))
-    rows = forecasts.iloc[order] if metric.binned else forecasts
-    part = rows.groupby(list(by), dropna=False).cumcount()
-    rows = rows.assign(part=part % JACKKNIFE_PARTS if metric.binned else part)
-    sums = term_sums({metric.name: metric}, rows, [*by, "part"])
-    totals = sums.groupby(level=list(by), dropna=False).transform("sum")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        without = finish_sums({metric.name: metric}, totals - sums)[metric.name]
-    finite = without.replace([np.inf, -np.inf], np.nan)
-    groups = finite.groupby(level=list(by), sort=True, dropna=False)
-    count = groups.size()
-    variance: pd.Series[float] = (count - 1) * groups.var(ddof=0)
-    return variance.pow(0.5).where(count > 1)
-
-
 def judge_days(
     settings: PerformanceSettings,
     metric: Metric,
@@ -161,7 +47,7 @@ def judge_days(
     days: Sequence[dt.date],
     *,
     against_baseline: bool,
-) -> dict[str, dict[str, Verdict]]:
+) -> dict[str, dict[str, CheckResult]]:
     """Every check of each day that has facts, by key and name.
 
     `facts` are as from `daily_facts`, of these days and of those before them that there are. Each
@@ -171,7 +57,7 @@ def judge_days(
     calendar = pd.date_range(facts["date"].min(), facts["date"].max())
     total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
     parts = _slice_days(metric, facts, calendar)
-    verdicts: dict[str, dict[str, Verdict]] = {}
+    verdicts: dict[str, dict[str, CheckResult]] = {}
     for day in days:
         now = calendar.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0]
         if now < 0 or not total.rows[now]:
@@ -222,21 +108,6 @@ def _slice_days(
         f"{value} ({column})": _Daily(metric, rows.set_index("date"), calendar)
         for (column, value), rows in slices.groupby(["slice", "value"])
     }
-
-
-def persistent(failed: Sequence[bool], *, needed: int) -> bool:
-    """Whether the newest of the days, the last one, failed and at least `needed` of them did."""
-    return bool(failed) and failed[-1] and sum(failed) >= needed
-
-
-def cool_down_days(settings: ReactionSettings, fruitless: Iterable[bool]) -> int:
-    """The days from the newest training off the cadence on which there is no other one.
-
-    `fruitless` says of these trainings, the newest first, whether each brought nothing; the days
-    double with each until the first that brought something.
-    """
-    doublings = sum(1 for _ in takewhile(bool, fruitless))
-    return settings.cool_down_days << doublings
 
 
 class _Daily:
@@ -311,8 +182,8 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 
 
 def allow_incomplete(
-    settings: PerformanceSettings, verdicts: Mapping[str, Verdict], completeness: float | None
-) -> dict[str, Verdict]:
+    settings: PerformanceSettings, verdicts: Mapping[str, CheckResult], completeness: float | None
+) -> dict[str, CheckResult]:
     """The verdicts of a day, its loss not held against the model where rows are still to come."""
     limits = verdicts[LIMITS]
     if completeness is None or completeness >= settings.min_completeness or limits.passed:
@@ -342,44 +213,44 @@ def _past(
     return _Past(values[window][known], daily.weekdays[window][known])
 
 
-def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> Verdict:
+def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> CheckResult:
     why = f"not judged: it has no value, or fewer than {settings.min_days} days before it have one"
-    return Verdict(True, why, value=value if math.isfinite(value) else None)
+    return CheckResult(True, why, value=value if math.isfinite(value) else None)
 
 
-def _limits(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _limits(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     name, value = daily.metric.loss_name, float(daily.loss[now])
     past = _past(settings, daily, daily.loss, now)
     if past is None or not math.isfinite(value):
         return _not_judged(settings, value)
     # ratios of losses are alike on good and bad weekdays, so the spread is that of logarithms
     if (past.values <= 0).any():
-        return Verdict(True, "not judged: a day before it has no loss", value=value)
+        return CheckResult(True, "not judged: a day before it has no loss", value=value)
     usual = usual_middle(np.log(past.values), past.weekdays, int(daily.weekdays[now]))
     high = _highest_loss(settings, *usual, settings.width)
     error = float(daily.standard_error[now])
     sure = f" (standard error over its rows {error:.2g})" if math.isfinite(error) else ""
     said = f"{name} is {value:.4g}{sure}, usual on that weekday is up to {high:.4g}"
     if value <= high:
-        return Verdict(True, said, value=value, high=high)
+        return CheckResult(True, said, value=value, high=high)
     why = (
         f"{said}; see which slices and rows are worst and whether the checks of observations "
         "and drift failed; a single day such as a holiday passes by itself"
     )
-    return Verdict(False, why, value=value, high=high)
+    return CheckResult(False, why, value=value, high=high)
 
 
-def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value, error, days = daily.against_baseline(now)
     if not math.isfinite(value) or not math.isfinite(error):
-        return Verdict(True, f"not judged: {days} of the last {WEEK} days are common to both")
+        return CheckResult(True, f"not judged: {days} of the last {WEEK} days are common to both")
     high = float(scipy.stats.t.ppf(settings.confidence, days - 1)) * error
     name = daily.metric.loss_name
     said = f"{name} less the baseline's is {value:.4g} over {days} days, chance explains {high:.4g}"
     if value <= high:
-        return Verdict(True, said, value=value, high=high)
+        return CheckResult(True, said, value=value, high=high)
     why = f"{said}: the model is surely worse; train it again, or retire what serves"
-    return Verdict(False, why, value=value, high=high)
+    return CheckResult(False, why, value=value, high=high)
 
 
 def _highest_loss(
@@ -394,7 +265,7 @@ def _largest_bias(settings: PerformanceSettings, past: _Past, width: float) -> f
     return max(width * robust_deviation(past.values), settings.least_bias)
 
 
-def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value = float(daily.bias[now])
     past = _past(settings, daily, daily.bias, now - WEEK + 1)
     if past is None or not math.isfinite(value):
@@ -406,12 +277,12 @@ def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
         f"actuals, usual {high:.1%}"
     )
     if abs(value) <= high:
-        return Verdict(True, said, value=value, low=-high, high=high)
+        return CheckResult(True, said, value=value, low=-high, high=high)
     why = f"{said}; the level has changed: train through yesterday once it is known to last"
-    return Verdict(False, why, value=value, low=-high, high=high)
+    return CheckResult(False, why, value=value, low=-high, high=high)
 
 
-def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict:
+def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value = float(daily.coverage[now])
     past = _past(settings, daily, daily.coverage, now)
     if past is None or not math.isfinite(value):
@@ -420,22 +291,22 @@ def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> Verdict
     low = middle - max(settings.width * deviation, settings.least_width * middle)
     said = f"the intervals hold {value:.1%} of the actuals, usual on that weekday is {low:.1%}"
     if value >= low:
-        return Verdict(True, f"{said} or more", value=value, low=low)
+        return CheckResult(True, f"{said} or more", value=value, low=low)
     why = f"{said} or more; plan with wider margins until the checks pass again"
-    return Verdict(False, why, value=value, low=low)
+    return CheckResult(False, why, value=value, low=low)
 
 
-def _slices(settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int) -> Verdict:
+def _slices(settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int) -> CheckResult:
     """Of the slice that exceeds its limit by most; the limits are widened for their number."""
     judged = sorted(_slice_shares(settings, parts, now), reverse=True)
     if not judged:
-        return Verdict(True, "not judged: no slice has enough days before it")
+        return CheckResult(True, "not judged: no slice has enough days before it")
     share, said, _ = judged[0]
     if share <= 1:
-        return Verdict(True, f"every slice is as usual; nearest: {said}", value=share, high=1.0)
+        return CheckResult(True, f"every slice is as usual; nearest: {said}", value=share, high=1.0)
     names = dict.fromkeys(name for share, _, name in judged if share > 1)
     why = f"{said}; above a limit: {', '.join(names)}; look at their rows of the week"
-    return Verdict(False, why, value=share, high=1.0)
+    return CheckResult(False, why, value=share, high=1.0)
 
 
 def _slice_shares(

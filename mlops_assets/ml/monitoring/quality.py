@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.monitoring.monitoring_settings import QualitySettings
 from mlops_assets.ml.monitoring.robust import usual_middle
-from mlops_assets.ml.monitoring.verdicts import Verdict
-from mlops_assets.project import QualitySettings
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
 TARGET_RANGE = "target_range"
@@ -118,7 +118,7 @@ def judge_day(
     before: Mapping[dt.date, DayFacts],
     *,
     series: bool = True,
-) -> dict[str, Verdict]:
+) -> dict[str, CheckResult]:
     """Every check of a day that has rows and keeps to the schema, by name.
 
     `before` are days before it, of which those in the rule's window count. `series` says whether
@@ -128,14 +128,14 @@ def judge_day(
     history = {known: before[known] for known in before if first <= known < day}
     asked = checks_of(series=series)
     verdicts = {
-        SCHEMA: Verdict(True, "columns, types and constraints are those of the settings"),
+        SCHEMA: CheckResult(True, "columns, types and constraints are those of the settings"),
         FRESHNESS: _freshness(day, before),
     }
     if series:
         verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
     if len(history) < rule.min_days:
         why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
-        return {name: verdicts.get(name, Verdict(True, why)) for name in asked}
+        return {name: verdicts.get(name, CheckResult(True, why)) for name in asked}
 
     def usual(measure: Callable[[DayFacts], float]) -> tuple[float, float]:
         return usual_range(rule, day, {known: measure(then) for known, then in history.items()})
@@ -183,13 +183,13 @@ def usual_range(
     return middle - half, middle + half
 
 
-def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:
+def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResult:
     """The verdict on a day of which the source has no rows."""
     newest = max((known for known in before if known < day), default=None)
     behind = "" if newest is None else f"; the newest before it is {newest}"
     days = None if newest is None else float((day - newest).days)
     why = f"the source has no rows of {day}{behind}; run the day again once it has"
-    return Verdict(False, why, severe=True, value=days, high=0.0)
+    return CheckResult(False, why, severe=True, value=days, high=0.0)
 
 
 def _rows(facts: DayFacts) -> float:
@@ -200,47 +200,47 @@ def _series(facts: DayFacts) -> float:
     return len(facts.series)
 
 
-def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> Verdict:
+def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResult:
     newest = max((known for known in before if known < day), default=None)
     if newest is None:
-        return Verdict(True, "the first day that there is", value=0.0, high=0.0)
+        return CheckResult(True, "the first day that there is", value=0.0, high=0.0)
     gap = (day - newest).days - 1
     if gap:
         why = (
             f"the {gap} day(s) before it have no rows: their lags are missing in its features; "
             "materialize observations of them once the source has them"
         )
-        return Verdict(False, why, value=float(gap), high=0.0)
-    return Verdict(True, "it and the day before it have rows", value=0.0, high=0.0)
+        return CheckResult(False, why, value=float(gap), high=0.0)
+    return CheckResult(True, "it and the day before it have rows", value=0.0, high=0.0)
 
 
 def _count(
     count: float, usual: tuple[float, float], fewest: float, what: str, lost: str
-) -> Verdict:
+) -> CheckResult:
     low, high = usual
     found = _within(count, (max(low, 0.0), high), f"the number of {what}", lost)
     if count < fewest / 2:  # even where counts vary so much that it is within what is usual
         why = f"{count:g} {what}, less than half of the fewest of late, {fewest:g}{lost}"
-        return Verdict(False, why, severe=True, value=count, low=found.low, high=found.high)
+        return CheckResult(False, why, severe=True, value=count, low=found.low, high=found.high)
     return found
 
 
-def _within(value: float, usual: tuple[float, float], what: str, more: str = "") -> Verdict:
+def _within(value: float, usual: tuple[float, float], what: str, more: str = "") -> CheckResult:
     low, high = usual
     passed = low <= value <= high
     relation = "as usual on that weekday" if passed else "unusual on that weekday"
     remedy = "" if passed else "; compare the day with the same weekdays before it at the source"
     why = f"{what} is {value:.4g}, {relation}: {low:.4g} to {high:.4g}{more}{remedy}"
-    return Verdict(passed, why, value=float(value), low=low, high=high)
+    return CheckResult(passed, why, value=float(value), low=low, high=high)
 
 
-def _at_most(value: float, high: float, what: str) -> Verdict:
+def _at_most(value: float, high: float, what: str) -> CheckResult:
     passed = value <= high
     remedy = "" if passed else "; remove them at the source and run the day again"
-    return Verdict(passed, f"{value:g} {what}{remedy}", value=float(value), high=high)
+    return CheckResult(passed, f"{value:g} {what}{remedy}", value=float(value), high=high)
 
 
-def _repeated(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _repeated(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]) -> CheckResult:
     """Events can be alike, so that only more of them than usual are odd."""
     share = facts.duplicates / facts.rows
     limit = max(then.duplicates / then.rows for then in history) + rule.more_missing
@@ -250,13 +250,13 @@ def _repeated(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts
         f"{'within' if passed else 'above'} {limit:.1%}"
     )
     remedy = "" if passed else "; see whether the source holds the day twice, and run it again"
-    return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
+    return CheckResult(passed, f"{why}{remedy}", value=share, high=limit)
 
 
-def _missing(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _missing(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]) -> CheckResult:
     """Of the input that exceeds its limit by most."""
     if not facts.missing:
-        return Verdict(True, "there are no inputs")
+        return CheckResult(True, "there are no inputs")
     limits = {
         name: max(then.missing.get(name, 0.0) for then in history) + rule.more_missing
         for name in facts.missing
@@ -266,12 +266,12 @@ def _missing(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]
     passed = share <= limit
     why = f"{worst} lacks {share:.1%} of its values, {'within' if passed else 'above'} {limit:.1%}"
     remedy = "" if passed else "; see why the source has lost them, and run the day again"
-    return Verdict(passed, f"{why}{remedy}", value=share, high=limit)
+    return CheckResult(passed, f"{why}{remedy}", value=share, high=limit)
 
 
 def _inputs(
     rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
-) -> Verdict:
+) -> CheckResult:
     """Of the input that exceeds a limit by most.
 
     A level that moves in steps, such as one by the week, looks steady between them: it must leave
@@ -299,16 +299,18 @@ def _inputs(
         said = f"{name} repeats {share:.0%} of its values of the day before, of late up to"
         found.append((share / limit, f"{said} {limit:.0%}"))
     if not found:
-        return Verdict(True, "there are no inputs of numbers that are known for long enough")
+        return CheckResult(True, "there are no inputs of numbers that are known for long enough")
     worst, said = max(found)
     if worst <= 1:
-        return Verdict(True, f"every input is as of late; nearest: {said}", value=worst, high=1.0)
+        return CheckResult(
+            True, f"every input is as of late; nearest: {said}", value=worst, high=1.0
+        )
     wrong = [why for ratio, why in sorted(found, reverse=True) if ratio > 1]
     why = f"{'; '.join(wrong)}; see whether the source has rescaled, frozen or lost it"
-    return Verdict(False, why, value=worst, high=1.0)
+    return CheckResult(False, why, value=worst, high=1.0)
 
 
-def _new(facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
+def _new(facts: DayFacts, history: Sequence[DayFacts]) -> CheckResult:
     found = [
         f"{value} ({name})"
         for name, values in facts.categories.items()
@@ -317,9 +319,9 @@ def _new(facts: DayFacts, history: Sequence[DayFacts]) -> Verdict:
         )
     ]
     if not found:
-        return Verdict(True, "every category was seen of late", value=0.0, high=0.0)
+        return CheckResult(True, "every category was seen of late", value=0.0, high=0.0)
     why = f"new: {_named(found)}; models treat them as unknown until they are trained again"
-    return Verdict(False, why, value=float(len(found)), high=0.0)
+    return CheckResult(False, why, value=float(len(found)), high=0.0)
 
 
 def _known(name: str, history: Iterable[DayFacts]) -> set[str]:
@@ -328,7 +330,7 @@ def _known(name: str, history: Iterable[DayFacts]) -> set[str]:
 
 def _vanished(
     rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
-) -> Verdict:
+) -> CheckResult:
     found = []
     for name, values in facts.categories.items():
         found += [
@@ -339,9 +341,9 @@ def _vanished(
             )
         ]
     if not found:
-        return Verdict(True, "every usual category is there", value=0.0, high=0.0)
+        return CheckResult(True, "every usual category is there", value=0.0, high=0.0)
     why = f"vanished: {_named(found)}; see whether the source has renamed or lost them"
-    return Verdict(False, why, value=float(len(found)), high=0.0)
+    return CheckResult(False, why, value=float(len(found)), high=0.0)
 
 
 def _missed(rule: QualitySettings, day: dt.date, rows: Mapping[dt.date, int]) -> bool:

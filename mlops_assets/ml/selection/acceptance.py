@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
-
 from mlops_assets.lazy import np, pd, sklearn
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import FloatArray, finite_rows
 from mlops_assets.ml.models.training import forecast
 
 REPRODUCED_ROWS = 500
+MEASURES = ("loss", "least", "limit")  # what the numbers of its checks are called
 
 # Each check by name, with what it asks of a version.
 CHECKS = {
@@ -25,44 +25,27 @@ CHECKS = {
 }
 
 
-class CheckOutcome(BaseModel):
-    """How a version did in one check; `loss` and `limit` are of the primary metric."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    passed: bool
-    why: str
-    loss: float | None = None
-    limit: float | None = None
-
-    @property
-    def severe(self) -> bool:
-        """Whether a failure keeps the version from serving: every one does."""
-        return True
-
-    @property
-    def measures(self) -> dict[str, float | None]:
-        return {"loss": self.loss, "limit": self.limit}
+def judged(
+    passed: bool, why: str, *, loss: float | None = None, limit: float | None = None
+) -> CheckResult:
+    """A check of a version; `loss` and `limit` are of the primary metric."""
+    return CheckResult(passed, why, severe=not passed, value=loss, high=limit, names=MEASURES)
 
 
-def within(loss: float, limit: float, limit_of: str) -> CheckOutcome:
+def within(loss: float, limit: float, limit_of: str) -> CheckResult:
     """Whether a loss is at most as large as a limit; `limit_of` says what that is."""
     if math.isnan(loss) or math.isnan(limit):
         why = "not compared: the metric is not defined on these rows, such as those of one class"
-        return CheckOutcome(passed=True, why=why)
+        return judged(True, why)
     passed = loss <= limit
     relation = "within" if passed else "above"
-    return CheckOutcome(
-        passed=passed,
-        why=f"{loss:.4g} is {relation} {limit:.4g}, {limit_of}",
-        loss=loss,
-        limit=limit,
-    )
+    why = f"{loss:.4g} is {relation} {limit:.4g}, {limit_of}"
+    return judged(passed, why, loss=loss, limit=limit)
 
 
 def sound_forecasts(
     forecasts: FloatArray, actual: FloatArray, *, may_be_constant: bool = False
-) -> CheckOutcome:
+) -> CheckResult:
     """Whether forecasts of the holdout are finite and say more than one value.
 
     They are of shape (rows,) or, of several classes, (rows, classes). Actuals that are all the
@@ -72,14 +55,12 @@ def sound_forecasts(
     infinite = len(forecasts) - int(finite_rows(forecasts).sum())
     if infinite:
         why = f"{infinite} of {len(forecasts)} forecasts are not finite"
-        return CheckOutcome(passed=False, why=why)
+        return judged(False, why)
     if not may_be_constant and not np.ptp(forecasts, axis=0).any() and np.ptp(actual) > 0:
         values = ", ".join(f"{value:.4g}" for value in np.atleast_1d(forecasts[0]))
         why = f"all {len(forecasts)} forecasts are {values}"
-        return CheckOutcome(passed=False, why=why)
-    return CheckOutcome(
-        passed=True, why=f"from {forecasts.min():.4g} to {forecasts.max():.4g}, all finite"
-    )
+        return judged(False, why)
+    return judged(True, f"from {forecasts.min():.4g} to {forecasts.max():.4g}, all finite")
 
 
 def reproducible(
@@ -88,7 +69,7 @@ def reproducible(
     inputs: list[str],
     target: str,
     classes: Sequence[str] = (),
-) -> CheckOutcome:
+) -> CheckResult:
     """Whether two fits on at most 500 of the rows agree. `pipeline` stays unfitted."""
     rows = rows.sample(min(len(rows), REPRODUCED_ROWS), random_state=0)
     first, second = (
@@ -103,5 +84,5 @@ def reproducible(
     different = int((~same).reshape(len(rows), -1).any(axis=1).sum())
     if different:
         why = f"{different} of {len(rows)} forecasts differ between two fits on the same rows"
-        return CheckOutcome(passed=False, why=why)
-    return CheckOutcome(passed=True, why=f"two fits on {len(rows)} rows agree to the last bit")
+        return judged(False, why)
+    return judged(True, f"two fits on {len(rows)} rows agree to the last bit")

@@ -5,9 +5,10 @@ import hashlib
 import re
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.stores.record_log import RecordLog
 
 FOLDER = "alerts"
 CREDENTIALS = re.compile(r"://[^\s/@]+@")
@@ -52,33 +53,22 @@ class Alerts:
     """
 
     def __init__(self, storage: Storage) -> None:
-        self.storage = storage
-        self._kept: dict[str, Alert] = {}
+        self.log = RecordLog(storage, FOLDER, Alert, what="alert", remedy="delete it")
 
     def record(self, alert: Alert) -> bool:
         """Add an alert; False where another one was just quicker. No credentials are kept."""
         stem = hashlib.sha256(alert.key.encode()).hexdigest()[:20]
-        told = sum(name.startswith(stem) for name in self._names())
+        told = sum(name.startswith(stem) for name in self.log.names())
         clean = {name: without_credentials(getattr(alert, name)) for name in ("subject", "text")}
-        data = alert.model_copy(update=clean).model_dump_json(indent=2).encode()
         try:
-            self.storage.create(f"{FOLDER}/{stem}_{told:04d}.json", data)
+            self.log.add(f"{stem}_{told:04d}.json", alert.model_copy(update=clean))
         except FileExistsError:
             return False
         return True
 
     def all(self, damaged: list[str] | None = None) -> dict[str, Alert]:
         """Every alert by its file name, oldest first; where the damaged ones are goes to a list."""
-        found = {}
-        for name in self._names():
-            path = f"{FOLDER}/{name}"
-            try:
-                if name not in self._kept:
-                    self._kept[name] = Alert.model_validate_json(self.storage.read(path))
-                found[name] = self._kept[name]
-            except (ValidationError, FileNotFoundError):
-                if damaged is not None:
-                    damaged.append(self.storage.url(path))
+        found = self.log.all([] if damaged is None else damaged)
         return dict(sorted(found.items(), key=lambda item: (item[1].at, item[0])))
 
     def open(self) -> dict[str, Alert]:
@@ -94,9 +84,6 @@ class Alerts:
     def keys(self) -> set[str]:
         """The keys of all that was ever told."""
         return {alert.key for alert in self.all().values()}
-
-    def _names(self) -> list[str]:
-        return [name for name in self.storage.names(FOLDER) if name.endswith(".json")]
 
 
 def without_credentials(text: str) -> str:

@@ -2,65 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
+CHECKS = "checks"
 COLUMNS = ("date", "check", "passed", "severe", "why", "value", "low", "high")
 
 OLD_NAMES = {"yardstick": "baseline"}  # of checks in files of versions before 0.2
 
 
-class Outcome(Protocol):
-    """What a check found of a partition; a severe one stops what depends on it."""
-
-    @property
-    def passed(self) -> bool: ...
-
-    @property
-    def why(self) -> str: ...
-
-    @property
-    def severe(self) -> bool: ...
-
-    @property
-    def measures(self) -> Mapping[str, float | None]:
-        """Numbers that plot, where there are any."""
-
-
-Outcomes = Mapping[str, Outcome]
-
-
 class CheckStore:
-    """The newest outcomes of each asset and partition; the event log keeps the older ones."""
+    """The newest results of each asset and partition; the event log keeps the older ones."""
 
     def __init__(self, datasets: DatasetStore) -> None:
         self.datasets = datasets
 
-    def write(self, asset: str, key: str, outcomes: Outcomes) -> None:
-        """Replace the outcomes of the checks of a partition; `asset` is a key joined by slashes."""
+    def write(self, asset: str, key: str, results: CheckResults) -> None:
+        """Replace the results of the checks of a partition; `asset` is a key joined by slashes."""
         rows = [
             {
                 "date": pd.Timestamp(key),
                 "check": name,
-                "passed": outcome.passed,
-                "severe": outcome.severe,
-                "why": outcome.why,
-                **{end: outcome.measures.get(end) for end in ("value", "low", "high")},
+                **{column: getattr(result, column) for column in COLUMNS[2:]},
             }
-            for name, outcome in outcomes.items()
+            for name, result in results.items()
         ]
         numbers = dict.fromkeys(("value", "low", "high"), "float64")
         self.datasets.write(
-            f"checks/{asset}", key, pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
+            f"{CHECKS}/{asset}", key, pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
         )
 
     def delete(self, asset: str, key: str | None = None) -> None:
-        """Forget the outcomes of a partition, or of all of them."""
-        self.datasets.delete(f"checks/{asset}", key)
+        """Forget the results of a partition, or of all of them."""
+        self.datasets.delete(f"{CHECKS}/{asset}", key)
 
     def read(
         self,
@@ -68,13 +46,13 @@ class CheckStore:
         keys: Iterable[str],
         damaged: dict[str, StorageError] | None = None,
     ) -> pd.DataFrame:
-        """The outcomes of the checks of several assets: a column `asset`, then COLUMNS.
+        """The results of the checks of several assets: a column `asset`, then COLUMNS.
 
         Empty, but with these columns, where there are none. `damaged` is as in
         `DatasetStore.read`.
         """
         keys = list(keys)
-        found = {name: self.datasets.read(f"checks/{name}", keys, damaged) for name in assets}
+        found = {name: self.datasets.read(f"{CHECKS}/{name}", keys, damaged) for name in assets}
         parts = [frame.assign(asset=name) for name, frame in found.items() if len(frame)]
         columns = ["asset", *COLUMNS]
         if not parts:

@@ -17,8 +17,6 @@ class DatasetStore:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        # The models of a run read the same days one after another: the newest read is kept.
-        self._kept: tuple[str, list[str], pd.DataFrame] | None = None
 
     @staticmethod
     def path(dataset: str, key: str) -> str:
@@ -32,8 +30,6 @@ class DatasetStore:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), buffer)
         self.storage.write(self.path(dataset, key), buffer.getvalue())
-        if self._kept is not None and self._kept[0] == dataset:
-            self._kept = None
 
     def write_csv(self, dataset: str, key: str, frame: pd.DataFrame) -> str:
         """Store a frame as CSV as well, beside its Parquet file; where a person finds it."""
@@ -53,30 +49,24 @@ class DatasetStore:
         A damaged partition raises StorageError, unless `damaged` is given: then its error is put
         there under its key, and the others are read.
         """
-        keys = list(keys)
-        if self._kept is not None and self._kept[:2] == (dataset, keys):
-            return self._kept[2]
-        tables, whole = [], True
+        tables = []
         for key in keys:
             try:
                 table = self._table(dataset, key)
             except StorageError as error:
                 if damaged is None:
                     raise
-                damaged[key], whole = error, False
+                damaged[key] = error
             else:
                 tables += [] if table is None else [table]
         if not tables:
             return pd.DataFrame()
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
-        if whole:
-            self._kept = (dataset, keys, frame)
         return frame
 
     def delete(self, dataset: str, key: str | None = None) -> None:
         """Remove one partition, or all of them."""
         self.storage.delete(f"datasets/{dataset}" if key is None else self.path(dataset, key))
-        self._kept = None
 
     def keys(self, dataset: str) -> list[str]:
         """The partition keys stored of a dataset, sorted."""

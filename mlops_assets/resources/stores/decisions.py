@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from mlops_assets.resources.storage import Storage, StorageError
+from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.stores.record_log import KeepingRecordLog, RecordLog
 
 FOLDER = "registry/decisions"
 
@@ -54,9 +55,11 @@ class Pin(BaseModel):
 class Decisions:
     """Decisions under `registry/decisions/` of a storage: a file each, never edited."""
 
+    log_type: type[RecordLog[Decision]] = RecordLog[Decision]
+
     def __init__(self, storage: Storage) -> None:
-        self.storage = storage
-        self._kept: dict[str, Decision] = {}
+        remedy = "the audit trail is never edited; restore it from a backup"
+        self.log = self.log_type(storage, FOLDER, Decision, what="decision", remedy=remedy)
 
     def record(
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
@@ -66,24 +69,16 @@ class Decisions:
         decision = Decision(
             at=now, by=by or account(), action=action, model=model, reason=reason, **facts
         )
-        name = f"{now:%Y%m%dT%H%M%S%f}_{uuid.uuid4().hex[:8]}.json"
-        self.storage.create(f"{FOLDER}/{name}", decision.model_dump_json(indent=2).encode())
+        self.log.add(f"{now:%Y%m%dT%H%M%S%f}_{uuid.uuid4().hex[:8]}.json", decision)
         return decision
+
+    def count(self) -> int:
+        """How many decisions there are."""
+        return len(self.log.names())
 
     def all(self) -> list[Decision]:
         """Every decision, oldest first."""
-        names = [name for name in self.storage.names(FOLDER) if name.endswith(".json")]
-        for name in names:
-            if name not in self._kept:
-                path = f"{FOLDER}/{name}"
-                try:
-                    self._kept[name] = Decision.model_validate_json(self.storage.read(path))
-                except ValidationError as error:
-                    raise StorageError(
-                        f"{self.storage.url(path)} is no decision ({error.error_count()} "
-                        "mistakes): the audit trail is never edited; restore it from a backup"
-                    ) from error
-        return [self._kept[name] for name in names]
+        return list(self.log.all().values())
 
     def retired(self, model: str) -> set[str]:
         """The versions of a model that may not serve."""
@@ -104,6 +99,12 @@ class Decisions:
             return None
         until = Pin.model_validate(newest.after).until
         return newest if until is None or day <= until else None
+
+
+class KeepingDecisions(Decisions):
+    """Keeps the decisions that it has read, which are never edited."""
+
+    log_type = KeepingRecordLog[Decision]
 
 
 def account() -> str:

@@ -6,19 +6,45 @@ import datetime as dt
 import hashlib
 import re
 import zipfile
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    field_validator,
+)
 
 from mlops_assets.lazy import sio, sklearn
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
-from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.ml.selection.acceptance import MEASURES
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, materialize_command
-from mlops_assets.resources.stores.decisions import Decisions
+from mlops_assets.resources.stores.decisions import Decisions, KeepingDecisions
+from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
+CARD = "card.json"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
+
+
+def _stored(check: CheckResult) -> dict[str, Any]:
+    return {"passed": check.passed, "why": check.why, "loss": check.value, "limit": check.high}
+
+
+def _restored(check: Any) -> Any:
+    if not isinstance(check, dict):
+        return check
+    fields = {"loss": "value", "limit": "high"}
+    known = {fields.get(name, name): value for name, value in check.items()}
+    return {**known, "severe": not check.get("passed"), "names": MEASURES}
+
+
+# a check of a version as cards hold it: its numbers by their own names
+StoredCheck = Annotated[CheckResult, BeforeValidator(_restored), PlainSerializer(_stored)]
 
 
 class ModelCard(BaseModel):
@@ -54,7 +80,7 @@ class ModelCard(BaseModel):
     holdout_rows: int
     holdout: dict[str, float]
     importance: dict[str, float]
-    checks: dict[str, CheckOutcome] = {}
+    checks: dict[str, StoredCheck] = {}
     size: int
     sha256: str
 
@@ -86,7 +112,6 @@ class ModelStore:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.decisions = Decisions(storage)
-        self._cards: dict[tuple[str, str], ModelCard] = {}
 
     @staticmethod
     def _path(model: str, version: str, file: str) -> str:
@@ -113,9 +138,13 @@ class ModelStore:
             **facts,
         )
         self.storage.write(self._path(model, card.version, "model.skops"), data)
-        text = card.model_dump_json(indent=2)
-        self.storage.write(self._path(model, card.version, "card.json"), text.encode())
+        self._log(model, card.version).add(CARD, card)
         return card
+
+    def _log(self, model: str, version: str) -> RecordLog[ModelCard]:
+        remedy = f"move its folder away and train again: {self._retrain(model, version)}"
+        folder = f"models/{model}/{version}"
+        return RecordLog(self.storage, folder, ModelCard, what="model card", remedy=remedy)
 
     def cards(self, model: str) -> list[ModelCard]:
         """The cards of all versions of a model, oldest data first, then oldest training first."""
@@ -128,19 +157,10 @@ class ModelStore:
 
     def card(self, model: str, version: str) -> ModelCard | None:
         """The card of one version; None while it is still being written."""
-        key = (model, version)
-        if key not in self._cards:
-            path = self._path(model, version, "card.json")
-            try:
-                self._cards[key] = ModelCard.model_validate_json(self.storage.read(path))
-            except FileNotFoundError:
-                return None
-            except ValidationError as error:
-                raise StorageError(
-                    f"{self.storage.url(path)} is no model card ({error.error_count()} mistakes); "
-                    f"move its folder away and train again: {self._retrain(model, version)}"
-                ) from error
-        return self._cards[key]
+        try:
+            return self._log(model, version).read(CARD)
+        except FileNotFoundError:
+            return None
 
     def fit_to_serve(self, model: str) -> list[ModelCard]:
         """Of `cards`, those that passed their acceptance checks and are not retired."""
@@ -203,17 +223,18 @@ class ModelStore:
         return materialize_command(self.storage, f"models/{model}", version[:10])
 
 
-def serving(cards: list[ModelCard], day: dt.date) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.fit_to_serve`, the one in service on a day.
+class KeepingModelStore(ModelStore):
+    """Keeps the cards and decisions that it has read, which never change."""
 
-    Every day that it learned from lies before that day, and so early that its target was known
-    when the forecast of that day was issued.
-    """
-    older = [card for card in cards if card.serves_from <= day]
-    return older[-1] if older else None
+    def __init__(self, storage: Storage) -> None:
+        super().__init__(storage)
+        self.decisions = KeepingDecisions(storage)
+        self._known: dict[tuple[str, str], ModelCard] = {}
 
-
-def previous_version(cards: list[ModelCard], card: ModelCard) -> ModelCard | None:
-    """Of cards in the order of `ModelStore.fit_to_serve`, the one before a card."""
-    position = cards.index(card)
-    return cards[position - 1] if position else None
+    def card(self, model: str, version: str) -> ModelCard | None:
+        if (model, version) not in self._known:
+            card = super().card(model, version)
+            if card is None:
+                return None
+            self._known[model, version] = card
+        return self._known[model, version]

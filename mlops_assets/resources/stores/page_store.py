@@ -1,4 +1,4 @@
-"""Interactive pages, stored beside the datasets and served by `make run`."""
+"""Interactive pages, stored beside the datasets and served by `mlops-assets run`."""
 
 import os
 from importlib.metadata import version
@@ -14,7 +14,7 @@ RELEASE = "pages/plotly.txt"
 
 
 def page_url(project: Project, name: str) -> str:
-    """Where a browser finds a page: PAGES_URL, else the port that `make run` serves them on."""
+    """Where a browser finds a page: PAGES_URL, else where `mlops-assets run` serves it."""
     url = os.environ.get("PAGES_URL", "http://127.0.0.1:3001").rstrip("/")
     return "/".join([url, *filter(None, [project.prefix]), name])
 

@@ -27,11 +27,11 @@ from mlops_assets.ml.backtest.policies import (
     backtest,
 )
 from mlops_assets.ml.backtest.workshop import Version, Workshop
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window, months_before
-from mlops_assets.ml.models.training import Fit, FittedWindow, input_columns
-from mlops_assets.ml.monitoring.performance import cool_down_days
-from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.ml.models.training import Fit, FitPlan, FittedWindow, input_columns
+from mlops_assets.ml.selection.retraining_rule import RetrainingRule
 from mlops_assets.project import (
     DriftSettings,
     PerformanceSettings,
@@ -65,9 +65,9 @@ def last_two_days() -> Any:
     """A fit that takes no time: the mean target of the last two days."""
 
     def fit_window(
-        project: Project, family: str, hyperparameters: Any, rows: pd.DataFrame, end: dt.date
+        plan: FitPlan, family: str, hyperparameters: Any, rows: pd.DataFrame, end: dt.date
     ) -> FittedWindow:
-        inputs = input_columns(project)
+        inputs = input_columns(plan.inputs)
         mean = float(rows["units"].tail(2).mean())
         pipeline = DummyRegressor(strategy="constant", constant=mean)
         pipeline.fit(rows[inputs], rows["units"])
@@ -96,14 +96,15 @@ def make_features(shifted: Callable[[dt.date], bool]) -> pd.DataFrame:
 def make_workshop(
     project: Project, features: pd.DataFrame, refused: tuple[dt.date, ...] = ()
 ) -> Workshop:
-    def accept(version: Version, in_service: Version | None) -> dict[str, CheckOutcome]:
+    def accept(version: Version, in_service: Version | None) -> dict[str, CheckResult]:
         passed = version.trained_through + dt.timedelta(days=1) not in refused
-        return {"beats_baseline": CheckOutcome(passed=passed, why="as asked")}
+        return {"beats_baseline": CheckResult(passed=passed, why="as asked")}
 
     def learned(end: dt.date, months: int, gap: bool) -> Window:
         return Window(months_before(end, months), end)
 
-    return Workshop(project, "ridge", features, learned, accept)
+    plans = project.feature_plan, project.fit_plan
+    return Workshop(*plans, project.primary_metric, "ridge", features, learned, accept)
 
 
 def make_policy(**changes: Any) -> Policy:
@@ -323,7 +324,7 @@ def test_what_is_no_policy_is_refused(change: dict[str, Any], said: str) -> None
 def test_a_cool_down_doubles_with_each_of_the_newest_that_brought_nothing(
     fruitless: list[bool], days: int
 ) -> None:
-    assert cool_down_days(ReactionSettings(cool_down_days=7), fruitless) == days
+    assert RetrainingRule(ReactionSettings(cool_down_days=7)).cool_down_days(fruitless) == days
 
 
 def test_a_reaction_waits_until_the_targets_are_known(project: Project) -> None:
@@ -339,8 +340,8 @@ def test_a_reaction_waits_until_the_targets_are_known(project: Project) -> None:
     def learned(end: dt.date, months: int, gap: bool) -> Window:
         return delayed.training_window.of(end, START, gap=gap)
 
-    accept = make_workshop(delayed, features).accept
-    workshop = Workshop(delayed, "ridge", features, learned, accept)
+    workshop = make_workshop(delayed, features)
+    workshop.learned = learned
     course = backtest(workshop, make_policy(), dt.date(2026, 2, 3), day(20))
     [alarm] = course.alarms
     assert (alarm.since, alarm.raised, alarm.until) == (day(0), day(4), day(4))

@@ -22,6 +22,10 @@ def make_project(**aggregate: Any) -> Project:
     return Project.model_validate(values | {"aggregate": values["aggregate"] | aggregate})
 
 
+def aggregate(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -> pd.DataFrame:
+    return aggregated(project.columns, project.aggregate, rows, to_come=to_come)
+
+
 def hours(*rows: tuple[str, str, float | None, float | None, str | None]) -> pd.DataFrame:
     """Rows of (day, station, rentals, temperature, weather)."""
     names = ["hour", "station", "rentals", "temperature", "weather"]
@@ -39,7 +43,7 @@ def test_a_day_by_hand() -> None:
         ("2026-03-01", "b", 4, 2.0, None),
     )
     copy = rows.copy(deep=True)
-    found = aggregated(make_project(), rows)
+    found = aggregate(make_project(), rows)
     assert list(found.columns) == make_project().column_names
     assert found["hour"].dt.day.tolist() == [1, 1, 2]
     assert found["station"].tolist() == ["a", "b", "b"]
@@ -54,7 +58,7 @@ def test_a_sum_with_a_gap_is_a_gap_and_the_first_in_order_wins_a_tie() -> None:
         ("2026-03-01", "a", 2, None, "sun"),
         ("2026-03-01", "a", None, None, "rain"),
     )
-    [found] = aggregated(make_project(), rows).to_dict("records")
+    [found] = aggregate(make_project(), rows).to_dict("records")
     assert pd.isna(found["rentals"])
     assert pd.isna(found["temperature"])
     assert found["weather"] == "rain"
@@ -68,17 +72,17 @@ def test_without_keys_a_day_is_one_row() -> None:
     values["evaluation"] |= {"baseline": "usual", "slices": []}
     project = Project.model_validate(values)
     rows = hours(("2026-03-01", "a", 2, 1.0, "sun"), ("2026-03-01", "b", 3, 2.0, "sun"))
-    found = aggregated(project, rows.drop(columns="station"))
+    found = aggregate(project, rows.drop(columns="station"))
     assert found["rentals"].tolist() == [5]
 
 
 def test_too_few_and_too_many_rows_are_refused() -> None:
     one = ("2026-03-01", "a", 1.0, 1.0, "sun")
     with pytest.raises(ValueError, match=r"2026-03-01 has 1 row\(s\) of a, fewer than .* of 2"):
-        aggregated(make_project(min_rows=2), hours(one))
+        aggregate(make_project(min_rows=2), hours(one))
     with pytest.raises(ValueError, match=r"has 3 row\(s\) of a, more than .* of 2 .*removed"):
-        aggregated(make_project(max_rows=2), hours(one, one, one))
-    assert len(aggregated(make_project(min_rows=2, max_rows=2), hours(one, one))) == 1
+        aggregate(make_project(max_rows=2), hours(one, one, one))
+    assert len(aggregate(make_project(min_rows=2, max_rows=2), hours(one, one))) == 1
 
 
 def test_a_key_to_come_that_is_not_whole_is_not_known_yet() -> None:
@@ -87,13 +91,13 @@ def test_a_key_to_come_that_is_not_whole_is_not_known_yet() -> None:
         ("2026-03-01", "b", None, 1.0, "sun"),
         ("2026-03-01", "b", None, 3.0, "sun"),
     )
-    found = aggregated(make_project(min_rows=2), rows, to_come=True)
+    found = aggregate(make_project(min_rows=2), rows, to_come=True)
     assert found[["station", "temperature"]].to_numpy().tolist() == [["b", 2.0]]
-    assert aggregated(make_project(min_rows=3), rows, to_come=True).empty
+    assert aggregate(make_project(min_rows=3), rows, to_come=True).empty
 
 
 def test_no_rows_stay_no_rows() -> None:
-    assert aggregated(make_project(min_rows=23), hours()).empty
+    assert aggregate(make_project(min_rows=23), hours()).empty
 
 
 @pytest.mark.parametrize("zoned", [True, False])

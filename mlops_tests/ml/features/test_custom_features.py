@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from mlops_assets.ml.features.custom_features import FEATURES, Feature, FeatureError
+from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.project import Project, ProjectError, load_project
 from mlops_tests.assets.lab import make_rows, make_settings
@@ -34,11 +35,15 @@ def project(*own: object) -> Project:
     return Project.model_validate(settings)
 
 
+def plan(*own: object) -> FeaturePlan:
+    return project(*own).feature_plan
+
+
 def test_the_mean_of_weekdays_by_hand() -> None:
     rows = make_rows()
     rows["units"] = rows["date"].dt.dayofyear + 1000.0 * (rows["category"] == "cake")
     rows = rows[~((rows["category"] == "bread") & (rows["date"] == pd.Timestamp(2026, 1, 27)))]
-    found = make_features(project({"weekday_mean": {"weeks": 3}}), rows, DAY, DAY + ONE_DAY)
+    found = make_features(plan({"weekday_mean": {"weeks": 3}}), rows, DAY, DAY + ONE_DAY)
     means = found.set_index("category")["weekday_mean_3"]
     # 10 February is the 41st day: the 34th, 27th and 20th before it, bread without the 27th
     assert means["cake"] == 1000 + np.mean([34, 27, 20])
@@ -48,7 +53,7 @@ def test_the_mean_of_weekdays_by_hand() -> None:
 def test_a_series_without_a_past_has_no_value() -> None:
     rows = make_rows()
     rows = rows[(rows["category"] != "milk") | (rows["date"] >= pd.Timestamp(DAY))]
-    found = make_features(project("weekday_mean"), rows, DAY, DAY + ONE_DAY)
+    found = make_features(plan("weekday_mean"), rows, DAY, DAY + ONE_DAY)
     missing = found.set_index("category")["weekday_mean_4"].isna()
     assert missing.to_dict() == {"bread": False, "cake": False, "milk": True}
 
@@ -66,7 +71,7 @@ def test_a_day_that_fails_is_named_and_the_others_are_made(
     broken: dict[str, FeatureError] = {}
     rows = make_rows()
     end = DAY + 2 * ONE_DAY
-    found = make_features(project("fussy"), rows, DAY - ONE_DAY, end, broken=broken)
+    found = make_features(plan("fussy"), rows, DAY - ONE_DAY, end, broken=broken)
     assert set(found["date"].dt.day) == {9, 11}
     assert found["fussy"].tolist() == ["b", "b", "c", "c", None, None]
     assert "fussy" in project("fussy").inputs.categorical
@@ -74,12 +79,12 @@ def test_a_day_that_fails_is_named_and_the_others_are_made(
         "feature fussy of 2026-02-10: RuntimeError: no Tuesdays"
     )
     with pytest.raises(FeatureError, match="no Tuesdays"):
-        make_features(project("fussy"), rows, DAY - ONE_DAY, end)
+        make_features(plan("fussy"), rows, DAY - ONE_DAY, end)
 
 
 def test_order_of_observations_does_not_matter() -> None:
     rows = make_rows()
-    chosen = project("weekday_mean")
+    chosen = plan("weekday_mean")
     shuffled = rows.sample(frac=1, random_state=0)
     mine, others = (
         make_features(chosen, known, DAY, DAY + 3 * ONE_DAY).sort_values(

@@ -59,7 +59,7 @@ def flights(rows: list[tuple[int, str | None, str | None, float]]) -> pd.DataFra
 
 def features(project: Project, rows: pd.DataFrame, first: int, days: int = 1) -> pd.DataFrame:
     start = START + dt.timedelta(days=first)
-    return make_features(project, rows, start, start + dt.timedelta(days=days))
+    return make_features(project.feature_plan, rows, start, start + dt.timedelta(days=days))
 
 
 def test_lags_and_windows_by_hand() -> None:
@@ -167,7 +167,7 @@ def test_every_statistic_is_that_of_a_plain_loop(rows: list[Any], first: int, de
     found = features(every_statistic(delay), known, first)
     expected = slowly(every_statistic(delay), known, first)
     assert len(found) == len(expected)
-    for name in every_statistic(delay).aggregate_columns:
+    for name in every_statistic(delay).feature_plan.aggregate_columns:
         np.testing.assert_allclose(
             found[name], [values[name] for values in expected], err_msg=name, rtol=1e-12
         )
@@ -180,12 +180,13 @@ def test_rows_that_are_not_known_yet_change_nothing(
 ) -> None:
     asked = flights([(first, carrier, "JFK", 0.0) for carrier in ("AA", "UA", None, "new")])
     before = [row for row in rows if row[0] < first - delay]
-    names = list(every_statistic(delay).aggregate_columns)
+    names = list(every_statistic(delay).feature_plan.aggregate_columns)
 
     def found(known: list[Any]) -> pd.DataFrame:
         start = START + dt.timedelta(days=first)
         end = start + dt.timedelta(days=1)
-        return make_features(every_statistic(delay), flights(known), start, end, asked)[names]
+        plan = every_statistic(delay).feature_plan
+        return make_features(plan, flights(known), start, end, asked)[names]
 
     later = [row for row in others if row[0] >= first - delay]
     pd.testing.assert_frame_equal(found(before), found(before + later))

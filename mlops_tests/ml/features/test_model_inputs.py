@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.model_inputs import calendar_feature, make_features
-from mlops_assets.project import CalendarFeature, Project, load_project
+from mlops_assets.project import CalendarFeature, load_project
 
 START = dt.date(2026, 3, 1)
 DAYS = 40
 
 
 @cache
-def project() -> Project:
-    return load_project()
+def plan() -> FeaturePlan:
+    return load_project().feature_plan
 
 
 def observations(seed: int = 0) -> pd.DataFrame:
@@ -44,7 +45,7 @@ def test_lags_and_means_by_hand() -> None:
     rows = observations()
     rows["units"] = (rows["date"].dt.day + 100 * (rows["category"] == "b")).astype(float)
     day = dt.date(2026, 3, 30)
-    found = make_features(project(), rows, day, day + dt.timedelta(days=1)).set_index("category")
+    found = make_features(plan(), rows, day, day + dt.timedelta(days=1)).set_index("category")
     assert found.loc["a", "units_lag_1"] == 29
     assert found.loc["b", "units_lag_1"] == 129
     assert found.loc["a", "units_lag_28"] == 2
@@ -59,7 +60,7 @@ def test_a_missing_day_is_a_missing_lag() -> None:
     rows = observations()
     day = pd.Timestamp(2026, 3, 30)
     rows = rows[rows["date"] != day - pd.Timedelta(days=7)]
-    found = make_features(project(), rows, day.date(), day.date() + dt.timedelta(days=1))
+    found = make_features(plan(), rows, day.date(), day.date() + dt.timedelta(days=1))
     assert found["units_lag_7"].isna().all()
     assert found[["units_lag_1", "units_mean_7"]].notna().all().all()
 
@@ -67,10 +68,10 @@ def test_a_missing_day_is_a_missing_lag() -> None:
 def test_a_range_gives_what_each_day_gives_alone() -> None:
     rows = observations()
     first = START + dt.timedelta(days=30)
-    whole = make_features(project(), rows, first, first + dt.timedelta(days=5))
+    whole = make_features(plan(), rows, first, first + dt.timedelta(days=5))
     for n in range(5):
         day = first + dt.timedelta(days=n)
-        alone = make_features(project(), rows, day, day + dt.timedelta(days=1))
+        alone = make_features(plan(), rows, day, day + dt.timedelta(days=1))
         of_day = whole[whole["date"] == pd.Timestamp(day)].reset_index(drop=True)
         pd.testing.assert_frame_equal(alone, of_day, check_dtype=False)
 
@@ -87,22 +88,22 @@ def test_the_future_changes_nothing(
     rows = observations()
     day = START + dt.timedelta(days=offset)
     end = day + dt.timedelta(days=1)
-    before = make_features(project(), rows, day, end)
+    before = make_features(plan(), rows, day, end)
     future = rows.index[rows["date"] >= pd.Timestamp(day)]
     changed = rows.copy()
     for position, value in changes:
         changed.loc[future[position % len(future)], "units"] = value
     if drop:
         changed = changed[changed["date"] <= pd.Timestamp(day)]
-    after = make_features(project(), changed, day, end)
-    target = project().columns.target
+    after = make_features(plan(), changed, day, end)
+    target = plan().columns.target
     pd.testing.assert_frame_equal(before.drop(columns=target), after.drop(columns=target))
 
 
 def test_the_input_is_not_changed() -> None:
     rows = observations()
     copy = rows.copy(deep=True)
-    make_features(project(), rows, START, START + dt.timedelta(days=3))
+    make_features(plan(), rows, START, START + dt.timedelta(days=3))
     pd.testing.assert_frame_equal(rows, copy)
 
 

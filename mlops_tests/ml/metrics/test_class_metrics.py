@@ -25,12 +25,8 @@ from mlops_assets.ml.metrics.metric import (
     term_sums,
 )
 from mlops_assets.ml.metrics.scores import score_days, trailing_scores
-from mlops_assets.ml.monitoring.performance import (
-    daily_facts,
-    judge_days,
-    standard_errors,
-    weekly_slices,
-)
+from mlops_assets.ml.monitoring.daily_facts import daily_facts, standard_errors
+from mlops_assets.ml.monitoring.performance import judge_days, weekly_slices
 from mlops_assets.ml.selection.gate import paired_losses
 from mlops_assets.project import PerformanceSettings
 

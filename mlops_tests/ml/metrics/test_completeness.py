@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.completeness import expected_rows, label_completeness
 from mlops_assets.ml.monitoring.performance import BIAS, LIMITS, allow_incomplete
-from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import PerformanceSettings
 
 TUESDAY = dt.date(2026, 3, 10)
@@ -37,7 +37,9 @@ def test_the_share_is_capped(rows: int, share: float) -> None:
 
 
 def test_a_high_loss_of_an_incomplete_day_is_not_held_against_the_model() -> None:
-    bad = Verdict(False, "wmape is 0.9, usual on that weekday is up to 0.5; see which", value=0.9)
+    bad = CheckResult(
+        False, "wmape is 0.9, usual on that weekday is up to 0.5; see which", value=0.9
+    )
     verdicts = {LIMITS: bad, BIAS: bad}
     settings = PerformanceSettings(min_completeness=0.8)
     found = allow_incomplete(settings, verdicts, 0.62)
@@ -50,5 +52,5 @@ def test_a_high_loss_of_an_incomplete_day_is_not_held_against_the_model() -> Non
     )
     for complete in (0.8, None):
         assert allow_incomplete(settings, verdicts, complete) == verdicts
-    good = {LIMITS: Verdict(True, "as usual"), BIAS: bad}
+    good = {LIMITS: CheckResult(True, "as usual"), BIAS: bad}
     assert allow_incomplete(settings, good, 0.1) == good

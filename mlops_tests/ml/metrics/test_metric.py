@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_tweedie_deviance, root_mean_squared_error
 
-from mlops_assets.contracts.contracts import metric_problems
+from mlops_assets.contracts.metric_contract import metric_problems
 from mlops_assets.ml.metrics.metric import METRICS, finish_sums, make_metrics, score, term_sums
 
 REGRESSION = [name for name, metric in METRICS.items() if "regression" in metric.tasks]

@@ -11,14 +11,14 @@ import pytest
 from sklearn.pipeline import Pipeline
 from skops.io import dumps, get_untrusted_types, loads
 
-from mlops_assets.contracts.contracts import (
+from mlops_assets.contracts.examples import (
     SHAPES,
     example_forecasts,
     example_rows,
     example_target,
-    family_problems,
     of_classes,
 )
+from mlops_assets.contracts.family_contract import family_problems
 from mlops_assets.ml.models.families import (
     FAMILIES,
     TRUSTED_TYPES,
@@ -212,6 +212,16 @@ def test_wrong_settings_are_named(family: str, values: dict[str, object], words:
         parse_hyperparameters(family, values)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_families_are_listed_by_what_they_forecast() -> None:
+    places = FAMILIES.places
+    assert [name for name in FAMILIES if places[name].module.startswith("mlops_assets.ml.")] == [
+        *("seasonal_naive", "historical_mean", "linear_regression", "ridge", "decision_tree"),
+        *("random_forest", "gradient_boosting", "hist_gradient_boosting"),
+        *("prior", "logistic_regression", "decision_tree_classifier"),
+        *("random_forest_classifier", "hist_gradient_boosting_classifier"),
+    ]
 
 
 def test_unknown_families_are_named() -> None:

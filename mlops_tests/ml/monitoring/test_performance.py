@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts, standard_errors
 from mlops_assets.ml.monitoring.performance import (
     BASELINE,
     BIAS,
@@ -16,12 +18,8 @@ from mlops_assets.ml.monitoring.performance import (
     COVERAGE,
     LIMITS,
     SLICES,
-    covered_rows,
-    daily_facts,
     judge_days,
-    standard_errors,
 )
-from mlops_assets.ml.monitoring.verdicts import Verdict
 from mlops_assets.project import PerformanceSettings
 
 DAYS, ROWS = 84, 40
@@ -50,16 +48,16 @@ def make_forecasts(seed: int = 0, *, noise: float = 3.0) -> pd.DataFrame:
     )
 
 
-def judge(forecasts: pd.DataFrame, *days: dt.date) -> dict[str, dict[str, Verdict]]:
+def judge(forecasts: pd.DataFrame, *days: dt.date) -> dict[str, dict[str, CheckResult]]:
     facts = daily_facts(WMAPE, forecasts, ["department"])
     return judge_days(PerformanceSettings(), WMAPE, facts, days or [LAST], against_baseline=True)
 
 
-def last_day(forecasts: pd.DataFrame) -> dict[str, Verdict]:
+def last_day(forecasts: pd.DataFrame) -> dict[str, CheckResult]:
     return judge(forecasts)[str(LAST)]
 
 
-def failed(verdicts: dict[str, Verdict]) -> set[str]:
+def failed(verdicts: dict[str, CheckResult]) -> set[str]:
     return {name for name, verdict in verdicts.items() if not verdict.passed}
 
 

@@ -20,7 +20,7 @@ def test_a_loss_may_be_as_large_as_its_limit() -> None:
     outcome = within(0.6, 0.5, "the mae of another")
     assert not outcome.passed
     assert outcome.why == "0.6 is above 0.5, the mae of another"
-    assert (outcome.loss, outcome.limit) == (0.6, 0.5)
+    assert (outcome.value, outcome.high) == (0.6, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from unittest import mock
 import pandas as pd
 import yaml
 
-from mlops_assets.project import PROJECT_FILE, Project
+from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source, make_source
 from mlops_assets.resources.sources.places import File, Place
 from mlops_assets.resources.storage import Storage
+from mlops_tests.small import PROJECT_FILE
 
 JANUARY = dt.date(2026, 1, 1), dt.date(2026, 2, 1)
 PLAIN = {"date": "date", "target": "units"}

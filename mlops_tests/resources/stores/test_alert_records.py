@@ -35,7 +35,7 @@ def test_a_problem_is_open_until_its_recovery_and_may_come_again(alerts: Alerts)
 
 
 def test_of_two_at_once_one_is_kept(alerts: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts, "_names", list)  # as both see the folder before either writes
+    monkeypatch.setattr(alerts.log, "names", list)  # as both see the folder before either writes
     assert alerts.record(make_alert())
     assert not alerts.record(make_alert())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.ml.monitoring.verdicts import Verdict
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.check_results import COLUMNS, CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -18,7 +18,9 @@ def store(tmp_path: Path) -> CheckStore:
 
 
 def test_outcomes_come_back_with_their_asset_and_day(store: CheckStore) -> None:
-    store.write("a/b", DAY, {"size": Verdict(False, "too small", severe=True, value=1.0, low=2.0)})
+    store.write(
+        "a/b", DAY, {"size": CheckResult(False, "too small", severe=True, value=1.0, low=2.0)}
+    )
     [line] = store.read(["a/b", "other"], [DAY, "2026-03-02"]).to_dict("records")
     assert (line["asset"], str(line["date"].date()), line["check"]) == ("a/b", DAY, "size")
     assert (line["passed"], line["severe"], line["why"]) == (False, True, "too small")
@@ -27,8 +29,10 @@ def test_outcomes_come_back_with_their_asset_and_day(store: CheckStore) -> None:
 
 
 def test_outcomes_of_a_partition_are_replaced_as_a_whole(store: CheckStore) -> None:
-    store.write("a", DAY, {"size": Verdict(False, "too small"), "shape": Verdict(True, "round")})
-    store.write("a", DAY, {"size": Verdict(True, "large enough")})
+    store.write(
+        "a", DAY, {"size": CheckResult(False, "too small"), "shape": CheckResult(True, "round")}
+    )
+    store.write("a", DAY, {"size": CheckResult(True, "large enough")})
     assert store.read(["a"], [DAY])["why"].tolist() == ["large enough"]
     store.delete("a", DAY)
     assert store.read(["a"], [DAY]).empty

@@ -1,6 +1,7 @@
 """Storage, datasets and versions: whole or not at all, nothing overwritten, nothing executed."""
 
 import datetime as dt
+import json
 import operator
 import os
 import zipfile
@@ -16,7 +17,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from mlops_assets.ml.selection.acceptance import CheckOutcome
+from mlops_assets.ml.selection.acceptance import judged, within
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError, make_storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
@@ -153,7 +154,7 @@ def test_rejected_and_retired_versions_never_serve(tmp_path: Path) -> None:
     store = ModelStore(LocalStorage(str(tmp_path)))
     april = add(store, "2026-04-01")
     may = add(store, "2026-05-01")
-    failed = {"sound_forecasts": CheckOutcome(passed=False, why="all the same")}
+    failed = {"sound_forecasts": judged(False, "all the same")}
     rejected = add(store, "2026-06-01", checks=failed)
     assert not rejected.accepted
     day = dt.date(2026, 6, 2)
@@ -164,6 +165,29 @@ def test_rejected_and_retired_versions_never_serve(tmp_path: Path) -> None:
     store.decisions.record(Action.RESTORE, "linear", version=may.version)
     assert store.in_service("linear", day) == may
     assert store.cards("linear") == [april, may, rejected]
+
+
+def test_a_card_keeps_checks_as_cards_always_did(tmp_path: Path) -> None:
+    storage = LocalStorage(str(tmp_path))
+    checks = {
+        "beats_baseline": within(0.5, 0.25, "the mae of another"),
+        "reproducible": judged(True, "two fits agree"),
+    }
+    card = add(ModelStore(storage), "2026-06-01", checks=checks)
+    path = f"models/linear/{card.version}/card.json"
+    text = storage.read(path).decode()
+    assert json.loads(text)["checks"] == {
+        "beats_baseline": {
+            "passed": False,
+            "why": "0.5 is above 0.25, the mae of another",
+            "loss": 0.5,
+            "limit": 0.25,
+        },
+        "reproducible": {"passed": True, "why": "two fits agree", "loss": None, "limit": None},
+    }
+    storage.write(path, text.replace("beats_baseline", "beats_yardstick").encode())
+    [read] = ModelStore(storage).cards("linear")
+    assert read.checks == checks, "as versions before 0.2 say"
 
 
 def test_a_version_is_found_by_its_name_alone(tmp_path: Path) -> None:

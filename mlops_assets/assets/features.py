@@ -1,0 +1,87 @@
+"""Features: the model inputs of a day."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.assets.daily import daily
+from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
+from mlops_assets.assets.reporting import Metadata, PartitionError, report
+from mlops_assets.assets.schemas import features_schema
+from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.ml.features.custom_features import FeatureError
+from mlops_assets.ml.features.model_inputs import make_features
+from mlops_assets.project import Project
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+
+DATASET = "features"
+
+
+def make_features_asset(graph: Graph) -> dg.AssetsDefinition:
+    """The asset `features`."""
+    project = graph.project
+
+    @daily(
+        graph,
+        DATASET,
+        group=GROUP,
+        kinds=KINDS,
+        metadata={"dagster/column_schema": features_schema(project)},
+    )
+    def features(
+        context: dg.AssetExecutionContext, readers: dg.ResourceParam[Readers]
+    ) -> Iterator[Any]:
+        """Model inputs of the day: its columns, the calendar, and what earlier days came to."""
+        keys = list(context.partition_keys)
+        datasets = readers.datasets(DATASET, keys)
+        yield from report(context, compute(project, graph.partitions, keys, datasets))
+
+    return features
+
+
+def compute(
+    project: Project, partitions: Partitions, keys: list[str], datasets: DatasetStore
+) -> dict[str, Metadata | Exception]:
+    """Make and store the features of days; what each came to."""
+    date = project.columns.date
+    start, end = window(keys)
+    read = {day_of(key) - dt.timedelta(days=back) for key in keys for back in project.days_read}
+    damaged: dict[str, StorageError] = {}
+    asked = [str(day) for day in sorted(read) if day >= partitions.first_day]
+    known = datasets.read("observations", asked, damaged)
+    broken: dict[str, FeatureError] = {}
+    made = (
+        make_features(project.feature_plan, known, start, end, broken=broken)
+        if len(known)
+        else known
+    )
+    days = by_day(made, date) if len(made) else {}
+    stored_days = set(datasets.keys("observations")) - set(damaged)
+    outcomes: dict[str, Metadata | Exception] = {}
+    for key in keys:
+        frame = days.get(key)
+        if frame is None:
+            outcomes[key] = (
+                damaged.get(key)
+                or broken.get(key)
+                or PartitionError(
+                    f"observations of {key} are missing; materialize observations for it first"
+                )
+            )
+            continue
+        datasets.write(DATASET, key, frame)
+        before = days_between(
+            max(day_of(key) - dt.timedelta(days=project.longest_lag), partitions.first_day),
+            day_of(key),
+        )
+        outcomes[key] = {
+            **stored(datasets, DATASET, key, frame),
+            "missing_days_before": sum(day not in stored_days for day in before),
+            "missing_values": int(frame.isna().to_numpy().sum()),
+        }
+    return outcomes

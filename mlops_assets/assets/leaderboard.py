@@ -1,0 +1,250 @@
+"""The leaderboard: all models side by side on the same rows."""
+
+import datetime as dt
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.assets.daily import daily
+from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
+from mlops_assets.assets.reporting import (
+    Metadata,
+    PartitionError,
+    defined,
+    markdown_table,
+    report,
+)
+from mlops_assets.assets.schemas import GAIN, counted, has_totals, leaderboard_schema
+from mlops_assets.assets.validation import GROUP, NO_VALUE, read_forecasts, waiting
+from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.graph.reads import BOARDS_SHOWN
+from mlops_assets.lazy import pd
+from mlops_assets.ml.metrics.metric import Metric, finish_sums, make_metrics, term_sums
+from mlops_assets.ml.metrics.scores import (
+    LONG,
+    TRAILING_DAYS,
+    common_rows,
+    compare_with_previous,
+    trailing_scores,
+)
+from mlops_assets.pages.charts import sparkline
+from mlops_assets.pages.curves import curves_of
+from mlops_assets.pages.leaderboard_page import leaderboard_page
+from mlops_assets.project import Project
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.page_store import LEADERBOARD_PAGE, PageStore, page_url
+from mlops_assets.resources.switches import paused_models
+
+DATASET = "leaderboard"
+PAUSED, NOBODY = "paused", "none"
+
+
+def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
+    """The asset `leaderboard`."""
+    project = graph.project
+
+    @daily(
+        graph,
+        DATASET,
+        group=GROUP,
+        kinds={"pandas", "plotly"},
+        metadata={
+            "page": dg.MetadataValue.url(page_url(project, LEADERBOARD_PAGE)),
+            "dagster/column_schema": leaderboard_schema(project),
+        },
+    )
+    def leaderboard(
+        context: dg.AssetExecutionContext,
+        readers: dg.ResourceParam[Readers],
+        pages: dg.ResourceParam[PageStore],
+    ) -> Iterator[Any]:
+        """All models side by side on the same rows: the day, and the 7 and 28 days up to it."""
+        keys = list(context.partition_keys)
+        datasets = readers.datasets(DATASET, keys)
+        paused = paused_models(context.instance, project)
+        yield from report(context, compare_models(graph, keys, datasets, pages, paused))
+
+    return leaderboard
+
+
+def compare_models(
+    graph: Graph,
+    keys: list[str],
+    datasets: DatasetStore,
+    pages: PageStore,
+    paused: Collection[str],
+) -> dict[str, Metadata | Exception]:
+    """Rank the models on days and store it, with the page of the newest; what each came to."""
+    project, first_month = graph.project, graph.partitions.first_month
+    start, end = window(keys)
+    reach = max(start - dt.timedelta(days=LONG - 1), first_month)
+    damaged: dict[str, StorageError] = {}
+    names = [model.name for model in project.models]
+    forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
+    if len(forecasts):
+        forecasts = common_rows(forecasts)
+    outcomes: dict[str, Metadata | Exception] = {}
+    boards = rank(project, forecasts)
+    newest = max([*datasets.keys(DATASET), *boards], default="")
+    for key in keys:
+        if day_of(key) < first_month:
+            outcomes[key] = waiting(graph.partitions)
+        elif key in damaged:
+            outcomes[key] = damaged[key]
+        elif key not in boards:
+            outcomes[key] = PartitionError(
+                f"no model has been evaluated on {key}; materialize validation for it first"
+            )
+        else:
+            board = boards[key]
+            datasets.write(DATASET, key, board)
+            outcomes[key] = {
+                **board_metadata(project, board, paused if key == newest else set()),
+                **stored(datasets, DATASET, key, board),
+            }
+    if newest in boards and newest in keys and newest not in damaged:
+        pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts, newest))
+    return outcomes
+
+
+def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame"]:
+    """The leaderboard of each day: one row per model, best first.
+
+    Ranked by the primary metric over 28 days; a model that lacks days of that window ranks after
+    those that have them, since it was not judged on the same rows.
+    """
+    if forecasts.empty:
+        return {}
+    metrics = make_metrics(project.evaluation.metrics)
+    primary = metrics[project.evaluation.primary]
+    day = trailing_scores(metrics, forecasts, 1)
+    groups = forecasts.groupby(["model", "date"])
+    facts = groups.agg(version=("version", "first"), trained_through=("trained_through", "first"))
+    if has_totals(project):
+        sums = groups[["actual", "forecast"]].sum()
+        facts = facts.join(sums.add_suffix("_total"))
+    compared = compare_with_previous(primary, forecasts, ["model", "date"])
+    table = day.drop(columns="days").join(facts)
+    table[GAIN] = compared["gain"].reindex(table.index)
+    for days in TRAILING_DAYS:
+        table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
+    recent = (
+        day[primary.name]
+        .unstack("model")
+        .reindex(pd.date_range(forecasts["date"].min(), forecasts["date"].max()))
+    )
+    order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
+    table = table.assign(order=order).reset_index()
+    table = table.sort_values(["date", f"days_{LONG}d", "order"], ascending=[True, False, True])
+    boards = {}
+    for key, board in by_day(table, "date").items():
+        last = recent.loc[:key].tail(LONG)
+        boards[key] = board.drop(columns="order").assign(
+            rank=range(1, len(board) + 1),
+            sparkline=[_sparkline(last[name], primary) for name in board["model"]],
+        )
+    return boards
+
+
+def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
+    """The days as block characters, two to one, so that the newest are in sight in a table.
+
+    One day far off, such as a holiday, does not flatten the others.
+    """
+    if metric.direction == "higher":
+        clipped = values.clip(lower=values.quantile(0.1))
+    else:
+        clipped = values.clip(upper=values.quantile(0.9))
+    odd = len(clipped) % 2  # pairs end at the newest day
+    pairs = [(position + odd) // 2 for position in range(len(clipped))]
+    return sparkline(clipped.groupby(pairs).mean().tolist())
+
+
+def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[str]) -> Metadata:
+    """A day's leaderboard as a table, and each model's trailing primary metric as a number.
+
+    A model that is paused by now says so, with the days since the last one that it learned from.
+    """
+    primary = project.evaluation.primary
+    # what ranks comes first: a narrow window cuts the last columns off
+    windows = sorted(TRAILING_DAYS, reverse=True)
+    columns = [*(f"{primary}_{days}d" for days in windows), primary]
+    today = project.today()
+
+    def named(line: Mapping[Hashable, Any]) -> str:
+        if line["model"] not in paused:
+            return str(line["model"])
+        age = (today - day_of(str(line["trained_through"]))).days
+        return f"{line['model']}, paused, newest version {age} days old"
+
+    rows = [
+        [
+            str(line["rank"]),
+            named(line),
+            str(line["sparkline"]),
+            *(f"{line[column]:.3f}" for column in columns),
+        ]
+        for line in board.to_dict("records")
+    ]
+    header = ["", "model", f"last {LONG} days", *(f"{days} days" for days in windows), "day"]
+    return {
+        "table": markdown_table(header, rows),
+        "best": str(board["model"].iloc[0]),
+        PAUSED: paused_names(paused),
+        **defined(
+            {
+                f"{line['model']}_{primary}_{LONG}d": line[f"{primary}_{LONG}d"]
+                for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
+            }
+        ),
+        "rows": int(board["rows"].iloc[0]),
+    }
+
+
+def paused_names(paused: Collection[str]) -> str:
+    """The paused models as a leaderboard names them."""
+    return ", ".join(sorted(paused)) or NOBODY
+
+
+def leaderboard_html(
+    project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame", newest: str
+) -> str:
+    """The interactive page: the days of every model up to one, its slices and its forecasts."""
+    metrics = make_metrics(project.evaluation.metrics)
+    # a damaged day is a gap in the page; it never keeps the days of a run from being stored
+    end = day_of(newest) + dt.timedelta(days=1)
+    days = days_between(end - dt.timedelta(days=BOARDS_SHOWN), end)
+    boards = datasets.read(DATASET, days, {})
+    boards = boards[boards["model"].isin([model.name for model in project.models])]
+    last = boards["date"].max()
+    recent = forecasts[forecasts["date"] > last - pd.Timedelta(days=LONG)]
+    slice_name = next(iter(project.evaluation.slices), None)
+    slices = pd.DataFrame()
+    if slice_name is not None:
+        sums = term_sums(metrics, recent, ["model", slice_name])
+        slices = finish_sums(metrics, sums).rename_axis(["model", "slice"]).reset_index()
+        slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
+    totals = None
+    if has_totals(project):
+        totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
+        totals = totals[["date", "model", "actual", "forecast"]]
+    return leaderboard_page(
+        boards[["date", "model", *metrics, "rows", "version", "trained_through"]],
+        slices,
+        totals,
+        boards.reindex(columns=["date", "model", GAIN, "rows", "version", "trained_through"])
+        .rename(columns={GAIN: "gain"})
+        .dropna(subset="gain"),
+        title=f"{project.name}: leaderboard",
+        primary=project.evaluation.primary,
+        metrics={name: metric.description for name, metric in metrics.items()},
+        best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
+        target=counted(project),
+        slice_name=slice_name,
+        loss=project.primary_metric.loss_name,
+        curves=curves_of(recent, project.labels) if project.labels else None,
+    )

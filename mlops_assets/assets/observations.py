@@ -1,0 +1,144 @@
+"""Observations: the rows of a day, validated, with the checks of their soundness."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.assets.checks import check_results, evaluations, observation_checks
+from mlops_assets.assets.daily import daily
+from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
+from mlops_assets.assets.schemas import observations_schema
+from mlops_assets.graph.partitions import day_of
+from mlops_assets.lazy import pd
+from mlops_assets.ml.check_result import CheckResults
+from mlops_assets.ml.metrics.completeness import label_completeness
+from mlops_assets.project import Project
+from mlops_assets.resources.sources import Source
+from mlops_assets.resources.stores.check_results import CheckStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
+from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
+
+DATASET = "observations"
+
+
+class ObservationsConfig(dg.Config):
+    """What is to be done with days that are not sound."""
+
+    accept: bool = Field(
+        default=False,
+        description=(
+            "Store the days even when a severe check of their number of rows or series fails, "
+            "because their rows are right as they are. What breaks the schema stays refused."
+        ),
+    )
+
+
+def make_observations(graph: Graph) -> dg.AssetsDefinition:
+    """The asset `observations`."""
+    project = graph.project
+
+    @daily(
+        graph,
+        DATASET,
+        group=GROUP,
+        kinds=KINDS,
+        checks=observation_checks(project),
+        metadata={
+            "dagster/column_schema": observations_schema(project),
+            "monitoring": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
+        },
+    )
+    def observations(
+        context: dg.AssetExecutionContext,
+        config: ObservationsConfig,
+        source: dg.ResourceParam[Source],
+        readers: dg.ResourceParam[Readers],
+    ) -> Iterator[Any]:
+        """Rows of the day, validated, exactly as learned from and scored on."""
+        outcomes = not_known_yet(graph, context.partition_keys)
+        keys = [key for key in context.partition_keys if key not in outcomes]
+        if not keys:
+            yield from report(context, outcomes)
+            return
+        found: dict[str, CheckResults] = {}
+        datasets = readers.datasets(DATASET, keys)
+        ingested = ingest(project, keys, source, datasets, accept=config.accept)
+        for key, (outcome, verdicts) in ingested.items():
+            outcomes[key] = outcome
+            if not isinstance(outcome, Exception):
+                found[key] = verdicts
+            elif verdicts:
+                yield from evaluations(context.asset_key, key, verdicts, blocking=False)
+        results = check_results(context, found, blocking=False) if found else ()
+        yield from report(context, outcomes, results)
+
+    return observations
+
+
+def ingest(
+    project: Project, keys: list[str], source: Source, datasets: DatasetStore, *, accept: bool
+) -> dict[str, tuple[Metadata | Exception, CheckResults]]:
+    """Read, judge and store days; what each came to, and what its checks found."""
+    from mlops_assets.assets.observations_type import make_observations_type
+    from mlops_assets.assets.soundness import Inspector, UnsoundError
+
+    start, end = window(keys)
+    fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
+    days = by_day(source.read(start, end), project.columns.date)
+    inspector = Inspector(project, make_observations_type(project), datasets, start)
+    checks, ingested = CheckStore(datasets), IngestedStore(datasets)
+    before = ingested.read(keys)
+    found: dict[str, tuple[Metadata | Exception, CheckResults]] = {}
+    for key in keys:
+        try:
+            frame, verdicts = inspector.inspect(key, days.get(key), accept=accept)
+            datasets.write(DATASET, key, frame)
+            expected = inspector.expected_rows(key)
+            known = label_completeness(len(frame), expected)
+            text = fingerprints.get(key, "")
+            ingested.write(key, Ingested(text, len(frame), expected, known))
+        except UnsoundError as error:
+            facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
+            ingested.write(key, facts)
+            checks.write(DATASET, key, error.verdicts)
+            found[key] = error, error.verdicts
+        except DATA_ERRORS as error:
+            found[key] = error, {}
+        else:
+            checks.write(DATASET, key, verdicts)
+            metadata = {
+                **stored(datasets, DATASET, key, frame),
+                **_target_sums(project, frame[project.columns.target]),
+                **({"source_rows": len(days[key])} if project.aggregate else {}),
+                **({} if known is None else {"label_completeness": number(known)}),
+            }
+            found[key] = metadata, verdicts
+    return found
+
+
+def not_known_yet(graph: Graph, keys: Iterable[str]) -> dict[str, Metadata | Exception]:
+    """Why days cannot be ingested, of those that a run names though there is no partition yet."""
+    project, newest = graph.project, str(graph.partitions.newest_day())
+    return {
+        key: PartitionError(
+            f"the target of {key} is known from {project.day_to_come(day_of(key))} on "
+            f"(evaluation.label_delay_days of {project.evaluation.label_delay_days}); "
+            "materialize the day then"
+        )
+        for key in keys
+        if key > newest
+    }
+
+
+def _target_sums(project: Project, target: "pd.Series[Any]") -> Metadata:
+    """The target of a day in sum, or the rows of each class."""
+    if not project.labels:
+        return {f"total_{project.columns.target}": float(target.sum())}
+    return {f"rows_{label}": int((target == label).sum()) for label in project.labels}

@@ -1,0 +1,160 @@
+"""What the body of an asset reads the stores through: only what the asset declares to read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions
+from mlops_assets.lazy import pd, sklearn
+from mlops_assets.resources.storage import Storage, StorageError
+from mlops_assets.resources.stores.check_results import CHECKS
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.ingested import INGESTED
+from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
+
+# whose datasets are read as those of an asset: by the name before the slash
+ASSETS = {"validation_facts": "validation", "first_seen": "validation"}
+WHOLE = {INGESTED: "observations", "champion_evidence": "champion"}
+
+
+# Of each dataset the newest read: the assets of a run read the same days one after another.
+Kept: TypeAlias = "dict[str, tuple[list[str], pd.DataFrame]]"
+
+
+class UndeclaredReadError(RuntimeError):
+    """An asset reads what it does not declare."""
+
+    def __init__(self, node: Node, what: str) -> None:
+        super().__init__(
+            f"{node.asset} reads {what}, which it does not declare; declare it in "
+            "mlops_assets/graph/reads.py, or do not read it"
+        )
+
+
+class Readers:
+    """The stores of a run, and what its assets read one after another."""
+
+    def __init__(self, nodes: Mapping[str, Node], storage: Storage) -> None:
+        self.nodes, self.storage = nodes, storage
+        self._kept: Kept = {}
+        self._models = KeepingModelStore(storage)
+
+    def datasets(self, asset: str, keys: Iterable[str]) -> DatasetReader:
+        """The datasets that partitions of an asset may read."""
+        return DatasetReader(self.nodes[asset], keys, self.storage, self._kept)
+
+    def models(self, asset: str) -> ModelReader:
+        """The versions that an asset may read."""
+        return ModelReader(self.nodes[asset], self._models)
+
+
+class DatasetReader(DatasetStore):
+    """Refuses datasets and days that an asset does not declare; what it writes is its own."""
+
+    def __init__(self, node: Node, keys: Iterable[str], storage: Storage, kept: Kept) -> None:
+        super().__init__(storage)
+        self.node, self._kept = node, kept
+        self.own = sorted(map(self._position, keys)) if node.every is not Every.PROJECT else []
+        self.spans: dict[str, list[range]] = {}
+        for read in node.reads:
+            if isinstance(read, Reads):
+                self.spans.setdefault(read.asset, []).extend(_spans(read.back))
+
+    def read(
+        self,
+        dataset: str,
+        keys: Iterable[str],
+        damaged: dict[str, StorageError] | None = None,
+    ) -> pd.DataFrame:
+        keys = list(keys)
+        for key in keys:
+            if not self._may_read(dataset, key):
+                raise UndeclaredReadError(self.node, f"{dataset} of {key}")
+        known, frame = self._kept.get(dataset, ([], None))
+        if frame is not None and known == keys:
+            return frame
+        found: dict[str, StorageError] | None = None if damaged is None else {}
+        frame = super().read(dataset, keys, found)
+        if found:
+            assert damaged is not None
+            damaged |= found
+        elif len(frame) and asset_of(dataset) != self.node.asset:
+            self._kept[dataset] = keys, frame
+        return frame
+
+    def keys(self, dataset: str) -> list[str]:
+        if asset_of(dataset) not in {self.node.asset, *self.spans}:
+            raise UndeclaredReadError(self.node, f"which days of {dataset} are stored")
+        return super().keys(dataset)
+
+    def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
+        self._kept.pop(dataset, None)
+        super().write(dataset, key, frame)
+
+    def delete(self, dataset: str, key: str | None = None) -> None:
+        self._kept.pop(dataset, None)
+        super().delete(dataset, key)
+
+    def _may_read(self, dataset: str, key: str) -> bool:
+        asset = asset_of(dataset)
+        if self.node.every is Every.PROJECT:
+            return asset in self.spans
+        position = self._position(key)
+        return any(self._within(position, span) for span in self.spans.get(asset, ()))
+
+    def _within(self, position: int, span: range) -> bool:
+        """Whether one of the own partitions lies so many days after a position."""
+        first = bisect_left(self.own, position + span.start)
+        return first < len(self.own) and self.own[first] < position + span.stop
+
+    @staticmethod
+    def _position(key: str) -> int:
+        return dt.date.fromisoformat(key).toordinal()
+
+
+class ModelReader(ModelStore):
+    """Refuses the versions of models that an asset does not declare to read."""
+
+    def __init__(self, node: Node, kept: KeepingModelStore) -> None:
+        super().__init__(kept.storage)
+        self.node, self._kept, self.decisions = node, kept, kept.decisions
+        self.allowed = {read.model for read in node.reads if isinstance(read, ReadsVersions)}
+
+    def cards(self, model: str) -> list[ModelCard]:
+        self._check(model)
+        return super().cards(model)
+
+    def card(self, model: str, version: str) -> ModelCard | None:
+        self._check(model)
+        return self._kept.card(model, version)
+
+    def load(self, card: ModelCard) -> sklearn.pipeline.Pipeline:
+        self._check(card.model)
+        return super().load(card)
+
+    def _check(self, model: str) -> None:
+        if model not in self.allowed:
+            raise UndeclaredReadError(self.node, f"the versions of {model}")
+
+
+def asset_of(dataset: str) -> str:
+    """The asset that a dataset belongs to."""
+    kind, _, rest = dataset.partition("/")
+    if kind == CHECKS:
+        return rest
+    return f"{ASSETS[kind]}/{rest}" if kind in ASSETS else WHOLE.get(dataset, dataset)
+
+
+def _spans(back: Sequence[int]) -> Iterator[range]:
+    """Numbers in ascending order as ranges without gaps."""
+    if isinstance(back, range):
+        yield back
+        return
+    start = 0
+    for n in range(1, len(back) + 1):
+        if n == len(back) or back[n] != back[n - 1] + 1:
+            yield range(back[start], back[n - 1] + 1)
+            start = n

@@ -1,0 +1,90 @@
+"""Training sets: the window of features that the models of a month learn from."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.assets.datasets import GROUP, KINDS, by_day, frame_hash, stored
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.monthly import monthly
+from mlops_assets.assets.reader import Readers
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, report
+from mlops_assets.assets.schemas import features_schema
+from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.lazy import pd
+from mlops_assets.ml.models.splits import Window
+from mlops_assets.project import Project
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+
+DATASET = "training_set"
+
+
+def make_training_set(graph: Graph) -> dg.AssetsDefinition:
+    """The asset `training_set`."""
+    project, date = graph.project, graph.project.columns.date
+
+    @monthly(
+        graph,
+        DATASET,
+        group=GROUP,
+        kinds=KINDS,
+        cadences=[model.cadence for model in project.models],
+        metadata={"dagster/column_schema": features_schema(project)},
+    )
+    def training_set(
+        context: dg.AssetExecutionContext, readers: dg.ResourceParam[Readers]
+    ) -> Iterator[Any]:
+        """The window of features that the month's models learn from."""
+        datasets = readers.datasets(DATASET, context.partition_keys)
+        outcomes: dict[str, Metadata | Exception] = {}
+        for key in context.partition_keys:
+            try:
+                learned = project.training_window.of(day_of(key), graph.partitions.earliest)
+                frame, missing = read_window(project, datasets, learned)
+            except DATA_ERRORS as error:
+                outcomes[key] = error
+                continue
+            datasets.write(DATASET, key, frame)
+            outcomes[key] = {
+                **stored(datasets, DATASET, key, frame),
+                "window": f"{project.training_window}: {learned}",
+                "days": int(frame[date].nunique()),
+                "missing_days": missing,
+                "trained_from": f"{frame[date].min():%Y-%m-%d}",
+                "trained_through": f"{frame[date].max():%Y-%m-%d}",
+                "sha256": frame_hash(frame),
+            }
+        yield from report(context, outcomes)
+
+    return training_set
+
+
+def read_window(
+    project: Project, datasets: DatasetStore, window: Window
+) -> tuple["pd.DataFrame", int]:
+    """The features of the days of a window to learn from, and how many of these days lack.
+
+    PartitionError when more lack than training.min_coverage allows.
+    """
+    frame = datasets.read("features", days_between(window.start, window.end))
+    found = set(by_day(frame, project.columns.date)) if len(frame) else set()
+    return frame, missing_days(project, found, window)
+
+
+def missing_days(project: Project, known: Collection[str], window: Window) -> int:
+    """How many of the days of a window to learn from are not among the known keys.
+
+    PartitionError when more lack than training.min_coverage allows.
+    """
+    for part in project.training_window.judged(window):
+        days = days_between(part.start, part.end)
+        missing = [day for day in days if day not in known]
+        if len(days) - len(missing) < project.training.min_coverage * len(days):
+            raise PartitionError(
+                f"features hold {len(days) - len(missing)} of the {len(days)} days from "
+                f"{part.start} to {days[-1]}, fewer than training.min_coverage of "
+                f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
+                "materialize features for the missing days"
+            )
+    return sum(day not in known for day in days_between(window.start, window.end))

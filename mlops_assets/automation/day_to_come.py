@@ -1,0 +1,88 @@
+"""The day to come: whether what was forecast for it is by the version that will be scored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.automation.changes import Log, day_key
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import day_of
+from mlops_assets.project import Project
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.model_store import ModelStore
+
+
+@dataclass(frozen=True)
+class NewestDay:
+    """The newest day of an asset: its entry in the event log, and what it shows."""
+
+    day: int
+    number: int
+    shown: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """The newest forecast, where it is no longer what others should read."""
+
+    day: int
+    """The day whose partition forecasts the day to come."""
+    number: int
+    """Of its entry in the event log."""
+    why: str
+    decide: bool
+    """Whether who is champion on the day to come is to be decided again as well."""
+
+
+def outdated_forecast(
+    instance: dg.DagsterInstance, project: Project, models: ModelStore
+) -> Outdated | None:
+    """The newest forecast, if another version will be scored on its day; None else.
+
+    What was forecast is compared with the versions and pins that there are, so it does not matter
+    what changed them, nor whether that was told in the event log.
+    """
+    issued = asset_key(project, "forecast").to_user_string()
+    made = newest_made(instance, issued)
+    if made is None or "version" not in made.shown:
+        return None  # or no rows of the day to come are known in advance
+    try:
+        found = _scored_otherwise(models, made.shown)
+    except StorageError:
+        return None  # the evaluation of the days that need a damaged card reports it
+    if found is None:
+        return None
+    why, decide = found
+    return Outdated(made.day, made.number, why, decide)
+
+
+def newest_made(instance: dg.DagsterInstance, asset: str) -> NewestDay | None:
+    """The newest day of an asset; None where there is none."""
+    newest = Log(instance).last_made(asset)
+    if newest < 0:
+        return None
+    of_newest = dg.AssetRecordsFilter(
+        asset_key=dg.AssetKey.from_user_string(asset), asset_partitions=[day_key(newest)]
+    )
+    [record] = instance.fetch_materializations(of_newest, limit=1).records
+    made = record.asset_materialization
+    shown = {} if made is None else {name: found.value for name, found in made.metadata.items()}
+    return NewestDay(newest, record.storage_id, shown)
+
+
+def _scored_otherwise(models: ModelStore, shown: Mapping[str, Any]) -> tuple[str, bool] | None:
+    """Why another version than the one shown will be scored, and whether that is to be decided."""
+    day = day_of(shown["forecast_for"])
+    pin = models.decisions.pin_on(day)
+    if pin is not None and pin.model != shown["model"] and models.in_service(pin.model, day):
+        return f"{pin.model} is pinned on {day}", True
+    card = models.in_service(shown["model"], day)
+    if card is None:
+        return f"{shown['model']} has no version in service on {day}", True
+    if card.version != shown["version"]:
+        return f"{card.version} is in service on {day}, not {shown['version']}", False
+    return None

@@ -1,0 +1,311 @@
+"""Upkeep: one sensor asks for the days that are missing, or older than what they were made from."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from itertools import groupby
+from typing import Self
+
+import dagster as dg
+
+from mlops_assets.automation.changes import START, Change, Log, Mark, day_key, day_number
+from mlops_assets.automation.day_to_come import newest_made, outdated_forecast
+from mlops_assets.automation.months import missing_months
+from mlops_assets.automation.requests import (
+    NOTHING_NEW,
+    TRY_AGAIN_HOURS,
+    WAITING,
+    local_time,
+    make_attempt,
+    range_requests,
+)
+from mlops_assets.automation.staleness import (
+    Daily,
+    Plan,
+    ReadsDays,
+    ReadsService,
+    always,
+    find_missing,
+    find_stale,
+)
+from mlops_assets.graph.keys import asset_key, node_key
+from mlops_assets.graph.partitions import RANGE_END, Partitions
+from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions, declared
+from mlops_assets.graph.runs import unfinished_runs
+from mlops_assets.jobs.evaluate import Job
+from mlops_assets.ml.selection.versions import days_in_service
+from mlops_assets.project import Project
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
+
+UPKEEP_SENSOR = "upkeep_sensor"
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What the ticks before have left."""
+
+    settled: Mark = START
+    """Up to this entry nothing was stale."""
+    looked: str = ""
+    """What the tick before has seen: where it is the same, there is nothing to look for."""
+    asked: str = ""
+    """What was stale then: where it is the same, it was tried in vain."""
+
+    @classmethod
+    def read(cls, text: str | None) -> Self:
+        """As it was written; else empty, and the whole log is looked at once."""
+        try:
+            left = json.loads(text or "{}")
+            return cls(
+                Mark(**left.get("settled", {})), left.get("looked", ""), left.get("asked", "")
+            )
+        except (ValueError, TypeError, KeyError):
+            return cls()
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def make_upkeep_sensor(
+    project: Project, partitions: Partitions, jobs: Sequence[Job], models: ModelStore
+) -> dg.SensorDefinition:
+    """The sensor that asks for what is missing or stale, on by default."""
+
+    @dg.sensor(
+        name=UPKEEP_SENSOR,
+        jobs=jobs,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            f"Requests what is missing of the last {project.schedule.catch_up_days} days, newest "
+            "first, the month's training of each model that lacks it, and the days that are older "
+            "than what they were made from: after a training, those that the new version serves; "
+            "after corrected data, those that read them. One run per layer and range. Who was "
+            "champion on a day stays as it was decided, what was forecast then as well; the "
+            "forecast of the day to come is issued again. What fails is tried again every "
+            f"{TRY_AGAIN_HOURS} hours. A paused schedule is left alone."
+        ),
+    )
+    def upkeep_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        upkeep = Upkeep(context.instance, project, partitions, models, local_time(project))
+        return upkeep.tick(Cursor.read(context.cursor))
+
+    return upkeep_sensor
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """One look of the sensor, at a moment in the project's time zone."""
+
+    instance: dg.DagsterInstance
+    project: Project
+    partitions: Partitions
+    models: ModelStore
+    now: dt.datetime
+
+    @cached_property
+    def log(self) -> Log:
+        return Log(self.instance)
+
+    @cached_property
+    def paused(self) -> set[str]:
+        """The schedules that somebody has switched off."""
+        return paused_schedules(self.instance, self.project)
+
+    @cached_property
+    def assets(self) -> list[Daily]:
+        """The daily assets in the order in which they are made."""
+        champion = cache(self._champion)
+        return daily_assets(self.project, self.partitions, self.models, self.newest, champion)
+
+    def _champion(self, asset: str) -> str:
+        """The model by which the newest day of an asset was made."""
+        made = newest_made(self.instance, asset)
+        return "" if made is None else str(made.shown.get("model", ""))
+
+    @cached_property
+    def newest(self) -> int:
+        """The newest day that there may be, as days are counted."""
+        return self.now.date().toordinal()
+
+    @property
+    def attempt(self) -> str:
+        return make_attempt(self.now)
+
+    def tick(self, cursor: Cursor) -> dg.SensorResult:
+        """A quiet look costs a query, however long the history is."""
+        newest = self.log.newest()
+        looked = self._looked(newest)
+        if looked == cursor.looked:
+            return dg.SensorResult(skip_reason=NOTHING_NEW, cursor=str(cursor))
+        if self._unfinished():
+            return dg.SensorResult(skip_reason=WAITING, cursor=str(cursor))
+        settled = cursor.settled if self.log.holds(cursor.settled) else START
+        plan = self.plan(settled.number)
+        tried = plan.digest()
+        # what was tried in vain holds nothing back
+        gaps, held_back = self.missing(Plan() if tried == cursor.asked else plan)
+        requests = [
+            *gaps,
+            *self.stale(plan),
+            *missing_months(self.instance, self.project, self.partitions, self.now),
+        ]
+        if self._unfinished():  # it may have made something meanwhile
+            return dg.SensorResult(skip_reason=WAITING, cursor=str(cursor))
+        after = Cursor(newest if plan.settled else settled, "" if held_back else looked, tried)
+        nothing = "Everything is there and newer than what it was made from."
+        skip = None if requests else nothing
+        return dg.SensorResult(run_requests=requests, skip_reason=skip, cursor=str(after))
+
+    def _looked(self, newest: Mark) -> str:
+        """What there is to react to, as text."""
+        parts = [
+            str(newest),
+            self.attempt,
+            *sorted(self.paused),
+            f"{self.models.decisions.count()} decisions",
+            *self.window[-1:],
+        ]
+        return " ".join(parts)
+
+    def _unfinished(self) -> bool:
+        return bool(unfinished_runs(self.instance, self.project))
+
+    @cached_property
+    def window(self) -> list[str]:
+        """The last days to be there; the newest is left to its schedule until that had its hour."""
+        days = self.partitions.last_days(self.project.schedule.catch_up_days, self.now)
+        return days[:-1] if self.now.hour <= self.project.schedule.evaluate_hour else days
+
+    def plan(self, after: int = 0) -> Plan:
+        """The days that are older than what they were made from, by what came after an entry."""
+        names = {node.asset for node in self.assets}
+        names |= {read.asset for node in self.assets for read in node.reads}
+        return find_stale(self.assets, self.log.changes(after, names), self.log, self.newest)
+
+    def stale(self, plan: Plan) -> list[dg.RunRequest]:
+        """Runs for the days of a plan that wait for no other, and for the day to come."""
+        requests = []
+        if causes := {change for days in plan.stale.values() for change in days.values()}:
+            newest = max(causes, key=lambda change: change.number)
+            more = f", and {len(causes) - 1} more" if len(causes) > 1 else ""
+            requests = self._requests(
+                plan.stale, f"{newest.number}:{self.attempt}", f"{newest} was made again{more}"
+            )
+        champion, forecast = (asset_key(self.project, name) for name in ("champion", "forecast"))
+        if plan.pending(forecast.to_user_string()):
+            return requests  # it is issued again once what it reads is made
+        outdated = outdated_forecast(self.instance, self.project, self.models)
+        if outdated is not None:
+            keys = [champion, forecast] if outdated.decide else [forecast]
+            days = {key: {day_key(outdated.day)} for key in keys}
+            attempt = f"{outdated.number}:{self.attempt}"
+            requests += range_requests(days, self.partitions, attempt, outdated.why)
+        return requests
+
+    def missing(self, waits_for: Plan) -> tuple[list[dg.RunRequest], bool]:
+        """Runs for the days that are not there, newest first, and whether others wait."""
+        if EVALUATION_SCHEDULE in self.paused:
+            return [], False
+        window = set(map(day_number, self.window))
+        gaps, held_back = find_missing(self.assets, window, self.log, waits_for)
+        requests = self._requests(gaps, self.attempt, MISSING)
+        requests.sort(key=lambda request: request.tags[RANGE_END], reverse=True)
+        return requests, held_back
+
+    def _requests(
+        self, wanted: Mapping[str, Iterable[int]], attempt: str, because: str
+    ) -> list[dg.RunRequest]:
+        """One run per layer and range."""
+        requests = []
+        for _, nodes in groupby(self.assets, lambda node: node.layer):
+            days = {
+                dg.AssetKey.from_user_string(node.asset): set(map(day_key, wanted[node.asset]))
+                for node in nodes
+                if node.asset in wanted
+            }
+            requests += range_requests(days, self.partitions, attempt, because)
+        return requests
+
+
+def daily_assets(
+    project: Project,
+    partitions: Partitions,
+    models: ModelStore,
+    newest: int,
+    champion: Callable[[str], str],
+) -> list[Daily]:
+    """The daily assets in the order in which they are made, with what makes them stale.
+
+    `newest` is the newest day; `champion` tells the model by which the newest day of an asset was
+    made.
+    """
+
+    def name(asset: str) -> str:
+        return node_key(project, asset).to_user_string()
+
+    def read(node: Node, what: Reads | ReadsVersions) -> ReadsDays | ReadsService:
+        model = what.asset.partition("/")[2]
+        counts = (lambda: champion(name(node.asset)) == model) if what.champion else always
+        if isinstance(what, ReadsVersions):
+            served = _served(models, what.model, newest, what.ahead)
+            return ReadsService(name(what.asset), served, counts)
+        back = what.back if isinstance(what.back, range) else frozenset(what.back)
+        return ReadsDays(name(what.asset), back, counts)
+
+    found = []
+    for node in declared(project).values():
+        if node.every is not Every.DAY:
+            continue
+        reads = [one for one in node.reads if not one.shown]
+        past = [one.back for one in reads if isinstance(one, Reads) and one.asset == node.asset]
+        first = partitions.first_month if node.needs_model else partitions.first_day
+        found.append(
+            Daily(
+                name(node.asset),
+                node.kind,
+                [read(node, one) for one in reads if one.asset != node.asset],
+                node.again,
+                first.toordinal(),
+                max((max(back) for back in past), default=0),
+            )
+        )
+    return found
+
+
+def _served(
+    models: ModelStore, name: str, newest: int, ahead: int
+) -> Callable[[Change], Iterable[int]]:
+    """Of a training, the days up to the newest that read the version made by it.
+
+    That is the one in service so many days after their own.
+    """
+
+    @cache
+    def cards() -> tuple[list[ModelCard], list[ModelCard]]:
+        """All that there are, and those that are fit to serve, as they are at this look."""
+        try:
+            return models.cards(name), models.fit_to_serve(name)
+        except StorageError:
+            return [], []  # a damaged card is reported by the evaluation of the days that need it
+
+    def served(change: Change) -> Iterable[int]:
+        known, fit = cards()
+        trained = [
+            card
+            for card in known
+            if card.month == change.partition and card.created.timestamp() <= change.at
+        ]
+        card = max(reversed(trained), key=lambda card: card.created, default=None)
+        if card is None or card not in fit:
+            return ()  # one that was refused changes nothing
+        first, end = days_in_service(fit, card)
+        last = newest if end is None else min(newest, end.toordinal() - 1 - ahead)
+        return range(first.toordinal() - ahead, last + 1)
+
+    return served

@@ -1,0 +1,174 @@
+"""The command `mlops-assets`.
+
+What a command does is imported when it acts: explaining itself takes no longer than starting does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops_assets.cli.new import new
+
+HOST, PORT = "127.0.0.1", 3000
+
+
+class OneDoor(click.Group):
+    """Tells what is wrong with settings, storage or plugins as an error, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise  # such as after --help, for which nothing is to be imported
+        except _refusals() as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from mlops_assets.project import ProjectError
+    from mlops_assets.project.plugin_loader import PluginError
+    from mlops_assets.resources.storage import StorageError
+
+    return ProjectError, PluginError, StorageError
+
+
+@click.group(
+    cls=OneDoor,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    epilog="The settings are those that MLOPS_PROJECT names, else the nearest project.yaml: in the "
+    "working folder or one above it. Beside them lie storage/ (or MLOPS_ROOT), .dagster/ (or "
+    "DAGSTER_HOME) and, for several projects, workspace.yaml (or MLOPS_WORKSPACE).",
+)
+@click.version_option(package_name="mlops_assets", message="%(prog)s %(version)s")
+def main() -> None:
+    """Prediction models that are trained, evaluated and watched as Dagster assets."""
+
+
+def served_at(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say where a command serves."""
+    port = click.option(
+        "--port", type=click.IntRange(1, 65534), default=PORT, help="of the web UI; pages: the next"
+    )
+    host = click.option("--host", default=HOST, help="the address to listen on")
+    return host(port(command))
+
+
+@main.command()
+@served_at
+@click.option("--no-history", is_flag=True, help="serve what there is at once")
+def run(host: str, port: int, no_history: bool) -> None:
+    """Build what is missing of the history, then serve.
+
+    \b
+    Example:
+      mlops-assets run --port 4000
+    """
+    from mlops_assets.cli import serve
+
+    serve.refuse_taken_ports(host, port)
+    if not no_history and (code := _build()):
+        click.echo("To serve what there is: mlops-assets run --no-history", err=True)
+        sys.exit(code)
+    # in the place of this process, which holds all that building has imported
+    serve.replace_process(host, port)
+
+
+@main.command()
+def history() -> None:
+    """Build what is missing of the history, and end.
+
+    Interrupted, it goes on where it stopped.
+
+    \b
+    Example:
+      mlops-assets history
+    """
+    sys.exit(_build())
+
+
+def _build() -> int:
+    from mlops_assets.cli.history import build_all
+    from mlops_assets.cli.instance import prepare_instance
+    from mlops_assets.project.workspace import project_names
+
+    names = project_names()
+    prepare_instance()
+    return build_all(names)
+
+
+@main.command()
+@served_at
+def serve(host: str, port: int) -> None:
+    """Serve the web UI, with its schedules and sensors, and the pages.
+
+    \b
+    Example:
+      mlops-assets serve --port 4000
+    """
+    from mlops_assets.cli import serve as served
+    from mlops_assets.cli.instance import prepare_instance
+    from mlops_assets.project.workspace import project_names
+
+    served.refuse_taken_ports(host, port)
+    names = project_names()
+    prepare_instance()
+    sys.exit(served.serve(host, port, names))
+
+
+main.add_command(new)
+
+
+@main.command()
+@click.argument("target", default="")
+def check(target: str) -> None:
+    """Tell whether what plugins register keeps its contracts.
+
+    TARGET is a settings file, whose plugins are checked, or a plugin module, by name or by file;
+    by default the settings in use.
+
+    \b
+    Example:
+      mlops-assets check ideas.py
+    """
+    from mlops_assets.cli.check import check as checked
+
+    sys.exit(checked(target))
+
+
+@main.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="write it to a file")
+def schema(out: Path | None) -> None:
+    """Print the JSON schema of the settings, for editors.
+
+    \b
+    Example:
+      mlops-assets schema --out project.schema.json
+    """
+    from mlops_assets.project import json_schema
+
+    if out is None:
+        click.echo(json_schema(), nl=False)
+    else:
+        out.write_text(json_schema(), encoding="utf-8")
+
+
+@main.command()
+def status() -> None:
+    """Tell how the projects are doing, from what is stored.
+
+    The newest evaluated day, the champion and its score beside the baseline's, open problems, runs
+    under way and the next ticks of the schedules; also while nothing is served.
+
+    \b
+    Example:
+      mlops-assets status
+    """
+    from mlops_assets.cli.status import print_status
+    from mlops_assets.project.workspace import project_names
+
+    print_status(project_names())

@@ -1,0 +1,1 @@
+"""Backtests of retraining policies: what is asked, what is replayed, what is kept of it."""

@@ -1,0 +1,202 @@
+"""`create_model_job`: records a model, trains it and evaluates it on the past days."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import dagster as dg
+import pydantic
+import yaml
+
+from mlops_assets.assets.models import hyperparameters_form
+from mlops_assets.graph.keys import asset_key, asset_page
+from mlops_assets.graph.partitions import add_months, days_between, ranges
+from mlops_assets.jobs.evaluate import Job, retrain_job_name
+from mlops_assets.jobs.management.decision_job import (
+    DecisionConfig,
+    MakeManager,
+    make_decision_job,
+)
+from mlops_assets.jobs.management.drop_model import DROP_JOB
+from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.jobs.management.one_of import Form, chosen, one_of
+from mlops_assets.ml.metrics.metric import Task
+from mlops_assets.ml.metrics.scores import LONG
+from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
+from mlops_assets.project import Cadence, ModelSettings, Project
+from mlops_assets.project.workspace import location
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.web import reload_definitions, web_url
+
+CREATE_JOB = "create_model_job"
+FIRST_FAMILY: dict[Task, str] = {
+    "regression": "hist_gradient_boosting",
+    "classification": "hist_gradient_boosting_classifier",
+}
+MOST_PAST_DAYS = 3660
+
+
+class CreateConfig(DecisionConfig):
+    family: dg.Config
+    """One of the forms of the families."""
+    name: str = pydantic.Field(
+        "",
+        description=(
+            "Lower-case letters, digits and underscores; empty: the family and what differs from "
+            "its defaults."
+        ),
+    )
+    cadence: str
+    evaluate_past_days: int = pydantic.Field(
+        LONG,
+        description=(
+            "How many past days it is evaluated on, each by a version that learned only from days "
+            "before; the months needed are trained."
+        ),
+    )
+
+
+def make_create_job(project: Project, make_manager: MakeManager) -> Job:
+    """The job `create_model_job`, which offers the families for the project's kind of target."""
+    literal: Any = Literal
+    config_type = pydantic.create_model(
+        "CreateModelConfig",
+        __base__=CreateConfig,
+        family=one_of(
+            {
+                family.name: Form(hyperparameters_form(family.name, {}), family.description)
+                for family in FAMILIES.values()
+                if project.task in family.tasks
+            },
+            # what the launchpad starts from: one family, not all of them
+            first=FIRST_FAMILY[project.task],
+            description="The kind of model, with its hyperparameters under it.",
+        ),
+        cadence=(
+            literal[tuple(cadence.value for cadence in Cadence)],
+            pydantic.Field(
+                default=Cadence.MONTHLY.value, description="How often its schedule retrains it."
+            ),
+        ),
+    )
+    return make_decision_job(
+        project,
+        make_manager,
+        CREATE_JOB,
+        "Makes a model: records it, trains it, evaluates it on the past days.",
+        config_type,
+        create,
+    )
+
+
+def create(manager: Manager, config: CreateConfig) -> str:
+    """Record a model, train it and evaluate it on the past days; a sentence that sums it up."""
+    past_days = config.evaluate_past_days
+    if not 0 <= past_days <= MOST_PAST_DAYS:
+        raise RefusedError(f"evaluate_past_days = {past_days} is not from 0 to {MOST_PAST_DAYS}")
+    family, values = chosen(config.family)
+    model = _new_model(manager, family, values, config)
+    try:
+        manager.registry.create(model)
+    except FileExistsError:
+        _refuse_taken(manager, manager.project, model.name)
+        raise
+    settings = model.model_dump(mode="json", exclude={"name"})
+    manager.record(Action.CREATE, model.name, after=settings, **config.decided)
+    shown = reload_definitions(location(manager.base))
+    _train_and_evaluate(manager, model.name, past_days)
+    return _told(manager, model, shown)
+
+
+def _new_model(
+    manager: Manager, family: str, values: Mapping[str, Any], config: CreateConfig
+) -> ModelSettings:
+    """The model that is asked for, which fits the project. RefusedError when it does not."""
+    try:
+        hyperparameters = parse_hyperparameters(family, values)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
+    project = manager.project
+    try:
+        model = ModelSettings(
+            name=config.name or default_name(family, hyperparameters),
+            family=family,
+            hyperparameters=hyperparameters.model_dump(mode="json"),
+            cadence=Cadence(config.cadence),
+        )
+        _refuse_taken(manager, project, model.name)
+        project.with_models([*project.models, model])
+    except pydantic.ValidationError as error:
+        mistakes = (detail["msg"].removeprefix("Value error, ") for detail in error.errors())
+        raise RefusedError("; ".join(mistakes)) from error
+    return model
+
+
+def _refuse_taken(manager: Manager, project: Project, name: str) -> None:
+    for model in project.models:
+        if model.name == name:
+            raise RefusedError(
+                f"there is a model {name!r} already; choose another name. "
+                f"It is defined as:\n{_as_yaml(model)}"
+            )
+    if name in manager.registry.created():
+        raise RefusedError(
+            f"there is a file of a model {name!r} already, which cannot be used as it is; see "
+            "left_out of model_registry, and correct it or drop the model"
+        )
+    if manager.models.cards(name):
+        raise RefusedError(
+            f"versions of a dropped model {name!r} are still stored; choose another name, or "
+            f"run {DROP_JOB} with delete_stored: {name}"
+        )
+
+
+def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
+    """The versions that the past days and today need, then these days."""
+    base, partitions = manager.base, manager.partitions
+    today = base.today()
+    first = max(today - dt.timedelta(days=past_days), partitions.first_month)
+    months = []
+    month = add_months(first, 0)
+    while month <= today:
+        months.append(str(month))
+        month = add_months(month, 1)
+    missing = set(months) - set(manager.datasets.keys("training_set"))
+    definitions = manager.definitions
+    for key, wanted in (
+        (asset_key(base, "training_set"), missing),
+        (asset_key(base, "models", name), set(months)),
+    ):
+        for start, end in ranges({key: wanted}, partitions.monthly):
+            manager.run(definitions, retrain_job_name(name), [key], start, end)
+    newest = partitions.newest_day()
+    days = [] if newest is None else days_between(first, newest + dt.timedelta(days=1))
+    manager.evaluate(definitions, [asset_key(base, "validation", name)], days)
+    manager.rank(definitions, days)
+    manager.refresh_registry(definitions)
+
+
+def _told(manager: Manager, model: ModelSettings, shown: str) -> str:
+    """The sentence that sums a creation up; the rest goes into the metadata of the run."""
+    base, name = manager.base, model.name
+    accepted = manager.models.fit_to_serve(name)
+    state = (
+        f"in service since {accepted[-1].serves_from}"
+        if accepted
+        else "not in service, since no version of it was accepted"
+    )
+    page = web_url(asset_page(base, "models", name))
+    manager.context.add_output_metadata(
+        {
+            "model": dg.MetadataValue.asset(asset_key(base, "models", name)),
+            "page": dg.MetadataValue.url(page),
+            "days": dg.MetadataValue.url(web_url(asset_page(base, "validation", name))),
+            "settings": dg.MetadataValue.md(f"```yaml\n{_as_yaml(model)}```"),
+            "definitions": shown,
+        }
+    )
+    return f"{name} is created and {state}: {page} ({shown})"
+
+
+def _as_yaml(model: ModelSettings) -> str:
+    return yaml.safe_dump(model.model_dump(mode="json"), sort_keys=False)

@@ -1,0 +1,68 @@
+"""A job that decides something: the config that all have, and how a refusal is told."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from mlops_assets.graph.runs import project_tags
+from mlops_assets.jobs.evaluate import Job
+from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.project import Project
+from mlops_assets.project.workspace import location
+
+DECISION_TAG = "mlops_assets/decision"  # of which the instance lets one run at a time per value
+
+MakeManager = Callable[[dg.OpExecutionContext], Manager]
+
+
+class DecisionConfig(dg.Config):
+    reason: str = Field("", description="Why; it is kept.")
+    by: str = Field("", description="Who decides; empty: the account that runs this.")
+
+    @property
+    def decided(self) -> dict[str, str]:
+        """What the audit trail says of who decided."""
+        return {"reason": self.reason, "by": self.by}
+
+
+def make_decision_job(
+    project: Project,
+    make_manager: MakeManager,
+    name: str,
+    description: str,
+    config_type: type[DecisionConfig],
+    decide: Callable[[Manager, Any], str],
+) -> Job:
+    """A job of one op, which calls `decide` with its config and returns the sentence it gives."""
+
+    @dg.op(name=name.removesuffix("_job"), out=dg.Out(str))
+    def decision(
+        context: dg.OpExecutionContext,
+        config: config_type,  # type: ignore[valid-type]
+    ) -> str:
+        manager = make_manager(context)
+        try:
+            summary = decide(manager, config)
+        except RefusedError as error:
+            raise dg.Failure(f"Nothing was changed: {error}", allow_retries=False) from error
+        context.log.info(summary)
+        if manager.failures:
+            reasons = "\n".join(manager.failures)
+            raise dg.Failure(
+                f"{summary}\nWhat follows from it failed in part:\n{reasons}",
+                allow_retries=False,
+            )
+        return summary
+
+    @dg.job(
+        name=name,
+        description=description,
+        tags={DECISION_TAG: location(project), **project_tags(project)},
+        executor_def=dg.in_process_executor,
+    )
+    def job() -> None:
+        decision()
+
+    return job

@@ -1,0 +1,84 @@
+"""`drop_model_job`: takes a created model out of the running system."""
+
+from pydantic import Field
+
+from mlops_assets.assets.performance_checks import forget
+from mlops_assets.graph.keys import OF_MODELS, asset_key
+from mlops_assets.jobs.evaluate import Job
+from mlops_assets.jobs.management.decision_job import (
+    DecisionConfig,
+    MakeManager,
+    make_decision_job,
+)
+from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.project import IDENTIFIER, Project
+from mlops_assets.project.workspace import location
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.web import reload_definitions
+
+DROP_JOB = "drop_model_job"
+
+
+class DropConfig(DecisionConfig):
+    model: str = Field(description="A model made by create_model_job.")
+    delete_stored: str = Field(
+        "", description="The name again, to delete its stored versions and metrics for good."
+    )
+
+
+def make_drop_job(project: Project, make_manager: MakeManager) -> Job:
+    """The job `drop_model_job`."""
+    return make_decision_job(
+        project,
+        make_manager,
+        DROP_JOB,
+        "Takes a created model out of the running system: its assets and its schedule.",
+        DropConfig,
+        drop,
+    )
+
+
+def drop(manager: Manager, config: DropConfig) -> str:
+    """Take a created model out of the running system, and what is stored of it if asked."""
+    name, delete_stored = config.model, config.delete_stored
+    _refuse_to_drop(manager, name, delete_stored)
+    manager.registry.drop(name)
+    stored = "deleted" if delete_stored else "kept"
+    manager.record(Action.DROP, name, after={"stored versions": stored}, **config.decided)
+    shown = reload_definitions(location(manager.base))
+    if delete_stored:
+        _delete(manager, name)
+    definitions = manager.definitions
+    manager.rank(definitions, manager.datasets.keys("leaderboard")[-1:])
+    manager.refresh_registry(definitions)
+    return f"{name} is dropped, its stored versions are {stored} ({shown})"
+
+
+def _refuse_to_drop(manager: Manager, name: str, delete_stored: str) -> None:
+    if name in (model.name for model in manager.base.models):
+        raise RefusedError(f"{name} is named in project.yaml; remove it there")
+    if delete_stored not in ("", name):
+        raise RefusedError(
+            f"delete_stored = {delete_stored!r} does not repeat the name {name!r}; type it "
+            "again to delete its stored versions and metrics, or leave it empty to keep them"
+        )
+    if name == manager.champion:
+        raise RefusedError(
+            f"{name} is the champion; materialize champion with a pin of another model first"
+        )
+    created = manager.registry.created()
+    plain = IDENTIFIER.fullmatch(name) is not None
+    leftovers = plain and bool(manager.storage.names(f"models/{name}"))
+    if name not in created and not (leftovers and delete_stored):
+        names = ", ".join(created) or "none"
+        raise RefusedError(f"{name!r} is no created model; those that can be dropped: {names}")
+
+
+def _delete(manager: Manager, name: str) -> None:
+    """Its versions, its metrics, and what the event log says of its assets."""
+    manager.models.delete(name)
+    forget(name, manager.datasets)
+    instance = manager.context.instance
+    assets = [asset_key(manager.base, kind, name) for kind in OF_MODELS]
+    if known := [key for key in assets if instance.has_asset_key(key)]:
+        instance.wipe_assets(known)

@@ -1,0 +1,152 @@
+"""`retire_version_job` and `restore_version_job`: which versions of a model may serve."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from mlops_assets.graph.keys import asset_key
+from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.jobs.evaluate import EVALUATE_JOB, Job
+from mlops_assets.jobs.management.decision_job import (
+    DecisionConfig,
+    MakeManager,
+    make_decision_job,
+)
+from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.ml.metrics.scores import LONG
+from mlops_assets.ml.selection.versions import serving
+from mlops_assets.project import Project
+from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.model_store import ModelCard
+
+RETIRE_JOB, RESTORE_JOB = "retire_version_job", "restore_version_job"
+
+
+class VersionConfig(DecisionConfig):
+    version: str = Field(description="A version, as on its model's page.")
+    evaluate_past: bool = Field(
+        False,
+        description="Whether the past days that this touches are evaluated again, in one run.",
+    )
+
+
+def make_retire_job(project: Project, make_manager: MakeManager) -> Job:
+    """The job `retire_version_job`."""
+    return make_decision_job(
+        project,
+        make_manager,
+        RETIRE_JOB,
+        "Rolls back: a version serves no more day, the one before it takes over.",
+        VersionConfig,
+        retire,
+    )
+
+
+def make_restore_job(project: Project, make_manager: MakeManager) -> Job:
+    """The job `restore_version_job`."""
+    return make_decision_job(
+        project,
+        make_manager,
+        RESTORE_JOB,
+        "Takes back that a version was retired.",
+        VersionConfig,
+        restore,
+    )
+
+
+def retire(manager: Manager, config: VersionConfig) -> str:
+    """Take a version out of service; the one before it takes over."""
+    version, models = config.version, manager.models
+    card = manager.find(version)
+    manager.known_model(card.model)
+    if not card.accepted:
+        raise RefusedError(f"{version} was not accepted: it never serves")
+    if version in models.decisions.retired(card.model):
+        raise RefusedError(f"{version} is retired already")
+    others = [other for other in models.fit_to_serve(card.model) if other != card]
+    successor = serving(others, manager.base.today())
+    if card.model == manager.champion and successor is None:
+        raise RefusedError(
+            f"{version} is the only version of the champion that may serve; train another, or "
+            "materialize champion with a pin of another model first"
+        )
+    return _decide_on(manager, Action.RETIRE, card, successor, config)
+
+
+def restore(manager: Manager, config: VersionConfig) -> str:
+    """Take back that a version was retired."""
+    version, models = config.version, manager.models
+    card = manager.find(version)
+    manager.known_model(card.model)
+    if version not in models.decisions.retired(card.model):
+        raise RefusedError(f"{version} is not retired")
+    cards = sorted(
+        [*models.fit_to_serve(card.model), card],
+        key=lambda known: (known.trained_through, known.created),
+    )
+    now = serving(cards, manager.base.today())
+    return _decide_on(manager, Action.RESTORE, card, now, config)
+
+
+def _decide_on(
+    manager: Manager,
+    action: Action,
+    card: ModelCard,
+    successor: ModelCard | None,
+    config: VersionConfig,
+) -> str:
+    """Record a decision on a version, then compute what follows from it."""
+    before = _in_service(manager.models.in_service(card.model, manager.base.today()))
+    after = _in_service(successor)
+    manager.record(
+        action, card.model, version=card.version, before=before, after=after, **config.decided
+    )
+    definitions = manager.definitions
+    days = _days_of(manager, card) if config.evaluate_past else []
+    if days:
+        baseline = card.model == manager.base.evaluation.baseline
+        names = [model.name for model in manager.project.models] if baseline else [card.model]
+        scores = [asset_key(manager.base, "validation", name) for name in names]
+        manager.evaluate(definitions, scores, days)
+        last = day_of(days[-1]) + dt.timedelta(days=LONG)
+        manager.rank(definitions, days_between(day_of(days[0]), last))
+    newest = manager.datasets.keys(CHAMPION)[-1:]
+    if card.model == manager.champion and newest:
+        keys = [asset_key(manager.base, name) for name in ("champion", "forecast")]
+        manager.run(definitions, EVALUATE_JOB, keys, newest[0], newest[0])
+    manager.refresh_registry(definitions)
+    done = "retired" if action == Action.RETIRE else "restored"
+    past = f"{len(days)} past days were evaluated again" if config.evaluate_past else None
+    return (
+        f"{card.version} of {card.model} is {done}; in service: {after['in service']}; "
+        f"{past or 'past days stay'}"
+    )
+
+
+def _in_service(card: ModelCard | None) -> Mapping[str, str]:
+    """What the audit trail says of a version that serves."""
+    return {"in service": card.version if card else "none"}
+
+
+def _days_of(manager: Manager, card: ModelCard) -> list[str]:
+    """The evaluated days that a version scored but may not, or scores from now on."""
+    cards = manager.models.fit_to_serve(card.model)
+    dataset = f"validation/{card.model}"
+    first = card.trained_through
+    done = manager.context.instance.get_materialized_partitions(
+        asset_key(manager.base, "validation", card.model)
+    )
+    known = {*manager.datasets.keys(dataset), *done}
+    days = sorted(key for key in known if day_of(key) > first)
+    frame = manager.datasets.read(dataset, days, {})
+    stored = {} if frame.empty else frame.groupby("date")["version"].first().to_dict()
+    found = {f"{day:%Y-%m-%d}": version for day, version in stored.items()}
+    affected = []
+    for key in days:
+        serves = serving(cards, day_of(key))
+        versions = {found.get(key, ""), serves.version if serves else ""}
+        if len(versions) > 1 and card.version in versions:
+            affected.append(key)
+    return affected

@@ -1,0 +1,30 @@
+"""What a check found: the one type of all that judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How a day or a version did; `low` and `high` are the ends of what is allowed."""
+
+    passed: bool
+    why: str
+    severe: bool = False
+    """Whether it failed so that the day is refused, or the version does not serve."""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    names: tuple[str, str, str] = ("value", "low", "high")
+    """What the three are called where they are shown."""
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """The numbers that there are, by name."""
+        numbers = zip(self.names, (self.value, self.low, self.high), strict=True)
+        return {name: number for name, number in numbers if number is not None}
+
+
+CheckResults = Mapping[str, CheckResult]

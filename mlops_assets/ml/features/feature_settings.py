@@ -1,0 +1,134 @@
+"""The settings of columns and features: which there are, and what they are made of."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import AfterValidator, Field
+
+from mlops_assets.ml.settings import Column, Columns, Days, Settings, distinct
+
+
+class CalendarFeature(StrEnum):
+    """A number read off the date alone, so that it is known in advance."""
+
+    DAY_OF_WEEK = "day_of_week"
+    DAY_OF_MONTH = "day_of_month"
+    DAY_OF_YEAR = "day_of_year"
+    WEEK_OF_YEAR = "week_of_year"
+    MONTH = "month"
+    IS_WEEKEND = "is_weekend"
+
+
+class Statistic(StrEnum):
+    """What the rows of days come to."""
+
+    MEAN = "mean"
+    SUM = "sum"
+    COUNT = "count"
+    MIN = "min"
+    MAX = "max"
+
+
+class Reduction(StrEnum):
+    """What the rows of a day come to, one by one column."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    MEDIAN = "median"
+    MIN = "min"
+    MAX = "max"
+    MOST_COMMON = "most_common"
+
+
+class ColumnSettings(Settings):
+    date: Column
+    """The column that says which day a row belongs to."""
+    target: Column
+    """The column to forecast."""
+    series: Columns = []
+    """Columns that together name a series, one row per series and day; empty for plain rows."""
+    numeric: Columns = []
+    """Columns known in advance that models read as numbers."""
+    categorical: Columns = []
+    """Columns known in advance that models read as categories."""
+
+    @property
+    def names(self) -> list[str]:
+        """Every column that is read from the source, in a fixed order."""
+        return list(
+            dict.fromkeys([self.date, *self.series, self.target, *self.numeric, *self.categorical])
+        )
+
+
+class AggregateSettings(Settings):
+    """Makes one row per day and key out of many, such as days out of hours."""
+
+    by: Columns | None = None
+    """Columns that tell rows of a day apart; those of the series where they are not named."""
+    target: Literal[Reduction.SUM, Reduction.MEAN, Reduction.MEDIAN, Reduction.MIN, Reduction.MAX]
+    """What the targets of a day come to. `sum` is missing where one of them is."""
+    inputs: dict[str, Reduction] = {}
+    """What each input that is not in `by` comes to; `most_common` is for text."""
+    min_rows: Annotated[int, Field(ge=1)] = 1
+    """The fewest rows of a day and key; a day with fewer is refused. 23 for days of hours."""
+    max_rows: Annotated[int, Field(ge=1)] | None = None
+    """The most rows of a day and key; a day with more is refused. 25 for days of hours."""
+
+    @pydantic.model_validator(mode="after")
+    def _some_count_fits(self) -> Self:
+        if self.max_rows is not None and self.min_rows > self.max_rows:
+            raise ValueError(
+                f"no day has at least {self.min_rows} and at most {self.max_rows} rows"
+            )
+        return self
+
+    def key(self, series: list[str]) -> list[str]:
+        """The columns that tell rows of a day apart once they are aggregated."""
+        return series if self.by is None else self.by
+
+
+class LaggedAggregate(Settings):
+    """What the rows of the days before come to, whichever rows the day itself has."""
+
+    by: Columns = []
+    """Series or categorical columns whose values are taken each by itself; none for all rows."""
+    of: Column | None = None
+    """The target or a numeric column; the target where none is named."""
+    statistic: Statistic = Statistic.MEAN
+    """What the values come to. `count` and `sum` are 0 on a day without rows of the key."""
+    lags: Annotated[list[Days], AfterValidator(distinct)] = []
+    """Of the day so many days ago."""
+    windows: Annotated[list[Days], AfterValidator(distinct)] = []
+    """Of all rows together of so many days, up to the last one known: the day before, or earlier
+    with evaluation.label_delay_days."""
+
+    @pydantic.model_validator(mode="after")
+    def _some_days(self) -> Self:
+        if not self.lags and not self.windows:
+            raise ValueError("name lags, windows or both, such as lags: [1, 7]")
+        return self
+
+    def reach(self, delay_days: int = 0) -> int:
+        """How many days before a day it looks back on, where targets are known so much later."""
+        return max([*self.lags, *(days + delay_days for days in self.windows)])
+
+    def columns(self, target: str) -> dict[str, tuple[str, int]]:
+        """The names of its features, each with `lag` or `last` and the days."""
+        stem = "_".join([self.of or target, self.statistic, *(["by", *self.by] if self.by else [])])
+        days = [("lag", days) for days in self.lags] + [("last", days) for days in self.windows]
+        return {f"{stem}_{kind}_{count}": (kind, count) for kind, count in days}
+
+
+class FeatureSettings(Settings):
+    lags: Annotated[list[Days], AfterValidator(distinct)] = []
+    """The target of the same series so many days ago."""
+    rolling_means: Annotated[list[Days], AfterValidator(distinct)] = []
+    """The mean target of the same series over so many days, up to the last one known: the day
+    before, or earlier with evaluation.label_delay_days."""
+    calendar: Annotated[list[CalendarFeature], AfterValidator(distinct)] = []
+    """Numbers read off the date."""
+    lagged_aggregates: list[LaggedAggregate] = []
+    """Sums, means and the like of the rows of the days before, by chosen columns."""
+    custom: list[str | dict[str, dict[str, Any]]] = []
+    """Names of registered features, a plugin's among them, each with options where it has any."""

@@ -1,0 +1,164 @@
+"""Kinds of model for a target of numbers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from mlops_assets.lazy import sklearn
+from mlops_assets.ml.models.families import (
+    Family,
+    Hyperparameters,
+    Inputs,
+    NoHyperparameters,
+    register,
+)
+from mlops_assets.ml.models.pipelines import linear_pipeline
+from mlops_assets.ml.models.trees import (
+    HistFamily,
+    TreeFamily,
+    bounded_depth,
+    free_depth,
+    input_share,
+    leaf_count,
+    leaf_penalty,
+    leaf_rows,
+    tree_count,
+    tree_weight,
+)
+
+
+@register
+class LinearRegressionFamily(Family):
+    name = "linear_regression"
+    description = "Ordinary least squares on scaled numbers and one column per category."
+    hyperparameters = NoHyperparameters
+
+    def build(
+        self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> sklearn.pipeline.Pipeline:
+        return linear_pipeline(sklearn.linear_model.LinearRegression(), inputs)
+
+
+class RidgeHyperparameters(Hyperparameters):
+    alpha: float = Field(
+        1.0, gt=0, le=1_000_000, description="Strength of the penalty on large coefficients."
+    )
+
+
+@register
+class RidgeFamily(Family):
+    name = "ridge"
+    description = "Least squares with a penalty on large coefficients."
+    hyperparameters = RidgeHyperparameters
+
+    def build(
+        self, hyperparameters: RidgeHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> sklearn.pipeline.Pipeline:
+        return linear_pipeline(sklearn.linear_model.Ridge(alpha=hyperparameters.alpha), inputs)
+
+
+class TreeCriterion(StrEnum):
+    SQUARED_ERROR = "squared_error"
+    POISSON = "poisson"
+
+
+class DecisionTreeHyperparameters(Hyperparameters):
+    max_depth: int | None = free_depth(10)
+    min_samples_leaf: int = leaf_rows(20)
+    criterion: TreeCriterion = Field(
+        TreeCriterion.SQUARED_ERROR, description="What a split reduces; poisson suits counts."
+    )
+
+
+@register
+class DecisionTreeFamily(TreeFamily):
+    name = "decision_tree"
+    description = "One regression tree."
+    hyperparameters = DecisionTreeHyperparameters
+
+    def check(self, hyperparameters: DecisionTreeHyperparameters, inputs: Inputs) -> None:
+        if hyperparameters.criterion == TreeCriterion.POISSON:
+            _need_non_negative(inputs, "splits by the criterion poisson")
+
+    def estimator(self, **options: Any) -> Any:
+        return sklearn.tree.DecisionTreeRegressor(**options)
+
+
+class RandomForestHyperparameters(Hyperparameters):
+    n_estimators: int = tree_count(100, 2000)
+    max_depth: int | None = free_depth(None)
+    min_samples_leaf: int = leaf_rows(5)
+    max_features: float = input_share(0.33)
+
+
+@register
+class RandomForestFamily(TreeFamily):
+    name = "random_forest"
+    description = "The mean of many trees, each on a resample of the rows."
+    hyperparameters = RandomForestHyperparameters
+
+    def estimator(self, **options: Any) -> Any:
+        # One thread: with more, forecasts are added up in the order in which the threads arrive.
+        return sklearn.ensemble.RandomForestRegressor(**options, n_jobs=1)
+
+
+class GradientBoostingHyperparameters(Hyperparameters):
+    n_estimators: int = tree_count(60, 5000)
+    learning_rate: float = tree_weight(0.15)
+    max_depth: int = bounded_depth(3)
+    min_samples_leaf: int = leaf_rows(20)
+    subsample: float = Field(0.5, gt=0, le=1, description="Share of the rows that a tree sees.")
+    max_features: float = input_share(0.5)
+
+
+@register
+class GradientBoostingFamily(TreeFamily):
+    name = "gradient_boosting"
+    description = "Trees one after another, each on what the ones before left over."
+    hyperparameters = GradientBoostingHyperparameters
+
+    def estimator(self, **options: Any) -> Any:
+        return sklearn.ensemble.GradientBoostingRegressor(**options)
+
+
+class HistLoss(StrEnum):
+    SQUARED_ERROR = "squared_error"
+    ABSOLUTE_ERROR = "absolute_error"
+    POISSON = "poisson"
+
+
+class HistGradientBoostingHyperparameters(Hyperparameters):
+    loss: HistLoss = Field(
+        HistLoss.SQUARED_ERROR,
+        description="What is minimised; poisson suits counts and needs a target of at least 0.",
+    )
+    learning_rate: float = tree_weight(0.1)
+    max_iter: int = tree_count(100, 5000)
+    max_leaf_nodes: int = leaf_count(31)
+    min_samples_leaf: int = leaf_rows(20)
+    l2_regularization: float = leaf_penalty(0.0)
+
+
+@register
+class HistGradientBoostingFamily(HistFamily):
+    name = "hist_gradient_boosting"
+    description = "Boosted trees on binned inputs: fast, with missing values and native categories."
+    hyperparameters = HistGradientBoostingHyperparameters
+
+    def check(self, hyperparameters: HistGradientBoostingHyperparameters, inputs: Inputs) -> None:
+        if hyperparameters.loss == HistLoss.POISSON:
+            _need_non_negative(inputs, "minimises the loss poisson")
+
+    def estimator(self, **options: Any) -> Any:
+        return sklearn.ensemble.HistGradientBoostingRegressor(**options)
+
+
+def _need_non_negative(inputs: Inputs, what: str) -> None:
+    if not inputs.non_negative:
+        raise ValueError(
+            f"{what}, which needs a target of at least 0; choose another, or set min to 0 in the "
+            "constraints of the target where it is never below"
+        )

@@ -1,0 +1,71 @@
+"""Trained versions of a model, stored or only tried, and which of them scores a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+
+class TrainedVersion(Protocol):
+    """What is asked of a version; a ModelCard says it of a stored one."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def inputs(self) -> list[str]: ...
+    @property
+    def non_negative(self) -> bool: ...
+    @property
+    def classes(self) -> list[str]: ...
+    @property
+    def trained_through(self) -> dt.date: ...
+    @property
+    def serves_from(self) -> dt.date:
+        """The first day that it may score: later than each day that it learned from."""
+
+    @property
+    def holdout_from(self) -> dt.date: ...
+    @property
+    def holdout_rows(self) -> int: ...
+    @property
+    def holdout(self) -> dict[str, float]: ...
+
+
+V = TypeVar("V", bound=TrainedVersion)
+
+
+def serving(versions: Sequence[V], day: dt.date) -> V | None:
+    """The one in service on a day, of the versions that are fit to serve, oldest data first.
+
+    Every day that it learned from lies before that day, and so early that its target was known
+    when the forecast of that day was issued.
+    """
+    older = bisect_left(versions, day, key=_data)
+    # by other delays of the target, a version of older data may serve later than a newer one
+    newest_first = (versions[position] for position in reversed(range(older)))
+    return next((version for version in newest_first if version.serves_from <= day), None)
+
+
+def previous_version(versions: Sequence[V], version: V) -> V | None:
+    """The one before a version among those that are fit to serve, oldest data first."""
+    position = bisect_left(versions, version.trained_through, key=_data)
+    while versions[position].version != version.version:
+        position += 1
+    return versions[position - 1] if position else None
+
+
+def days_in_service(versions: Sequence[V], version: V) -> tuple[dt.date, dt.date | None]:
+    """The first day that a version fit to serve serves, and the first one that a later one does.
+
+    The second is None where it goes on serving; where it is no later than the first, no day is
+    left to it.
+    """
+    names = [one.version for one in versions]
+    later = versions[names.index(version.version) + 1 :]
+    return version.serves_from, min((other.serves_from for other in later), default=None)
+
+
+def _data(version: TrainedVersion) -> dt.date:
+    return version.trained_through

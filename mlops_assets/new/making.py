@@ -1,0 +1,206 @@
+"""Makes a project: its files, written once they load and read the table."""
+
+import datetime as dt
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import zoneinfo
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pydantic
+
+from mlops_assets.ml.features.aggregation import aggregated
+from mlops_assets.new.answers import Answers, UnansweredError
+from mlops_assets.new.inference.facts import UndecidableError
+from mlops_assets.new.proposal import Proposal, propose
+from mlops_assets.new.text import profile_text, settings_text
+from mlops_assets.new.wishes import Wishes
+from mlops_assets.project import (
+    CsvSettings,
+    FileSettings,
+    Project,
+    ProjectError,
+    SqlSettings,
+    load_project,
+)
+from mlops_assets.project.folders import (
+    INSTANCE_VARIABLE,
+    PROJECT_VARIABLE,
+    ROOT_VARIABLE,
+    SETTINGS,
+    WORKSPACE_VARIABLE,
+)
+from mlops_assets.resources.sources import SourceError, make_source
+
+PROFILE = "profile.md"
+COMMAND = "mlops-assets"
+LOOKED_AT = 7  # days read through the finished settings
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the flags say of a table."""
+
+    CSV_FLAGS: ClassVar = ("delimiter", "quote", "decimal", "thousands", "encoding", "dates")
+
+    name: str
+    """A path, glob or URL; with `sql_url_env` that of a table of a database."""
+    sql_url_env: str | None = None
+    format: str | None = None
+    csv: Mapping[str, str | None] = field(default_factory=dict)
+    """Its dialect by flag, as far as that is told."""
+
+
+def make_project(
+    table: Table, wishes: Wishes, folder: Path, answers: Answers, *, force: bool = False
+) -> int:
+    """Write the files; 1 when the table does not make a project, 2 when an answer is missing."""
+    try:
+        _refuse_existing(folder, force=force)
+        made = propose(_source(table), wishes, answers, _today(wishes))
+        if answers.missing:
+            raise UnansweredError
+        _write(made, folder)
+    except UnansweredError:
+        print(_unanswered(answers.missing), file=sys.stderr)
+        return 2
+    except (SourceError, UndecidableError, ProjectError, OSError) as error:
+        print(f"{_with_flags(str(error))}\nNothing was written.", file=sys.stderr)
+        return 1
+    except (EOFError, KeyboardInterrupt):
+        print("\nInterrupted; nothing was written.", file=sys.stderr)
+        return 130
+    print(_told(made, folder))
+    return 0
+
+
+def project_name(text: str) -> str:
+    """A name that a project may have, made of a text."""
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60]
+    return name if name[:1].isalpha() else f"p_{name}".rstrip("_")
+
+
+def _today(wishes: Wishes) -> dt.date:
+    return dt.datetime.now(zoneinfo.ZoneInfo(wishes.time_zone or "UTC")).date()
+
+
+def _refuse_existing(folder: Path, *, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UndecidableError(f"{folder} is no folder; name another with --out")
+    if (folder / SETTINGS).exists() and not force:
+        raise UndecidableError(f"{folder / SETTINGS} exists; name another --out, or add --force")
+
+
+def _source(table: Table) -> FileSettings | SqlSettings:
+    if table.sql_url_env is not None:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", table.sql_url_env):
+            raise UndecidableError(
+                f"--sql-url-env {table.sql_url_env!r} is no name of an environment variable; "
+                "set one to the URL, and name it"
+            )
+        return SqlSettings(kind="sql", url_env=table.sql_url_env, table=table.name)
+    told = {flag: value for flag, value in table.csv.items() if value is not None}
+    try:
+        csv = CsvSettings.model_validate(told)
+    except pydantic.ValidationError as error:
+        detail = error.errors()[0]
+        raise UndecidableError(f"--{detail['loc'][0]}: {detail['msg']}") from error
+    settings = {"kind": "file", "path": absolute(table.name), "format": table.format, "csv": csv}
+    return FileSettings.model_validate(settings)
+
+
+def absolute(path: str) -> str:
+    """A path that does not depend on the working folder; a URL as it is."""
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+
+
+def relative(source: FileSettings | SqlSettings, folder: Path) -> FileSettings | SqlSettings:
+    """A source as settings in a folder name it: relative, unless only the root is shared."""
+    if isinstance(source, SqlSettings) or "://" in source.path:
+        return source
+    shared = os.path.commonpath([source.path, folder])
+    if shared == os.path.dirname(shared):
+        return source
+    path = Path(os.path.relpath(source.path, folder)).as_posix()
+    return source.model_copy(update={"path": path})
+
+
+def _unanswered(missing: Sequence[str]) -> str:
+    return (
+        "Nobody is there to be asked. Answer with flags, or take all of these with --yes:\n"
+        + "\n".join(f"  {flag}" for flag in missing)
+        + "\nNothing was written."
+    )
+
+
+def _with_flags(message: str) -> str:
+    """A message that names flags where it names settings which are not written yet."""
+    named = {f"csv.{flag}": f"--{flag}" for flag in Table.CSV_FLAGS} | {
+        "source.path": "the table",
+        "source.table": "its name",
+    }
+    for setting, flag in named.items():
+        message = message.replace(f"{setting} of the source", flag).replace(setting, flag)
+    return message
+
+
+def _write(made: Proposal, folder: Path) -> None:
+    """Write both files once the settings load and read the table. ProjectError, SourceError."""
+    named = replace(made, source=relative(made.source, folder))
+    texts = {SETTINGS: settings_text(named), PROFILE: profile_text(named)}
+    with tempfile.TemporaryDirectory() as elsewhere:
+        draft = Path(elsewhere) / SETTINGS
+        draft.write_text(texts[SETTINGS], encoding="utf-8")
+        try:
+            project = load_project(draft).model_copy(update={"folder": folder})
+        except ProjectError as error:  # of a file that nobody will see
+            message = str(error).replace(str(draft.resolve()), "what would be written")
+            raise ProjectError(message) from error
+    _read_some(project, made)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in reversed(texts.items()):  # the settings last: they make it a project
+        written = folder / f".{name}.part"
+        written.write_text(text, encoding="utf-8")
+        written.replace(folder / name)
+
+
+def _read_some(project: Project, made: Proposal) -> None:
+    """Read the last days as a run would. UndecidableError when they are not what was expected."""
+    table = make_source(project, settings=made.source)
+    end = made.days.last + dt.timedelta(days=1)
+    rows = table.read(end - dt.timedelta(days=LOOKED_AT), end)
+    for name in project.number_columns:
+        if rows[name].dtype != "float64":
+            raise UndecidableError(
+                f"column {name!r} holds {rows[name].iloc[0]!r}, which is no number"
+            )
+    aggregated(project.columns, project.aggregate, rows, to_come=True)
+
+
+def _told(made: Proposal, folder: Path) -> str:
+    notes = "".join(f"\n  {note}" for note in made.notes)
+    return (
+        f"Wrote {folder / SETTINGS} and {folder / PROFILE}.{notes}\n"
+        "Read both, then build its history and serve it:\n"
+        f"  cd {shlex.quote(str(folder))} && {_without_variables()}{_command()} run"
+    )
+
+
+def _without_variables() -> str:
+    """What keeps a command from another project that the variables of this shell name."""
+    names = (PROJECT_VARIABLE, ROOT_VARIABLE, WORKSPACE_VARIABLE, INSTANCE_VARIABLE)
+    unset = [f"-u {name}" for name in names if name in os.environ]
+    return f"env {' '.join(unset)} " if unset else ""
+
+
+def _command() -> str:
+    """The command as this shell finds it."""
+    this, found = Path(sys.executable).with_name(COMMAND), shutil.which(COMMAND)
+    same = found is not None and (not this.exists() or this.samefile(found))
+    return COMMAND if same else shlex.quote(str(this))

@@ -1,0 +1,310 @@
+"""The figures of the leaderboard's page, as Plotly reads them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from mlops_assets.lazy import pd
+from mlops_assets.pages.page import (
+    DASHES,
+    EDGE,
+    GRID,
+    INK,
+    PALETTE,
+    UNKNOWN,
+    Json,
+    base_layout,
+    day_labels,
+    plain_label,
+    short_numbers,
+)
+
+MEAN_DAYS = 7
+SHORT_DAYS = 14  # up to here a line is drawn with markers: one day alone has no line
+MOST_SLICES = 40
+PATTERNS = dict(zip(DASHES, ("", "/", "x", "."), strict=True))  # the same for bars
+
+
+def model_lines(models: Sequence[str]) -> dict[str, Json]:
+    """Colour and dash by name, not by rank, so that a model looks the same every day."""
+    return {
+        model: {
+            "color": PALETTE[i % len(PALETTE)],
+            "dash": DASHES[i // len(PALETTE) % len(DASHES)],
+        }
+        for i, model in enumerate(sorted(models))
+    }
+
+
+def _by_model(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The rows of each model that has any, by day, with a row for each day in between."""
+    frame = frame.assign(date=pd.to_datetime(frame["date"]))
+    groups = {str(model): rows for model, rows in frame.groupby("model", sort=False, observed=True)}
+    return {
+        model: groups[model].set_index("date").sort_index().asfreq("D")
+        for model in models
+        if model in groups
+    }
+
+
+def daily_figure(
+    daily: pd.DataFrame, metrics: Sequence[str], models: Sequence[str], lines: Mapping[str, Json]
+) -> Json | None:
+    """Each metric of each model day by day, with the mean of the last days; None without rows."""
+    if daily.empty:
+        return None
+    frames = _by_model(daily, models)
+    mode = "lines+markers" if _is_short(daily) else "lines"
+    traces: list[Json] = []
+    for model, rows in frames.items():
+        shared = {
+            "type": "scatter",
+            "x": day_labels(rows.index),
+            "name": plain_label(model),
+            "legendgroup": model,
+            "customdata": _versions(rows),
+            "hoverlabel": {"bordercolor": lines[model]["color"]},
+        }
+        single = {
+            "mode": mode,
+            "line": {**lines[model], "width": 1},
+            "marker": {"size": 5},
+            "opacity": 0.35,
+            "showlegend": False,
+            "hovertemplate": _daily_hover(day="%{y:,.4~r}", mean="%{text}"),
+        }
+        mean = {
+            "mode": "lines",
+            "line": {**lines[model], "width": 3},
+            "hovertemplate": _daily_hover(day="%{text}", mean="%{y:,.4~r}"),
+        }
+        traces += [{**shared, **single}, {**shared, **mean}]
+
+    def choice(metric: str) -> tuple[Json, Json]:
+        values: list[list[float | None]] = []
+        texts: list[list[str]] = []
+        for rows in frames.values():
+            single = pd.to_numeric(rows[metric], errors="coerce")
+            mean = single.rolling(MEAN_DAYS, min_periods=1).mean().where(single.notna())
+            values += [short_numbers(single), short_numbers(mean)]
+            texts += [_texts(mean), _texts(single)]
+        return {"y": values, "text": texts}, {"yaxis.title.text": metric, "yaxis.autorange": True}
+
+    layout = base_layout(height=440, hovermode="closest")
+    layout["xaxis"] |= _day_axis(daily)
+    layout["shapes"] = [
+        {
+            "type": "line",
+            "xref": "x",
+            "yref": "paper",
+            "x0": day,
+            "x1": day,
+            "y0": 0,
+            "y1": 1,
+            "layer": "below",
+            "line": {"color": EDGE, "width": 1.5, "dash": "dot"},
+        }
+        for day in _version_changes(frames.values())
+    ]
+    return with_choice({"data": traces, "layout": layout}, {m: choice(m) for m in metrics})
+
+
+def _daily_hover(*, day: str, mean: str) -> str:
+    return (
+        f"<b>%{{fullData.name}}</b>, %{{x}}<br>{day} on the day, {mean} over {MEAN_DAYS} days<br>"
+        "version %{customdata[0]}<br>trained through %{customdata[1]}<extra></extra>"
+    )
+
+
+def _texts(values: pd.Series) -> list[str]:
+    return [
+        f"{float(f'{value:.4g}'):,.12g}" if math.isfinite(value) else UNKNOWN for value in values
+    ]
+
+
+def _is_short(frame: pd.DataFrame) -> bool:
+    return bool(frame["date"].nunique() <= SHORT_DAYS)
+
+
+def _day_axis(frame: pd.DataFrame) -> Json:
+    axis: Json = {"type": "date", "hoverformat": "%a %d %b %Y", "showgrid": False}
+    if _is_short(frame):
+        axis |= {"tickformat": "%d %b", "dtick": 24 * 60 * 60 * 1000}
+    return axis
+
+
+def _versions(rows: pd.DataFrame) -> list[list[str]]:
+    """Version and last day of training of each row, as hover text."""
+    versions = [
+        plain_label(UNKNOWN if pd.isna(version) else version) for version in rows["version"]
+    ]
+    return [list(pair) for pair in zip(versions, day_labels(rows["trained_through"]), strict=True)]
+
+
+def _version_changes(frames: Iterable[pd.DataFrame]) -> list[str]:
+    """The days on which a model was first judged in another version than on its day before."""
+    days: set[str] = set()
+    for rows in frames:
+        versions = rows["version"].dropna().astype(str)
+        changed = versions.ne(versions.shift()) & versions.shift().notna()
+        days.update(day_labels(versions.index[changed.to_numpy()]))
+    return sorted(days)
+
+
+def _slice_order(slices: pd.DataFrame, model: str, metric: str) -> list[str]:
+    """All slices, the one with the model's largest value first, those it has no value for last."""
+    own = slices[slices["model"] == model]
+    values = dict(zip(own["slice"].astype(str), short_numbers(own[metric]), strict=True))
+
+    def key(name: str) -> tuple[bool, float, str]:
+        value = values.get(name)
+        return value is None, -(value or 0.0), name
+
+    return sorted(slices["slice"].astype(str).unique(), key=key)
+
+
+def slices_sentence(slices: pd.DataFrame, models: Sequence[str], slice_name: str) -> str:
+    """Which slices are shown, and in what order."""
+    if slices.empty:
+        return f"Each {slice_name} over the last 28 days."
+    count = slices["slice"].nunique()
+    which = f"Each {slice_name}" if count <= MOST_SLICES else f"The first {MOST_SLICES} of {count}"
+    best = next(model for model in models if (slices["model"] == model).any())
+    return f"{which} over the last 28 days, from the largest value of {best} to its smallest."
+
+
+def slices_figure(
+    slices: pd.DataFrame, metrics: Sequence[str], models: Sequence[str], lines: Mapping[str, Json]
+) -> Json | None:
+    """Each metric of each model by slice, the worst of the best model first; None without rows."""
+    if slices.empty:
+        return None
+    groups = {
+        str(model): rows for model, rows in slices.groupby("model", sort=False, observed=True)
+    }
+    frames = {model: groups[model] for model in models if model in groups}
+    best = next(iter(frames))
+    kept = _slice_order(slices, best, metrics[0])[:MOST_SLICES]
+    frames = {model: rows[rows["slice"].astype(str).isin(kept)] for model, rows in frames.items()}
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": plain_label(model),
+            "y": [plain_label(name) for name in rows["slice"]],
+            "marker": {
+                "color": lines[model]["color"],
+                "pattern": {"shape": PATTERNS[lines[model]["dash"]]},
+            },
+            "customdata": short_numbers(rows["rows"]),
+            "hovertemplate": "<b>%{fullData.name}</b>, %{y}: %{x:,.4~r} over "
+            "%{customdata:,} rows<extra></extra>",
+        }
+        for model, rows in frames.items()
+    ]
+
+    def choice(metric: str) -> tuple[Json, Json]:
+        order = [name for name in _slice_order(slices, best, metric) if name in kept]
+        return {"x": [short_numbers(rows[metric]) for rows in frames.values()]}, {
+            "xaxis.title.text": metric,
+            "xaxis.autorange": True,
+            "yaxis.categoryarray": [plain_label(name) for name in order],
+        }
+
+    height = 130 + len(kept) * (16 + 9 * len(frames))
+    layout = base_layout(height=height, hovermode="closest")
+    layout |= {"bargap": 0.24, "bargroupgap": 0.0}
+    layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
+    return with_choice({"data": traces, "layout": layout}, {m: choice(m) for m in metrics})
+
+
+def totals_figure(
+    totals: pd.DataFrame, models: Sequence[str], lines: Mapping[str, Json], target: str
+) -> Json | None:
+    """The target of each day as it was and as each model forecast it; None without rows."""
+    if totals.empty:
+        return None
+    frames = _by_model(totals, models)
+    actual = pd.concat([rows["actual"] for rows in frames.values()]).groupby(level=0).first()
+    mode = "lines+markers" if _is_short(totals) else "lines"
+    hover = "<b>%{fullData.name}</b> %{y:,.6~r}<extra></extra>"
+    best = next(iter(frames))
+    traces: list[Json] = [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "name": "actual",
+            "x": day_labels(actual.index),
+            "y": short_numbers(actual),
+            "line": {"color": INK, "width": 2},
+            "hovertemplate": hover,
+        }
+    ]
+    traces += [
+        {
+            "type": "scatter",
+            "mode": mode,
+            "name": plain_label(model),
+            "x": day_labels(rows.index),
+            "y": short_numbers(rows["forecast"]),
+            "line": {**lines[model], "width": 2},
+            "visible": True if model == best else "legendonly",
+            "hovertemplate": hover,
+        }
+        for model, rows in frames.items()
+    ]
+    layout = base_layout(height=420, hovermode="x unified")
+    layout["xaxis"] |= _day_axis(totals)
+    layout["xaxis"]["rangeselector"] = {
+        "buttons": [
+            {"label": "4 weeks", "step": "day", "count": 28, "stepmode": "backward"},
+            {"label": "3 months", "step": "month", "count": 3, "stepmode": "backward"},
+            {"label": "all", "step": "all"},
+        ],
+        "bgcolor": "#fff",
+        "activecolor": GRID,
+        "bordercolor": EDGE,
+        "borderwidth": 1,
+        "y": 1.03,
+    }
+    layout["yaxis"]["title"]["text"] = plain_label(target)
+    return {"data": traces, "layout": layout}
+
+
+def with_choice(figure: Json, choices: Mapping[str, tuple[Json, Json]]) -> Json:
+    """The figure of the first metric, with a menu that changes to the others.
+
+    A choice holds what changes by dotted path: of the traces, one value each, and in the layout.
+    """
+    by_trace, in_layout = next(iter(choices.values()))
+    for path, values in by_trace.items():
+        for trace, value in zip(figure["data"], values, strict=True):
+            _put(trace, path, value)
+    for path, value in in_layout.items():
+        _put(figure["layout"], path, value)
+    buttons = [
+        {"label": plain_label(metric), "name": metric, "method": "update", "args": list(choice)}
+        for metric, choice in choices.items()
+    ]
+    menu = {
+        "buttons": buttons,
+        "x": 0,
+        "xanchor": "left",
+        "y": 1,
+        "yanchor": "bottom",
+        "pad": {"b": 10},
+        "bgcolor": "#fff",
+        "bordercolor": EDGE,
+        "font": {"size": 13},
+        "showactive": True,
+    }
+    figure["layout"]["updatemenus"] = [menu] if len(buttons) > 1 else []
+    return figure
+
+
+def _put(place: Json, path: str, value: object) -> None:
+    *parents, last = path.split(".")
+    for parent in parents:
+        place = place[parent]
+    place[last] = value

@@ -1,0 +1,44 @@
+"""The JSON schema of the settings, by which editors complete and check them."""
+
+import json
+from pathlib import Path
+
+from mlops_assets.ml.metrics.metric import METRICS
+from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.project.problem import NOT_SETTINGS
+from mlops_assets.project.project import Project
+
+SCHEMA_FILE = Path(__file__).parents[1] / "project.schema.json"
+
+
+def json_schema() -> str:
+    """The JSON schema of the settings, for editors."""
+    schema = Project.model_json_schema()
+    for name in NOT_SETTINGS:
+        schema["properties"].pop(name)
+    model = schema["$defs"]["ModelSettings"]
+    model["properties"]["family"]["enum"] = list(FAMILIES)
+    model["allOf"] = []
+    for name, family in FAMILIES.items():
+        hyperparameters = family.hyperparameters.model_json_schema(ref_template="#/$defs/{model}")
+        schema["$defs"].update(hyperparameters.pop("$defs", {}))
+        schema["$defs"][family.hyperparameters.__name__] = hyperparameters
+        model["allOf"].append(
+            {
+                "if": {"properties": {"family": {"const": name}}},
+                "then": {
+                    "properties": {
+                        "hyperparameters": {"$ref": f"#/$defs/{family.hyperparameters.__name__}"}
+                    }
+                },
+            }
+        )
+    evaluation = schema["$defs"]["EvaluationSettings"]["properties"]
+    evaluation["primary"]["enum"] = list(METRICS)
+    evaluation["metrics"]["items"] = {
+        "anyOf": [
+            {"enum": list(METRICS)},
+            {"type": "object", "propertyNames": {"enum": list(METRICS)}},
+        ]
+    }
+    return json.dumps(schema, indent=2) + "\n"

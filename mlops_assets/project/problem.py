@@ -1,0 +1,235 @@
+"""All sections of a project, and what follows from several of them."""
+
+import datetime as dt
+import zoneinfo
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from mlops_assets.ml.features.custom_features import Feature
+from mlops_assets.ml.features.feature_plan import FeaturePlan
+from mlops_assets.ml.features.feature_settings import (
+    AggregateSettings,
+    ColumnSettings,
+    FeatureSettings,
+)
+from mlops_assets.ml.metrics.metric import Metric, Task
+from mlops_assets.ml.models.families import Inputs
+from mlops_assets.ml.models.splits import AgeWeights, TrainingWindow
+from mlops_assets.ml.models.training import FitPlan
+from mlops_assets.ml.models.training_settings import ModelSettings, TrainingSettings
+from mlops_assets.ml.monitoring.monitoring_settings import (
+    DriftSettings,
+    PerformanceSettings,
+    QualitySettings,
+    ReactionSettings,
+)
+from mlops_assets.ml.settings import Identifier, Settings, distinct
+from mlops_assets.project.sections import (
+    AcceptanceSettings,
+    ChampionSettings,
+    ClassSettings,
+    Constraint,
+    EvaluationSettings,
+    ScheduleSettings,
+)
+from mlops_assets.project.source_settings import SourceSettings
+
+SEASON = 7  # days, of what seasonal_naive repeats
+NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
+
+
+def check_time_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is no IANA time zone, such as UTC or Europe/Paris") from error
+    return value
+
+
+class Problem(Settings):
+    """The sections, each of them valid by itself; a Project's fit together as well."""
+
+    name: Identifier
+    """The name of the problem."""
+    description: str = ""
+    """What is predicted, for whom."""
+    owner: Annotated[str, Field(pattern=r"^(team:[A-Za-z0-9_]+|[^@\s]+@[^@\s]+)$")]
+    """Who answers for the assets: `team:name` or an e-mail address."""
+    time_zone: Annotated[str, AfterValidator(check_time_zone)] = "UTC"
+    """The zone in which a day begins and ends."""
+    plugins: Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(distinct)] = []
+    """Modules that register families, metrics, features or splits: files beside this one, entry
+    points of the group mlops_assets.plugins, or modules that can be imported."""
+    first_day: dt.date | None = None
+    """The first daily partition. A replayed source may leave it out: then the history begins
+    early enough for six monthly trainings when the storage is first used, and stays there."""
+    task: Task = "regression"
+    """Whether the target is a number or one of some classes."""
+    classes: ClassSettings | None = None
+    """What the classes of a classification are."""
+    source: Annotated[SourceSettings, Field(discriminator="kind")]
+    """Where rows come from."""
+    columns: ColumnSettings
+    aggregate: AggregateSettings | None = None
+    """How many rows of the source become one row per day and key; left out, rows stay as read."""
+    constraints: dict[str, Constraint] = {}
+    """What the values of a column must be; a day that breaks them is not stored."""
+    features: FeatureSettings
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    acceptance: AcceptanceSettings = AcceptanceSettings()
+    champion: ChampionSettings = ChampionSettings()
+    quality: QualitySettings = QualitySettings()
+    performance: PerformanceSettings = PerformanceSettings()
+    reactions: ReactionSettings = ReactionSettings()
+    drift: DriftSettings = DriftSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    models: Annotated[list[ModelSettings], Field(min_length=1)]
+    """The models to train and compare."""
+    folder: Path = Field(default=Path(), exclude=True, repr=False)
+    prefix: str = Field(default="", exclude=True, repr=False)
+
+    @property
+    def primary_metric(self) -> Metric:
+        """The metric that ranks the models."""
+        return self.evaluation.made_metrics[self.evaluation.primary]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes in the order of the numbers that stand for them, none for a regression."""
+        return () if self.classes is None else self.classes.ordered
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on a row counts as positive."""
+        return self.evaluation.threshold
+
+    @property
+    def first_champion(self) -> str:
+        """The model that is champion before anything was decided."""
+        return self.champion.initial or self.evaluation.baseline
+
+    @property
+    def column_names(self) -> list[str]:
+        """Every column that is read from the source, in a fixed order."""
+        return self.columns.names
+
+    @property
+    def number_columns(self) -> list[str]:
+        """The columns of the source that hold numbers: the target unless of classes, inputs."""
+        return [*([] if self.labels else [self.columns.target]), *self.columns.numeric]
+
+    @property
+    def text_columns(self) -> list[str]:
+        """The columns of the source that hold names, never guessed into numbers."""
+        other = {self.columns.date, *self.number_columns}
+        return [name for name in self.column_names if name not in other]
+
+    @property
+    def row_columns(self) -> list[str]:
+        """The columns that say which row a forecast is of: the series, else all inputs; slices."""
+        c = self.columns
+        told_by = c.series or [*c.numeric, *c.categorical]
+        return list(dict.fromkeys([*told_by, *self.evaluation.slices]))
+
+    @property
+    def days_ahead(self) -> int:
+        """How many days after the newest one with a known target the day to forecast lies."""
+        return self.feature_plan.days_ahead
+
+    def day_to_come(self, day: dt.date) -> dt.date:
+        """The day on which the target of a day becomes known, and which is forecast then."""
+        return day + dt.timedelta(days=self.days_ahead)
+
+    @property
+    def newest_day_in_words(self) -> str:
+        """What the newest day with a known target is called in a sentence."""
+        return "yesterday" if self.days_ahead == 1 else f"the day {self.days_ahead} days ago"
+
+    @property
+    def feature_plan(self) -> FeaturePlan:
+        """What the features of a day are made of."""
+        return FeaturePlan(
+            self.columns, self.features, self.labels, self.evaluation.label_delay_days
+        )
+
+    @property
+    def longest_lag(self) -> int:
+        """How many days before a day its features reach back."""
+        return self.feature_plan.longest_lag
+
+    @property
+    def days_read(self) -> list[int]:
+        """How many days before its own the days lie whose rows the features of a day read."""
+        return self.feature_plan.days_read
+
+    @property
+    def custom_features(self) -> list[Feature]:
+        """The registered features that the settings name, with their options."""
+        return self.feature_plan.custom
+
+    @property
+    def training_window(self) -> TrainingWindow:
+        """Which days a model learns from."""
+        return self.training.window(self.evaluation.label_delay_days)
+
+    @property
+    def weights(self) -> AgeWeights | None:
+        """How much each row counts; None where all count alike."""
+        return self.training.weights(self.columns.date)
+
+    @property
+    def inputs(self) -> Inputs:
+        """The columns that models read."""
+        plan = self.feature_plan
+        seasonal = f"{self.columns.target}_lag_{SEASON}"
+        return Inputs(
+            numeric=tuple(plan.numeric),
+            categorical=tuple(plan.categorical),
+            seasonal=seasonal if seasonal in plan.lag_columns else None,
+            non_negative=self.non_negative,
+        )
+
+    @property
+    def fit_plan(self) -> FitPlan:
+        """What every fit is told, whatever its family."""
+        return FitPlan(
+            date=self.columns.date,
+            target=self.columns.target,
+            inputs=self.inputs,
+            metrics=self.evaluation.made_metrics,
+            classes=self.labels,
+            holdout_days=self.training.holdout_days,
+            threads=self.training.threads,
+            weights=self.weights,
+        )
+
+    def constraint(self, column: str) -> Constraint:
+        """What the values of a column must be."""
+        if self.labels and column == self.columns.target:
+            return Constraint(allowed=list(self.labels))
+        return self.constraints.get(column, Constraint())
+
+    @property
+    def non_negative(self) -> bool:
+        """Whether forecasts are clipped at zero."""
+        lower = self.constraints.get(self.columns.target, Constraint()).min
+        return lower is not None and lower >= 0
+
+    def model(self, name: str) -> ModelSettings:
+        """The settings of a model. ValueError that lists the known ones."""
+        for model in self.models:
+            if model.name == name:
+                return model
+        known = ", ".join(model.name for model in self.models)
+        raise ValueError(f"{name!r} is no model; the models are: {known}")
+
+    def absolute(self, path: str) -> str:
+        """A path of the settings, made absolute; a URL as it is."""
+        return path if "://" in path else str(self.folder / path)
+
+    def today(self) -> dt.date:
+        """The current day in the project's time zone."""
+        return dt.datetime.now(zoneinfo.ZoneInfo(self.time_zone)).date()

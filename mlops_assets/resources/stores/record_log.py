@@ -1,0 +1,81 @@
+"""Records that are added and never edited: a JSON file each, in a folder of a storage."""
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mlops_assets.resources.storage import Storage, StorageError
+
+ENDING = ".json"
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class RecordLog(Generic[R]):
+    """Records of a kind by file name; `what` and `remedy` are said of a damaged one."""
+
+    def __init__(
+        self, storage: Storage, folder: str, kind: type[R], *, what: str, remedy: str
+    ) -> None:
+        self.storage, self.folder, self.kind = storage, folder, kind
+        self.what, self.remedy = what, remedy
+
+    def path(self, name: str) -> str:
+        return f"{self.folder}/{name}"
+
+    def names(self) -> list[str]:
+        """The names of the records, sorted."""
+        return [name for name in self.storage.names(self.folder) if name.endswith(ENDING)]
+
+    def add(self, name: str, record: R) -> None:
+        """Add a record. FileExistsError where another one has its name."""
+        self.storage.create(self.path(name), _json(record))
+
+    def replace(self, name: str, record: R) -> None:
+        """Write what is no record of the past, but a state that changes."""
+        self.storage.write(self.path(name), _json(record))
+
+    def read(self, name: str) -> R:
+        """A record as it is now. FileNotFoundError, or StorageError where it is damaged."""
+        path = self.path(name)
+        try:
+            return self.kind.model_validate_json(self.storage.read(path))
+        except ValidationError as error:
+            raise StorageError(
+                f"{self.storage.url(path)} is no {self.what} ({error.error_count()} mistakes); "
+                f"{self.remedy}"
+            ) from error
+
+    def all(self, damaged: list[str] | None = None) -> dict[str, R]:
+        """Every record by name, in the order of the names.
+
+        The first damaged one raises, unless `damaged` is given: then it is told where each is.
+        """
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = self.read(name)
+            except (StorageError, FileNotFoundError):
+                if damaged is None:
+                    raise
+                damaged.append(self.storage.url(self.path(name)))
+        return found
+
+
+class KeepingRecordLog(RecordLog[R]):
+    """Keeps the records that it has read, which are never edited."""
+
+    def __init__(
+        self, storage: Storage, folder: str, kind: type[R], *, what: str, remedy: str
+    ) -> None:
+        super().__init__(storage, folder, kind, what=what, remedy=remedy)
+        self._known: dict[str, R] = {}
+
+    def read(self, name: str) -> R:
+        if name not in self._known:
+            self._known[name] = super().read(name)
+        return self._known[name]
+
+
+def _json(record: BaseModel) -> bytes:
+    return record.model_dump_json(indent=2).encode()

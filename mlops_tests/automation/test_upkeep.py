@@ -1,0 +1,282 @@
+"""Whatever happens in whatever order, the sensor leads back to a state in which all is right.
+
+The version that forecast the day to come is the one that will be scored on it, which is the one
+that `load_champion` answers with. A stored score is by the version that was in service on its day
+when it was scored, by all trainings since: retiring a version, or restoring one, leaves past days
+as they were scored, unless something else has them scored again.
+"""
+
+import datetime as dt
+import random
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from mlops_assets import load_champion
+from mlops_assets.automation import upkeep as sensor
+from mlops_assets.automation.requests import NOTHING_NEW
+from mlops_assets.automation.upkeep import Cursor, Upkeep
+from mlops_assets.graph.partitions import PARTITION, RANGE_END, RANGE_START, make_partitions
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_assets.resources.switches import EVALUATION_SCHEDULE
+from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings
+from mlops_tests.automation.test_late_data import EVALUATED, made
+
+MODELS = ["seasonal_naive", "linear"]
+MARCH = "2026-03-01"
+FIRST = dt.date(2026, 3, 1)
+MOST_RUNS = 30  # of one settling
+SHORT, LONG = 7, 40  # events
+
+
+class Life:
+    """A small project that lives through events, and the sensor that looks after it."""
+
+    def __init__(self, lab: Lab, seed: int, patch: pytest.MonkeyPatch) -> None:
+        self.lab, self.random = lab, random.Random(seed)
+        self.rows = make_rows()
+        self.day = dt.date(2026, 3, 6)
+        self.hour = 7
+        self.cursor: str | None = None
+        self.seen: set[str] = set()
+        self.runs = 0
+        self.withheld: set[dt.date] = set()
+        self.paused: set[str] = set()
+        self.retired_when_scored: dict[tuple[str, str], set[str]] = {}
+        patch.setattr(sensor, "paused_schedules", lambda *_: self.paused)
+        settings = make_settings()
+        settings["schedule"]["catch_up_days"] = 4
+        settings["champion"] |= {"initial": "linear"}
+        lab.write(settings=settings)
+        through = keys(FIRST_DAY, self.day)
+        for key in ("observations", "features"):
+            made(lab, key, through)
+        for name in MODELS:
+            made(lab, f"models/{name}", ["2026-02-01", MARCH])
+        self.run(EVALUATED, str(FIRST), str(self.day))
+
+    def run(self, selected: str, first: str, last: str, **config: object) -> bool:
+        """A run as the sensor, the schedule or a person asks for it."""
+        result = self.lab.run(selected, first, last, {"ops": config} if config else None)
+        self.runs += 1
+        for name in MODELS:
+            for day in keys(first, last) if f"validation/{name}" in selected.split() else []:
+                retired = ModelStore(self.lab.storage).decisions.retired(name)
+                if stored := self.scored_by(name, day):
+                    card = serving_by_hand(self.cards(name), retired, day)
+                    assert stored == card.version, (name, day)
+                    self.retired_when_scored[name, day] = retired
+        return result.success
+
+    def cards(self, name: str) -> list[ModelCard]:
+        return ModelStore(self.lab.storage).cards(name)
+
+    def scored_by(self, name: str, day: str) -> str:
+        rows = DatasetStore(self.lab.storage).read(f"validation/{name}", [day], {})
+        return "" if rows.empty else str(rows["version"].iloc[0])
+
+    # what happens
+
+    def a_day_is_evaluated_by_its_schedule(self) -> None:
+        self.day += dt.timedelta(days=1)
+        if EVALUATION_SCHEDULE not in self.paused:
+            day = str(self.day)
+            self.run(f"observations features {EVALUATED}", day, day)
+
+    def a_day_is_missed(self) -> None:
+        self.day += dt.timedelta(days=1)
+
+    def a_day_fails(self) -> None:
+        self.day += dt.timedelta(days=1)
+        self.withheld.add(self.day)
+        self.write()
+
+    def what_failed_is_mended(self) -> None:
+        self.withheld.clear()
+        self.write()
+
+    def a_model_is_trained(self) -> None:
+        self.run(f"models/{self.random.choice(MODELS)}", MARCH, MARCH)
+
+    def a_model_is_trained_through_yesterday(self) -> None:
+        name = self.random.choice(MODELS)
+        config = {"config": {"through": str(self.day)}}
+        self.run(f"models/{name}", MARCH, MARCH, **{f"models__{name}": config})
+
+    def a_version_is_retired_by_a_job_that_is_killed_then(self) -> None:
+        store, name = ModelStore(self.lab.storage), self.random.choice(MODELS)
+        fit = store.fit_to_serve(name)
+        card = self.random.choice(fit)
+        if len([other for other in fit if other.serves_from <= FIRST]) > 1 or (
+            card.serves_from > FIRST
+        ):
+            store.decisions.record(Action.RETIRE, name, version=card.version)
+
+    def a_version_is_restored(self) -> None:
+        store, name = ModelStore(self.lab.storage), self.random.choice(MODELS)
+        for version in sorted(store.decisions.retired(name))[:1]:
+            store.decisions.record(Action.RESTORE, name, version=version)
+
+    def a_model_is_pinned(self) -> None:
+        """Also on a day before the newest one."""
+        days = sorted(self.lab.done("champion"))[-2:]
+        pin = {"pin": self.random.choice(MODELS), "reason": "to try it"}
+        day = self.random.choice(days)
+        self.run("champion", day, day, champion={"config": pin})
+
+    def the_pin_is_taken_back(self) -> None:
+        day = max(self.lab.done("champion"))
+        if ModelStore(self.lab.storage).decisions.pin_on(dt.date.fromisoformat(day)):
+            self.run("champion", day, day, champion={"config": {"unpin": True}})
+
+    def a_day_is_corrected(self) -> None:
+        day = str(self.day - dt.timedelta(days=self.random.randrange(12)))
+        self.rows.loc[self.rows["date"].eq(day).idxmax(), "units"] += 3
+        self.write()
+        if day in self.lab.done("observations"):
+            self.run("observations", day, day)
+
+    def the_evaluation_is_paused_or_goes_on(self) -> None:
+        self.paused = set() if self.paused else {EVALUATION_SCHEDULE}
+
+    def write(self) -> None:
+        dates = self.rows["date"].dt.date
+        self.lab.write(self.rows[~dates.isin(self.withheld)])
+
+    # what follows
+
+    def settle(self) -> None:
+        """Tick until the sensor is quiet, and once more when what failed may be tried again."""
+        self.hour = 7
+        self.tick_until_quiet()
+        self.hour = 13
+        self.tick_until_quiet()
+
+    def tick_until_quiet(self) -> None:
+        before = self.runs
+        for _ in range(MOST_RUNS):
+            requests, said = self.tick()
+            new = [request for request in requests if request.run_key not in self.seen]
+            for request in new:
+                self.seen.add(str(request.run_key))
+                selected = " ".join(key.to_user_string() for key in request.asset_selection or ())
+                assert selected, request
+                first = request.tags.get(PARTITION) or request.tags[RANGE_START]
+                self.run(selected, first, request.tags.get(RANGE_END, first))
+            assert self.runs - before <= MOST_RUNS
+            if said == NOTHING_NEW:
+                return
+        pytest.fail("the sensor never is quiet")
+
+    def tick(self) -> tuple[list[dg.RunRequest], str]:
+        project = self.lab.project
+        tomorrow = self.day + dt.timedelta(days=1)
+        now = dt.datetime.combine(tomorrow, dt.time(self.hour), dt.UTC)
+        partitions = make_partitions(project, self.lab.storage)
+        models = ModelStore(self.lab.storage)
+        result = Upkeep(self.lab.instance, project, partitions, models, now).tick(
+            Cursor.read(self.cursor)
+        )
+        self.cursor = result.cursor
+        said = result.skip_reason.skip_message if result.skip_reason else ""
+        return list(result.run_requests or ()), said or ""
+
+    def check(self) -> None:
+        """What has to hold whenever the sensor is quiet."""
+        issued = max(self.lab.done("forecast"))
+        if not self.withheld and not self.paused:
+            assert issued == str(self.day), "the newest day is evaluated"
+        rows = DatasetStore(self.lab.storage).read("forecast", [issued])
+        [model], [version] = set(rows["model"]), set(rows["version"])
+        store = ModelStore(self.lab.storage)
+        to_come = self.lab.project.day_to_come(dt.date.fromisoformat(issued))
+        retired = store.decisions.retired(model)
+        assert version == serving_by_hand(self.cards(model), retired, str(to_come)).version
+        assert load_champion(self.lab.storage.root)[1].version == version
+        pin = store.decisions.pin_on(to_come)
+        assert pin is None or pin.model == model
+        for (name, day), then in self.retired_when_scored.items():
+            cards, now = self.cards(name), store.decisions.retired(name)
+            allowed = {serving_by_hand(cards, left_out, day).version for left_out in (then, now)}
+            assert self.scored_by(name, day) in allowed, (name, day)
+
+
+def serving_by_hand(cards: list[ModelCard], retired: set[str], day: str) -> ModelCard:
+    """The version in service on a day, by the rule as it is told: no code is shared."""
+    fit = [
+        card
+        for card in cards
+        if card.version not in retired
+        and all(check.passed for check in card.checks.values())
+        and str(card.trained_through) < day
+    ]
+    return max(fit, key=lambda card: (card.trained_through, card.created))
+
+
+EVENTS = [
+    Life.a_day_is_evaluated_by_its_schedule,
+    Life.a_day_is_missed,
+    Life.a_day_fails,
+    Life.what_failed_is_mended,
+    Life.a_model_is_trained,
+    Life.a_model_is_trained_through_yesterday,
+    Life.a_version_is_retired_by_a_job_that_is_killed_then,
+    Life.a_version_is_restored,
+    Life.a_model_is_pinned,
+    Life.the_pin_is_taken_back,
+    Life.a_day_is_corrected,
+    Life.the_evaluation_is_paused_or_goes_on,
+]
+
+
+@pytest.fixture
+def life(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Life]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield Life(lab, request.param, patch)
+
+
+def live(life: Life, events: int) -> None:
+    story = []
+    for _ in range(events):
+        for event in life.random.sample(EVENTS, life.random.choice([1, 1, 2])):
+            event(life)
+            story.append(event.__name__)
+        life.settle()
+        try:
+            life.check()
+        except AssertionError as error:
+            raise AssertionError(f"{error} after {', '.join(story)}") from error
+
+
+@pytest.mark.parametrize("life", [0], indirect=True)
+def test_it_settles_with_everything_right(life: Life) -> None:
+    life.settle()
+    life.check()
+    live(life, SHORT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("life", range(1, 9), indirect=True)
+def test_it_settles_after_long_lives(life: Life) -> None:
+    live(life, LONG)
+
+
+@pytest.mark.parametrize("life", [0], indirect=True)
+def test_a_training_through_yesterday_issues_the_day_to_come_again_and_scores_no_day(
+    life: Life,
+) -> None:
+    life.settle()
+    before = life.runs
+    [old] = set(life.lab.datasets.read("forecast", [str(life.day)])["version"])
+    config = {"config": {"through": str(life.day)}}
+    life.run("models/linear", MARCH, MARCH, models__linear=config)
+    life.settle()
+    [new] = set(DatasetStore(life.lab.storage).read("forecast", [str(life.day)])["version"])
+    [*_, card] = life.cards("linear")
+    if card.accepted:
+        assert new == card.version != old
+        assert life.runs - before == 2, "the training, and the forecast of the day to come"
+    life.check()

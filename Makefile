@@ -7,7 +7,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history new-project clean-history test test-dates check fix schema benchmarks install
+.PHONY: run history new-project clean-history test test-quick test-dates check fix schema benchmarks install
 .DEFAULT_GOAL := run
 
 run: install
@@ -24,8 +24,14 @@ new-project: install
 clean-history:
 	rm -rf $(CURDIR)/.dagster $(CURDIR)/storage
 
+# One process more than there are processors: now and then, a test waits for a server.
 test: install check
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
+
+# For the inner loop: nothing that serves, browses, runs assets or builds a whole history.
+test-quick: install
+	@$(BIN)/python -m pytest -m 'not (browser or history or lab or postgresql or served or slow)' \
+	    --numprocesses auto --dist loadfile
 
 test-dates: install
 	@$(BIN)/python -m pytest -m slow --numprocesses auto --durations 0 --verbose

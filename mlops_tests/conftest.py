@@ -10,47 +10,50 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlops_tests import clock
+from mlops_tests.shared import make_root, remove_root, shared_folder
 
 if TYPE_CHECKING:
     from mlops_tests.assets.lab import Lab
 
 clock.fix_today()
+make_root()
+# As many tests at once as there are processors: threads that wait for one another cost them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Loading the definitions touches the storage: never the developer's own.
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")
 os.environ.pop("MLOPS_PROJECT", None)
 
 
-@pytest.fixture(scope="session")
-def small_history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small project whose history is built; to be copied, not to be changed."""
-    from mlops_tests.small import build_small_history
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Marks the tests of modules that know the lab: they run assets in it."""
+    for item in items:
+        if "Lab" in vars(item.module):
+            item.add_marker(pytest.mark.lab)
 
-    folder = tmp_path_factory.mktemp("small")
-    build_small_history(folder)
-    return folder
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the workers have ended
+        remove_root()
 
 
 @pytest.fixture(scope="module")
-def small_project(small_history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of it for the tests of one module."""
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project whose history is built, for the tests of one module."""
+    from mlops_tests.small import build_small_history
+
     folder = tmp_path_factory.mktemp("copy")
-    shutil.copytree(small_history, folder, dirs_exist_ok=True)
+    built = shared_folder("small", build_small_history)
+    shutil.copytree(built, folder, dirs_exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="session")
-def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_folder() -> Path:
     """A folder whose observations, features, training sets and models are there, to be copied."""
-    from mlops_tests.assets.lab import FIRST_DAY, Lab, make_rows, make_settings
+    from mlops_tests.assets.lab import train
 
-    lab = Lab(tmp_path_factory.mktemp("lab"))
-    lab.write(make_rows(), make_settings())
-    with lab.instance:
-        assert lab.run("observations features", str(FIRST_DAY), "2026-03-31").success
-        trained = "training_set models/seasonal_naive models/linear"
-        assert lab.run(trained, "2026-02-01", "2026-03-01").success
-    return lab.folder
+    return shared_folder("trained", train)
 
 
 @pytest.fixture

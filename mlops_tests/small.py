@@ -3,15 +3,19 @@
 import datetime as dt
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
+import pytest
 import yaml
 
+from mlops_assets.cli import history
 from mlops_assets.cli.instance import SHIPPED
-from mlops_assets.graph.partitions import add_months
+from mlops_assets.definitions import make_definitions
+from mlops_assets.graph.partitions import add_months, make_partitions
+from mlops_assets.project import load_project
+from mlops_assets.resources.storage import LocalStorage
 from mlops_tests import clock
 
 REPOSITORY = Path(__file__).parents[1]
@@ -63,12 +67,16 @@ def prepare_instance(folder: Path) -> None:
 def build_small_history(folder: Path) -> None:
     """A small project, its storage and its instance, with the history built as `make` does."""
     write_small_project(folder / "problem")
-    built = subprocess.run(
-        [sys.executable, "-m", "mlops_assets", "history"],
-        env=small_environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
+    build_history(folder)
+
+
+def build_history(folder: Path) -> None:
+    """What `make` builds of the project in `problem/` of a folder, in this process."""
+    prepare_instance(folder)
+    project = load_project(folder / "problem" / "project.yaml")
+    storage = LocalStorage(str(folder / "storage"))
+    definitions, partitions = make_definitions(project, storage), make_partitions(project, storage)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        with dg.DagsterInstance.get() as instance:
+            assert history.build_history(project, definitions, partitions, instance) == []

@@ -59,6 +59,7 @@ NEW_WORDS = {
 }
 # the settings and the plugin of the history say the old ones
 pytestmark = [
+    pytest.mark.history,
     pytest.mark.filterwarnings("ignore::mlops_assets.project.old_words.OldWordWarning"),
     pytest.mark.filterwarnings("ignore:OwnSource is called CustomSource now:FutureWarning"),
 ]

@@ -17,6 +17,7 @@ from mlops_assets.project import load_project
 from mlops_tests.small import write_small_project
 
 PACKAGE = Path(mlops_assets.__file__).parent
+TESTS = Path(__file__).parent
 ASSETS = sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key.path)
 
 
@@ -41,6 +42,19 @@ def test_private_modules_of_dagster_are_imported_in_one_place() -> None:
 def test_definitions_are_built_in_one_place() -> None:
     found = {file.name for file in sources() if "dg.Definitions(" in file.read_text()}
     assert found == {"definitions.py"}
+
+
+def test_a_test_lies_where_its_module_lies() -> None:
+    lies: dict[str, set[Path]] = {}
+    for file in sources():
+        lies.setdefault(file.stem, set()).add(file.parent.relative_to(PACKAGE))
+    elsewhere = {Path(name) for name in ("benchmarks", "docs", "served")}
+    for file in sorted(TESTS.rglob("test_*.py")):
+        name, folder = file.stem.removeprefix("test_"), file.parent.relative_to(TESTS)
+        if folder in elsewhere or folder.name == name:
+            continue
+        assert (PACKAGE / folder).is_dir(), file
+        assert folder in lies.get(name, {folder}), file
 
 
 def loaded_modules(environment: dict[str, str]) -> list[str]:

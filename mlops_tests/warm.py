@@ -1,4 +1,4 @@
-"""Command lines of `dagster` and `dg` that start at once: each is a fork of one warm process.
+"""Command lines of `dagster`, `dg` and `python` that start at once: forks of one warm process.
 
 A process of either spends most of its time on importing what it hardly uses. Here one process has
 imported everything but the project's definitions, and every command is a fork of it with the
@@ -8,6 +8,7 @@ arguments, environment, folder and streams of whoever asked: `python -m mlops_te
 import contextlib
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
+SCRIPTS = ("dagster", "dg", "mlops-assets")
 START_SECONDS = 120
 STREAMS = 3
 LONGEST_REQUEST = 1_000_000
@@ -38,7 +40,7 @@ sys.exit(int(code or 1))
 
 @contextlib.contextmanager
 def warm_commands(folder: Path) -> Iterator[str]:
-    """Lines for the head of a bash script, after which its `dagster` and `dg` start at once."""
+    """Lines for the head of a bash script, after which these commands start at once."""
     path, client = folder / "warm", folder / "client.py"
     client.write_text(CLIENT)
     process = subprocess.Popen([sys.executable, "-m", "mlops_tests.warm", str(path)])
@@ -50,7 +52,7 @@ def warm_commands(folder: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield "\n".join(
             f'{name}() {{ {sys.executable} -S -E {client} {path} {name} "$@"; }}'
-            for name in ("dagster", "dg")
+            for name in (*SCRIPTS, "python")
         )
     finally:
         process.kill()
@@ -61,9 +63,10 @@ def serve(path: str) -> None:
     """Run every command that is asked for on a socket, until this process is killed."""
     commands = {
         name: entry.load()
-        for name in ("dagster", "dg")
+        for name in SCRIPTS
         for entry in entry_points(group="console_scripts", name=name)
     }
+    commands["python"] = run_python
     _import_what_commands_use()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     with socket.socket(socket.AF_UNIX) as listening:
@@ -92,8 +95,7 @@ def _run(connection: socket.socket, commands: dict[str, object]) -> None:
     sys.argv = request["argv"]
     code = 1
     try:
-        commands[sys.argv[0]]()  # type: ignore[operator]
-        code = 0
+        sys.exit(commands[sys.argv[0]]())  # type: ignore[operator]
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -103,6 +105,18 @@ def _run(connection: socket.socket, commands: dict[str, object]) -> None:
         sys.stderr.flush()
         connection.sendall(str(code).encode())
         os._exit(code)
+
+
+def run_python() -> None:
+    """What `python -c` and `python -m` do with the rest of the command line."""
+    _, option, what, *arguments = sys.argv
+    sys.path.insert(0, os.getcwd())
+    sys.argv = [option, *arguments]
+    if option == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        assert option == "-c", option
+        exec(what, {"__name__": "__main__"})
 
 
 def _import_what_commands_use() -> None:

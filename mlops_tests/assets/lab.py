@@ -4,7 +4,9 @@ Lags reach back seven days, so training sets begin in January and the first mont
 February. Nothing here depends on the day on which the tests run.
 """
 
+import copy
 import datetime as dt
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,7 @@ def make_rows() -> pd.DataFrame:
 
 def make_settings() -> dict[str, Any]:
     """The shipped settings, made small."""
-    settings: dict[str, Any] = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
-    return settings | {
+    return copy.deepcopy(_shipped_settings()) | {
         "source": {"kind": "file", "path": "rows.parquet"},
         "first_day": FIRST_DAY,
         "features": {"lags": [1, 7], "rolling_means": [7], "calendar": ["day_of_week"]},
@@ -63,6 +64,12 @@ def make_settings() -> dict[str, Any]:
     }
 
 
+@cache
+def _shipped_settings() -> dict[str, Any]:
+    settings: dict[str, Any] = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
+    return settings
+
+
 class Lab:
     """A project in a folder, with its stores and an instance in memory."""
 
@@ -71,6 +78,7 @@ class Lab:
         self.instance = dg.DagsterInstance.ephemeral()
         self.storage = LocalStorage(str(folder / "storage"))
         self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
+        self._loaded: tuple[str, Project] | None = None
 
     def write(self, rows: pd.DataFrame | None = None, settings: Any = None) -> None:
         """Replace the source, the settings or both."""
@@ -82,7 +90,11 @@ class Lab:
     @property
     def project(self) -> Project:
         """The settings as they are now."""
-        return load_project(self.folder / "project.yaml")
+        file = self.folder / "project.yaml"
+        text = file.read_text(encoding="utf-8")
+        if self._loaded is None or self._loaded[0] != text:
+            self._loaded = text, load_project(file)
+        return self._loaded[1]
 
     def run(
         self,
@@ -121,6 +133,16 @@ class Lab:
     def file(self, dataset: str, key: str) -> Path:
         """The file of a stored partition."""
         return Path(self.datasets.url(dataset, key))
+
+
+def train(folder: Path) -> None:
+    """Observations, features, training sets and models of the lab in a folder."""
+    lab = Lab(folder)
+    lab.write(make_rows(), make_settings())
+    with lab.instance:
+        assert lab.run("observations features", str(FIRST_DAY), "2026-03-31").success
+        trained = "training_set models/seasonal_naive models/linear"
+        assert lab.run(trained, "2026-02-01", "2026-03-01").success
 
 
 def reason(result: dg.ExecuteInProcessResult) -> str:

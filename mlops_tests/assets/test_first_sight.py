@@ -13,7 +13,8 @@ from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_tests.assets.lab import Lab, make_rows
 
 DAY = "2026-03-31"
-CHAIN = "observations features validation/seasonal_naive validation/linear"
+EVALUATION = "validation/seasonal_naive validation/linear"
+CHAIN = f"observations features {EVALUATION}"
 
 
 def late_rows() -> pd.DataFrame:
@@ -67,7 +68,7 @@ def test_another_version_is_told_apart_from_other_rows(lab: Lab) -> None:
 
 
 def test_an_incomplete_day_is_no_fault_of_the_model(lab: Lab) -> None:
-    assert lab.run(CHAIN, "2026-02-01", "2026-03-30").success
+    assert lab.run(EVALUATION, "2026-02-01", "2026-03-30").success
     rows = late_rows()
     rows.loc[rows["date"] == DAY, "units"] = 0.1
     lab.write(rows)

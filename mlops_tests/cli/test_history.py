@@ -20,6 +20,7 @@ from mlops_tests.assets.lab import make_settings
 from mlops_tests.commands import command
 from mlops_tests.servers import free_ports
 
+pytestmark = pytest.mark.history
 # one month to learn from, and this month's days in service: the least that has every layer
 FIRST_DAY = add_months(dt.datetime.now(dt.UTC).date(), -1) - dt.timedelta(days=7)
 YESTERDAY = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)

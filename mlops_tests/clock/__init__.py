@@ -11,6 +11,8 @@ import importlib
 import os
 from pathlib import Path
 
+from mlops_tests import shared
+
 # A plain Wednesday in the middle of a month. Another day: MLOPS_TESTS_TODAY=2028-02-29 pytest ...
 TODAY = "2026-11-18"
 CHOSEN = "MLOPS_TESTS_TODAY"
@@ -47,7 +49,8 @@ def environment(*folders: Path | str) -> dict[str, str]:
 
 def on(day: str, time_zone: str) -> dict[str, str]:
     """The environment in which tests run on another day, and both they and projects elsewhere."""
-    here = {name: value for name, value in os.environ.items() if name != SHIFT}
+    left_out = (SHIFT, shared.ROOT)  # what is shared was made on this day
+    here = {name: value for name, value in os.environ.items() if name not in left_out}
     return here | {CHOSEN: day, TIME_ZONE: time_zone, "TZ": time_zone}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pytest
+import time_machine
 import yaml
 
 from mlops_assets.cli import history
@@ -24,6 +25,7 @@ from mlops_assets.project.workspace import load_named, project_names
 from mlops_assets.resources.storage import LocalStorage
 from mlops_tests.small import REPOSITORY
 
+pytestmark = pytest.mark.history
 EXAMPLES = REPOSITORY / "examples"
 NAMES = ("delays", "airports", "punctuality")
 ONE_DAY = dt.timedelta(days=1)
@@ -80,14 +82,19 @@ class Built:
 def built(
     request: pytest.FixtureRequest, fetched: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Built]:
-    """An example whose history begins so late that models serve last month and this one."""
-    name = request.param
-    folder = tmp_path_factory.mktemp(name)
+    """An example on the first of this month, beginning so late that models serve last month."""
+    first = dt.datetime.now(dt.UTC).replace(day=1, hour=12)
+    with time_machine.travel(first):
+        yield from build(request.param, fetched, tmp_path_factory.mktemp(request.param))
+
+
+def build(name: str, fetched: Path, folder: Path) -> Iterator[Built]:
+    """The example of a name with its history."""
     for file in (EXAMPLES / name).glob("*.*"):
         if file.suffix in (".yaml", ".py"):
             shutil.copy(file, folder)
     settings: dict[str, Any] = yaml.safe_load((folder / "project.yaml").read_text())
-    settings["training"]["window_months"] = 1 if name == "delays" else 2
+    settings["training"]["window_months"] = 2 if name == "punctuality" else 1
     original = load_project(folder / "project.yaml")
     last_month = add_months(original.today(), -1)
     begins = add_months(last_month, -settings["training"]["window_months"])

@@ -14,6 +14,7 @@ from mlops_tests import clock
 from mlops_tests.small import REPOSITORY, small_environment
 from mlops_tests.warm import warm_commands
 
+pytestmark = pytest.mark.history
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 
 

@@ -17,6 +17,7 @@ from mlops_assets.project import load_project
 from mlops_tests import clock
 from mlops_tests.small import REPOSITORY
 
+pytestmark = pytest.mark.history
 PAGE = (REPOSITORY / "docs" / "your-data.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 [SNIPPET] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

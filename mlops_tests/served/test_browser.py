@@ -26,6 +26,8 @@ from mlops_tests.browsing import (
 )
 from mlops_tests.small import MODELS, small_environment
 
+pytestmark = [pytest.mark.browser, pytest.mark.served]
+
 NEW_ALPHA = 3.5
 GROUPS = ("datasets", "models", "validation", "serving", "monitoring")
 

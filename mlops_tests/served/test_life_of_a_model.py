@@ -5,8 +5,6 @@ it must beat the baseline, which repeats last week.
 """
 
 import datetime as dt
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,10 +27,12 @@ from mlops_tests.browsing import (
     wait_for,
     yesterday,
 )
-from mlops_tests.small import PROJECT_FILE, prepare_instance, small_environment
+from mlops_tests.small import PROJECT_FILE, build_history, small_environment
+
+pytestmark = [pytest.mark.browser, pytest.mark.served]
 
 NAME = "challenger"
-WEEKS = 22
+WEEKS = 14
 
 
 def write_project(folder: Path) -> None:
@@ -72,14 +72,7 @@ def write_project(folder: Path) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("life")
     write_project(folder / "problem")
-    prepare_instance(folder)
-    subprocess.run(
-        [sys.executable, "-m", "mlops_assets", "history"],
-        env=small_environment(folder),
-        check=True,
-        capture_output=True,
-        timeout=RUN_SECONDS,
-    )
+    build_history(folder)
     return folder
 
 

@@ -30,7 +30,9 @@ from mlops_tests.assets.lab import make_settings
 from mlops_tests.cli.test_history import FIRST_DAY, YESTERDAY, make_rows
 from mlops_tests.servers import HOST, ask, free_ports, wait_for
 from mlops_tests.small import REPOSITORY, prepare_instance
+from mlops_tests.warm import warm_commands
 
+pytestmark = pytest.mark.served
 NAMES = ("bakery", "fish")
 DOCUMENT = REPOSITORY / "docs" / "several-projects.md"
 
@@ -110,11 +112,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copy(REPOSITORY / "pyproject.toml", folder)
     commands = [block for block in blocks("sh") if not block.startswith("make ")]
     assert len(commands) == 4
-    with pytest.MonkeyPatch.context() as patch:
+    with (
+        warm_commands(tmp_path_factory.mktemp("warm")) as warm,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("MLOPS_ROOT", str(folder / "storage"))
         patch.setenv("PYTHONPATH", clock.environment(REPOSITORY)["PYTHONPATH"])
         done = subprocess.run(
-            ["bash", "-c", "set -euxo pipefail\n" + "\n".join(commands)],
+            ["bash", "-c", "\n".join([warm, "set -euxo pipefail", *commands])],
             cwd=folder,
             capture_output=True,
             text=True,

@@ -29,6 +29,7 @@ from mlops_tests import clock
 from mlops_tests.automation.asking import stale_days
 from mlops_tests.small import PROJECT_FILE
 
+pytestmark = pytest.mark.history
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -36,7 +36,9 @@ def one_of(
     """
     if len(forms) == 1:  # no union to pydantic: a form whose only field is that one form
         inner = forms[first].made()
-        only = Form(dg.Config, fields={first: (inner, inner(**filled))}).made()
+        # Dagster takes no form within the default of a form
+        plain = {name: value for name, value in filled.items() if not isinstance(value, Mapping)}
+        only = Form(dg.Config, fields={first: (inner, inner(**plain))}).made()
         return only, pydantic.Field(default=only(), description=description)
     literal: Any = Literal
     told = {name: form.made(**{TOLD_BY: (literal[name], name)}) for name, form in forms.items()}

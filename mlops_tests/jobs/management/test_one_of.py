@@ -22,6 +22,12 @@ class Long(dg.Config):
     dashed: bool = False
 
 
+class Drawn(dg.Config):
+    """A form within a form."""
+
+    inner: Round | None = None
+
+
 FORMS = {"round": Form(Round), "long": Form(Long)}
 SINGLE = {"round": Form(Round)}
 
@@ -76,3 +82,12 @@ def test_a_single_form_is_written_like_one_of_several(config: dict[str, Any]) ->
 def test_what_is_no_form_never_starts(forms: dict[str, Form], shape: dict[str, Any]) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError):
         asked(forms, {"shape": shape})
+
+
+def test_a_single_form_may_hold_another_that_would_be_filled_in() -> None:
+    forms = {"drawn": Form(Drawn)}
+    config_type = pydantic.create_model(
+        "Asked", __base__=dg.Config, shape=one_of(forms, "drawn", "What is drawn.", inner={})
+    )
+    schema = config_type.to_config_schema().as_field()  # type: ignore[attr-defined]
+    assert list(schema.config_type.fields["shape"].config_type.fields) == ["drawn"]

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-SCRIPTS = ("dagster", "dg", "mlops-assets")
+SCRIPTS = ("dagster", "dg")
 START_SECONDS = 120
 STREAMS = 3
 LONGEST_REQUEST = 1_000_000

@@ -17,6 +17,8 @@ from mlops_assets.project.problem import NOT_SETTINGS
 from mlops_assets.project.project import Project
 from mlops_assets.project.source_settings import SOURCE_SETTINGS
 
+LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
+
 
 class ProjectError(ValueError):
     """The settings are wrong; the message names the place, the value and what is allowed."""
@@ -39,8 +41,9 @@ def load_project(path: str | Path | None = None) -> Project:
     except UnicodeDecodeError as error:
         raise ProjectError(f"{file} is no text in UTF-8: {error}; save it as UTF-8") from error
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        loader = LOADER(text)
+        node = loader.get_single_node()
+        values = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-31
         raise ProjectError(f"{file} is no valid YAML: {error}") from error
     if repeated := list(_repeated_keys(node)):

@@ -175,7 +175,7 @@ def test_a_young_model_is_not_judged() -> None:
 @settings(max_examples=25, deadline=None)
 @given(
     first=st.integers(0, DAYS - 1),
-    count=st.integers(1, 8),
+    count=st.integers(1, 20),
     gaps=st.sets(st.integers(0, DAYS - 1), max_size=20),
 )
 def test_a_range_is_judged_as_its_days_one_by_one(first: int, count: int, gaps: set[int]) -> None:

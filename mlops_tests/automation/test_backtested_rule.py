@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.automation.retraining import THROUGH_TAG, degraded_models, trainings
+from mlops_assets.graph.partitions import days_between
 from mlops_assets.ml.backtest.policies import PERFORMANCE, REFUSED, Training, _Walk
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import Project
@@ -77,10 +78,11 @@ class Live:
         made, self.made = self.made, [t for t in self.made if t.day < today]
         self.today = today
         stores: Any = (self.project, self.datasets, self)
-        found = degraded_models(*stores, today)
+        looked_at = days_between(today - dt.timedelta(days=self.project.reactions.days), today)
+        found = degraded_models(*stores, looked_at)
         now = dt.datetime.combine(today, dt.time(9), tzinfo=dt.UTC)
         instance: Any = self
-        asked = trainings(instance, *stores, found, now)
+        asked = trainings(instance, *stores, found, looked_at[-1], now)
         self.made = made
         return bool(asked)
 

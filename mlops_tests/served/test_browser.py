@@ -97,6 +97,7 @@ def test_a_launched_training_carries_its_hyperparameters(retrained: ModelCard) -
 
 def test_the_lineage_shows_every_asset(served: Served, browser: Browser) -> None:
     groups = ",".join(f"global@global:{group}" for group in GROUPS)
+    browser.driver.set_window_size(1600, 2000)  # only what lies within the window is drawn
     browser.open(f"{served.url}/asset-groups?expanded={groups}")
     assets = ["observations", "features", "training_set", "leaderboard", "champion", "forecast"]
     assets += MODELS

@@ -62,8 +62,7 @@ def days_in_service(versions: Sequence[V], version: V) -> tuple[dt.date, dt.date
     The second is None where it goes on serving; where it is no later than the first, no day is
     left to it.
     """
-    names = [one.version for one in versions]
-    later = versions[names.index(version.version) + 1 :]
+    later = versions[versions.index(version) + 1 :]
     return version.serves_from, min((other.serves_from for other in later), default=None)
 
 

@@ -60,12 +60,12 @@ class Cursor:
     def read(cls, text: str | None) -> Self:
         """As it was written; else empty, and the whole log is looked at once."""
         try:
-            left = json.loads(text or "{}")
-            return cls(
-                Mark(**left.get("settled", {})), left.get("looked", ""), left.get("asked", "")
-            )
+            left = json.loads(text or "")
+            settled, looked, asked = left["settled"], left["looked"], left["asked"]
+            mark = Mark(int(settled["number"]), float(settled["at"]))
         except (ValueError, TypeError, KeyError):
             return cls()
+        return cls(mark, looked, asked)
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))

@@ -15,6 +15,7 @@ import pytest
 
 from mlops_assets import load_champion
 from mlops_assets.automation import upkeep as sensor
+from mlops_assets.automation.changes import Mark
 from mlops_assets.automation.requests import NOTHING_NEW
 from mlops_assets.automation.upkeep import Cursor, Upkeep
 from mlops_assets.graph.partitions import PARTITION, RANGE_END, RANGE_START, make_partitions
@@ -280,3 +281,20 @@ def test_a_training_through_yesterday_issues_the_day_to_come_again_and_scores_no
         assert new == card.version != old
         assert life.runs - before == 2, "the training, and the forecast of the day to come"
     life.check()
+
+
+def test_a_cursor_is_read_as_it_was_written() -> None:
+    cursor = Cursor(Mark(7, 2.5), "seen", "asked")
+    assert Cursor.read(str(cursor)) == cursor
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "?", "null", "[]", "7", "{}"),
+        '{"settled": null, "looked": "", "asked": ""}',
+        '{"settled": {"number": "x", "at": 0}, "looked": "", "asked": ""}',
+    ],
+)
+def test_a_cursor_that_nobody_can_read_is_empty(text: str | None) -> None:
+    assert Cursor.read(text) == Cursor()

@@ -101,7 +101,7 @@ def _champion(project: Project, storage: Storage, day: str) -> Iterator[tuple[st
     primary = project.evaluation.primary
     column = f"{primary}_{DAYS}d"
     board = {
-        line["model"]: line[column]
+        line["model"]: line.get(column)  # not in what was ranked by another metric
         for line in lines(storage, "leaderboard", day, ["model", column])
     }
     told = [

@@ -133,6 +133,17 @@ def test_a_damaged_file_is_named_with_the_command_that_rebuilds_it(
     assert f"--select champion --partition {YESTERDAY}" in error
 
 
+def test_a_leaderboard_that_ranks_by_another_metric_has_no_score_to_tell(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    datasets = DatasetStore(LocalStorage(str(folder / "storage")))
+    scores = {"model": ["linear"], "mae_28d": [0.25]}
+    datasets.write("leaderboard", str(YESTERDAY), pd.DataFrame(scores))
+    record = {"next_champion": ["linear"], "next_since": ["2026-11-03"]}
+    datasets.write("champion", str(YESTERDAY), pd.DataFrame(record))
+    assert told(capsys)["28 days"] == ["wmape of neither linear nor seasonal_naive"]
+
+
 @pytest.mark.parametrize(
     ("now", "months", "expected"),
     [

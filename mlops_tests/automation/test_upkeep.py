@@ -283,6 +283,28 @@ def test_a_training_through_yesterday_issues_the_day_to_come_again_and_scores_no
     life.check()
 
 
+@pytest.mark.parametrize("life", [0], indirect=True)
+def test_a_model_added_to_the_settings_is_trained_at_once_and_evaluated_then(life: Life) -> None:
+    life.settle()
+    life.hour = 7
+    assert life.tick() == ([], "Everything is there and newer than what it was made from.")
+    assert life.tick() == ([], NOTHING_NEW)
+    settings = make_settings()
+    settings["schedule"]["catch_up_days"] = 4
+    settings["models"].append({"name": "third", "family": "seasonal_naive"})
+    life.lab.write(settings=settings)
+    [training], _ = life.tick()
+    assert (training.job_name, training.partition_key) == ("retrain_third_job", MARCH)
+    life.run("models/third", MARCH, MARCH)
+    requests, _ = life.tick()
+    wanted = [request for request in requests if request.run_key != training.run_key]
+    assert [request.asset_selection for request in wanted] == [
+        [dg.AssetKey(["validation", "third"])]
+    ]
+    assert wanted[0].tags[RANGE_START] == "2026-03-03"
+    assert wanted[0].tags[RANGE_END] == "2026-03-06"
+
+
 def test_a_cursor_is_read_as_it_was_written() -> None:
     cursor = Cursor(Mark(7, 2.5), "seen", "asked")
     assert Cursor.read(str(cursor)) == cursor

@@ -60,12 +60,12 @@ class Cursor:
     def read(cls, text: str | None) -> Self:
         """As it was written; else empty, and the whole log is looked at once."""
         try:
-            left = json.loads(text or "{}")
-            return cls(
-                Mark(**left.get("settled", {})), left.get("looked", ""), left.get("asked", "")
-            )
+            left = json.loads(text or "")
+            settled, looked, asked = left["settled"], left["looked"], left["asked"]
+            mark = Mark(int(settled["number"]), float(settled["at"]))
         except (ValueError, TypeError, KeyError):
             return cls()
+        return cls(mark, looked, asked)
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))
@@ -169,7 +169,10 @@ class Upkeep:
             self.attempt,
             *sorted(self.paused),
             f"{self.models.decisions.count()} decisions",
+            *self.window[:1],
             *self.window[-1:],
+            # the settings may have changed since
+            *(f"{model.name} {model.cadence}" for model in self.project.models),
         ]
         return " ".join(parts)
 
@@ -214,9 +217,19 @@ class Upkeep:
             return [], False
         window = set(map(day_number, self.window))
         gaps, held_back = find_missing(self.assets, window, self.log, waits_for)
+        for model in self.project.models:
+            scores = asset_key(self.project, "validation", model.name).to_user_string()
+            if gaps[scores] and not self._has_version(model.name):
+                del gaps[scores]  # its first training comes first, and is news then
         requests = self._requests(gaps, self.attempt, MISSING)
         requests.sort(key=lambda request: request.tags[RANGE_END], reverse=True)
         return requests, held_back
+
+    def _has_version(self, model: str) -> bool:
+        try:
+            return bool(self.models.cards(model))
+        except StorageError:
+            return True  # there is one, and it is damaged
 
     def _requests(
         self, wanted: Mapping[str, Iterable[int]], attempt: str, because: str

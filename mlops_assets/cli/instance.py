@@ -4,13 +4,13 @@ import hashlib
 import os
 from pathlib import Path
 
-from mlops_assets.project import load_project
 from mlops_assets.project.folders import (
     INSTANCE_VARIABLE,
     instance_folder,
     settings_file,
     workspace_file,
 )
+from mlops_assets.project.workspace import load_named
 
 SHIPPED = Path(__file__).with_name("dagster.yaml")
 MARK = "# From mlops-assets, which replaces it by newer ones until you edit it. sha256: "
@@ -29,8 +29,8 @@ def prepare_instance() -> Path:
     For this process and all that it starts, DAGSTER_HOME is that folder from then on. ProjectError
     where there are no settings yet: then nothing is made.
     """
-    if not settings_file().exists() and not workspace_file().exists():
-        load_project()
+    if not settings_file().is_file() and not workspace_file().exists():
+        load_named()
     folder = instance_folder()
     os.environ[INSTANCE_VARIABLE] = str(folder)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")  # those of a step are written as one

@@ -153,8 +153,11 @@ def schema(out: Path | None) -> None:
 
     if out is None:
         click.echo(json_schema(), nl=False)
-    else:
+        return
+    try:
         out.write_text(json_schema(), encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(out), error.strerror) from error
 
 
 @main.command()

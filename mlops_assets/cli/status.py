@@ -9,12 +9,13 @@ import zoneinfo
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import click
 import dagster as dg
 
 from mlops_assets.graph.partitions import PARTITION, RANGE_END, RANGE_START, add_months
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.lazy import pa, pq
-from mlops_assets.project import CRON_MONTHS, Cadence, Project
+from mlops_assets.project import CRON_MONTHS, Cadence, Project, ProjectError
 from mlops_assets.project.folders import INSTANCE_VARIABLE, instance_folder
 from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.storage import (
@@ -39,15 +40,24 @@ BUILD = "`mlops-assets history` builds it"
 
 
 def print_status(names: Sequence[str]) -> None:
-    """Print a block of lines for each project of the workspace."""
+    """Print a block of lines for each project of the workspace.
+
+    ClickException, once all others are told, where one cannot be.
+    """
+    refused: list[str] = []
     with open_instance() as instance:
         for number, name in enumerate(names):
-            base = load_named(name)
-            storage = project_storage(base)
-            project, _ = Registry(storage).apply(base)
-            print(f"{chr(10) if number else ''}{project.name}")
-            for title, text in status(project, storage, instance):
-                print(f"  {title:<9} {text}")
+            try:
+                base = load_named(name)
+                storage = project_storage(base)
+                project, _ = Registry(storage).apply(base)
+                print(f"{chr(10) if number else ''}{project.name}")
+                for title, text in status(project, storage, instance):
+                    print(f"  {title:<9} {text}")
+            except (ProjectError, StorageError) as error:
+                refused.append(str(error))
+    if refused:
+        raise click.ClickException("\n".join(refused))
 
 
 @contextlib.contextmanager
@@ -101,7 +111,7 @@ def _champion(project: Project, storage: Storage, day: str) -> Iterator[tuple[st
     primary = project.evaluation.primary
     column = f"{primary}_{DAYS}d"
     board = {
-        line["model"]: line[column]
+        line["model"]: line.get(column)  # not in what was ranked by another metric
         for line in lines(storage, "leaderboard", day, ["model", column])
     }
     told = [

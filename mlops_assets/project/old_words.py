@@ -10,6 +10,7 @@ RENAMED = {
     ("evaluation", "yardstick"): "baseline",
     ("features", "own"): "custom",
 }
+OLD_WORDS = {new: place[-1] for place, new in RENAMED.items()}
 SOURCES = (("source",), ("source", "source"))
 OLD_KIND, KIND = "own", "custom"
 

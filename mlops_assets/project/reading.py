@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from mlops_assets.ml.settings import Settings
 from mlops_assets.project.folders import settings_file
-from mlops_assets.project.old_words import in_new_words
+from mlops_assets.project.old_words import OLD_WORDS, in_new_words
 from mlops_assets.project.plugin_loader import PluginError, use_plugins
 from mlops_assets.project.problem import NOT_SETTINGS
 from mlops_assets.project.project import Project
@@ -156,13 +156,16 @@ def _settings_in(annotation: Any) -> Iterable[type[Settings]]:
 
 
 def _line(node: yaml.Node | None, location: Iterable[Any]) -> int:
-    """The line, counted from one, of the deepest part of the location that the file has."""
+    """The line, counted from one, of the deepest part of the location that the file has.
+
+    The location is in today's words, the file perhaps in old ones.
+    """
     line = 1
     for part in location:
         child: yaml.Node | None = None
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                if key.value == str(part):
+                if key.value in (str(part), OLD_WORDS.get(str(part))):
                     line, child = key.start_mark.line + 1, value
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             child = node.value[part]

@@ -59,8 +59,8 @@ def lines(records: Any) -> list[dict[str, Any]]:
 def test_every_version_has_its_state(served: Lab) -> None:
     naive_february, naive_march = cards(served, NAIVE)
     february, march = cards(served, LINEAR)
-    hyperparameters = {"alpha": 1e6}
-    config = {"ops": {"models__linear": {"config": {"hyperparameters": hyperparameters}}}}
+    asked = {"hyperparameters": {"alpha": 1e6}, "strict": True}
+    config = {"ops": {"models__linear": {"config": asked}}}
     assert not served.run("models/linear", MARCH, config=config).success
     *_, rejected = cards(served, LINEAR)
     served.models.decisions.record(Action.RETIRE, LINEAR, version=february.version)

@@ -9,7 +9,14 @@ from mlops_assets.automation.upkeep import Upkeep
 from mlops_assets.graph.partitions import Partitions
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import LocalStorage
-from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+
+
+class TrainedModels(ModelStore):
+    """A version of each model that anybody asks for, in the place of a store."""
+
+    def cards(self, model: str) -> list[ModelCard]:
+        return [ModelCard.model_construct(model=model)]
 
 
 def stale_days(
@@ -27,6 +34,6 @@ def stale_days(
 def missing_days(
     instance: dg.DagsterInstance, project: Project, partitions: Partitions, now: dt.datetime
 ) -> list[dg.RunRequest]:
-    """Runs over the recent days that are not there, while nothing is stale."""
-    models = ModelStore(LocalStorage("nowhere"))
+    """Runs over the recent days that are not there, while nothing is stale and all is trained."""
+    models = TrainedModels(LocalStorage("nowhere"))
     return Upkeep(instance, project, partitions, models, now).missing(Plan())[0]

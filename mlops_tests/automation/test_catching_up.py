@@ -108,7 +108,11 @@ def make_card(model: str, month: str, through: str = "") -> ModelCard:
     learned = dt.date.fromisoformat(through) if through else day_of(month) - dt.timedelta(days=1)
     created = dt.datetime.fromtimestamp(0, dt.UTC)
     return ModelCard.model_construct(
-        model=model, month=month, trained_through=learned, created=created
+        model=model,
+        version=f"{month}_{learned}",
+        month=month,
+        trained_through=learned,
+        created=created,
     )
 
 

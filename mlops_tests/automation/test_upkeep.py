@@ -15,6 +15,7 @@ import pytest
 
 from mlops_assets import load_champion
 from mlops_assets.automation import upkeep as sensor
+from mlops_assets.automation.changes import Mark
 from mlops_assets.automation.requests import NOTHING_NEW
 from mlops_assets.automation.upkeep import Cursor, Upkeep
 from mlops_assets.graph.partitions import PARTITION, RANGE_END, RANGE_START, make_partitions
@@ -280,3 +281,42 @@ def test_a_training_through_yesterday_issues_the_day_to_come_again_and_scores_no
         assert new == card.version != old
         assert life.runs - before == 2, "the training, and the forecast of the day to come"
     life.check()
+
+
+@pytest.mark.parametrize("life", [0], indirect=True)
+def test_a_model_added_to_the_settings_is_trained_at_once_and_evaluated_then(life: Life) -> None:
+    life.settle()
+    life.hour = 7
+    assert life.tick() == ([], "Everything is there and newer than what it was made from.")
+    assert life.tick() == ([], NOTHING_NEW)
+    settings = make_settings()
+    settings["schedule"]["catch_up_days"] = 4
+    settings["models"].append({"name": "third", "family": "seasonal_naive"})
+    life.lab.write(settings=settings)
+    [training], _ = life.tick()
+    assert (training.job_name, training.partition_key) == ("retrain_third_job", MARCH)
+    life.run("models/third", MARCH, MARCH)
+    requests, _ = life.tick()
+    wanted = [request for request in requests if request.run_key != training.run_key]
+    assert [request.asset_selection for request in wanted] == [
+        [dg.AssetKey(["validation", "third"])]
+    ]
+    assert wanted[0].tags[RANGE_START] == "2026-03-03"
+    assert wanted[0].tags[RANGE_END] == "2026-03-06"
+
+
+def test_a_cursor_is_read_as_it_was_written() -> None:
+    cursor = Cursor(Mark(7, 2.5), "seen", "asked")
+    assert Cursor.read(str(cursor)) == cursor
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "?", "null", "[]", "7", "{}"),
+        '{"settled": null, "looked": "", "asked": ""}',
+        '{"settled": {"number": "x", "at": 0}, "looked": "", "asked": ""}',
+    ],
+)
+def test_a_cursor_that_nobody_can_read_is_empty(text: str | None) -> None:
+    assert Cursor.read(text) == Cursor()

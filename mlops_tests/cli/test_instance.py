@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.cli import instance
 from mlops_assets.cli.instance import SHIPPED, is_unedited, marked, prepare_instance
+from mlops_assets.project import ProjectError
 from mlops_tests.small import write_small_project
 
 
@@ -36,6 +37,26 @@ def test_it_lies_where_dagster_home_says(folder: Path) -> None:
     os.environ["DAGSTER_HOME"] = "elsewhere"
     assert prepare_instance() == folder / "elsewhere"
     assert not (folder / ".dagster").exists()
+
+
+def test_a_folder_in_the_place_of_the_settings_is_refused_and_gets_no_instance(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "inner").mkdir()
+    monkeypatch.setenv("MLOPS_PROJECT", str(folder / "inner"))
+    with pytest.raises(ProjectError, match="Is a directory"):
+        prepare_instance()
+    assert not (folder / ".dagster").exists()
+
+
+def test_a_project_of_a_workspace_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLOPS_PROJECT", "bakery")
+    with pytest.raises(ProjectError, match="there is no project 'bakery'"):
+        prepare_instance()
+    assert not os.listdir(tmp_path)
 
 
 def test_unedited_settings_are_replaced_by_newer_ones(folder: Path) -> None:

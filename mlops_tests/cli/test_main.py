@@ -116,6 +116,11 @@ def test_the_schema_is_printed_or_written(
     assert capsys.readouterr().out == SCHEMA_FILE.read_text(encoding="utf-8")
     assert command("schema", "--out", tmp_path / "schema.json") == 0
     assert (tmp_path / "schema.json").read_text() == SCHEMA_FILE.read_text(encoding="utf-8")
+    assert command("schema", "--out", tmp_path / "missing" / "schema.json") == 1
+    told = capsys.readouterr().err
+    assert told == (
+        f"Error: Could not open file '{tmp_path}/missing/schema.json': No such file or directory\n"
+    )
 
 
 def test_mistakes_in_the_settings_are_told_without_a_traceback(

@@ -133,6 +133,35 @@ def test_a_damaged_file_is_named_with_the_command_that_rebuilds_it(
     assert f"--select champion --partition {YESTERDAY}" in error
 
 
+def test_a_project_that_cannot_be_told_leaves_the_others_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "load_from:\n"
+    for name in ("broken", "sound"):
+        file = write_small_project(tmp_path / name)
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"name": name}))
+        module = f"module_name: mlops_assets.definitions, attribute: {name}, location_name: {name}"
+        text += f"  - python_module: {{{module}}}\n"
+    (tmp_path / "broken" / "project.yaml").write_text("nothing: 1\n")
+    (tmp_path / "workspace.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert command("status") == 1
+    told = capsys.readouterr()
+    assert "sound\n  newest    no day is evaluated yet" in told.out
+    assert told.err.startswith(f"Error: {tmp_path}/broken/project.yaml has ")
+
+
+def test_a_leaderboard_that_ranks_by_another_metric_has_no_score_to_tell(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    datasets = DatasetStore(LocalStorage(str(folder / "storage")))
+    scores = {"model": ["linear"], "mae_28d": [0.25]}
+    datasets.write("leaderboard", str(YESTERDAY), pd.DataFrame(scores))
+    record = {"next_champion": ["linear"], "next_since": ["2026-11-03"]}
+    datasets.write("champion", str(YESTERDAY), pd.DataFrame(record))
+    assert told(capsys)["28 days"] == ["wmape of neither linear nor seasonal_naive"]
+
+
 @pytest.mark.parametrize(
     ("now", "months", "expected"),
     [

@@ -32,6 +32,22 @@ def test_old_words_are_read_with_a_warning_that_names_the_new_one(tmp_path: Path
     ]
 
 
+@pytest.mark.filterwarnings("ignore::mlops_assets.project.old_words.OldWordWarning")
+def test_a_mistake_under_an_old_word_is_told_with_its_line(tmp_path: Path) -> None:
+    settings = make_settings()
+    settings["evaluation"]["yardstick"] = settings["evaluation"].pop("baseline") + "_2"
+    file = write(tmp_path, settings | {"control": {"min_days": 20, "width": -1}})
+    lines = file.read_text().splitlines()
+    with pytest.raises(ProjectError) as told:
+        load_project(file)
+    assert f"line {lines.index('  width: -1') + 1}, performance.width: " in str(told.value)
+    file = write(tmp_path, settings)
+    with pytest.raises(ProjectError) as told:
+        load_project(file)
+    line = lines.index("  yardstick: seasonal_naive_2") + 1
+    assert f"line {line}, evaluation.baseline: " in str(told.value)
+
+
 def test_own_is_custom_among_features_and_sources() -> None:
     old = {
         "source": {"kind": "replay", "source": {"kind": "own", "use": "rows"}},

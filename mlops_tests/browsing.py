@@ -30,8 +30,10 @@ from selenium.common.exceptions import (  # noqa: E402 (selenium may be missing)
     ElementClickInterceptedException,
     ElementNotInteractableException,
     StaleElementReferenceException,
+    TimeoutException,
 )
 from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 CHROMIUM_OPTIONS = [
@@ -40,6 +42,7 @@ CHROMIUM_OPTIONS = [
     "window-size=1600,1000",
 ]
 PAGE_SECONDS = 60
+MENU_SECONDS = 5
 RUN_SECONDS = 180
 STOP_SECONDS = 30
 # of an element that is just being replaced, covered or faded in
@@ -155,7 +158,7 @@ class Browser:
     def open(self, url: str) -> None:
         self.driver.get(url)
 
-    def act(self, xpath: str, action: Callable[[Any], Any]) -> None:
+    def act(self, xpath: str, action: Callable[[Any], Any], seconds: float = PAGE_SECONDS) -> None:
         """Do something with the last shown element of an XPath, once it can be used."""
 
         def attempt(driver: Any) -> bool:
@@ -166,7 +169,7 @@ class Browser:
                 action(shown[-1])
             return bool(shown)
 
-        WebDriverWait(self.driver, PAGE_SECONDS, ignored_exceptions=PASSING).until(
+        WebDriverWait(self.driver, seconds, ignored_exceptions=PASSING).until(
             attempt, f"not shown: {xpath}"
         )
 
@@ -192,14 +195,31 @@ class Browser:
         self.open(f"{url}/assets/{asset}?view=overview")
         self.press("//button[contains(., 'Materialize')]/following::button[1]")
         self.press("//*[text()='Open launchpad']")
-        self.act("//input[@placeholder='Partition']", lambda field: field.send_keys(partition))
-        self.press(f"//*[contains(@class, 'menuItem')][normalize-space()='{partition}']")
+        wait_for(lambda: self._pick(partition), PAGE_SECONDS, f"{partition} in the menu")
         wait_for(
             lambda: f"partition: {partition}" in self.text(), PAGE_SECONDS, f"tag of {partition}"
         )
         return wait_for(
             lambda: default in (config := self.config()) and config, PAGE_SECONDS, default
         )
+
+    def _pick(self, partition: str) -> bool:
+        """Type a partition and press its entry; whether there was one.
+
+        What is typed while the partitions are still being loaded may be lost, or be there twice.
+        """
+
+        def retype(field: Any) -> None:
+            field.send_keys(Keys.CONTROL, "a")
+            field.send_keys(partition)
+
+        self.act("//input[@placeholder='Partition']", retype)
+        entry = f"//*[contains(@class, 'menuItem')][normalize-space()='{partition}']"
+        try:
+            self.act(entry, lambda shown: shown.click(), MENU_SECONDS)
+        except TimeoutException:
+            return False
+        return True
 
     def configure(self, config: str, wrong: str) -> None:
         """Put a configuration into the launchpad.

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ clock.fix_today()
 make_root()
 # As many tests at once as there are processors: threads that wait for one another cost them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The commands of the documentation are found by name, whether or not the environment is activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 # Loading the definitions touches the storage: never the developer's own.
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")

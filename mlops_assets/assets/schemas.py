@@ -75,8 +75,33 @@ def forecasts_schema(project: Project) -> dg.TableSchema:
         "trained_through": ("string", "last day that the version learned from"),
         "previous_version": ("string", "version before it, which goes on in shadow"),
         "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
+        "issued_at": ("string", "when it was issued; missing where it was made later"),
     }
     return _schema(described)
+
+
+def issued_schema(project: Project) -> dg.TableSchema:
+    """The columns of the forecasts of all models as they were issued."""
+    numbers = project.number_columns
+    columns = [*project.row_columns, *project.columns.numeric, *project.columns.categorical]
+    _, kind, forecast = _wording(project)
+    inputs = {
+        name: ("float" if name in numbers else "string", "as known in advance") for name in columns
+    }
+    return _schema(
+        {
+            **inputs,
+            "date": ("datetime", "the day forecast"),
+            "model": ("string", "name of the model"),
+            "forecast": (kind, f"{forecast} forecast for the row"),
+            "version": ("string", "version that made the forecast"),
+            "trained_through": ("string", "last day that the version learned from"),
+            "previous_version": ("string", "version before it, which goes on in shadow"),
+            "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
+            "issued_at": ("string", "when, in UTC"),
+            "inputs_from": ("string", "source: known in advance; or the day before"),
+        }
+    )
 
 
 def leaderboard_schema(project: Project) -> dg.TableSchema:

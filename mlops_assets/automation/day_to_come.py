@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.issued import is_over
 from mlops_assets.automation.changes import Log, day_key
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import day_of
@@ -46,15 +47,15 @@ def outdated_forecasts(
 
     What was forecast is compared with the versions and pins that there are, so it does not matter
     what changed them, nor whether that was told in the event log. A damaged card is reported by the
-    evaluation of the days that need it.
+    evaluation of the days that need it. Of a day that is over what was forecast stays.
     """
-    made = newest_made(instance, asset_key(project, "issued").to_user_string())
-    if made is not None and "versions" in made.shown:
+    made = _to_come(instance, project, "issued", "versions")
+    if made is not None:
         with suppress(StorageError):
             if why := _issued_otherwise(project, models, made.shown):
                 yield Outdated(made.day, made.number, why, ["issued", "forecast"])
-    made = newest_made(instance, asset_key(project, "forecast").to_user_string())
-    if made is not None and "version" in made.shown:  # else no rows are known in advance
+    made = _to_come(instance, project, "forecast", "version")
+    if made is not None:
         with suppress(StorageError):
             if found := _scored_otherwise(models, made.shown):
                 why, decide = found
@@ -63,11 +64,23 @@ def outdated_forecasts(
                 )
 
 
+def _to_come(
+    instance: dg.DagsterInstance, project: Project, asset: str, told: str
+) -> NewestDay | None:
+    """The newest day of an asset, if it forecasts a day that is not over and tells by what."""
+    made = newest_made(instance, asset_key(project, asset).to_user_string())
+    if made is None or told not in made.shown:  # no rows are known in advance
+        return None
+    return None if is_over(project, day_of(made.shown["forecast_for"])) else made
+
+
 def _issued_otherwise(project: Project, models: ModelStore, shown: Mapping[str, Any]) -> str | None:
     """Why another version of a model than the one shown will be scored."""
     day = day_of(shown["forecast_for"])
     for model in project.models:
         card, issued = models.in_service(model.name, day), shown["versions"].get(model.name)
+        if card is None and issued:
+            return f"{model.name} has no version in service on {day} any more"
         if card is not None and card.version != issued:
             return f"{card.version} is in service on {day}, not {issued or 'issued yet'}"
     return None

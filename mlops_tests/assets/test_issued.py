@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mlops_assets.assets import forecasting, issued
+from mlops_assets.assets import forecast, forecasting, issued
 from mlops_assets.assets.forecasting import as_issued
+from mlops_assets.automation import day_to_come
 from mlops_assets.automation.day_to_come import outdated_forecasts
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
@@ -42,7 +43,8 @@ def living(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Living]:
     """Lived through FIRST to LAST, so that the day after LAST is to come."""
     lab.write(settings=make_settings() | {"champion": {"initial": "linear"}})
     living = Living(lab.folder)
-    monkeypatch.setattr(issued, "is_over", lambda _, day: living.today > day)
+    for module in (issued, forecast, day_to_come):
+        monkeypatch.setattr(module, "is_over", lambda _, day: living.today > day)
     with living.instance:
         for day in keys(FIRST, LAST):
             living.night_after(day)
@@ -153,6 +155,27 @@ def test_until_its_day_is_over_a_forecast_is_issued_again_by_a_new_version(
     assert living.run("issued forecast", LAST).success
     pd.testing.assert_frame_equal(living.issued_for(to_come), told)
     assert "what was issued stays" in living.metadata("issued", LAST)["status"]
+
+
+def test_once_its_day_is_over_no_forecast_is_asked_for_again(living: Living) -> None:
+    told = living.issued_for("2026-03-15")
+    living.today += dt.timedelta(days=1)  # and the day that ended is not evaluated yet
+    train(living)
+    assert not [*outdated_forecasts(living.instance, living.project, living.models)]
+    assert living.run("issued forecast", LAST).success, "as a person asks for it"
+    pd.testing.assert_frame_equal(living.issued_for("2026-03-15"), told)
+    assert not [*outdated_forecasts(living.instance, living.project, living.models)]
+
+
+def test_a_model_without_a_version_is_not_issued_for_the_day_to_come(living: Living) -> None:
+    for card in living.models.cards("seasonal_naive"):
+        retired = living.models.decisions
+        retired.record(Action.RETIRE, "seasonal_naive", version=card.version)
+    [found] = outdated_forecasts(living.instance, living.project, living.models)
+    assert found.why == "seasonal_naive has no version in service on 2026-03-15 any more"
+    assert living.run(" ".join(found.assets), LAST).success
+    assert set(living.issued_for("2026-03-15")["model"]) == {"linear"}
+    assert not [*outdated_forecasts(living.instance, living.project, living.models)]
 
 
 def test_a_version_that_is_retired_leaves_the_days_that_are_over(living: Living) -> None:

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets import load_champion
-from mlops_assets.assets import issued
+from mlops_assets.assets import forecast, issued
+from mlops_assets.automation import day_to_come
 from mlops_assets.automation import upkeep as sensor
 from mlops_assets.automation.changes import Mark
 from mlops_assets.automation.requests import NOTHING_NEW
@@ -50,7 +51,8 @@ class Life:
         self.paused: set[str] = set()
         self.retired_when_scored: dict[tuple[str, str], set[str]] = {}
         patch.setattr(sensor, "paused_schedules", lambda *_: self.paused)
-        patch.setattr(issued, "is_over", lambda _, day: day <= self.day)
+        for module in (issued, forecast, day_to_come):
+            patch.setattr(module, "is_over", lambda _, day: day <= self.day)
         self.told: dict[str, pd.DataFrame] = {}
         settings = make_settings()
         settings["schedule"]["catch_up_days"] = 4

@@ -93,7 +93,9 @@ def weekly_slices(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_metric(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
-    """Facts without those stored when another metric was the primary one."""
+    """Facts without those stored when another metric was the primary one, or it was binned."""
+    if metric.needs_rows and (binned := f"numerator{ARRAYS}") in facts:
+        facts = facts[facts[binned].isna()]  # of before areas were exact
     if "metric" not in facts:
         return facts
     return facts[facts["metric"].isna() | (facts["metric"] == metric.name)]

@@ -16,7 +16,7 @@ from mlops_assets.ml.features.feature_settings import (
 )
 from mlops_assets.ml.metrics.metric import Metric, Task
 from mlops_assets.ml.models.families import Inputs
-from mlops_assets.ml.models.splits import AgeWeights, TrainingWindow
+from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit, TrainingWindow
 from mlops_assets.ml.models.training import FitPlan
 from mlops_assets.ml.models.training_settings import ModelSettings, TrainingSettings
 from mlops_assets.ml.monitoring.monitoring_settings import (
@@ -201,7 +201,7 @@ class Problem(Settings):
             inputs=self.inputs,
             metrics=self.evaluation.made_metrics,
             classes=self.labels,
-            holdout_days=self.training.holdout_days,
+            holdout=HoldoutSplit(self.training.holdout_days, self.evaluation.label_delay_days),
             threads=self.training.threads,
             weights=self.weights,
         )

@@ -205,9 +205,14 @@ class AgeWeights:
 
 @dataclass(frozen=True)
 class HoldoutSplit:
-    """The last days of a window judge what the days before them taught."""
+    """The last days of a window judge what the days before them taught.
+
+    `delay_days` after a day has ended its target is known: what judges learns only from days that
+    were known when the first one judged began.
+    """
 
     days: int
+    delay_days: int = 0
 
     def __post_init__(self) -> None:
         if self.days < 1:
@@ -220,14 +225,17 @@ class HoldoutSplit:
     def split(
         self, rows: pd.DataFrame, date: str, window_end: dt.date
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows before the holdout and those in it. ValueError when either is empty."""
-        held_out = rows[date] >= pd.Timestamp(self.first_day(window_end))
-        if held_out.all() or not held_out.any():
+        """The rows known before the holdout and those in it. ValueError when either is empty."""
+        first = pd.Timestamp(self.first_day(window_end))
+        held_out = rows[date] >= first
+        known = rows[date] < first - pd.Timedelta(days=self.delay_days)
+        if not known.any() or not held_out.any():
+            late = f", with {self.delay_days} days not known by then," if self.delay_days else ""
             raise ValueError(
-                f"a holdout of {self.days} days before {window_end} takes {held_out.sum()} of "
-                f"{len(rows)} rows; both sides need rows"
+                f"a holdout of {self.days} days before {window_end}{late} takes {(~known).sum()} "
+                f"of {len(rows)} rows; both sides need rows"
             )
-        return rows[~held_out], rows[held_out]
+        return rows[known], rows[held_out]
 
 
 def add_months(day: dt.date, months: int) -> dt.date:

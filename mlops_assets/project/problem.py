@@ -34,7 +34,7 @@ from mlops_assets.project.sections import (
     EvaluationSettings,
     ScheduleSettings,
 )
-from mlops_assets.project.source_settings import SourceSettings
+from mlops_assets.project.source_settings import REPLAY_DAYS, SourceSettings
 
 SEASON = 7  # days, of what seasonal_naive repeats
 NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
@@ -173,7 +173,8 @@ class Problem(Settings):
     @property
     def training_window(self) -> TrainingWindow:
         """Which days a model learns from."""
-        return self.training.window(self.evaluation.label_delay_days)
+        loop_days = REPLAY_DAYS if self.source.kind == "replay" else 0
+        return self.training.window(self.evaluation.label_delay_days, loop_days)
 
     @property
     def weights(self) -> AgeWeights | None:

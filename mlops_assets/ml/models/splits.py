@@ -133,13 +133,15 @@ class TrainingWindow:
     """A split with what holds for every split: months, and a gap before the day of service.
 
     `delay_days` after a day has ended its target is known: what serves from a day on never learns
-    from the days that are not known by then, whatever the gap.
+    from the days that are not known by then, whatever the gap. `loop_days` after a day its rows
+    come again, as of a recording that is replayed: what learned from a day never serves its twin.
     """
 
     split: Split
     months: int
     gap_days: int = 0
     delay_days: int = 0
+    loop_days: int = 0
 
     @property
     def days_left_out(self) -> int:
@@ -158,7 +160,17 @@ class TrainingWindow:
                 f"split {self.split.name} would learn from {window}, but a model that serves from "
                 f"{end} on may learn from days before {last} only; correct its `window`"
             )
+        before = self.serves_before(window.start)
+        if before is not None and before <= end:
+            raise ValueError(
+                f"what learns from {window} would be scored from {end} on by what it learned: the "
+                f"recording comes again after {self.loop_days} days; shorten training.window_months"
+            )
         return window
+
+    def serves_before(self, start: dt.date) -> dt.date | None:
+        """The first day that comes again of the days from `start` on; None where none does."""
+        return start + dt.timedelta(days=self.loop_days) if self.loop_days else None
 
     def first_month(self, earliest: dt.date) -> dt.date:
         """The first month of service with a whole window. ValueError when there is none."""

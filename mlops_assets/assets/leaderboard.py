@@ -143,6 +143,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     boards = {}
     for key, board in by_day(table, "date").items():
         last = recent.loc[:key].tail(LONG)
+        last = last.loc[last.notna().any(axis=1).idxmax() :]  # whatever lies before them
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
             sparkline=[_sparkline(last[name], primary) for name in board["model"]],

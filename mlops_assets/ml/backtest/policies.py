@@ -27,7 +27,7 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
     PerformanceSettings,
     ReactionSettings,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, judge_days
+from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, days_looked_back, judge_days
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
 from mlops_assets.ml.selection.versions import may_serve
 
@@ -328,7 +328,7 @@ class _Walk:
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
-            reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
+            reach = pd.Timestamp(first) - pd.Timedelta(days=days_looked_back(policy.performance))
             facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
             verdicts = judge_days(
                 policy.performance, self.workshop.metric, facts, days, against_baseline=False

@@ -388,7 +388,8 @@ def as_column(values: FloatArray) -> list[FloatArray] | FloatArray:
 
 def rolling_sum(values: FloatArray, days: int) -> FloatArray:
     """The sum over so many days up to each day, the first axis; those before count as zero."""
-    padded = np.concatenate([np.zeros((days - 1, *values.shape[1:])), values])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=0)
-    sums: FloatArray = windows.sum(axis=-1)
+    # day after day, so that a sum does not depend on how many others there are
+    sums: FloatArray = np.zeros(values.shape)
+    for back in reversed(range(min(days, len(values)))):
+        sums[back:] += values[: len(values) - back]
     return sums

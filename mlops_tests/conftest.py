@@ -28,6 +28,9 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")
 os.environ.pop("MLOPS_PROJECT", None)
 
+# As the command sets it.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Marks the tests of modules that know the lab: they run assets in it."""

@@ -14,8 +14,8 @@ MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4_000_000_000
 def make_root() -> None:
     """A folder for those folders, unless whoever started this process has made it.
 
-    It lies in memory where there is enough, as do the temporary folders of pytest from then on: most
-    of what tests write are small files.
+    It lies in memory where there is enough, as do all temporary folders from then on: what tests
+    write are small files, and many.
     """
     if ROOT in os.environ:
         return

@@ -66,7 +66,7 @@ def small_environment(folder: Path) -> dict[str, str]:
 
 
 def prepare_instance(folder: Path) -> None:
-    """An instance as it is shipped, in `home/` of a folder, but that runs wait less for their turn."""
+    """An instance as it is shipped, in `home/` of a folder; but runs wait less for their turn."""
     (folder / "home").mkdir()
     shutil.copy(SHIPPED, folder / "home")
     with (folder / "home" / SHIPPED.name).open("a", encoding="utf-8") as file:

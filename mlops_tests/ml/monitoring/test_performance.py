@@ -172,6 +172,7 @@ def test_a_young_model_is_not_judged() -> None:
     assert "not judged" in found[LIMITS].why
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(
     first=st.integers(0, DAYS - 1),

@@ -62,6 +62,7 @@ def migrations_are_read_once() -> Iterator[None]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ["MLOPS_ROOT"], ignore_errors=True)
     if not hasattr(config, "workerinput"):  # the workers have ended
         remove_root()
 

@@ -9,6 +9,7 @@ import argparse
 import datetime as dt
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
 PACKAGE_LOAD = """
 import sys
 from mlops_assets.definitions import defs
@@ -55,10 +57,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Place:
-    """A storage and an instance with a built history."""
+    """A storage and an instance with a built history, for the code of a tree of this repository."""
 
     root: Path
     home: Path
+    tree: Path = REPOSITORY
 
     @property
     def environment(self) -> dict[str, str]:
@@ -85,24 +88,30 @@ class Place:
         return self.root / "plain"
 
     def process(self, *command: str) -> dict[str, float]:
-        """Seconds of a command (`process`) and what it reports of itself as JSON."""
-        started = time.perf_counter()
+        """Seconds of a command (`process`) and what it reports of itself as JSON.
+
+        Of these `cpu` those of the processor, with all that the command has started.
+        """
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(
-            command, cwd=HERE.parent, env=self.environment, capture_output=True, text=True
+            command, cwd=self.tree, env=self.environment, capture_output=True, text=True
         )
         seconds = time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
         last = done.stdout.strip().rsplit("\n", 1)[-1]
         reported = json.loads(last) if last.startswith("{") else {}
-        return {"process": seconds, **reported}
+        return {"process": seconds, "cpu": cpu, **reported}
 
     def python(self, *arguments: str) -> dict[str, float]:
-        return self.process(sys.executable, *arguments)
+        own = self.tree == REPOSITORY
+        return self.process(sys.executable if own else f"{self.tree}/.venv/bin/python", *arguments)
 
     def assets(self, *arguments: str) -> dict[str, float]:
         """A run of the assets in a fresh process."""
-        return self.python(str(HERE / "assets.py"), *arguments)
+        return self.python(str(self.tree / "benchmarks/assets.py"), *arguments)
 
     def plain(self, *arguments: str) -> dict[str, float]:
         """A plain script in a fresh process."""
@@ -144,9 +153,9 @@ class Bench:
         yield copy
         shutil.rmtree(folder)
 
-    def alternate(self, **sides: Side) -> dict[str, list[Sample]]:
-        """The samples of each side, taken in turns after one that does not count."""
-        for side in sides.values():
+    def alternate(self, *, warm: bool = True, **sides: Side) -> dict[str, list[Sample]]:
+        """The samples of each side, taken in turns, with `warm` after one that does not count."""
+        for side in sides.values() if warm else ():
             side()
         samples: dict[str, list[Sample]] = {name: [] for name in sides}
         for turn in range(self.repeats):

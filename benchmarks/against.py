@@ -63,7 +63,7 @@ def measure(comparison: str, bench: Bench, ours: Place, other: Place) -> Row:
         found = bench.alternate(
             ours=lambda: work(comparison, ours), other=lambda: work(comparison, other)
         )
-    return compare(comparison, found["ours"], found["other"], goal=1.05, key="cpu")
+    return compare(comparison, found["ours"], found["other"], goal=1.05)
 
 
 def main() -> None:

@@ -194,8 +194,8 @@ def _named_by_value(choices: type[Enum]) -> Any:
     return make(choices.__name__, {member.value: member.value for member in choices})
 
 
-def explained(field: pydantic.fields.FieldInfo) -> str:
-    """What a launchpad says of a field: its description, then its bounds or choices."""
+def explained(field: pydantic.fields.FieldInfo, description: str | None = None) -> str:
+    """What a launchpad says of a field: its description or another, then its bounds or choices."""
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     found = [
         f"{word} {getattr(bound, name):,}"
@@ -205,7 +205,7 @@ def explained(field: pydantic.fields.FieldInfo) -> str:
     ]
     if isinstance(field.annotation, type) and issubclass(field.annotation, Enum):
         found = [f"one of {', '.join(member.value for member in field.annotation)}"]
-    description = (field.description or "").rstrip(".")
+    description = (description or field.description or "").rstrip(".")
     return f"{description} ({', '.join(found)})." if found else f"{description}."
 
 

@@ -7,6 +7,7 @@ import pydantic
 
 from mlops_assets.assets.models import explained
 from mlops_assets.ml.backtest.policies import CADENCES, TRIGGERS
+from mlops_assets.ml.settings import descriptions
 from mlops_assets.project import (
     DriftSettings,
     PerformanceSettings,
@@ -116,5 +117,6 @@ def _dial(project: Project, name: str) -> tuple[Any, Any]:
     section, setting = DIALS[name]
     field = section.model_fields[setting]
     usual = getattr(getattr(project, SECTIONS[section]), setting)
-    described = f"{explained(field)} Left out: {usual:g}, as {SECTIONS[section]}.{setting}."
+    meaning = explained(field, descriptions(section)[setting])
+    described = f"{meaning} Left out: {usual:g}, as {SECTIONS[section]}.{setting}."
     return (field.annotation or Any) | None, pydantic.Field(default=None, description=described)

@@ -22,7 +22,7 @@ from mlops_assets.assets.validation import GROUP, NO_VALUE, read_forecasts, wait
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
-from mlops_assets.ml.metrics.metric import Metric, finish_sums, make_metrics, term_sums
+from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
     LONG,
     TRAILING_DAYS,
@@ -143,6 +143,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     boards = {}
     for key, board in by_day(table, "date").items():
         last = recent.loc[:key].tail(LONG)
+        last = last.loc[last.notna().any(axis=1).idxmax() :]  # whatever lies before them
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
             sparkline=[_sparkline(last[name], primary) for name in board["model"]],
@@ -225,8 +226,8 @@ def leaderboard_html(
     slice_name = next(iter(project.evaluation.slices), None)
     slices = pd.DataFrame()
     if slice_name is not None:
-        sums = term_sums(metrics, recent, ["model", slice_name])
-        slices = finish_sums(metrics, sums).rename_axis(["model", "slice"]).reset_index()
+        slices = group_scores(metrics, recent, ["model", slice_name])
+        slices = slices.rename_axis(["model", "slice"]).reset_index()
         slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
     totals = None
     if has_totals(project):

@@ -264,6 +264,7 @@ def train(
         trained_from=first,
         trained_through=last,
         label_delay_days=project.evaluation.label_delay_days,
+        serves_before=project.training_window.serves_before(first),
         days=int(rows[date].nunique()),
         rows=len(rows),
         inputs=columns,

@@ -15,8 +15,8 @@ from mlops_assets.ml.monitoring.performance import (
     BIAS,
     CHECKS,
     COVERAGE,
-    WEEK,
     allow_incomplete,
+    days_looked_back,
     judge_days,
 )
 from mlops_assets.project import Project
@@ -60,7 +60,7 @@ def judge_performance(
     days = by_day(facts, "date")
     for key, frame in days.items():
         datasets.write(facts_dataset(name), key, frame)
-    reach = project.performance.window_days + WEEK
+    reach = days_looked_back(project.performance)
     known = datasets.read(facts_dataset(name), _days_before(first, reach), {})
     judged = judge_days(
         project.performance,

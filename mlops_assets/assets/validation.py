@@ -30,7 +30,7 @@ from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import compare_with_previous, score_days
-from mlops_assets.ml.selection.versions import previous_version, serving
+from mlops_assets.ml.selection.versions import may_serve, previous_version, serving
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -233,7 +233,9 @@ def _shadow(
     except DATA_ERRORS:
         return nothing  # a comparison less; the days of the version in service do not suffer
     found = pd.Series(as_column(made.values), index=rows.index)
-    return found.mask(rows[project.columns.date].dt.strftime("%Y-%m-%d").isin([*made.broken]))
+    dates = rows[project.columns.date]
+    unusable = dates.dt.strftime("%Y-%m-%d").isin([*made.broken]) | ~may_serve(previous, dates)
+    return found.mask(unusable)
 
 
 def read_forecasts(
@@ -306,7 +308,10 @@ def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | Partit
             f"no version of {name} is stored yet; materialize models/{name} for {month_of(day)}"
         )
     older = [card for card in known if card.serves_from <= day]
-    if older:
+    again = [card for card in older if card.serves_before and card.serves_before <= day]
+    if again:
+        reason = f"{again[-1].version} learned from the same rows, a loop of the recording before"
+    elif older:
         refused = [card.version for card in older if not card.accepted]
         reason = f"all {len(older)} versions that learned from days before it only are retired"
         if refused:

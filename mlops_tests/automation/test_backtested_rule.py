@@ -50,6 +50,7 @@ class Live:
                 version=str(training.number),
                 trained_through=training.trained_through,
                 serves_from=training.day,
+                serves_before=None,
                 refused=training.state == REFUSED,
             )
             for training in known

@@ -27,8 +27,9 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
     PerformanceSettings,
     ReactionSettings,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, judge_days
+from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, days_looked_back, judge_days
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
+from mlops_assets.ml.selection.versions import may_serve
 
 PERFORMANCE, DRIFT = "performance", "drift"
 TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
@@ -289,10 +290,14 @@ class _Walk:
         A day that has a forecast that is not finite is left out.
         """
         assert self.version is not None
-        if self.version.serves_from > first:
-            raise ValueError(f"{self.version.version} cannot be scored on {first}")
         workshop, plan = self.workshop, self.workshop.feature_plan
         rows = workshop.features.iloc[workshop.rows(first, last)]
+        dates = rows[plan.columns.date]
+        if not (fit := may_serve(self.version, dates)).all():
+            raise ValueError(
+                f"{self.version.version} cannot be scored on {dates[~fit].min().date()}: it may "
+                "not serve it, or learned from the same rows a loop of the recording before"
+            )
         values = workshop.forecast(self.version, first, last)
 
         def column(forecasts: FloatArray) -> pd.Series[Any]:
@@ -300,13 +305,15 @@ class _Walk:
             return known.where(finite_rows(forecasts))
 
         found = rows[[]].assign(
-            date=rows[plan.columns.date],
+            date=dates,
             actual=target_numbers(rows[plan.columns.target], plan.classes),
             forecast=column(values),
             previous_forecast=(
                 float("nan")
                 if self.previous is None
-                else column(workshop.forecast(self.previous, first, last))
+                else column(workshop.forecast(self.previous, first, last)).where(
+                    may_serve(self.previous, dates)
+                )
             ),
             baseline_forecast=float("nan"),
             covered=float("nan"),
@@ -321,7 +328,7 @@ class _Walk:
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
-            reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
+            reach = pd.Timestamp(first) - pd.Timedelta(days=days_looked_back(policy.performance))
             facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
             verdicts = judge_days(
                 policy.performance, self.workshop.metric, facts, days, against_baseline=False

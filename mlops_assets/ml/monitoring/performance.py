@@ -40,6 +40,15 @@ CHECKS = {
 }
 
 
+def days_looked_back(settings: PerformanceSettings) -> int:
+    """How many days before a day its checks rest on.
+
+    The oldest week that is compared ends with the first day of a window that ends before the
+    newest week.
+    """
+    return settings.window_days + 2 * (WEEK - 1)
+
+
 def judge_days(
     settings: PerformanceSettings,
     metric: Metric,
@@ -58,16 +67,19 @@ def judge_days(
     total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
     parts = _slice_days(metric, facts, calendar)
     verdicts: dict[str, dict[str, CheckResult]] = {}
+    reach = days_looked_back(settings)
     for day in days:
         now = calendar.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0]
         if now < 0 or not total.rows[now]:
             continue
+        seen = slice(max(now - reach, 0), now + 1)  # a slice of other days is none of this one
+        known = {name: daily for name, daily in parts.items() if daily.rows[seen].any()}
         found = {
             LIMITS: _limits(settings, total, now),
             BASELINE: _against_baseline(settings, total, now),
             BIAS: _bias(settings, total, now),
             COVERAGE: _coverage(settings, total, now),
-            SLICES: _slices(settings, parts, now),
+            SLICES: _slices(settings, known, now),
         }
         if not against_baseline:
             del found[BASELINE]
@@ -93,7 +105,9 @@ def weekly_slices(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_metric(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
-    """Facts without those stored when another metric was the primary one."""
+    """Facts without those stored when another metric was the primary one, or it was binned."""
+    if metric.needs_rows and (binned := f"numerator{ARRAYS}") in facts:
+        facts = facts[facts[binned].isna()]  # of before areas were exact
     if "metric" not in facts:
         return facts
     return facts[facts["metric"].isna() | (facts["metric"] == metric.name)]

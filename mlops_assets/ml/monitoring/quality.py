@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.metrics.completeness import WEEKS
 from mlops_assets.ml.monitoring.monitoring_settings import QualitySettings
 from mlops_assets.ml.monitoring.robust import usual_middle
 
@@ -109,6 +110,14 @@ def _middle(values: pd.Series[float]) -> float:
     known = np.sort(values.dropna().to_numpy(dtype=float))
     cut = len(known) // 10
     return float(known[cut : len(known) - cut].mean()) if len(known) else math.nan
+
+
+def days_looked_back(rule: QualitySettings) -> int:
+    """How many days before a day its checks, and how many rows it usually has, rest on.
+
+    The facts of the oldest day of a window say what it repeats of the day before that.
+    """
+    return max(rule.window_days + 1, 7 * WEEKS)
 
 
 def judge_day(

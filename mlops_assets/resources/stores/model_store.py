@@ -62,6 +62,8 @@ class ModelCard(BaseModel):
     trained_through: dt.date
     label_delay_days: int = 0
     """So many days after a day had ended was its target known when it was trained."""
+    serves_before: dt.date | None = None
+    """The first day that is again one that it learned from, of a recording that is replayed."""
     created: dt.datetime
     days: int
     rows: int

@@ -94,7 +94,10 @@ def make_features(shifted: Callable[[dt.date], bool]) -> pd.DataFrame:
 
 
 def make_workshop(
-    project: Project, features: pd.DataFrame, refused: tuple[dt.date, ...] = ()
+    project: Project,
+    features: pd.DataFrame,
+    refused: tuple[dt.date, ...] = (),
+    serves_before: Callable[[dt.date], dt.date | None] = lambda _: None,
 ) -> Workshop:
     def accept(version: Version, in_service: Version | None) -> dict[str, CheckResult]:
         passed = version.trained_through + dt.timedelta(days=1) not in refused
@@ -104,7 +107,9 @@ def make_workshop(
         return Window(months_before(end, months), end)
 
     plans = project.feature_plan, project.fit_plan
-    return Workshop(*plans, project.primary_metric, "ridge", features, learned, accept)
+    return Workshop(
+        *plans, project.primary_metric, "ridge", features, learned, accept, serves_before
+    )
 
 
 def make_policy(**changes: Any) -> Policy:
@@ -349,3 +354,22 @@ def test_a_reaction_waits_until_the_targets_are_known(project: Project) -> None:
     assert first.trained_through == dt.date(2026, 1, 31)
     assert (training.day, training.trained_through) == (day(5), day(2))
     assert training.days_in_service == 16
+
+
+def test_nothing_is_scored_on_rows_that_it_learned_from_a_loop_of_the_recording_before(
+    project: Project,
+) -> None:
+    def workshop(loop_days: int) -> Workshop:
+        return make_workshop(
+            project,
+            make_features(lambda _: False),
+            serves_before=lambda start: start + dt.timedelta(days=loop_days),
+        )
+
+    last = FIRST + dt.timedelta(days=30)
+    again = months_before(FIRST, 1) + dt.timedelta(days=45)
+    with pytest.raises(ValueError, match=f"cannot be scored on {again}: it may not"):
+        backtest(workshop(45), make_policy(), FIRST, last)
+    # trained again in time, it may; the one before it is compared as long as it may
+    course = backtest(workshop(45), make_policy(cadence="7 days"), FIRST, last)
+    assert len(course.days) == 31

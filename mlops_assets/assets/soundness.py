@@ -21,6 +21,7 @@ from mlops_assets.ml.monitoring.quality import (
     SCHEMA,
     DayFacts,
     day_facts,
+    days_judged_by,
     judge_day,
     without_rows,
 )
@@ -51,7 +52,7 @@ class Inspector:
     ) -> None:
         self.project, self.observations_type = project, observations_type
         self.rule = project.quality
-        past = days_between(first - dt.timedelta(days=self.rule.window_days), first)
+        past = days_between(first - dt.timedelta(days=days_judged_by(self.rule)), first)
         known = datasets.read("observations", past, {})
         days = by_day(known, project.columns.date) if len(known) else {}
         self.before: dict[dt.date, DayFacts] = {}
@@ -74,7 +75,12 @@ class Inspector:
             raise _unsound({SCHEMA: CheckResult(False, str(error), severe=True)}) from error
         facts = self._facts(day, frame)
         found = judge_day(
-            self.rule, day, facts, self.before, series=bool(self.project.columns.series)
+            self.rule,
+            day,
+            facts,
+            self.before,
+            false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
+            series=bool(self.project.columns.series),
         )
         verdicts = {name: found[name] for name in observation_checks(self.project)}
         severe = [name for name, verdict in verdicts.items() if verdict.severe]

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.splits import LONGEST_MONTH
-from mlops_assets.ml.monitoring.performance import WEEK
+from mlops_assets.ml.monitoring import performance, quality
 from mlops_assets.project import ModelSettings, Project
 
 A_CENTURY = 36_525
@@ -110,7 +110,7 @@ def layers(project: Project) -> list[list[Node]]:
 def _nodes(project: Project) -> Iterator[Node]:
     yield Node(
         "observations",
-        (Reads("observations", range(project.quality.window_days + 1)),),
+        (Reads("observations", range(quality.days_judged_by(project.quality) + 1)),),
         again=Again.NEVER,  # what is new at the source is ingested, whatever the days before
     )
     yield Node("features", (Reads("observations", project.days_read),))
@@ -140,7 +140,8 @@ def _validation(project: Project, model: ModelSettings) -> Node:
     own = f"validation/{model.name}"
     versions = dict.fromkeys([model.name, project.evaluation.baseline])
     # for its intervals the forecasts of the days before, for its verdicts their facts
-    past = max(project.champion.window_days, project.performance.window_days + WEEK)
+    judged_by = performance.days_judged_by(project.performance)
+    past = max(project.champion.window_days, judged_by)
     return Node(
         own,
         (

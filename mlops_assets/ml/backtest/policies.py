@@ -24,10 +24,12 @@ from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
 from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     ReactionSettings,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, judge_days
+from mlops_assets.ml.monitoring.performance import LEVEL, days_judged_by, judge_days
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
 
 PERFORMANCE, DRIFT = "performance", "drift"
@@ -76,6 +78,7 @@ class Policy:
     """Of TRIGGERS, those by which an alarm is raised and answered; none: alarms are counted."""
     hyperparameters: Hyperparameters
     reactions: ReactionSettings
+    monitoring: MonitoringSettings
     performance: PerformanceSettings
     drift: DriftSettings
 
@@ -321,10 +324,15 @@ class _Walk:
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
-            reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
-            facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
+            reach = pd.Timedelta(days=days_judged_by(policy.performance))
+            since = pd.Timestamp(first) - reach
             verdicts = judge_days(
-                policy.performance, self.workshop.metric, facts, days, against_baseline=False
+                policy.performance,
+                self.workshop.metric,
+                pd.concat([part[part["date"] >= since] for part in self.facts]),
+                days,
+                against_baseline=False,
+                false_alarms_per_year=policy.monitoring.false_alarms_per_year,
             )
         if DRIFT in self.watched:
             assert self.version is not None

@@ -18,7 +18,7 @@ from mlops_assets.automation.retraining import (
     trainings,
 )
 from mlops_assets.definitions import make_definitions
-from mlops_assets.graph.partitions import days_between, run_tags
+from mlops_assets.graph.partitions import day_of, days_between, run_tags
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule
 from mlops_assets.project import ReactionSettings
@@ -42,6 +42,18 @@ def test_a_degradation_is_persistent_with_enough_days_and_the_newest(
     first = TODAY - dt.timedelta(days=len(days))
     failed = {first + dt.timedelta(days=n) for n, day in enumerate(days) if day == "1"}
     assert bool(rule.persistent(failed, TODAY - dt.timedelta(days=1))) is holds
+
+
+def test_what_failed_the_year_before_as_well_is_a_season_and_no_degradation() -> None:
+    rule = RetrainingRule(ReactionSettings(days=5, failures=3))
+    newest = dt.date(2026, 3, 31)
+    failed = set(rule.last_days(newest))
+    days = rule.days_of_year_before(newest)
+    assert (days[0], days[-1]) == (dt.date(2025, 3, 25), dt.date(2025, 4, 4))
+    assert {day.weekday() for day in failed} <= {day.weekday() for day in days}
+    assert rule.persistent(failed, newest, failed) == sorted(failed)
+    assert rule.persistent(failed, newest, {*failed, days[0], days[5]}) == sorted(failed)
+    assert rule.persistent(failed, newest, {*failed, days[0], days[5], days[10]}) == []
 
 
 def last_days(lab: Lab, today: dt.date) -> list[str]:
@@ -102,6 +114,12 @@ def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
 
     why = "failed on 5 of the last 5 days: inputs: unit_price has tripled"
     assert drifted() == [Degradation("linear", why)]
+    year_before = [str(day_of(day) - dt.timedelta(days=364)) for day in days[:3]]
+    for day in year_before:
+        CheckStore(lab.datasets).write("drift", day, found)
+    assert not drifted(), "the year before it drifted as well"
+    CheckStore(lab.datasets).delete("drift", year_before[0])
+    assert drifted()
     only = {"inputs": CheckResult(True, ""), "multivariate": CheckResult(False, "")}
     CheckStore(lab.datasets).write("drift", days[-1], only)
     assert not drifted(), "what the metric does not depend on warns alone"

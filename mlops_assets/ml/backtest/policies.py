@@ -195,6 +195,8 @@ class _Walk:
     """That of the training of the version in service."""
     failed: dict[str, dict[dt.date, str]] = field(default_factory=dict)
     """By trigger, why the version in service failed on days that it served."""
+    ever_failed: dict[str, set[dt.date]] = field(default_factory=dict)
+    """By trigger, the days on which whichever version failed."""
 
     verdicts: dict[str, dict[str, CheckResult]] = field(default_factory=dict)
     """By day, what the checks say of the version in service."""
@@ -355,7 +357,9 @@ class _Walk:
             ]
             if bad:
                 self.failed[trigger][day] = "; ".join(bad)
-            if self.rule.persistent(self.failed[trigger], day):
+                self.ever_failed.setdefault(trigger, set()).add(day)
+            ever = self.ever_failed.get(trigger, ())
+            if self.rule.persistent(self.failed[trigger], day, ever):
                 firing.append(trigger)
         if firing and (alarm is None or alarm.until is not None):
             failing = self.rule.persistent(self.failed[firing[0]], day)

@@ -15,6 +15,7 @@ from mlops_assets.ml.monitoring.quality import (
     CHECKS,
     DayFacts,
     day_facts,
+    days_judged_by,
     judge_day,
     usual_range,
     without_rows,
@@ -242,6 +243,21 @@ def test_a_target_that_has_changed_for_days_is_told_and_one_odd_day_is_not() -> 
     assert failed(facts(target=28.0), history) == {"target_range": False}
     why = judge(MONDAY, facts(target=28.0), history)["target_range"].why
     assert why.startswith("since 2026-02-25 the mean target of a row is higher by ")
+
+
+@given(seed=st.integers(0, 1000), more=st.integers(1, 100))
+@settings(max_examples=15, deadline=None)
+def test_a_day_is_judged_by_a_fixed_number_of_days_whatever_else_is_known(
+    seed: int, more: int
+) -> None:
+    """Bit for bit: what a run over many days knows besides does not matter."""
+    random = np.random.default_rng(seed)
+    reach = days_judged_by(RULE)
+    every = {day: facts(target=random.gamma(9, 2)) for day in before(reach + more)}
+    every |= {MONDAY + dt.timedelta(days=1): facts(target=99.0)}
+    needed = {day: every[day] for day in before(reach)}
+    today = facts(target=random.gamma(9, 3))
+    assert judge(MONDAY, today, every) == judge(MONDAY, today, needed)
 
 
 def test_a_target_of_any_sign_is_judged_as_it_is() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlops_assets.assets.checks import observation_checks
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.assets.reporting import markdown_table
 from mlops_assets.automation.changes import Log
@@ -21,6 +22,11 @@ from mlops_assets.graph.partitions import (
 )
 from mlops_assets.graph.runs import is_own
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
+from mlops_assets.lazy import pd
+from mlops_assets.ml.monitoring.distribution import WEIGHTY
+from mlops_assets.ml.monitoring.performance import TOLD
+from mlops_assets.ml.monitoring.quality import TARGET_RANGE
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.project import Project
 from mlops_assets.resources.notifier import Notifier, messages
 from mlops_assets.resources.storage import Storage
@@ -35,6 +41,7 @@ ALERTS = "alerts"
 GROUP = "monitoring"
 SHOWN = 20
 MOST_RUNS = 500
+WARNS = "warns:"  # how the keys of problems begin that last for as long as checks warn
 
 Work = set[tuple[dg.AssetKey, str]]
 """Assets with the partition of each that a run was to make; an empty one where it has none."""
@@ -89,7 +96,7 @@ def make_alert_sensor(
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Tells failed runs and severe checks, missed evaluations, changes of the champion and "
+            "Tells failed runs and checks, missed evaluations, changes of the champion and "
             "recoveries, once each: on the asset `alerts`, in its log, and to the channels in "
             "MLOPS_ALERT_URLS. Requests no run."
         ),
@@ -144,7 +151,7 @@ def tell(
     for key, alert in still.items():
         if key in problems:
             continue
-        old = now - alert.at > dt.timedelta(days=watched_days)
+        old = now - alert.at > dt.timedelta(days=watched_days) and not key.startswith(WARNS)
         end = Alert(
             at=now,
             kind=Kind.LET_GO if old else Kind.RECOVERED,
@@ -208,7 +215,8 @@ def find_problems(
     refused = failed_checks(project, datasets, recent)
     failed, days = failed_runs(instance, project, now, set(refused))
     missed = missed_evaluation(instance, project, partitions, now, days | set(refused))
-    return {problem.key: problem for problem in [*refused.values(), *failed, *missed]}
+    warned = warnings(project, datasets, recent)
+    return {problem.key: problem for problem in [*refused.values(), *failed, *missed, *warned]}
 
 
 def _subject(project: Project, text: str) -> str:
@@ -237,6 +245,40 @@ def failed_checks(
         )
         for day, why in reasons.items()
     }
+
+
+def warnings(project: Project, datasets: DatasetStore, recent: Sequence[str]) -> Iterator[Problem]:
+    """What checks warn of: the data of the newest day, and changes that last.
+
+    What changed of the target, of the champion or of its inputs is told once, together, and is over
+    when a week has passed without.
+    """
+    decided = datasets.read(CHAMPION, recent, {})
+    groups: dict[str, tuple[str, tuple[str, ...], int]] = {
+        f"observations:{check}": ("observations", (check,), WEEK if check == TARGET_RANGE else 1)
+        for check in observation_checks(project)
+    }
+    groups["drift"] = ("drift", WEIGHTY, WEEK)
+    if len(decided):
+        champion = f"validation/{decided['champion'].iloc[-1]}"
+        groups[champion] = (champion, TOLD, WEEK)
+    found = CheckStore(datasets).read({asset for asset, *_ in groups.values()}, recent, {})
+    found = found[~found["severe"].astype(bool)]
+    for key, (asset, checks, days) in groups.items():
+        rows = found[(found["asset"] == asset) & found["check"].isin(checks)]
+        rows = rows[rows["date"] > rows["date"].max() - pd.Timedelta(days=days)]
+        failed = rows[~rows["passed"].astype(bool)]
+        if failed.empty:
+            continue
+        newest = failed[failed["date"] == failed["date"].max()]
+        day, names = f"{newest['date'].iloc[0]:%Y-%m-%d}", ", ".join(newest["check"])
+        yield Problem(
+            Kind.CHECK_FAILED,
+            f"{WARNS}{key}",
+            _subject(project, f"{names} of {asset} warn{'' if ',' in names else 's'} on {day}"),
+            "\n".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records")),
+            f"{asset_page(project, *asset.split('/'))}?view=checks&partition={day}",
+        )
 
 
 def failed_runs(

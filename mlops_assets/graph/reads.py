@@ -140,7 +140,8 @@ def _validation(project: Project, model: ModelSettings) -> Node:
     own = f"validation/{model.name}"
     versions = dict.fromkeys([model.name, project.evaluation.baseline])
     # for its intervals the forecasts of the days before, for its verdicts their facts
-    past = max(project.champion.window_days, performance.days_looked_back(project.performance))
+    judged_by = performance.days_judged_by(project.performance)
+    past = max(project.champion.window_days, judged_by)
     return Node(
         own,
         (

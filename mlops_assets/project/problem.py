@@ -21,6 +21,7 @@ from mlops_assets.ml.models.training import FitPlan
 from mlops_assets.ml.models.training_settings import ModelSettings, TrainingSettings
 from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     QualitySettings,
     ReactionSettings,
@@ -81,6 +82,7 @@ class Problem(Settings):
     evaluation: EvaluationSettings
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     quality: QualitySettings = QualitySettings()
     performance: PerformanceSettings = PerformanceSettings()
     reactions: ReactionSettings = ReactionSettings()

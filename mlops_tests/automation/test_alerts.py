@@ -170,3 +170,38 @@ def test_a_problem_that_leaves_the_watched_days_has_not_recovered(watch: Watch) 
     later = NOON + dt.timedelta(days=PROJECT.schedule.catch_up_days + 2)
     alerting.tell(watch.alerts, {}, {}, later, PROJECT.schedule.catch_up_days)
     assert watch.subjects()[-1].startswith("no longer watched: ")
+
+
+def test_a_change_that_lasts_is_told_once_and_is_over_after_a_week(watch: Watch) -> None:
+    days = [str(TODAY - dt.timedelta(days=back)) for back in range(10, 0, -1)]
+    decided = {"date": pd.Timestamp(days[0]), "champion": "linear", "next_champion": "linear"}
+    watch.datasets.write(
+        "champion", days[0], pd.DataFrame([{**decided, "next_since": days[1], "next_why": ""}])
+    )
+    subjects = []
+    # it comes and goes by the day, fails the last time on the third, and is over on the tenth
+    for n, day in enumerate(days):
+        slices = CheckResult(n not in (0, 2), "target of bakery (department) by +40%")
+        coverage = CheckResult(False, "which only shows")
+        checks = {"slices": slices, "coverage": coverage}
+        CheckStore(watch.datasets).write("validation/linear", day, checks)
+        watch.tick()
+        subjects.append(watch.subjects())
+        watch.materialize("leaderboard", day)
+    told = f"slices of validation/linear warns on {days[0]}"
+    assert subjects[:9] == [[told]] * 9
+    assert subjects[9] == [told, f"recovered: {told}"]
+    [alert, _] = watch.alerts.all().values()
+    assert alert.text == "slices: target of bakery (department) by +40%"
+
+
+def test_odd_data_are_told_as_long_as_the_newest_day_has_them(watch: Watch) -> None:
+    def store(day: str, *, passed: bool) -> None:
+        verdict = CheckResult(passed, "unit_price is 9")
+        CheckStore(watch.datasets).write("observations", day, {"inputs_range": verdict})
+
+    store(str(TODAY - dt.timedelta(days=2)), passed=True)
+    store(YESTERDAY, passed=False)
+    assert watch.problems() == ["warns:observations:inputs_range"]
+    store(YESTERDAY, passed=True)
+    assert watch.problems() == []

@@ -10,6 +10,7 @@ from mlops_assets.ml.backtest.policies import CADENCES, TRIGGERS
 from mlops_assets.ml.settings import descriptions
 from mlops_assets.project import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     Project,
     ReactionSettings,
@@ -25,6 +26,7 @@ DIALS: dict[str, tuple[type[Settings], str]] = {
     "days": (ReactionSettings, "days"),
     "failures": (ReactionSettings, "failures"),
     "cool_down_days": (ReactionSettings, "cool_down_days"),
+    "false_alarms_per_year": (MonitoringSettings, "false_alarms_per_year"),
     "performance_width": (PerformanceSettings, "width"),
     "performance_least_width": (PerformanceSettings, "least_width"),
     "performance_least_bias": (PerformanceSettings, "least_bias"),
@@ -34,16 +36,17 @@ DIALS: dict[str, tuple[type[Settings], str]] = {
 SECTIONS = {
     TrainingSettings: "training",
     ReactionSettings: "reactions",
+    MonitoringSettings: "monitoring",
     PerformanceSettings: "performance",
     DriftSettings: "drift",
 }
 BOTH = list(TRIGGERS)
 TIGHT = {
-    **{"failures": 2, "performance_width": 3.0, "performance_least_width": 0.05},
+    **{"failures": 2, "false_alarms_per_year": 24.0, "performance_least_width": 0.05},
     **{"performance_least_bias": 0.05, "drift_width": 3.0, "drift_margin": 1.2},
 }
 LOOSE = {
-    **{"failures": 4, "performance_width": 6.0, "performance_least_width": 0.2},
+    **{"failures": 4, "false_alarms_per_year": 1.5, "performance_least_width": 0.2},
     **{"performance_least_bias": 0.2, "drift_width": 6.0, "drift_margin": 2.5},
 }
 DEFAULT_POLICIES: list[dict[str, Any]] = [

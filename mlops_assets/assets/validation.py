@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored
 from mlops_assets.assets.first_sight import FirstSights
@@ -20,7 +20,6 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     defined,
     markdown_table,
-    report,
 )
 from mlops_assets.assets.schemas import GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
@@ -86,7 +85,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         # every day says something: the web UI calls a check skipped as long as one does not
         unjudged = not_judged(project, name)
         found = {key: verdicts.get(key, unjudged) for key in context.partition_keys}
-        yield from report(context, outcomes, check_results(context, found, blocking=False))
+        yield from report_checked(context, outcomes, found)
 
     return evaluated
 

@@ -29,6 +29,7 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
 from mlops_assets.ml.settings import Identifier, Settings, distinct
 from mlops_assets.project.sections import (
     AcceptanceSettings,
+    AlertSettings,
     ChampionSettings,
     ClassSettings,
     Constraint,
@@ -88,6 +89,7 @@ class Problem(Settings):
     reactions: ReactionSettings = ReactionSettings()
     drift: DriftSettings = DriftSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""
     folder: Path = Field(default=Path(), exclude=True, repr=False)

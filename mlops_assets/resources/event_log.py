@@ -1,7 +1,7 @@
-"""The event log of a local instance, with connections that are kept open.
+"""What reaches into Dagster's private modules, and nothing else does: its event log.
 
-Dagster's own SQLite storage builds a new engine for every event, which is most of what a
-materialized partition costs. This is the only module that reaches into Dagster's private ones.
+That of a local instance keeps its connections open: Dagster's own SQLite storage builds a new
+engine for every event, which is most of what a materialized partition costs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import EventLogEntry
+from dagster import AssetCheckEvaluation, AssetCheckKey, DagsterInstance, EventLogEntry
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 
@@ -23,6 +24,19 @@ from mlops_assets.lazy import sa
 
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
+
+
+def said_of_newer(
+    instance: DagsterInstance, checks: Sequence[AssetCheckKey], partition: str
+) -> list[AssetCheckEvaluation]:
+    """What checks of an asset said last of its newest partition, if that is newer than one."""
+    log = instance.event_log_storage
+    known = log.get_asset_check_partition_info(checks[:1])
+    newest = max((info.partition_key for info in known if info.partition_key), default="")
+    if newest <= partition:
+        return []
+    found = log.get_latest_asset_check_execution_by_key(checks, PartitionKeyFilter(key=newest))
+    return [record.evaluation for record in found.values() if record.evaluation is not None]
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:

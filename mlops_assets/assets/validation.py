@@ -303,6 +303,13 @@ def _reconstructed(
     }
 
 
+def is_live(forecasts: "pd.DataFrame") -> "pd.Series[bool]":
+    """Of each stored forecast whether it was issued in advance; of older files none was."""
+    if "issued_at" not in forecasts:
+        return pd.Series(False, index=forecasts.index)
+    return forecasts["issued_at"].notna()
+
+
 def read_forecasts(
     datasets: DatasetStore, names: list[str], keys: list[str], damaged: dict[str, StorageError]
 ) -> "pd.DataFrame":

@@ -154,7 +154,8 @@ def _validation(project: Project, model: ModelSettings) -> Node:
         own,
         (
             Reads("features"),
-            Reads("issued", (project.days_ahead,)),
+            # it is a fact by the time that the day is over
+            Reads("issued", (project.days_ahead,), shown=True),
             *(ReadsVersions(name) for name in versions),
             Reads("observations"),  # how many of the rows that are usual are there
             Reads(own, range(past + 1)),

@@ -15,6 +15,7 @@ from mlops_assets.assets.champion import make_champion
 from mlops_assets.assets.drift import make_drift
 from mlops_assets.assets.features import make_features_asset
 from mlops_assets.assets.forecast import make_forecast
+from mlops_assets.assets.issued import make_issued
 from mlops_assets.assets.leaderboard import make_leaderboard
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.model_registry import make_model_registry
@@ -70,6 +71,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             make_training_set(graph),
             *make_model_assets(graph),
             make_model_registry(graph, left_out),
+            make_issued(graph),
             *make_validation_assets(graph),
             make_leaderboard(graph),
             make_champion(graph),

@@ -1,15 +1,21 @@
 """Wires the project together."""
 
+import gc
 import logging
 import warnings
 from functools import cache
 
 import dagster as dg
 
+# Dagster is set aside: looking for garbage in it while what follows is imported would take longer
+# than importing that.
+gc.freeze()
+
 from mlops_assets.assets.champion import make_champion
 from mlops_assets.assets.drift import make_drift
 from mlops_assets.assets.features import make_features_asset
 from mlops_assets.assets.forecast import make_forecast
+from mlops_assets.assets.issued import make_issued
 from mlops_assets.assets.leaderboard import make_leaderboard
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.model_registry import make_model_registry
@@ -39,6 +45,8 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import KeepingModelStore
 from mlops_assets.resources.stores.page_store import PageStore
 
+gc.unfreeze()
+
 # Backfill policies and mappings to partitions before the first are beta, checks of a partition a
 # preview, and relied upon here.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -63,6 +71,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             make_training_set(graph),
             *make_model_assets(graph),
             make_model_registry(graph, left_out),
+            make_issued(graph),
             *make_validation_assets(graph),
             make_leaderboard(graph),
             make_champion(graph),

@@ -109,9 +109,7 @@ def test_one_asset_of_each_kind_per_model() -> None:
     assert {"seasonal_naive", "linear", "tree", "boosting", "hist_boosting"} <= set(names)
     assert keys == {
         *("observations", "features", "training_set", "leaderboard", "champion", "forecast"),
-        *("model_registry", "drift"),
-        "model_registry",
-        "alerts",
+        *("model_registry", "drift", "alerts", "issued"),
         *(f"{kind}/{name}" for kind in ("models", "validation") for name in names),
     }
 

@@ -19,7 +19,7 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
+from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import Metric
@@ -244,6 +244,7 @@ def decide(
         datasets.write(CHAMPION, key, frame)
         datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
         outcomes[key] = {
+            "live": judge.live_days(day),
             **record_metadata(record, evidence, project.champion.min_gain),
             **stored(datasets, CHAMPION, key, frame),
         }
@@ -334,6 +335,14 @@ class Judge:
             next_why=why if stays and not reason else reason,
             label_delay_days=self.project.evaluation.label_delay_days,
         ), evidence
+
+    def live_days(self, day: dt.date) -> str:
+        """How much of the window is scored by what was issued, in words."""
+        last = pd.Timestamp(day)
+        first = last - pd.Timedelta(days=self.rule.window_days - 1)
+        recent = self.forecasts[self.forecasts["date"].between(first, last)]
+        days = recent.loc[is_live(recent), "date"].nunique()
+        return f"{days} of {recent['date'].nunique()} days judged were forecast in advance"
 
     def successor(
         self,

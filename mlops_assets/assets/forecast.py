@@ -13,16 +13,22 @@ import dagster as dg
 
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
-from mlops_assets.assets.forecasting import forecast_days, forecast_sums, issued_columns
+from mlops_assets.assets.forecasting import (
+    ISSUED,
+    forecast_days,
+    forecast_sums,
+    issued_columns,
+    with_nth,
+)
+from mlops_assets.assets.issued import inputs_to_come, is_over, no_rows
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
 from mlops_assets.assets.schemas import forecast_schema
-from mlops_assets.assets.validation import without_warm_up
+from mlops_assets.assets.validation import RECONSTRUCTED, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.models.intervals import conformal_radii
 from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
@@ -84,24 +90,21 @@ def issue(
             )
     if not champions:
         return outcomes
+    forecasts, issued_at = _as_issued(project, champions, datasets)
+    left = {key: card for key, card in champions.items() if key not in forecasts}
     try:
-        rows = _inputs(project, observations, source, list(champions))
+        rows = inputs_to_come(project, observations, source, list(left)) if left else {}
     except DATA_ERRORS as error:
         return {**outcomes, **dict.fromkeys(champions, error)}
-    forecasts = _forecasts(project, champions, rows, models, outcomes)
+    forecasts |= _forecasts(project, left, rows, models, outcomes)
     # a probability says itself how sure it is
     history = None if project.labels else _History(project, partitions, keys, known, datasets)
     for key in sorted(forecasts):
-        outcomes[key] = _store(project, key, forecasts[key], history, datasets)
+        metadata = _store(project, key, forecasts[key], history, datasets)
+        outcomes[key] = {"issued": issued_at.get(key, RECONSTRUCTED), **metadata}
     for key in champions:
         if key not in outcomes:
-            outcomes[key] = {
-                "status": (
-                    f"no rows of {_next(project, key)} are known in advance; once the "
-                    "source has them, with or without their target, run the day again"
-                ),
-                "dagster/row_count": 0,
-            }
+            outcomes[key] = no_rows(project.day_to_come(day_of(key)))
     return {key: outcomes[key] for key in keys}
 
 
@@ -183,27 +186,28 @@ def _champions(
     return cards
 
 
-def _inputs(
-    project: Project, observations: "pd.DataFrame", source: Source, keys: list[str]
-) -> dict[str, "pd.DataFrame"]:
-    """The features of the day to come of each key, by key, with the column `inputs_from`."""
-    from mlops_assets.assets.observations_type import prepared
+def _as_issued(
+    project: Project, champions: Mapping[str, ModelCard], datasets: DatasetStore
+) -> tuple[dict[str, "pd.DataFrame"], dict[str, str]]:
+    """The champion's forecasts that were issued, by key, and when; not where it has changed since.
 
-    date, target = project.columns.date, project.columns.target
-    days = [project.day_to_come(day_of(key)) for key in keys]
-    end = days[-1] + dt.timedelta(days=1)
-    planned = source.read(days[0], end)
-    # the target of a day to come is unknown, even where the source has it already
-    planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
-    rows = rows_to_come(project.feature_plan, observations, planned, days)
-    inputs_from = rows.groupby(date)["inputs_from"].first()
-    features = make_features(project.feature_plan, observations, days[0], end, rows)
-    found = by_day(features, date) if len(features) else {}
-    return {
-        key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
-        for key, day in zip(keys, days, strict=True)
-        if str(day) in found
-    }
+    Once the day is over they stand, whoever is in service by now.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    issued_at: dict[str, str] = {}
+    for key, card in champions.items():
+        day = project.day_to_come(day_of(key))
+        issued = datasets.read(ISSUED, [key])
+        rows = issued[issued["model"] == card.model] if len(issued) else issued
+        if rows.empty or not (rows["version"].eq(card.version).all() or is_over(project, day)):
+            continue
+        values = np.array(rows["forecast"].tolist())
+        kept = [*project.row_columns, "date"]
+        told = rows[["model", "version", "trained_through", "inputs_from"]]
+        frame = rows[kept].assign(**issued_columns(project, values))
+        found[key] = frame.join(told).reset_index(drop=True)
+        issued_at[key] = str(rows["issued_at"].iloc[0])
+    return found, issued_at
 
 
 def _forecasts(
@@ -318,15 +322,9 @@ class _History:
         target, series = self.project.columns.target, self.project.columns.series
         on = [name for name in self.project.row_columns if name in issued]
         if not series:
-            issued, actual, on = _nth(issued, on), _nth(actual, on), [*on, "nth"]
+            issued, actual = with_nth(issued, on), with_nth(actual, on)
+            on = [*on, "nth"]
         actual = actual[[*on, target]].rename(columns={target: "actual"})
         both = issued[issued["upper"].notna()].merge(actual, on=on)
         inside = both["actual"].between(both["lower"], both["upper"])
         return int(inside.sum()), len(both)
-
-
-def _nth(rows: "pd.DataFrame", alike: list[str]) -> "pd.DataFrame":
-    """Plain rows with the column `nth`: which of the rows that have the same inputs each one is."""
-    if not alike:
-        return rows.assign(nth=range(len(rows)))
-    return rows.assign(nth=rows.groupby(alike, dropna=False).cumcount())

@@ -11,10 +11,14 @@ from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError,
 from mlops_assets.assets.schemas import CLASS, probability_column
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import predicted
-from mlops_assets.ml.metrics.metric import FloatArray, finite_rows
+from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
 from mlops_assets.ml.models.training import forecast
+from mlops_assets.ml.selection.versions import may_serve
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+
+ISSUED = "issued"
+"""The dataset of the forecasts of all models as they were given, by the day before."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,58 @@ def forecast_rows(
     )
     infinite = rows.loc[~finite_rows(values), project.columns.date]
     return Forecasts(card, rows, values, infinite.dt.strftime("%Y-%m-%d").unique().tolist())
+
+
+def version_columns(
+    project: Project, made: Forecasts, previous: ModelCard | None, models: ModelStore
+) -> dict[str, Any]:
+    """Forecasts by column as they are stored, with those of the version before, in shadow."""
+    return {
+        "forecast": pd.Series(as_column(made.values), index=made.rows.index),
+        "version": made.card.version,
+        "trained_through": str(made.card.trained_through),
+        "previous_version": None if previous is None else previous.version,
+        "previous_forecast": _shadow(project, previous, made.rows, models),
+    }
+
+
+def _shadow(
+    project: Project, previous: ModelCard | None, rows: pd.DataFrame, models: ModelStore
+) -> pd.Series[Any]:
+    """What the version before forecasts, missing where there is none or it cannot."""
+    # files hold one type: an array is missing as None, which is no number
+    kind = object if len(project.labels) > 2 else float
+    nothing = pd.Series(None, index=rows.index, dtype=kind)
+    if previous is None:
+        return nothing
+    try:
+        made = forecast_rows(project, previous, rows, models)
+    except DATA_ERRORS:
+        return nothing  # a comparison less; the days of the version in service do not suffer
+    found = pd.Series(as_column(made.values), index=rows.index)
+    dates = rows[project.columns.date]
+    unusable = dates.dt.strftime("%Y-%m-%d").isin([*made.broken]) | ~may_serve(previous, dates)
+    return found.mask(unusable)
+
+
+def as_issued(project: Project, issued: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Forecasts as they were issued for rows, by the index of these.
+
+    Rows are told apart by their series, else by what is known of them in advance, and of rows that
+    are alike there the n-th is the n-th. Rows that nobody forecast are left out.
+    """
+    on = [name for name in project.columns.series or project.row_columns if name in issued]
+    told = ["forecast", "version", "trained_through", "previous_version", "previous_forecast"]
+    theirs = with_nth(issued, on)[[*on, "nth", *told, "issued_at"]]
+    ours = with_nth(rows[on], on).assign(position=rows.index)
+    return ours.merge(theirs, on=[*on, "nth"]).set_index("position")[[*told, "issued_at"]]
+
+
+def with_nth(rows: pd.DataFrame, alike: list[str]) -> pd.DataFrame:
+    """Rows with the column `nth`: which of the rows that have the same values each one is."""
+    if not alike:
+        return rows.assign(nth=range(len(rows)))
+    return rows.assign(nth=rows.groupby(alike, dropna=False).cumcount())
 
 
 def issued_columns(project: Project, values: FloatArray) -> dict[str, Any]:

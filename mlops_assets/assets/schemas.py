@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from mlops_assets.ml.metrics.metric import make_metrics
-from mlops_assets.ml.metrics.scores import TRAILING_DAYS
+from mlops_assets.ml.metrics.scores import LONG, TRAILING_DAYS
 from mlops_assets.project import LaggedAggregate, Project
 
 
@@ -75,8 +75,33 @@ def forecasts_schema(project: Project) -> dg.TableSchema:
         "trained_through": ("string", "last day that the version learned from"),
         "previous_version": ("string", "version before it, which goes on in shadow"),
         "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
+        "issued_at": ("string", "when it was issued; missing where it was made later"),
     }
     return _schema(described)
+
+
+def issued_schema(project: Project) -> dg.TableSchema:
+    """The columns of the forecasts of all models as they were issued."""
+    numbers = project.number_columns
+    columns = [*project.row_columns, *project.columns.numeric, *project.columns.categorical]
+    _, kind, forecast = _wording(project)
+    inputs = {
+        name: ("float" if name in numbers else "string", "as known in advance") for name in columns
+    }
+    return _schema(
+        {
+            **inputs,
+            "date": ("datetime", "the day forecast"),
+            "model": ("string", "name of the model"),
+            "forecast": (kind, f"{forecast} forecast for the row"),
+            "version": ("string", "version that made the forecast"),
+            "trained_through": ("string", "last day that the version learned from"),
+            "previous_version": ("string", "version before it, which goes on in shadow"),
+            "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
+            "issued_at": ("string", "when, in UTC"),
+            "inputs_from": ("string", "source: known in advance; or the day before"),
+        }
+    )
 
 
 def leaderboard_schema(project: Project) -> dg.TableSchema:
@@ -88,6 +113,8 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "rows": ("float", "rows of the day that every model forecast"),
         "version": ("string", "version in service on the day"),
         "trained_through": ("string", "last day that the version learned from"),
+        "live": ("bool", "whether the day is scored by what was issued for it"),
+        LIVE_DAYS: ("int", f"how many of the last {LONG} days are"),
         GAIN: ("float", "the primary metric of the version before, less that in service"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
@@ -199,6 +226,7 @@ def _issued(project: Project) -> dict[str, tuple[str, str]]:
 
 
 GAIN = "gain_over_previous"
+LIVE_DAYS = f"live_days_{LONG}d"
 CLASS = "forecast_class"
 NULLABLE = dg.TableColumnConstraints(nullable=True)
 

@@ -80,7 +80,12 @@ class Inspector:
             raise _unsound({SCHEMA: CheckResult(False, str(error), severe=True)}) from error
         facts = self._facts(day, frame)
         found = judge_day(
-            self.rule, day, facts, self.before, series=bool(self.project.columns.series)
+            self.rule,
+            day,
+            facts,
+            self.before,
+            false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
+            series=bool(self.project.columns.series),
         )
         verdicts = {name: found[name] for name in observation_checks(self.project)}
         severe = [name for name, verdict in verdicts.items() if verdict.severe]

@@ -6,11 +6,17 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored
 from mlops_assets.assets.first_sight import FirstSights
-from mlops_assets.assets.forecasting import forecast_days, forecast_rows
+from mlops_assets.assets.forecasting import (
+    ISSUED,
+    as_issued,
+    forecast_days,
+    forecast_rows,
+    version_columns,
+)
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance, not_judged
 from mlops_assets.assets.reader import Readers
@@ -20,7 +26,6 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     defined,
     markdown_table,
-    report,
 )
 from mlops_assets.assets.schemas import GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
@@ -30,7 +35,7 @@ from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import compare_with_previous, score_days
-from mlops_assets.ml.selection.versions import may_serve, previous_version, serving
+from mlops_assets.ml.selection.versions import previous_version, serving
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -41,6 +46,8 @@ from mlops_assets.resources.stores.model_store import (
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 GROUP = "validation"
+LATER = "reconstructed"
+RECONSTRUCTED = "reconstructed: made later, from what is known by now"
 NO_VALUE = "(missing)"  # the slice of the rows without a value
 
 
@@ -86,7 +93,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         # every day says something: the web UI calls a check skipped as long as one does not
         unjudged = not_judged(project, name)
         found = {key: verdicts.get(key, unjudged) for key in context.partition_keys}
-        yield from report(context, outcomes, check_results(context, found, blocking=False))
+        yield from report_checked(context, outcomes, found)
 
     return evaluated
 
@@ -123,7 +130,8 @@ def evaluate(
             outcomes[key] = damaged.get(key) or PartitionError(
                 f"features of {key} are missing; materialize features for it first"
             )
-    forecasts = _forecasts(project, name, found, models, outcomes, shadow=True)
+    issued = Issued(project, keys, datasets)
+    forecasts = _forecasts(project, name, found, models, outcomes, issued)
     for key, outcome in outcomes.items():
         if not isinstance(outcome, Exception):  # not in service: no older forecasts either
             forget(name, datasets, key)
@@ -133,7 +141,7 @@ def evaluate(
     theirs: pd.DataFrame | None = None
     if name != project.evaluation.baseline:
         # What is wrong with the baseline is that model's to report: here it only goes missing.
-        theirs = _forecasts(project, project.evaluation.baseline, found, models, {})
+        theirs = _forecasts(project, project.evaluation.baseline, found, models, {}, issued)
     baseline = None if theirs is None else score_days(metrics, theirs, []).days
     slices = by_day(scores.slices, "date") if len(scores.slices) else {}
     primary = project.evaluation.primary
@@ -141,11 +149,16 @@ def evaluate(
     compared = compare_with_previous(metrics[primary], forecasts, ["date"])
     gains = {f"{day:%Y-%m-%d}": gain for day, gain in compared.to_dict("index").items()}
     for key, frame in by_day(forecasts, "date").items():
+        frame = _without_other_days(frame)
         datasets.write(f"validation/{name}", key, frame)
         day = scores.days.loc[key]
+        is_live = bool(frame["issued_at"].notna().all())
+        named = "{}" if is_live else f"{{}}_{LATER}"
         metadata = {
-            **defined({metric: day[metric] for metric in metrics}),
+            **defined({named.format(metric): day[metric] for metric in metrics}),
             "rows": int(day["rows"]),
+            "issued": str(frame["issued_at"].iloc[0]) if is_live else RECONSTRUCTED,
+            **_shown_later(metrics, found[key], frame),
             "version": str(frame["version"].iloc[0]),
             "trained_through": str(frame["trained_through"].iloc[0]),
             **metric_notes(metrics),
@@ -156,13 +169,35 @@ def evaluate(
             metadata |= _gain(primary, gains[key], frame)
         if baseline is not None and key in baseline.index:
             base = baseline.loc[key]
-            metadata |= defined({f"{m}_vs_baseline": day[m] - base[m] for m in metrics})
+            over = {named.format(f"{m}_vs_baseline"): day[m] - base[m] for m in metrics}
+            metadata |= defined(over)
         if key in slices:
             metadata["slices"] = _slice_table(slices[key], primary)
         outcomes[key] = metadata
     return outcomes, judge_performance(
         project, name, forecasts, theirs, sights.completeness, datasets
     )
+
+
+def _without_other_days(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of a day without what was made later of other days of the run only."""
+    later = [name for name in frame if str(name).startswith(f"{LATER}_")]
+    return frame.drop(columns=[name for name in later if frame[name].isna().all()])
+
+
+def _shown_later(
+    metrics: Mapping[str, Metric], rows: "pd.DataFrame", frame: "pd.DataFrame"
+) -> Metadata:
+    """Of a day that was forecast in advance: rows that were not, and what another version makes."""
+    shown: Metadata = {}
+    if len(frame) < len(rows):
+        shown["rows_not_issued"] = len(rows) - len(frame)
+    if f"{LATER}_version" in frame:
+        again = frame.assign(forecast=frame[f"{LATER}_forecast"])
+        scores = score_days(metrics, again, []).days.iloc[0]
+        shown |= defined({f"{metric}_{LATER}": scores[metric] for metric in metrics})
+        shown[f"{LATER}_version"] = str(frame[f"{LATER}_version"].iloc[0])
+    return shown
 
 
 def _gain(primary: str, compared: Mapping[Hashable, Any], frame: "pd.DataFrame") -> Metadata:
@@ -172,70 +207,106 @@ def _gain(primary: str, compared: Mapping[Hashable, Any], frame: "pd.DataFrame")
     }
 
 
+class Issued:
+    """The forecasts that were issued for days, of all models."""
+
+    def __init__(self, project: Project, keys: list[str], datasets: DatasetStore) -> None:
+        self.project = project
+        ahead = dt.timedelta(days=project.days_ahead)
+        damaged: dict[str, StorageError] = {}
+        frame = datasets.read(ISSUED, [str(day_of(key) - ahead) for key in keys], damaged)
+        self.damaged = {str(day_of(key) + ahead): error for key, error in damaged.items()}
+        days = by_day(frame, "date") if len(frame) else {}
+        self.days = {key: dict(list(rows.groupby("model"))) for key, rows in days.items()}
+
+    def of(self, name: str, key: str, rows: "pd.DataFrame") -> "pd.DataFrame | None":
+        """What was issued of a model for rows of a day, as from `as_issued`; None if nothing."""
+        issued = self.days.get(key, {}).get(name)
+        found = None if issued is None else as_issued(self.project, issued, rows)
+        return None if found is None or found.empty else found
+
+
 def _forecasts(
     project: Project,
     name: str,
     days: Mapping[str, "pd.DataFrame"],
     models: ModelStore,
     outcomes: dict[str, Metadata | Exception],
-    *,
-    shadow: bool = False,
+    issued: Issued,
 ) -> "pd.DataFrame | None":
-    """Forecasts of the versions in service beside the actuals; errors go to `outcomes`.
+    """Forecasts beside the actuals: as they were issued, else of the versions in service.
 
-    With `shadow`, those of the version before each of them as well.
+    With those of the version before each of them, in shadow. Errors go to `outcomes`.
     """
+    outcomes |= {key: issued.damaged[key] for key in days if key in issued.damaged}
+    days = {key: rows for key, rows in days.items() if key not in issued.damaged}
     try:
         known, fit_to_serve = models.cards(name), models.fit_to_serve(name)
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(days, error)
         return None
+    live = {k: told for k, rows in days.items() if (told := issued.of(name, k, rows)) is not None}
     found = {key: serving(fit_to_serve, day_of(key)) for key in days}
     served = {key: card for key, card in found.items() if card is not None}
-    outcomes |= {key: not_served(name, key, known) for key in days if key not in served}
-    date, kept = project.columns.date, [*project.columns.series, *project.evaluation.slices]
-    parts = []
-    for made in forecast_days(project, served, days, models, outcomes):
-        rows = made.rows
+    outcomes |= {
+        key: not_served(name, key, known) for key in days if key not in served and key not in live
+    }
+    parts: list[pd.DataFrame] = []
+
+    def add(rows: "pd.DataFrame", told: Mapping[str, Any]) -> None:
         try:
-            actual = target_numbers(rows[project.columns.target], project.labels)
+            parts.append(_beside(project, rows, told))
         except DATA_ERRORS as error:
-            outcomes |= dict.fromkeys(rows[date].dt.strftime("%Y-%m-%d"), error)
-            continue
-        previous = previous_version(fit_to_serve, made.card) if shadow else None
-        parts.append(
-            rows[[*dict.fromkeys(kept)]].assign(
-                date=rows[date].to_numpy(),
-                row=rows.index.to_numpy(),
-                actual=actual,
-                forecast=pd.Series(as_column(made.values), index=rows.index),
-                version=made.card.version,
-                trained_through=str(made.card.trained_through),
-                previous_version=None if previous is None else previous.version,
-                previous_forecast=_shadow(project, previous, rows, models),
-            )
-        )
-    forecasts = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return None if forecasts.empty else forecasts
+            dates = rows[project.columns.date].dt.strftime("%Y-%m-%d")
+            outcomes.update(dict.fromkeys(dates, error))
+
+    for key, told in live.items():
+        rows = days[key].loc[told.index]
+        later = _reconstructed(project, rows, served.get(key), str(told["version"].iloc[0]), models)
+        add(rows, {**{str(name): told[name] for name in told}, **later})
+    made_later = {key: card for key, card in served.items() if key not in live}
+    for made in forecast_days(project, made_later, days, models, outcomes):
+        previous = previous_version(fit_to_serve, made.card)
+        add(made.rows, version_columns(project, made, previous, models) | {"issued_at": None})
+    return pd.concat(parts, ignore_index=True) if parts else None
 
 
-def _shadow(
-    project: Project, previous: ModelCard | None, rows: "pd.DataFrame", models: ModelStore
-) -> "pd.Series[Any]":
-    """What the version before forecasts, missing where there is none or it cannot."""
-    # files hold one type: an array is missing as None, which is no number
-    kind = object if len(project.labels) > 2 else float
-    nothing = pd.Series(None, index=rows.index, dtype=kind)
-    if previous is None:
-        return nothing
+def _beside(project: Project, rows: "pd.DataFrame", told: Mapping[str, Any]) -> "pd.DataFrame":
+    """Forecasts by column beside the actuals of rows of features."""
+    kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
+    return rows[[*kept]].assign(
+        date=rows[project.columns.date].to_numpy(),
+        row=rows.index.to_numpy(),
+        actual=target_numbers(rows[project.columns.target], project.labels),
+        **told,
+    )
+
+
+def _reconstructed(
+    project: Project,
+    rows: "pd.DataFrame",
+    card: ModelCard | None,
+    issued: str,
+    models: ModelStore,
+) -> Mapping[str, Any]:
+    """What the version that would serve a day by now forecasts, where another one was issued."""
+    if card is None or card.version == issued:
+        return {}
     try:
-        made = forecast_rows(project, previous, rows, models)
+        made = forecast_rows(project, card, rows, models)
     except DATA_ERRORS:
-        return nothing  # a comparison less; the days of the version in service do not suffer
-    found = pd.Series(as_column(made.values), index=rows.index)
-    dates = rows[project.columns.date]
-    unusable = dates.dt.strftime("%Y-%m-%d").isin([*made.broken]) | ~may_serve(previous, dates)
-    return found.mask(unusable)
+        return {}  # what was issued is scored all the same
+    return {
+        f"{LATER}_version": card.version,
+        f"{LATER}_forecast": pd.Series(as_column(made.values), index=rows.index),
+    }
+
+
+def is_live(forecasts: "pd.DataFrame") -> "pd.Series[bool]":
+    """Of each stored forecast whether it was issued in advance; of older files none was."""
+    if "issued_at" not in forecasts:
+        return pd.Series(False, index=forecasts.index)
+    return forecasts["issued_at"].notna()
 
 
 def read_forecasts(

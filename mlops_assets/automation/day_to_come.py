@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,37 +28,49 @@ class NewestDay:
 
 @dataclass(frozen=True)
 class Outdated:
-    """The newest forecast, where it is no longer what others should read."""
+    """What was forecast for the day to come, where it is no longer what others should read."""
 
     day: int
-    """The day whose partition forecasts the day to come."""
+    """The day whose partitions forecast the day to come."""
     number: int
-    """Of its entry in the event log."""
+    """Of the entry in the event log."""
     why: str
-    decide: bool
-    """Whether who is champion on the day to come is to be decided again as well."""
+    assets: Sequence[str]
+    """What is to be made again of that day."""
 
 
-def outdated_forecast(
+def outdated_forecasts(
     instance: dg.DagsterInstance, project: Project, models: ModelStore
-) -> Outdated | None:
-    """The newest forecast, if another version will be scored on its day; None else.
+) -> Iterator[Outdated]:
+    """The newest forecasts for whose day another version will be scored.
 
     What was forecast is compared with the versions and pins that there are, so it does not matter
-    what changed them, nor whether that was told in the event log.
+    what changed them, nor whether that was told in the event log. A damaged card is reported by the
+    evaluation of the days that need it.
     """
-    issued = asset_key(project, "forecast").to_user_string()
-    made = newest_made(instance, issued)
-    if made is None or "version" not in made.shown:
-        return None  # or no rows of the day to come are known in advance
-    try:
-        found = _scored_otherwise(models, made.shown)
-    except StorageError:
-        return None  # the evaluation of the days that need a damaged card reports it
-    if found is None:
-        return None
-    why, decide = found
-    return Outdated(made.day, made.number, why, decide)
+    made = newest_made(instance, asset_key(project, "issued").to_user_string())
+    if made is not None and "versions" in made.shown:
+        with suppress(StorageError):
+            if why := _issued_otherwise(project, models, made.shown):
+                yield Outdated(made.day, made.number, why, ["issued", "forecast"])
+    made = newest_made(instance, asset_key(project, "forecast").to_user_string())
+    if made is not None and "version" in made.shown:  # else no rows are known in advance
+        with suppress(StorageError):
+            if found := _scored_otherwise(models, made.shown):
+                why, decide = found
+                yield Outdated(
+                    made.day, made.number, why, ["champion", "forecast"] if decide else ["forecast"]
+                )
+
+
+def _issued_otherwise(project: Project, models: ModelStore, shown: Mapping[str, Any]) -> str | None:
+    """Why another version of a model than the one shown will be scored."""
+    day = day_of(shown["forecast_for"])
+    for model in project.models:
+        card, issued = models.in_service(model.name, day), shown["versions"].get(model.name)
+        if card is not None and card.version != issued:
+            return f"{card.version} is in service on {day}, not {issued or 'issued yet'}"
+    return None
 
 
 def newest_made(instance: dg.DagsterInstance, asset: str) -> NewestDay | None:

@@ -11,7 +11,7 @@ from typing import Self
 import dagster as dg
 
 from mlops_assets.automation.changes import START, Change, Log, Mark, day_key, day_number
-from mlops_assets.automation.day_to_come import newest_made, outdated_forecast
+from mlops_assets.automation.day_to_come import newest_made, outdated_forecasts
 from mlops_assets.automation.months import missing_months
 from mlops_assets.automation.requests import (
     NOTHING_NEW,
@@ -200,12 +200,11 @@ class Upkeep:
             requests = self._requests(
                 plan.stale, f"{newest.number}:{self.attempt}", f"{newest} was made again{more}"
             )
-        champion, forecast = (asset_key(self.project, name) for name in ("champion", "forecast"))
+        forecast = asset_key(self.project, "forecast")
         if plan.pending(forecast.to_user_string()):
             return requests  # it is issued again once what it reads is made
-        outdated = outdated_forecast(self.instance, self.project, self.models)
-        if outdated is not None:
-            keys = [champion, forecast] if outdated.decide else [forecast]
+        for outdated in outdated_forecasts(self.instance, self.project, self.models):
+            keys = [asset_key(self.project, name) for name in outdated.assets]
             days = {key: {day_key(outdated.day)} for key in keys}
             attempt = f"{outdated.number}:{self.attempt}"
             requests += range_requests(days, self.partitions, attempt, outdated.why)

@@ -117,6 +117,15 @@ def _nodes(project: Project) -> Iterator[Node]:
     yield Node("training_set", (Reads("features", _learned(project)),), Every.MONTH, Again.NEVER)
     for model in project.models:
         yield _model(model)
+    yield Node(
+        "issued",
+        (
+            Reads("observations", days_to_come(project)),
+            *(ReadsVersions(model.name, project.days_ahead) for model in project.models),
+        ),
+        again=Again.NEWEST,  # what was issued for a day that is over is what it is scored by
+        needs_model=True,
+    )
     for model in project.models:
         yield _validation(project, model)
     yield from _compared(project)
@@ -140,11 +149,14 @@ def _validation(project: Project, model: ModelSettings) -> Node:
     own = f"validation/{model.name}"
     versions = dict.fromkeys([model.name, project.evaluation.baseline])
     # for its intervals the forecasts of the days before, for its verdicts their facts
-    past = max(project.champion.window_days, performance.days_looked_back(project.performance))
+    judged_by = performance.days_judged_by(project.performance)
+    past = max(project.champion.window_days, judged_by)
     return Node(
         own,
         (
             Reads("features"),
+            # it is a fact by the time that the day is over
+            Reads("issued", (project.days_ahead,), shown=True),
             *(ReadsVersions(name) for name in versions),
             Reads("observations"),  # how many of the rows that are usual are there
             Reads(own, range(past + 1)),
@@ -184,6 +196,7 @@ def _served(project: Project) -> Iterator[Node]:
         "forecast",
         (
             Reads("champion"),
+            Reads("issued"),
             Reads("observations", days_before_next(project)),
             *(ReadsVersions(name, project.days_ahead, champion=True) for name in names),
             *_intervals(project),
@@ -240,11 +253,13 @@ def _learned(project: Project) -> range:
     return range(1, window.reach_months * LONGEST_MONTH + 1)
 
 
-def days_before_next(project: Project) -> list[int]:
-    """The days whose rows the forecasts for the day to come need, counted from the day itself.
-
-    For the features of that day, and for the trailing coverage of intervals.
-    """
+def days_to_come(project: Project) -> list[int]:
+    """The days whose rows the features of the day to come need, counted from the day itself."""
     ahead = project.days_ahead
-    features = (days - ahead for days in project.days_read if days >= ahead)
-    return sorted({0, *features, *([] if project.labels else range(project.champion.window_days))})
+    return sorted({0, *(days - ahead for days in project.days_read if days >= ahead)})
+
+
+def days_before_next(project: Project) -> list[int]:
+    """The same, and the days of the trailing coverage of intervals."""
+    covered = [] if project.labels else range(project.champion.window_days)
+    return sorted({*days_to_come(project), *covered})

@@ -21,6 +21,7 @@ from mlops_assets.ml.models.training import FitPlan
 from mlops_assets.ml.models.training_settings import ModelSettings, TrainingSettings
 from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     QualitySettings,
     ReactionSettings,
@@ -28,6 +29,7 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
 from mlops_assets.ml.settings import Identifier, Settings, distinct
 from mlops_assets.project.sections import (
     AcceptanceSettings,
+    AlertSettings,
     ChampionSettings,
     ClassSettings,
     Constraint,
@@ -81,11 +83,13 @@ class Problem(Settings):
     evaluation: EvaluationSettings
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     quality: QualitySettings = QualitySettings()
     performance: PerformanceSettings = PerformanceSettings()
     reactions: ReactionSettings = ReactionSettings()
     drift: DriftSettings = DriftSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""
     folder: Path = Field(default=Path(), exclude=True, repr=False)

@@ -148,7 +148,7 @@ def test_the_version_before_goes_on_in_shadow(built: Lab) -> None:
     told = built.metadata("validation/logistic", day)
     primary = built.project.evaluation.primary
     sign = -1 if built.project.primary_metric.direction == "higher" else 1
-    gain = sign * (told[f"{primary}_of_previous"] - told[primary])
+    gain = sign * (told[f"{primary}_of_previous"] - told[f"{primary}_reconstructed"])
     assert told["gain_over_previous"] == pytest.approx(gain, abs=1e-5)
 
 
@@ -173,7 +173,7 @@ def test_a_strange_label_is_refused_and_a_class_that_was_never_learned_is_scored
         assert lab.run("training_set models/prior models/logistic", "2026-02-01").success
         assert lab.run("validation/prior validation/logistic", "2026-02-01").success
         scores = lab.metadata("validation/logistic", "2026-02-01")
-        assert np.isfinite(scores["log_loss"])
+        assert np.isfinite(scores["log_loss_reconstructed"])
         made = lab.datasets.read("validation/logistic", ["2026-02-01"])
         assert all(probability[2] == 0 for probability in made["forecast"])
 

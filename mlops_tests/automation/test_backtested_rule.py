@@ -88,6 +88,7 @@ class Live:
         return bool(asked)
 
 
+@pytest.mark.long
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

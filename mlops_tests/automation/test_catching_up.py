@@ -32,6 +32,7 @@ RECENT = days_between(dt.date(2026, 3, 6), dt.date(2026, 3, 20))
 DAILY = [
     "observations",
     "features",
+    "issued",
     "validation/seasonal_naive",
     "validation/linear",
     "leaderboard",

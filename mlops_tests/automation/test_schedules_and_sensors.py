@@ -34,7 +34,10 @@ PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1)})
 NOON = dt.datetime(2026, 3, 20, 12, tzinfo=dt.UTC)
 MODELS = [model.name for model in PROJECT.models]
 SCORES = [f"validation/{name}" for name in MODELS]
-DAILY = ["observations", "features", *SCORES, "leaderboard", "champion", "forecast", "drift"]
+DAILY = [
+    *("observations", "features", "issued", *SCORES),
+    *("leaderboard", "champion", "forecast", "drift"),
+]
 
 
 @pytest.fixture
@@ -123,7 +126,8 @@ def test_missing_days_are_requested_once_per_layer_and_gap(
     materialize(instance, "observations", [d for d in recent if d[-2:] not in ("10", "15", "16")])
     materialize(instance, "features", [d for d in recent if d[-2:] not in ("10", "15", "16")])
     requests = missing_days(instance, PROJECT, partitions, NOON)
-    assert wanted(requests)[:1] == [("+".join(f"validation/{n}" for n in MODELS), "17", "19")]
+    scores = "+".join(f"validation/{n}" for n in MODELS)
+    assert wanted(requests)[:2] == [("issued", "17", "19"), (scores, "17", "19")]
     observed = [request for request in wanted(requests) if request[0] == "observations"]
     assert observed == [("observations", "15", "16"), ("observations", "10", "10")]
     assert not [request for request in wanted(requests) if request[0] == "features"]

@@ -117,7 +117,7 @@ def test_it_goes_on_where_it_stopped(builder: Builder, monkeypatch: pytest.Monke
     monkeypatch.setattr(history, "_run", original)
     runs = builder.instance.get_runs_count()
     assert builder.build() == []
-    assert builder.instance.get_runs_count() == runs + 7
+    assert builder.instance.get_runs_count() == runs + 8
     every = set(builder.partitions.daily.get_partition_keys())
     for key in ("leaderboard", "champion", "forecast"):
         assert builder.done(key) == every, key

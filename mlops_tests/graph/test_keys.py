@@ -68,7 +68,7 @@ def test_every_key_of_the_definitions_is_the_projects_own(project: Project, tmp_
     keys = set(keys_of(definitions))
     foreign = [key for key in keys if not own_parts(project, key)]
     assert not foreign
-    assert len(keys) == 9 + 2 * len(project.models)
+    assert len(keys) == 10 + 2 * len(project.models)
     for job in (EVALUATE_JOB, RETRAIN_ALL_JOB):
         assert definitions.resolve_job_def(job).asset_layer.selected_asset_keys
     if project.prefix:

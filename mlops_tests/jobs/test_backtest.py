@@ -70,7 +70,7 @@ def test_a_replay_is_what_was_live_and_touches_nothing(lab: Lab) -> None:
     days = pd.read_parquet(Path(lab.storage.root, folder, "days.parquet"))
     monthly = days[days["policy"] == "monthly"].set_index("date")["value"]
     live = {
-        day: lab.metadata("validation/linear", day)["wmape"]
+        day: lab.metadata("validation/linear", day)["wmape_reconstructed"]
         for day in ("2026-02-01", "2026-02-28", "2026-03-01", "2026-03-31")
     }
     assert len(monthly) == 28 + 31

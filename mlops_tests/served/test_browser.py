@@ -84,7 +84,7 @@ def test_the_metrics_of_a_model_are_plotted(served: Served, browser: Browser) ->
         "lines in every chart",
     )
     shown = browser.text()
-    names = ["mae", "wmape", "rmse", "bias", "mae_vs_baseline"]
+    names = ["mae", "wmape", "rmse", "bias", "mae_vs_baseline_reconstructed"]
     assert [name for name in names if name not in shown] == []
     assert len(charts) >= len(names)
     assert min(charts) > 50, charts

@@ -107,14 +107,15 @@ def _decide_on(
     days = _days_of(manager, card) if config.evaluate_past else []
     if days:
         baseline = card.model == manager.base.evaluation.baseline
-        names = [model.name for model in manager.project.models] if baseline else [card.model]
-        scores = [asset_key(manager.base, "validation", name) for name in names]
+        judged = [model.name for model in manager.project.models] if baseline else [card.model]
+        scores = [asset_key(manager.base, "validation", name) for name in judged]
         manager.evaluate(definitions, scores, days)
         last = day_of(days[-1]) + dt.timedelta(days=LONG)
         manager.rank(definitions, days_between(day_of(days[0]), last))
     newest = manager.datasets.keys(CHAMPION)[-1:]
-    if card.model == manager.champion and newest:
-        keys = [asset_key(manager.base, name) for name in ("champion", "forecast")]
+    if newest:
+        names = ["issued", *(["champion", "forecast"] if card.model == manager.champion else [])]
+        keys = [asset_key(manager.base, name) for name in names]
         manager.run(definitions, EVALUATE_JOB, keys, newest[0], newest[0])
     manager.refresh_registry(definitions)
     done = "retired" if action == Action.RETIRE else "restored"

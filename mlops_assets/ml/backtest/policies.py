@@ -24,10 +24,12 @@ from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
 from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     ReactionSettings,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, days_looked_back, judge_days
+from mlops_assets.ml.monitoring.performance import LEVEL, days_judged_by, judge_days
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
 from mlops_assets.ml.selection.versions import may_serve
 
@@ -77,6 +79,7 @@ class Policy:
     """Of TRIGGERS, those by which an alarm is raised and answered; none: alarms are counted."""
     hyperparameters: Hyperparameters
     reactions: ReactionSettings
+    monitoring: MonitoringSettings
     performance: PerformanceSettings
     drift: DriftSettings
 
@@ -193,6 +196,8 @@ class _Walk:
     """That of the training of the version in service."""
     failed: dict[str, dict[dt.date, str]] = field(default_factory=dict)
     """By trigger, why the version in service failed on days that it served."""
+    ever_failed: dict[str, set[dt.date]] = field(default_factory=dict)
+    """By trigger, the days on which whichever version failed."""
 
     verdicts: dict[str, dict[str, CheckResult]] = field(default_factory=dict)
     """By day, what the checks say of the version in service."""
@@ -328,10 +333,15 @@ class _Walk:
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
-            reach = pd.Timestamp(first) - pd.Timedelta(days=days_looked_back(policy.performance))
-            facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
+            reach = pd.Timedelta(days=days_judged_by(policy.performance))
+            since = pd.Timestamp(first) - reach
             verdicts = judge_days(
-                policy.performance, self.workshop.metric, facts, days, against_baseline=False
+                policy.performance,
+                self.workshop.metric,
+                pd.concat([part[part["date"] >= since] for part in self.facts]),
+                days,
+                against_baseline=False,
+                false_alarms_per_year=policy.monitoring.false_alarms_per_year,
             )
         if DRIFT in self.watched:
             assert self.version is not None
@@ -354,7 +364,9 @@ class _Walk:
             ]
             if bad:
                 self.failed[trigger][day] = "; ".join(bad)
-            if self.rule.persistent(self.failed[trigger], day):
+                self.ever_failed.setdefault(trigger, set()).add(day)
+            ever = self.ever_failed.get(trigger, ())
+            if self.rule.persistent(self.failed[trigger], day, ever):
                 firing.append(trigger)
         if firing and (alarm is None or alarm.until is not None):
             failing = self.rule.persistent(self.failed[firing[0]], day)

@@ -23,7 +23,7 @@ LONG = max(TRAILING_DAYS)
 # Columns of stored forecasts, beside those of the series and slices
 FORECAST_COLUMNS = (
     *("date", "row", "actual", "forecast", "version", "trained_through"),
-    *("previous_version", "previous_forecast"),
+    *("previous_version", "previous_forecast", "issued_at"),
 )
 # Names that columns of a project's own cannot have, where they are stored beside these
 RESERVED_COLUMNS = (

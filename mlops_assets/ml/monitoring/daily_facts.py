@@ -63,7 +63,7 @@ def covered_rows(
 def daily_facts(metric: Metric, forecasts: pd.DataFrame, slices: Sequence[str]) -> pd.DataFrame:
     """What later days need to know of these: sums by date and slice, as columns of a long frame.
 
-    `forecasts` has the columns date, actual, forecast, baseline (its forecast, or NaN), covered
+    `forecasts` has the columns date, actual, forecast, baseline_forecast (or NaN), covered
     (1, 0 or NaN) and those of `slices`. Columns: date, slice (the name of the column, or
     ALL_ROWS), value, the name of the metric, rows, numerator and denominator of the metric, an
     array each where they are several sums, the same of the baseline on the rows that both

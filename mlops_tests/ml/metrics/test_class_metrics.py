@@ -342,7 +342,12 @@ def test_a_model_that_loses_its_grip_is_out_of_limits_and_worse_than_the_baselin
     days_of = table["date"].dt.date
     before, last = days_of[~lost].max(), days_of.max()
     found = judge_days(
-        PerformanceSettings(), ALL[name], facts, [before, last], against_baseline=True
+        PerformanceSettings(),
+        ALL[name],
+        facts,
+        [before, last],
+        against_baseline=True,
+        false_alarms_per_year=6,
     )
     assert all(verdict.passed for verdict in found[str(before)].values())
     assert not found[str(last)]["control_limits"].passed
@@ -358,6 +363,13 @@ def test_facts_of_another_primary_metric_are_left_aside(old: str, new: str) -> N
     before, after = daily_facts(ALL[old], table[half], []), daily_facts(ALL[new], table[~half], [])
     last = table["date"].dt.date.max()
     facts = pd.concat([before, after], ignore_index=True)
-    found = judge_days(PerformanceSettings(), ALL[new], facts, [last], against_baseline=True)
+    found = judge_days(
+        PerformanceSettings(),
+        ALL[new],
+        facts,
+        [last],
+        against_baseline=True,
+        false_alarms_per_year=6,
+    )
     assert "not judged" in found[str(last)]["control_limits"].why
     assert weekly_slices(ALL[new], before).empty

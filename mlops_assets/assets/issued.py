@@ -1,0 +1,209 @@
+"""Issued: every model's forecast of the day to come, kept as it was given.
+
+It may be issued again until that day is over: by another version, or once rows were corrected. What
+stands then is a fact, and is what the model is scored by.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.assets.daily import daily
+from mlops_assets.assets.datasets import by_day, stored
+from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
+from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.reader import Readers
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, report
+from mlops_assets.assets.schemas import issued_schema
+from mlops_assets.assets.validation import without_warm_up
+from mlops_assets.graph.partitions import Partitions, day_of
+from mlops_assets.graph.reads import days_to_come
+from mlops_assets.lazy import pd
+from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
+from mlops_assets.ml.selection.versions import previous_version, serving
+from mlops_assets.project import Project
+from mlops_assets.resources.sources import Source
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
+
+GROUP = "serving"
+
+
+def make_issued(graph: Graph) -> dg.AssetsDefinition:
+    """The asset `issued`."""
+    project, partitions = graph.project, graph.partitions
+
+    @daily(
+        graph,
+        ISSUED,
+        group=GROUP,
+        kinds={"pandas", "parquet"},
+        metadata={"dagster/column_schema": issued_schema(project)},
+    )
+    def issued(
+        context: dg.AssetExecutionContext,
+        source: dg.ResourceParam[Source],
+        readers: dg.ResourceParam[Readers],
+    ) -> Iterator[Any]:
+        """Every model's forecast of the day to come, as it was given: what it is scored by."""
+        outcomes, served = without_warm_up(partitions, context.partition_keys)
+        if served:
+            datasets, models = readers.datasets(ISSUED, served), readers.models(ISSUED)
+            outcomes |= issue_all(project, partitions, served, source, datasets, models)
+        yield from report(context, outcomes)
+
+    return issued
+
+
+def is_over(project: Project, day: dt.date) -> bool:
+    """Whether a day has ended, so that nothing can be forecast of it any more."""
+    return project.today() > day
+
+
+def issue_all(
+    project: Project,
+    partitions: Partitions,
+    keys: list[str],
+    source: Source,
+    datasets: DatasetStore,
+    models: ModelStore,
+) -> Mapping[str, Metadata | Exception]:
+    """Forecast the day to come of each key by every model, unless that is over; what came of it."""
+    there = set(datasets.keys(ISSUED))
+    coming = {key: project.day_to_come(day_of(key)) for key in keys}
+    outcomes: dict[str, Metadata | Exception] = {
+        key: {"status": f"{day} was over: {_what_stands(key in there)}"}
+        for key, day in coming.items()
+        if is_over(project, day)
+    }
+    still = [key for key in keys if key not in outcomes]
+    if not still:
+        return outcomes
+    damaged: dict[str, StorageError] = {}
+    back = days_to_come(project)
+    read = {day_of(key) - dt.timedelta(days=days) for key in still for days in back}
+    known = [str(day) for day in sorted(read) if day >= partitions.first_day]
+    observations = datasets.read("observations", known, damaged)
+    newest = {f"{day:%Y-%m-%d}" for day in observations.get(project.columns.date, ())}
+    for key in [key for key in still if key not in newest]:
+        still.remove(key)
+        outcomes[key] = damaged.get(key) or PartitionError(
+            f"observations of {key} are missing; materialize observations for it first"
+        )
+    try:
+        rows = inputs_to_come(project, observations, source, still) if still else {}
+    except DATA_ERRORS as error:
+        return {**outcomes, **dict.fromkeys(still, error)}
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    for key in still:
+        outcomes[key] = _issue(project, key, rows.get(key), at, datasets, models)
+    return outcomes
+
+
+def _what_stands(there: bool) -> str:
+    return "what was issued stays" if there else "nothing was issued, its forecasts are made later"
+
+
+def _issue(
+    project: Project,
+    key: str,
+    rows: "pd.DataFrame | None",
+    at: str,
+    datasets: DatasetStore,
+    models: ModelStore,
+) -> Metadata | Exception:
+    """Forecast and store the day to come of a key; a model that cannot is named."""
+    day = project.day_to_come(day_of(key))
+    if rows is None:
+        return no_rows(day)
+    parts: list[pd.DataFrame] = []
+    problems: dict[str, Metadata | Exception] = {}
+    versions: dict[str, str] = {}
+    for model in project.models:
+        try:
+            fit = models.fit_to_serve(model.name)
+        except DATA_ERRORS as error:
+            problems[model.name] = error
+            continue
+        card = serving(fit, day)
+        if card is None:
+            problems[model.name] = {"status": f"no version may serve {day}"}
+            continue
+        versions[model.name] = card.version
+        failed: dict[str, Metadata | Exception] = {}
+        for made in forecast_days(project, {key: card}, {key: rows}, models, failed):
+            told = version_columns(project, made, previous_version(fit, card), models)
+            parts.append(
+                made.rows[known_in_advance(project)].assign(
+                    date=made.rows[project.columns.date],
+                    model=model.name,
+                    **told,
+                    issued_at=at,
+                    inputs_from=made.rows["inputs_from"],
+                )
+            )
+        if failed:
+            problems[model.name] = failed[key]
+    if not parts:
+        return next(
+            (found for found in problems.values() if isinstance(found, Exception)),
+            {"status": f"no model has a version that may serve {day}", "dagster/row_count": 0},
+        )
+    frame = pd.concat(parts, ignore_index=True)
+    datasets.write(ISSUED, key, frame)
+    said = {name: _said(found) for name, found in problems.items()}
+    return {
+        "forecast_for": str(day),
+        "issued_at": at,
+        "versions": dg.MetadataValue.json(versions),
+        "inputs_from": str(frame["inputs_from"].iloc[0]),
+        **({"not_issued": dg.MetadataValue.json(said)} if said else {}),
+        **stored(datasets, ISSUED, key, frame),
+    }
+
+
+def _said(problem: Metadata | Exception) -> str:
+    return str(problem) if isinstance(problem, Exception) else str(problem["status"])
+
+
+def no_rows(day: dt.date) -> Metadata:
+    """What is said of a day to come of which no rows are known."""
+    return {
+        "status": (
+            f"no rows of {day} are known in advance; once the source has them, with or without "
+            "their target, run the day again"
+        ),
+        "dagster/row_count": 0,
+    }
+
+
+def known_in_advance(project: Project) -> list[str]:
+    """The columns of a row that say which one it is, and its inputs from the source."""
+    columns = project.columns
+    return [*dict.fromkeys([*project.row_columns, *columns.numeric, *columns.categorical])]
+
+
+def inputs_to_come(
+    project: Project, observations: "pd.DataFrame", source: Source, keys: list[str]
+) -> dict[str, "pd.DataFrame"]:
+    """The features of the day to come of each key, by key, with the column `inputs_from`."""
+    from mlops_assets.assets.observations_type import prepared
+
+    date, target = project.columns.date, project.columns.target
+    days = [project.day_to_come(day_of(key)) for key in keys]
+    end = days[-1] + dt.timedelta(days=1)
+    planned = source.read(days[0], end)
+    # the target of a day to come is unknown, even where the source has it already
+    planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
+    rows = rows_to_come(project.feature_plan, observations, planned, days)
+    inputs_from = rows.groupby(date)["inputs_from"].first()
+    features = make_features(project.feature_plan, observations, days[0], end, rows)
+    found = by_day(features, date) if len(features) else {}
+    return {
+        key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
+        for key, day in zip(keys, days, strict=True)
+        if str(day) in found
+    }

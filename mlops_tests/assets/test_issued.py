@@ -1,0 +1,227 @@
+"""What a model is scored by is what was issued for the day, whatever is learned later."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlops_assets.assets import forecasting, issued
+from mlops_assets.assets.forecasting import as_issued
+from mlops_assets.automation.day_to_come import outdated_forecasts
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Action
+from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings
+
+MODELS = ["seasonal_naive", "linear"]
+DAILY = "issued validation/seasonal_naive validation/linear leaderboard champion forecast"
+FIRST, DAY, LAST = "2026-03-10", "2026-03-13", "2026-03-14"
+MARCH = "2026-03-01"
+
+
+class Living(Lab):
+    """A lab that lives through days, each evaluated in the night after it."""
+
+    today = dt.date(2026, 3, 10)
+
+    def night_after(self, day: str) -> None:
+        self.today = dt.date.fromisoformat(day) + dt.timedelta(days=1)
+        assert self.run(DAILY, day).success
+
+    def scored(self, day: str, model: str = "linear") -> pd.DataFrame:
+        return DatasetStore(self.storage).read(f"validation/{model}", [day])
+
+    def issued_for(self, day: str) -> pd.DataFrame:
+        before = str(dt.date.fromisoformat(day) - dt.timedelta(days=1))
+        return DatasetStore(self.storage).read("issued", [before])
+
+
+@pytest.fixture
+def living(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Living]:
+    """Lived through FIRST to LAST, so that the day after LAST is to come."""
+    lab.write(settings=make_settings() | {"champion": {"initial": "linear"}})
+    living = Living(lab.folder)
+    monkeypatch.setattr(issued, "is_over", lambda _, day: living.today > day)
+    with living.instance:
+        for day in keys(FIRST, LAST):
+            living.night_after(day)
+        yield living
+
+
+def test_a_day_is_scored_by_what_was_issued_for_it(living: Living) -> None:
+    told = living.issued_for(DAY)
+    assert sorted(set(told["model"])) == sorted(MODELS)
+    assert set(told["date"]) == {pd.Timestamp(DAY)}
+    for model in MODELS:
+        scored = living.scored(DAY, model)
+        mine = told[told["model"] == model]
+        both = scored.merge(mine, on=["department", "category"], suffixes=("", "_issued"))
+        assert len(both) == len(scored) == 3
+        for column in ("forecast", "version", "issued_at", "previous_forecast"):
+            assert (both[column] == both[f"{column}_issued"]).sum() in (3, 0)
+        assert (both["forecast"] == both["forecast_issued"]).all()
+    metadata = living.metadata("validation/linear", DAY)
+    assert metadata["issued"] == told["issued_at"].iloc[0]
+    assert "wmape" in metadata
+    assert "wmape_reconstructed" not in metadata
+
+
+def test_a_day_that_nobody_lived_through_is_reconstructed_under_another_name(
+    living: Living,
+) -> None:
+    metadata = living.metadata("validation/linear", FIRST)
+    assert str(metadata["issued"]).startswith("reconstructed")
+    assert "wmape_reconstructed" in metadata
+    assert "wmape_vs_baseline_reconstructed" in metadata
+    assert "wmape" not in metadata
+    assert living.scored(FIRST)["issued_at"].isna().all()
+
+
+def test_what_is_issued_is_what_would_be_made_later_where_nothing_has_changed(
+    living: Living,
+) -> None:
+    before = living.scored(DAY)
+    DatasetStore(living.storage).delete("issued")
+    assert living.run("validation/linear", DAY).success
+    after = living.scored(DAY)
+    assert after["issued_at"].isna().all()
+    same = [name for name in before if name != "issued_at"]
+    pd.testing.assert_frame_equal(after[same], before[same])
+
+
+def test_a_correction_after_the_issue_changes_actuals_and_no_forecast(living: Living) -> None:
+    before = living.scored(DAY)
+    file = living.file("issued", "2026-03-12").read_bytes()
+    rows = make_rows()
+    late = rows["date"].isin([pd.Timestamp("2026-03-12"), pd.Timestamp(DAY)])
+    rows.loc[late & (rows["category"] == "milk"), "units"] += 50
+    living.write(rows)
+    assert living.run("observations", "2026-03-12", DAY).success
+    assert living.run("features", "2026-03-12", LAST).success
+    assert living.run(DAILY, "2026-03-11", DAY).success
+    after = living.scored(DAY)
+    milk = after["category"] == "milk"
+    assert (after["forecast"] == before["forecast"]).all()
+    assert (after["previous_forecast"].dropna() == before["previous_forecast"].dropna()).all()
+    assert (after["actual"] - before["actual"]).tolist() == [50.0 * is_milk for is_milk in milk]
+    assert living.file("issued", "2026-03-12").read_bytes() == file
+
+
+def train(living: Living, **config: Any) -> str:
+    """Train `linear` with other hyperparameters; the new version."""
+    before = {card.version for card in living.models.cards("linear")}
+    given = {"hyperparameters": {"alpha": 3.0}, **config}
+    run_config = {"ops": {"models__linear": {"config": given}}}
+    assert living.run("models/linear", MARCH, config=run_config).success
+    [card] = [card for card in living.models.cards("linear") if card.version not in before]
+    assert card.accepted
+    return card.version
+
+
+def test_a_training_under_an_old_month_changes_no_day_that_is_over(living: Living) -> None:
+    before, shown = living.scored(DAY), living.metadata("validation/linear", DAY)
+    version = train(living)
+    assert living.run(DAILY, "2026-03-11", "2026-03-13").success
+    after, now = living.scored(DAY), living.metadata("validation/linear", DAY)
+    pd.testing.assert_frame_equal(after[[*before]], before)
+    assert set(after["reconstructed_version"]) == {version}
+    assert (after["reconstructed_forecast"] != after["forecast"]).any()
+    assert now["wmape"] == shown["wmape"]
+    assert now["reconstructed_version"] == version
+    by_hand = (after["actual"] - after["reconstructed_forecast"]).abs().sum()
+    assert now["wmape_reconstructed"] == pytest.approx(by_hand / after["actual"].sum(), rel=1e-5)
+
+
+def test_until_its_day_is_over_a_forecast_is_issued_again_by_a_new_version(
+    living: Living,
+) -> None:
+    version = train(living)
+    to_come = "2026-03-15"
+    [found] = {
+        outdated.why: outdated
+        for outdated in outdated_forecasts(living.instance, living.project, living.models)
+        if "issued" in outdated.assets
+    }.values()
+    assert found.why.startswith(f"{version} is in service on {to_come}, not ")
+    assert living.run("issued champion forecast", LAST).success
+    told = living.issued_for(to_come)
+    assert set(told.loc[told["model"] == "linear", "version"]) == {version}
+    assert not [*outdated_forecasts(living.instance, living.project, living.models)]
+    living.today += dt.timedelta(days=1)
+    train(living, hyperparameters={"alpha": 2.0})
+    assert living.run("issued forecast", LAST).success
+    pd.testing.assert_frame_equal(living.issued_for(to_come), told)
+    assert "what was issued stays" in living.metadata("issued", LAST)["status"]
+
+
+def test_a_version_that_is_retired_leaves_the_days_that_are_over(living: Living) -> None:
+    before = living.scored(DAY)
+    for card in living.models.cards("linear"):
+        living.models.decisions.record(Action.RETIRE, "linear", version=card.version)
+    assert living.run("validation/linear", DAY).success
+    pd.testing.assert_frame_equal(living.scored(DAY), before)
+
+
+def test_the_champions_forecast_is_the_one_that_was_issued(living: Living) -> None:
+    told = living.issued_for("2026-03-15")
+    mine = told[told["model"] == "linear"].reset_index(drop=True)
+    served = DatasetStore(living.storage).read("forecast", [LAST])
+    assert (served["forecast"] == mine["forecast"]).all()
+    assert (served["version"] == mine["version"]).all()
+    assert living.metadata("forecast", LAST)["issued"] == mine["issued_at"].iloc[0]
+
+
+def test_a_model_that_cannot_forecast_is_named_and_the_others_are_issued(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = forecasting.forecast_rows
+
+    def broken(project: Any, card: Any, rows: Any, models: Any) -> Any:
+        if card.model == "linear":
+            raise ValueError("it is broken")
+        return honest(project, card, rows, models)
+
+    monkeypatch.setattr(forecasting, "forecast_rows", broken)
+    assert living.run("issued", LAST).success
+    assert set(living.issued_for("2026-03-15")["model"]) == {"seasonal_naive"}
+    assert living.metadata("issued", LAST)["not_issued"] == {"linear": "it is broken"}
+    assert not [*outdated_forecasts(living.instance, living.project, living.models)]
+
+
+def test_rows_that_are_alike_are_matched_in_their_order(lab: Lab) -> None:
+    settings = make_settings()
+    settings["columns"] |= {"series": []}
+    settings["features"] = {"calendar": ["day_of_week"]}
+    settings["models"] = [{"name": "linear", "family": "ridge"}]
+    settings["evaluation"] |= {"baseline": "linear"}
+    lab.write(settings=settings)
+    project = lab.project
+    alike = {"department": "a", "category": "b", "unit_price": 1.0}
+    theirs = pd.DataFrame(
+        [
+            {**alike, "promotion": 0.5, "forecast": 1.0},
+            {**alike, "promotion": 0.5, "forecast": 2.0},
+            {**alike, "promotion": None, "forecast": 3.0},
+        ]
+    ).assign(
+        version="v",
+        trained_through="t",
+        previous_version=None,
+        previous_forecast=0.0,
+        issued_at="x",
+    )
+    ours = pd.DataFrame([{**alike, "promotion": p} for p in (None, 0.5, 0.7, 0.5)])
+    found = as_issued(project, theirs, ours)
+    assert found["forecast"].to_dict() == {0: 3.0, 1: 1.0, 3: 2.0}
+
+
+def test_the_leaderboard_and_the_champion_say_how_many_days_are_live(living: Living) -> None:
+    board = DatasetStore(living.storage).read("leaderboard", [LAST]).set_index("model")
+    assert board["live_days_28d"].to_dict() == dict.fromkeys(MODELS, 4), "all but the first"
+    assert board["live"].all()
+    told = living.metadata("leaderboard", LAST)["live"]
+    assert told.startswith("4 of the last 28 days of ")
+    assert living.metadata("champion", LAST)["live"].startswith("4 of 5 days judged")
+    page = living.storage.read("pages/leaderboard.html").decode()
+    assert page.count('"type":"rect"') == 1, "the one day that nobody lived through"

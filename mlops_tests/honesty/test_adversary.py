@@ -73,7 +73,7 @@ def assets_of(lab: Lab) -> tuple[str, str]:
     names = [model.name for model in lab.project.models]
     models = " ".join(f"models/{name}" for name in names)
     validated = " ".join(f"validation/{name}" for name in names)
-    return f"training_set {models}", f"{validated} leaderboard champion forecast drift"
+    return f"training_set {models}", f"issued {validated} leaderboard champion forecast drift"
 
 
 def make_days(lab: Lab) -> None:

@@ -28,9 +28,9 @@ clean-history:
 test: install check
 	@$(BIN)/python -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadfile --no-loadscope-reorder
 
-# For the inner loop: nothing that serves, browses, runs assets or builds a whole history.
+# For the inner loop: nothing that serves, browses, runs assets, builds a whole history or takes long.
 test-quick: install
-	@$(BIN)/python -m pytest -m 'not (browser or history or lab or postgresql or served or slow)' \
+	@$(BIN)/python -m pytest -m 'not (browser or history or lab or long or postgresql or served or slow)' \
 	    --numprocesses auto --dist loadfile
 
 test-dates: install

@@ -20,16 +20,17 @@ from pathlib import Path
 
 import dagster as dg
 
+from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.keys import asset_key, daily_keys
 from mlops_assets.graph.partitions import Partitions, make_partitions
-from mlops_assets.project import PROJECT_FILE, Project, load_project
+from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.model_store import ModelCard
 
 SIZES = [(180, 5), (180, 30), (1825, 5), (1825, 30)]  # days, models
 MINUTE = 60
-REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT_FILE = Path(__file__).resolve().parents[1] / "project.yaml"
 TEMPLATE = "0000-00-00"
 
 
@@ -86,7 +87,7 @@ def the_instance(home: Path) -> dg.DagsterInstance:
 def write_log(project: Project, partitions: Partitions, home: Path) -> None:
     """Every partition made once, in the order of the graph."""
     home.mkdir()
-    shutil.copy(REPOSITORY / "dagster.yaml", home)
+    shutil.copy(SHIPPED, home / "dagster.yaml")
     with the_instance(home) as instance:
         months = partitions.monthly.get_partition_keys()
         days = partitions.daily.get_partition_keys()

@@ -1,10 +1,15 @@
 """Wires the project together."""
 
+import gc
 import logging
 import warnings
 from functools import cache
 
 import dagster as dg
+
+# Dagster is set aside: looking for garbage in it while what follows is imported would take longer
+# than importing that.
+gc.freeze()
 
 from mlops_assets.assets.champion import make_champion
 from mlops_assets.assets.drift import make_drift
@@ -39,6 +44,8 @@ from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import KeepingModelStore
 from mlops_assets.resources.stores.page_store import PageStore
+
+gc.unfreeze()
 
 # Backfill policies and mappings to partitions before the first are beta, checks of a partition a
 # preview, and relied upon here.

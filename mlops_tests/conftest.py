@@ -1,14 +1,17 @@
 """What all tests share."""
 
+import gc
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from mlops_tests import clock
 from mlops_tests.shared import make_root, remove_root, shared_folder
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 clock.fix_today()
 make_root()
+gc.set_threshold(50_000, 20, 50)  # most of what is made lives as long as its test
 # As many tests at once as there are processors: threads that wait for one another cost them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -28,15 +32,37 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")
 os.environ.pop("MLOPS_PROJECT", None)
 
+# As the command sets it.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+
+
+# Each of these takes longer than all that is left to the other processes when they begin last.
+LONGEST = [
+    *("test_life_of_a_model", "test_browser", "test_readme", "test_spine", "test_examples"),
+    *("test_continued_history", "test_several_projects", "test_your_data_page", "test_manage"),
+]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Marks the tests of modules that know the lab: they run assets in it."""
+    """Marks the tests of modules that know the lab, as they run assets; begins with the longest."""
     for item in items:
         if "Lab" in vars(item.module):
             item.add_marker(pytest.mark.lab)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrations_are_read_once() -> Iterator[None]:
+    """Dagster reads its 70 migrations for each database that it makes, such as those in memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        read = cache(ScriptDirectory.from_config)
+        patch.setattr(ScriptDirectory, "from_config", read)
+        yield
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ["MLOPS_ROOT"], ignore_errors=True)
     if not hasattr(config, "workerinput"):  # the workers have ended
         remove_root()
 

@@ -8,12 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = "MLOPS_TESTS_SHARED"
+MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4_000_000_000
 
 
 def make_root() -> None:
-    """A folder for those folders, unless whoever started this process has made it."""
-    if ROOT not in os.environ:
-        os.environ[ROOT] = tempfile.mkdtemp(prefix="mlops-assets-shared-")
+    """A folder for those folders, unless whoever started this process has made it.
+
+    It lies in memory where there is enough, as do all temporary folders from then on: what tests
+    write are small files, and many.
+    """
+    if ROOT in os.environ:
+        return
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+        tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
+    os.environ[ROOT] = tempfile.mkdtemp(prefix="mlops-assets-shared-")
 
 
 def remove_root() -> None:

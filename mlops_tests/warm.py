@@ -1,7 +1,7 @@
-"""Command lines of `dagster`, `dg` and `python` that start at once: forks of one warm process.
+"""Command lines that start at once: those of `dagster`, `dg`, `mlops-assets` and `python`.
 
 A process of either spends most of its time on importing what it hardly uses. Here one process has
-imported everything but the project's definitions, and every command is a fork of it with the
+imported everything but a project's settings, and every command is a fork of it with the
 arguments, environment, folder and streams of whoever asked: `python -m mlops_tests.warm SOCKET`.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
-SCRIPTS = ("dagster", "dg")
+SCRIPTS = ("dagster", "dg", "mlops-assets")
 START_SECONDS = 120
 STREAMS = 3
 LONGEST_REQUEST = 1_000_000
@@ -126,6 +126,7 @@ def _import_what_commands_use() -> None:
         importlib.import_module(name)
     for name in ("sklearn.ensemble", "sklearn.linear_model", "sklearn.inspection"):
         importlib.import_module(name)
+    importlib.import_module("mlops_assets.definitions")
 
 
 if __name__ == "__main__":

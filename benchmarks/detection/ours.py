@@ -23,22 +23,33 @@ from mlops_assets.ml.monitoring.distribution import (
     robust_spread,
     wasserstein,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, judge_days
-from mlops_assets.ml.monitoring.quality import DayFacts, day_facts, judge_day
+from mlops_assets.ml.monitoring.performance import TOLD, judge_days
+from mlops_assets.ml.monitoring.quality import (
+    TARGET_RANGE,
+    DayFacts,
+    day_facts,
+    days_judged_by,
+    judge_day,
+)
+from mlops_assets.ml.monitoring.sequential import WEEK
 
 Verdicts = dict[str, CheckResult]
 
 UNTOUCHED = "nothing"
 DATA, PERFORMANCE, DRIFT = "data", "performance", "drift"
-OURS, EVERY, FIXED, FIXED_DAILY = (
+OURS, LASTING, EVERY, FIXED, FIXED_DAILY = (
     "this project",
+    "this project, while it lasts",
     "this project, every check",
     "fixed thresholds",
     "fixed thresholds, by day",
 )
 FIXED_THRESHOLD = 0.1  # the usual one, Evidently's default, of a scaled distance
-REACTS = {PERFORMANCE: LEVEL, DRIFT: (INPUTS, FORECASTS)}
-"""The checks whose failures are alarms, since the system reacts to them; of the data all are."""
+ALARMS = {PERFORMANCE: TOLD, DRIFT: (INPUTS, FORECASTS)}
+"""The checks whose failures are alarms; of the data all are."""
+LASTS = (TARGET_RANGE, *TOLD, INPUTS, FORECASTS)
+"""The checks that fail as long as a change lasts: told again after a week without."""
+ONE_DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,13 @@ class Case:
     features: pd.DataFrame
 
 
+def told_as(family: str, check: str) -> str:
+    """What a failed check is told as: a model's and those of drift as one; empty if it is not."""
+    if family == DATA:
+        return check
+    return family if check in ALARMS[family] else ""
+
+
 class Follower:
     """Follows one stretch, untouched and with changes planted."""
 
@@ -75,6 +93,7 @@ class Follower:
         self.version = versions[stretch.start]
         self.baseline = world.baseline(stretch.start)
         self.rule = self.project.quality
+        self.false_alarms = self.project.monitoring.false_alarms_per_year
         calendar = {feature.value for feature in self.project.features.calendar}
         self.numeric = [*(n for n in self.project.inputs.numeric if n not in calendar), FORECAST]
         self.categorical = list(self.columns.categorical)
@@ -147,22 +166,41 @@ class Follower:
         def alarm(side: str, day: dt.date, family: str, check: str) -> Alarm:
             return Alarm(side, self.stretch.start, case.change, day, family, check)
 
-        for family, found in (
-            (DATA, self._soundness(case.facts, case.first)),
-            (PERFORMANCE, self._control(case)),
-            (DRIFT, self._drift(case)),
-        ):
-            for day, verdicts in found:
-                for check, verdict in verdicts.items():
-                    if verdict.passed:
-                        continue
-                    yield alarm(EVERY, day, family, check)
-                    if check in REACTS.get(family, (check,)):
-                        yield alarm(OURS, day, family, check)
+        failed = self._failed(case)
+        before = [found for found in self._failed_untouched if found[0] < case.first]
+        known = {(day, told_as(family, check)) for day, family, check in [*before, *failed]}
+        for day, family, check in failed:
+            yield alarm(EVERY, day, family, check)
+            subject = told_as(family, check)
+            if not subject:
+                continue
+            yield alarm(LASTING, day, family, check)
+            quiet = range(1, 1 + (WEEK if check in LASTS else 1))
+            if not any((day - back * ONE_DAY, subject) in known for back in quiet):
+                yield alarm(OURS, day, family, check)
         for side, days in ((FIXED, self.project.drift.window_days), (FIXED_DAILY, 1)):
             for day, rows in self._recent(case, days):
                 for column in self._beyond_fixed(rows):
                     yield alarm(side, day, DRIFT, column)
+
+    def _failed(self, case: Case) -> list[tuple[dt.date, str, str]]:
+        """The days, families and checks that failed."""
+        families = {
+            DATA: self._soundness(case.facts, case.first),
+            PERFORMANCE: self._control(case),
+            DRIFT: self._drift(case),
+        }
+        return [
+            (day, family, check)
+            for family, found in families.items()
+            for day, verdicts in found
+            for check, verdict in verdicts.items()
+            if not verdict.passed
+        ]
+
+    @cached_property
+    def _failed_untouched(self) -> list[tuple[dt.date, str, str]]:
+        return self._failed(self.untouched)
 
     def _facts(
         self, rows: pd.DataFrame, before: Mapping[dt.date, DayFacts]
@@ -185,7 +223,7 @@ class Follower:
     @cached_property
     def _known_facts(self) -> dict[dt.date, DayFacts]:
         """Of the untouched days, and of those before them."""
-        first = self.stretch.start - dt.timedelta(days=self.rule.window_days + 1)
+        first = self.stretch.start - dt.timedelta(days=days_judged_by(self.rule))
         world = self.world
         return self._facts(world.between(world.observations, first, self.stretch.end), {})
 
@@ -195,7 +233,9 @@ class Follower:
         """The checks of observations; a refused day is no day before those after it."""
         before = {day: known for day, known in self._known_facts.items() if day < first}
         for day in sorted(facts):
-            verdicts = judge_day(self.rule, day, facts[day], before)
+            verdicts = judge_day(
+                self.rule, day, facts[day], before, false_alarms_per_year=self.false_alarms
+            )
             yield day, verdicts
             if not any(verdict.severe for verdict in verdicts.values()):
                 before[day] = facts[day]
@@ -208,7 +248,7 @@ class Follower:
                 "date": features[columns.date],
                 "actual": features[columns.target],
                 "forecast": features[FORECAST],
-                "baseline": self.world.forecast(self.baseline, features),
+                "baseline_forecast": self.world.forecast(self.baseline, features),
             }
         )
 
@@ -244,7 +284,12 @@ class Follower:
             facts = pd.concat([known[known["date"] < first], fresh], ignore_index=True)
         days = [day.date() for day in sorted(case.features[self.columns.date].unique())]
         verdicts = judge_days(
-            project.performance, project.primary_metric, facts, days, against_baseline=True
+            project.performance,
+            project.primary_metric,
+            facts,
+            days,
+            against_baseline=True,
+            false_alarms_per_year=self.false_alarms,
         )
         for key, found in verdicts.items():
             yield dt.date.fromisoformat(key), found

@@ -112,6 +112,7 @@ class World:
             FAMILIES[settings.family].build(hyperparameters, project.inputs),
             learning,
             holdout,
+            pd.concat([learning, holdout]),
             inputs=self.inputs,
             target=project.columns.target,
             non_negative=project.non_negative,

@@ -8,11 +8,11 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from benchmarks.detection.ours import EVERY, FIXED, FIXED_DAILY, OURS, UNTOUCHED
+from benchmarks.detection.ours import EVERY, FIXED, FIXED_DAILY, LASTING, OURS, UNTOUCHED
 from benchmarks.detection.stretches import FOLLOWED, Stretch
 
 SIDES = [
-    *(OURS, EVERY, FIXED, FIXED_DAILY),
+    *(OURS, LASTING, EVERY, FIXED, FIXED_DAILY),
     *("NannyML, daily chunks", "NannyML, default chunks"),
     *("Evidently, any column", "Evidently, dataset"),
 ]

@@ -19,7 +19,7 @@ from mlops_assets.ml.selection.acceptance import (
     sound_forecasts,
     within,
 )
-from mlops_assets.ml.selection.versions import V
+from mlops_assets.ml.selection.versions import V, may_serve
 from mlops_assets.project import ModelSettings, Project
 
 
@@ -94,14 +94,14 @@ def _no_worse(
     card: V | None,
     load: Callable[[V], sklearn.pipeline.Pipeline],
 ) -> CheckResult:
-    """Against the version in service, on rows that neither it nor the new version's twin saw."""
+    """Against the version in service, on rows of days that both it and the twin may serve."""
     date, target = project.columns.date, project.columns.target
     primary, loss_name = project.evaluation.primary, project.primary_metric.loss_name
     tolerance = project.acceptance.tolerance
     if card is None:
         return judged(True, "no version is in service yet")
     last = holdout[date].max().date()
-    unseen = (holdout[date].dt.date > card.trained_through).to_numpy()
+    unseen = may_serve(card, holdout[date]).to_numpy()
     rows = holdout[unseen]
     twins = (card.holdout_from, card.trained_through) == (holdout_from, last)
     if twins and card.holdout_rows == len(holdout) and primary in card.holdout:

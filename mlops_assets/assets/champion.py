@@ -19,7 +19,7 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
-from mlops_assets.assets.validation import GROUP, read_forecasts, without_warm_up
+from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import Metric
@@ -34,6 +34,10 @@ from mlops_assets.resources.stores.decisions import Action, Pin
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 EVIDENCE = "champion_evidence"
+KEPT = (
+    "was decided, and a later day as well: who was champion then is a fact. To decide it again by "
+    "what is known now, say `revise: true` and a `reason` in the run config"
+)
 
 
 class ChampionConfig(dg.Config):
@@ -51,7 +55,16 @@ class ChampionConfig(dg.Config):
         description="The last day of the pin, such as 2026-01-31; empty: until it is taken back.",
     )
     unpin: bool = Field(default=False, description="Take the pin back: the scores decide again.")
-    reason: str = Field(default="", description="Why; it is kept, and needed for a pin.")
+    revise: bool = Field(
+        default=False,
+        description=(
+            "Decide days again of which a later one is decided, by what is known now. Who was "
+            "champion then is a fact otherwise; what was changed is kept with its reason."
+        ),
+    )
+    reason: str = Field(
+        default="", description="Why; it is kept, and needed for a pin and to revise."
+    )
     by: str = Field(default="", description="Who decides; empty: the account that runs this.")
 
 
@@ -68,16 +81,63 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
         """Who is live on the day, since when and why; once it is known, who is from then on."""
         keys = list(context.partition_keys)
         datasets, models = readers.datasets(CHAMPION, keys), readers.models(CHAMPION)
+        outcomes, served = without_warm_up(partitions, keys)
         try:
+            if config.revise and not config.reason:
+                raise ValueError("say in `reason` why days are decided again; it is kept")
+            facts = facts_of(datasets, served)
+            if facts and (config.pin or config.unpin) and not config.revise:
+                raise ValueError(f"who is champion after {keys[0]} is a fact: pin on a newer day")
             record_pin(project, config, keys, models, context.run.run_id)
         except ValueError as error:
             raise dg.Failure(f"Nothing was decided: {error}", allow_retries=False) from error
-        outcomes, served = without_warm_up(partitions, keys)
         if served:
-            outcomes |= decide(project, partitions, served, datasets, models)
+            kept = {} if config.revise else facts
+            outcomes |= decide(project, partitions, served, datasets, models, kept)
+            for key in kept:
+                context.log.warning(f"{key} {KEPT}")
+        if config.revise:
+            record_revision(config, facts, datasets, models, context.run.run_id)
         yield from report(context, outcomes)
 
     return champion
+
+
+def facts_of(datasets: DatasetStore, keys: list[str]) -> dict[str, Record]:
+    """The records of those days of a run of which a later one is decided, or is to be.
+
+    A damaged one is none.
+    """
+    known = set(datasets.keys(CHAMPION))
+    newest = max([*known, *keys], default="")
+    lines = {
+        key: datasets.read(CHAMPION, [key], {}).to_dict("records")
+        for key in keys
+        if key in known and key < newest
+    }
+    return {key: Record.of(line) for key, found in lines.items() for line in found}
+
+
+def record_revision(
+    config: ChampionConfig,
+    before: Mapping[str, Record],
+    datasets: DatasetStore,
+    models: ModelStore,
+    run_id: str,
+) -> None:
+    """Keep in the audit who was champion on days and is another one since a revision."""
+    after = facts_of(datasets, list(before))
+    changed = [key for key in before if before[key] != after[key]]
+    if changed:
+        models.decisions.record(
+            Action.REVISE,
+            after[changed[-1]].next_champion,
+            by=config.by,
+            reason=config.reason,
+            before={key: before[key].next_champion for key in changed},
+            after={key: after[key].next_champion for key in changed},
+            run_id=run_id,
+        )
 
 
 def record_pin(
@@ -135,8 +195,12 @@ def decide(
     keys: list[str],
     datasets: DatasetStore,
     models: ModelStore,
+    kept: Mapping[str, Record] | None = None,
 ) -> Mapping[str, Metadata | Exception]:
-    """Decide days one after another, each from where the one before it left off."""
+    """Decide days one after another, each from where the one before it left off.
+
+    The records in `kept`, by key, stay as they are.
+    """
     start, end = window(keys)
     days_back = project.champion.window_days - 1
     reach = max(start - dt.timedelta(days=days_back), partitions.first_month)
@@ -157,6 +221,10 @@ def decide(
     before = newest_record(datasets, before=keys[0])
     delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
     for key in keys:
+        if kept and key in kept:
+            before = kept[key]
+            outcomes[key] = _kept(project, key, before, datasets)
+            continue
         if key not in evaluated:
             outcomes[key] = damaged.get(key) or PartitionError(
                 f"no model has been evaluated on {key}; materialize validation for it first"
@@ -176,11 +244,26 @@ def decide(
         datasets.write(CHAMPION, key, frame)
         datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
         outcomes[key] = {
+            "live": judge.live_days(day),
             **record_metadata(record, evidence, project.champion.min_gain),
             **stored(datasets, CHAMPION, key, frame),
         }
         before = record
     return outcomes
+
+
+def _kept(project: Project, key: str, record: Record, datasets: DatasetStore) -> Metadata:
+    """What a day says that stays as it was decided."""
+    evidence = datasets.read(EVIDENCE, [key], {})
+    found = [
+        Evidence(**{str(name): value for name, value in line.items()})
+        for line in evidence.to_dict("records")
+    ]
+    return {
+        **record_metadata(record, found, project.champion.min_gain),
+        **stored(datasets, CHAMPION, key, pd.DataFrame([record.columns()])),
+        "kept": KEPT,
+    }
 
 
 class Judge:
@@ -252,6 +335,14 @@ class Judge:
             next_why=why if stays and not reason else reason,
             label_delay_days=self.project.evaluation.label_delay_days,
         ), evidence
+
+    def live_days(self, day: dt.date) -> str:
+        """How much of the window is scored by what was issued, in words."""
+        last = pd.Timestamp(day)
+        first = last - pd.Timedelta(days=self.rule.window_days - 1)
+        recent = self.forecasts[self.forecasts["date"].between(first, last)]
+        days = recent.loc[is_live(recent), "date"].nunique()
+        return f"{days} of {recent['date'].nunique()} days judged were forecast in advance"
 
     def successor(
         self,

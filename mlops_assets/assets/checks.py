@@ -1,13 +1,15 @@
 """How asset checks report partition by partition."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.reporting import number
+from mlops_assets.assets.reporting import Metadata, number, report
 from mlops_assets.ml.check_result import CheckResult, CheckResults
 from mlops_assets.ml.monitoring.quality import TARGET_RANGE, checks_of
 from mlops_assets.project import Project
+from mlops_assets.resources.event_log import said_of_newer
 
 
 def observation_checks(project: Project) -> dict[str, str]:
@@ -33,38 +35,69 @@ def check_specs(
     ]
 
 
-def check_results(
+def report_checked(
+    context: dg.AssetExecutionContext,
+    outcomes: Mapping[str, Metadata | Exception],
+    found: Mapping[str, CheckResults],
+    refused: Mapping[str, CheckResults] | None = None,
+    *,
+    blocking: bool = False,
+    severity: dg.AssetCheckSeverity | None = None,
+) -> Iterator[Any]:
+    """`report` with what each check found of each partition, and of those that they refused.
+
+    The web UI shows of a check what was said last, so the newest partition has the last word,
+    whichever a run was about. A `severity` that is given is that of every failure.
+    """
+    refused = refused or {}
+    for partition, verdicts in sorted({**found, **refused}.items()):
+        said = evaluations(
+            context.asset_key, partition, verdicts, blocking=blocking, severity=severity
+        )
+        if partition in refused:
+            yield from said  # the step fails: what was only logged would be lost with it
+        elif not context.has_partition_key:
+            for evaluation in said:
+                context.log_event(evaluation)
+    results = _results(context, found, severity) if found else []
+    try:
+        yield from report(context, outcomes, results)
+    finally:
+        if results:
+            names = [dg.AssetCheckKey(context.asset_key, name) for name in found[max(found)]]
+            newer = said_of_newer(context.instance, names, max({**found, **refused}))
+            for evaluation in newer:
+                context.log_event(evaluation)
+
+
+def _results(
     context: dg.AssetExecutionContext,
     found: Mapping[str, CheckResults],
-    *,
-    blocking: bool,
-    severity: dg.AssetCheckSeverity | None = None,
+    severity: dg.AssetCheckSeverity | None,
 ) -> list[dg.AssetCheckResult]:
-    """Say what each check found of each partition of a run, `found` being in their order.
+    """The results of a run of one partition; of a range, what was found of the newest.
 
-    A run of one partition: the results themselves. A range: each partition's are logged, and the
-    results sum them up as a warning, since one must not fail the others. A `severity` that is
-    given is that of every failure, summed up or not, whatever the outcomes say.
+    Those never fail a run, unless the `severity` of every failure is given and asks for it.
     """
-    if context.has_partition_key:
-        [outcomes] = found.values()
-        return [
+    newest = max(found)
+    results = []
+    for name, outcome in found[newest].items():
+        why, passed, grade = outcome.why, outcome.passed, severity or _severity(outcome)
+        if not context.has_partition_key:
+            failed = [partition for partition in found if not found[partition][name].passed]
+            of = f" ({len(failed)} of the {len(found)} of this run failed)" if failed else ""
+            why, grade = f"{newest}: {why}{of}", severity or dg.AssetCheckSeverity.WARN
+            passed = not failed if severity is dg.AssetCheckSeverity.ERROR else passed
+        results.append(
             dg.AssetCheckResult(
                 check_name=name,
-                passed=outcome.passed,
-                severity=severity or _severity(outcome),
-                description=outcome.why,
+                passed=passed,
+                severity=grade,
+                description=why,
                 metadata=_numbers(outcome),
             )
-            for name, outcome in outcomes.items()
-        ]
-    for partition, outcomes in found.items():
-        for evaluation in evaluations(
-            context.asset_key, partition, outcomes, blocking=blocking, severity=severity
-        ):
-            context.log_event(evaluation)
-    shared = severity or dg.AssetCheckSeverity.WARN
-    return [_summary(name, found, shared) for name in next(iter(found.values()))]
+        )
+    return results
 
 
 def evaluations(
@@ -75,10 +108,7 @@ def evaluations(
     blocking: bool,
     severity: dg.AssetCheckSeverity | None = None,
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """What the checks found of a partition, as events.
-
-    To be yielded where the step may fail: what was only logged would be lost with it.
-    """
+    """What the checks found of a partition, as events."""
     for name, outcome in outcomes.items():
         yield dg.AssetCheckEvaluation(
             asset_key=key,
@@ -90,20 +120,6 @@ def evaluations(
             partition=partition,
             blocking=blocking,
         )
-
-
-def _summary(
-    name: str, found: Mapping[str, CheckResults], severity: dg.AssetCheckSeverity
-) -> dg.AssetCheckResult:
-    failed = [partition for partition, outcomes in found.items() if not outcomes[name].passed]
-    return dg.AssetCheckResult(
-        check_name=name,
-        passed=not failed,
-        severity=severity,
-        description=(
-            f"failed for {', '.join(failed)}" if failed else f"passed for {len(found)} partitions"
-        ),
-    )
 
 
 def _severity(outcome: CheckResult) -> dg.AssetCheckSeverity:

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
@@ -18,7 +18,6 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     markdown_table,
     number,
-    report,
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
@@ -87,8 +86,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         newest = max([*datasets.keys(DATASET), *keys])
         if newest in keys:
             pages.write(MONITORING_PAGE, monitoring_html(project, datasets, newest))
-        results = check_results(context, found, blocking=False) if found else ()
-        yield from report(context, outcomes, results)
+        yield from report_checked(context, outcomes, found)
 
     return drift
 

@@ -13,6 +13,7 @@ from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import predicted
 from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
 from mlops_assets.ml.models.training import forecast
+from mlops_assets.ml.selection.versions import may_serve
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
@@ -113,7 +114,9 @@ def _shadow(
     except DATA_ERRORS:
         return nothing  # a comparison less; the days of the version in service do not suffer
     found = pd.Series(as_column(made.values), index=rows.index)
-    return found.mask(rows[project.columns.date].dt.strftime("%Y-%m-%d").isin([*made.broken]))
+    dates = rows[project.columns.date]
+    unusable = dates.dt.strftime("%Y-%m-%d").isin([*made.broken]) | ~may_serve(previous, dates)
+    return found.mask(unusable)
 
 
 def as_issued(project: Project, issued: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -17,12 +17,12 @@ from mlops_assets.assets.reporting import (
     markdown_table,
     report,
 )
-from mlops_assets.assets.schemas import GAIN, counted, has_totals, leaderboard_schema
-from mlops_assets.assets.validation import GROUP, NO_VALUE, read_forecasts, waiting
+from mlops_assets.assets.schemas import GAIN, LIVE_DAYS, counted, has_totals, leaderboard_schema
+from mlops_assets.assets.validation import GROUP, NO_VALUE, is_live, read_forecasts, waiting
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
-from mlops_assets.ml.metrics.metric import Metric, finish_sums, make_metrics, term_sums
+from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
     LONG,
     TRAILING_DAYS,
@@ -122,8 +122,12 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     metrics = make_metrics(project.evaluation.metrics)
     primary = metrics[project.evaluation.primary]
     day = trailing_scores(metrics, forecasts, 1)
-    groups = forecasts.groupby(["model", "date"])
-    facts = groups.agg(version=("version", "first"), trained_through=("trained_through", "first"))
+    groups = forecasts.assign(live=is_live(forecasts)).groupby(["model", "date"])
+    facts = groups.agg(
+        version=("version", "first"),
+        trained_through=("trained_through", "first"),
+        live=("live", "all"),
+    )
     if has_totals(project):
         sums = groups[["actual", "forecast"]].sum()
         facts = facts.join(sums.add_suffix("_total"))
@@ -132,6 +136,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     table[GAIN] = compared["gain"].reindex(table.index)
     for days in TRAILING_DAYS:
         table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
+    table[LIVE_DAYS] = live_days(table["live"])
     recent = (
         day[primary.name]
         .unstack("model")
@@ -143,11 +148,21 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     boards = {}
     for key, board in by_day(table, "date").items():
         last = recent.loc[:key].tail(LONG)
+        last = last.loc[last.notna().any(axis=1).idxmax() :]  # whatever lies before them
         boards[key] = board.drop(columns="order").assign(
             rank=range(1, len(board) + 1),
             sparkline=[_sparkline(last[name], primary) for name in board["model"]],
         )
     return boards
+
+
+def live_days(live: "pd.Series[bool]") -> "pd.Series[int]":
+    """How many of the long window's days up to each a model was scored by what was issued."""
+    by_date = live.unstack("model").astype(float).fillna(0.0)
+    by_date = by_date.reindex(pd.date_range(by_date.index.min(), by_date.index.max()), fill_value=0)
+    counts: Any = by_date.rolling(LONG, min_periods=1).sum().unstack().rename_axis(live.index.names)
+    found: pd.Series[int] = counts.reindex(live.index).astype(int)
+    return found
 
 
 def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
@@ -194,6 +209,10 @@ def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[s
     return {
         "table": markdown_table(header, rows),
         "best": str(board["model"].iloc[0]),
+        "live": (
+            f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} days of {board['model'].iloc[0]} were "
+            "forecast in advance, the others are reconstructed"
+        ),
         PAUSED: paused_names(paused),
         **defined(
             {
@@ -225,15 +244,17 @@ def leaderboard_html(
     slice_name = next(iter(project.evaluation.slices), None)
     slices = pd.DataFrame()
     if slice_name is not None:
-        sums = term_sums(metrics, recent, ["model", slice_name])
-        slices = finish_sums(metrics, sums).rename_axis(["model", "slice"]).reset_index()
+        slices = group_scores(metrics, recent, ["model", slice_name])
+        slices = slices.rename_axis(["model", "slice"]).reset_index()
         slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
     totals = None
     if has_totals(project):
         totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
         totals = totals[["date", "model", "actual", "forecast"]]
     return leaderboard_page(
-        boards[["date", "model", *metrics, "rows", "version", "trained_through"]],
+        boards.reindex(
+            columns=["date", "model", *metrics, "rows", "version", "trained_through", "live"]
+        ),
         slices,
         totals,
         boards.reindex(columns=["date", "model", GAIN, "rows", "version", "trained_through"])

@@ -13,7 +13,7 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept
-from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import frame_hash
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.monthly import monthly
@@ -24,7 +24,6 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     markdown_table,
     number,
-    report,
 )
 from mlops_assets.assets.training_set import read_window
 from mlops_assets.graph.partitions import day_of
@@ -96,8 +95,7 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
                     context.log.warning(_refusal(card, models))
         strict = config.strict  # type: ignore[attr-defined]
         severity = dg.AssetCheckSeverity.ERROR if strict else dg.AssetCheckSeverity.WARN
-        results = check_results(context, found, blocking=True, severity=severity) if found else ()
-        yield from report(context, outcomes, results)
+        yield from report_checked(context, outcomes, found, blocking=True, severity=severity)
 
     return trained
 
@@ -194,8 +192,8 @@ def _named_by_value(choices: type[Enum]) -> Any:
     return make(choices.__name__, {member.value: member.value for member in choices})
 
 
-def explained(field: pydantic.fields.FieldInfo) -> str:
-    """What a launchpad says of a field: its description, then its bounds or choices."""
+def explained(field: pydantic.fields.FieldInfo, description: str | None = None) -> str:
+    """What a launchpad says of a field: its description or another, then its bounds or choices."""
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     found = [
         f"{word} {getattr(bound, name):,}"
@@ -205,7 +203,7 @@ def explained(field: pydantic.fields.FieldInfo) -> str:
     ]
     if isinstance(field.annotation, type) and issubclass(field.annotation, Enum):
         found = [f"one of {', '.join(member.value for member in field.annotation)}"]
-    description = (field.description or "").rstrip(".")
+    description = (description or field.description or "").rstrip(".")
     return f"{description} ({', '.join(found)})." if found else f"{description}."
 
 
@@ -264,6 +262,7 @@ def train(
         trained_from=first,
         trained_through=last,
         label_delay_days=project.evaluation.label_delay_days,
+        serves_before=project.training_window.serves_before(first),
         days=int(rows[date].nunique()),
         rows=len(rows),
         inputs=columns,

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.assets.checks import check_results, evaluations, observation_checks
+from mlops_assets.assets.checks import observation_checks, report_checked
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
 from mlops_assets.assets.lineage import Graph
@@ -68,6 +68,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
             yield from report(context, outcomes)
             return
         found: dict[str, CheckResults] = {}
+        refused: dict[str, CheckResults] = {}
         datasets = readers.datasets(DATASET, keys)
         ingested = ingest(project, keys, source, datasets, accept=config.accept)
         for key, (outcome, verdicts) in ingested.items():
@@ -75,9 +76,8 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
             if not isinstance(outcome, Exception):
                 found[key] = verdicts
             elif verdicts:
-                yield from evaluations(context.asset_key, key, verdicts, blocking=False)
-        results = check_results(context, found, blocking=False) if found else ()
-        yield from report(context, outcomes, results)
+                refused[key] = verdicts
+        yield from report_checked(context, outcomes, found, refused)
 
     return observations
 

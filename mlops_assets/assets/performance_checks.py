@@ -15,8 +15,8 @@ from mlops_assets.ml.monitoring.performance import (
     BIAS,
     CHECKS,
     COVERAGE,
-    WEEK,
     allow_incomplete,
+    days_judged_by,
     judge_days,
 )
 from mlops_assets.project import Project
@@ -60,7 +60,7 @@ def judge_performance(
     days = by_day(facts, "date")
     for key, frame in days.items():
         datasets.write(facts_dataset(name), key, frame)
-    reach = project.performance.window_days + WEEK
+    reach = days_judged_by(project.performance)
     known = datasets.read(facts_dataset(name), _days_before(first, reach), {})
     judged = judge_days(
         project.performance,
@@ -68,6 +68,7 @@ def judge_performance(
         pd.concat([known, facts], ignore_index=True) if len(known) else facts,
         [day_of(key) for key in days],
         against_baseline=name != project.evaluation.baseline,
+        false_alarms_per_year=project.monitoring.false_alarms_per_year,
     )
     asked_of = checks_of(project, name)
     judged = {

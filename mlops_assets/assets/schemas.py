@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from mlops_assets.ml.metrics.metric import make_metrics
-from mlops_assets.ml.metrics.scores import TRAILING_DAYS
+from mlops_assets.ml.metrics.scores import LONG, TRAILING_DAYS
 from mlops_assets.project import LaggedAggregate, Project
 
 
@@ -113,6 +113,8 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "rows": ("float", "rows of the day that every model forecast"),
         "version": ("string", "version in service on the day"),
         "trained_through": ("string", "last day that the version learned from"),
+        "live": ("bool", "whether the day is scored by what was issued for it"),
+        LIVE_DAYS: ("int", f"how many of the last {LONG} days are"),
         GAIN: ("float", "the primary metric of the version before, less that in service"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
@@ -224,6 +226,7 @@ def _issued(project: Project) -> dict[str, tuple[str, str]]:
 
 
 GAIN = "gain_over_previous"
+LIVE_DAYS = f"live_days_{LONG}d"
 CLASS = "forecast_class"
 NULLABLE = dg.TableColumnConstraints(nullable=True)
 

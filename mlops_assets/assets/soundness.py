@@ -21,6 +21,7 @@ from mlops_assets.ml.monitoring.quality import (
     SCHEMA,
     DayFacts,
     day_facts,
+    days_looked_back,
     judge_day,
     without_rows,
 )
@@ -51,7 +52,8 @@ class Inspector:
     ) -> None:
         self.project, self.observations_type = project, observations_type
         self.rule = project.quality
-        past = days_between(first - dt.timedelta(days=self.rule.window_days), first)
+        self.reach = dt.timedelta(days=days_looked_back(self.rule))
+        past = days_between(first - self.reach, first)
         known = datasets.read("observations", past, {})
         days = by_day(known, project.columns.date) if len(known) else {}
         self.before: dict[dt.date, DayFacts] = {}
@@ -66,6 +68,10 @@ class Inspector:
         UnsoundError when a severe check fails, unless it may be accepted and is.
         """
         day = day_of(key)
+        # whichever days were judged before it in the same run, it looks back as far as alone
+        self.before = {
+            then: facts for then, facts in self.before.items() if then >= day - self.reach
+        }
         if rows is None or rows.empty:
             raise _unsound({FRESHNESS: without_rows(day, self.before)})
         try:
@@ -74,7 +80,12 @@ class Inspector:
             raise _unsound({SCHEMA: CheckResult(False, str(error), severe=True)}) from error
         facts = self._facts(day, frame)
         found = judge_day(
-            self.rule, day, facts, self.before, series=bool(self.project.columns.series)
+            self.rule,
+            day,
+            facts,
+            self.before,
+            false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
+            series=bool(self.project.columns.series),
         )
         verdicts = {name: found[name] for name in observation_checks(self.project)}
         severe = [name for name, verdict in verdicts.items() if verdict.severe]

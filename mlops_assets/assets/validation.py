@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import check_results
+from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored
 from mlops_assets.assets.first_sight import FirstSights
@@ -26,7 +26,6 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     defined,
     markdown_table,
-    report,
 )
 from mlops_assets.assets.schemas import GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
@@ -94,7 +93,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         # every day says something: the web UI calls a check skipped as long as one does not
         unjudged = not_judged(project, name)
         found = {key: verdicts.get(key, unjudged) for key in context.partition_keys}
-        yield from report(context, outcomes, check_results(context, found, blocking=False))
+        yield from report_checked(context, outcomes, found)
 
     return evaluated
 
@@ -303,6 +302,13 @@ def _reconstructed(
     }
 
 
+def is_live(forecasts: "pd.DataFrame") -> "pd.Series[bool]":
+    """Of each stored forecast whether it was issued in advance; of older files none was."""
+    if "issued_at" not in forecasts:
+        return pd.Series(False, index=forecasts.index)
+    return forecasts["issued_at"].notna()
+
+
 def read_forecasts(
     datasets: DatasetStore, names: list[str], keys: list[str], damaged: dict[str, StorageError]
 ) -> "pd.DataFrame":
@@ -373,7 +379,10 @@ def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | Partit
             f"no version of {name} is stored yet; materialize models/{name} for {month_of(day)}"
         )
     older = [card for card in known if card.serves_from <= day]
-    if older:
+    again = [card for card in older if card.serves_before and card.serves_before <= day]
+    if again:
+        reason = f"{again[-1].version} learned from the same rows, a loop of the recording before"
+    elif older:
         refused = [card.version for card in older if not card.accepted]
         reason = f"all {len(older)} versions that learned from days before it only are retired"
         if refused:

@@ -148,10 +148,12 @@ def _stayed_bad(
     days: Sequence[str],
 ) -> str | None:
     """Why an asset counts as failing these checks persistently; None where it does not."""
-    rows = CheckStore(datasets).read([asset], days, {})
+    rule, newest_day = RetrainingRule(project.reactions), day_of(days[-1])
+    year_before = [str(day) for day in rule.days_of_year_before(newest_day)]
+    rows = CheckStore(datasets).read([asset], [*year_before, *days], {})
     failing = rows[rows["check"].isin(names) & ~rows["passed"].astype(bool)]
-    failed = {date.date() for date in failing["date"] if f"{date:%Y-%m-%d}" in served}
-    dates = RetrainingRule(project.reactions).persistent(failed, day_of(days[-1]))
+    every = {date.date() for date in failing["date"]}
+    dates = rule.persistent({day for day in every if str(day) in served}, newest_day, every)
     if not dates:
         return None
     newest = failing[failing["date"] == failing["date"].max()]

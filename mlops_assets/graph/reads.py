@@ -15,7 +15,7 @@ from itertools import groupby
 
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.splits import LONGEST_MONTH
-from mlops_assets.ml.monitoring.performance import WEEK
+from mlops_assets.ml.monitoring import performance, quality
 from mlops_assets.project import ModelSettings, Project
 
 A_CENTURY = 36_525
@@ -110,7 +110,7 @@ def layers(project: Project) -> list[list[Node]]:
 def _nodes(project: Project) -> Iterator[Node]:
     yield Node(
         "observations",
-        (Reads("observations", range(project.quality.window_days + 1)),),
+        (Reads("observations", range(quality.days_looked_back(project.quality) + 1)),),
         again=Again.NEVER,  # what is new at the source is ingested, whatever the days before
     )
     yield Node("features", (Reads("observations", project.days_read),))
@@ -149,12 +149,14 @@ def _validation(project: Project, model: ModelSettings) -> Node:
     own = f"validation/{model.name}"
     versions = dict.fromkeys([model.name, project.evaluation.baseline])
     # for its intervals the forecasts of the days before, for its verdicts their facts
-    past = max(project.champion.window_days, project.performance.window_days + WEEK)
+    judged_by = performance.days_judged_by(project.performance)
+    past = max(project.champion.window_days, judged_by)
     return Node(
         own,
         (
             Reads("features"),
-            Reads("issued", (project.days_ahead,)),
+            # it is a fact by the time that the day is over
+            Reads("issued", (project.days_ahead,), shown=True),
             *(ReadsVersions(name) for name in versions),
             Reads("observations"),  # how many of the rows that are usual are there
             Reads(own, range(past + 1)),
@@ -180,7 +182,7 @@ def _compared(project: Project) -> Iterator[Node]:
         (
             *(Reads(f"validation/{name}", range(project.champion.window_days)) for name in names),
             *(ReadsVersions(name, project.days_ahead) for name in names),
-            Reads("champion", EVER[1:]),  # the newest before, mostly of the day before
+            Reads("champion", EVER),  # the newest before, mostly of the day before, and its own
         ),
         again=Again.NEVER,  # who was live on a day is a fact, whatever is learned of it later
         needs_model=True,

@@ -83,6 +83,7 @@ def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> lis
         lambda version, in_service: accept(
             project, plan.model, version.window, version.inputs, in_service, Version.pipeline
         ),
+        project.training_window.serves_before,
     )
     courses = []
     for n, policy in enumerate(plan.policies, 1):

@@ -1,6 +1,11 @@
 """What every section of the settings is made of: its base class, and types that several share."""
 
+import ast
+import inspect
 import re
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import pydantic
@@ -33,7 +38,37 @@ Columns = Annotated[list[Column], AfterValidator(distinct)]
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def descriptions(section: type[Settings]) -> dict[str, str]:
+    """What is written below each setting of a section, read from the source once it is asked for.
+
+    With `use_attribute_docstrings`, pydantic would read all of it whenever the settings are
+    imported, and that takes it longer than the rest of importing them.
+    """
+    found: dict[str, str] = {}
+    for known in reversed(section.__mro__):
+        if issubclass(known, Settings):
+            found |= _written(inspect.getfile(known)).get(known.__name__, {})
+    return found
+
+
+@cache
+def _written(file: str) -> dict[str, dict[str, str]]:
+    """Of each class of a file, the text below each annotated name."""
+    found: dict[str, dict[str, str]] = {}
+    for definition in ast.parse(Path(file).read_text(encoding="utf-8")).body:
+        if isinstance(definition, ast.ClassDef):
+            texts = found.setdefault(definition.name, {})
+            for above, below in pairwise(definition.body):
+                match above, below:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name)),
+                        ast.Expr(value=ast.Constant(value=str(text))),
+                    ):
+                        texts[name] = inspect.cleandoc(text)
+    return found
 
 
 class WindowSettings(Settings):

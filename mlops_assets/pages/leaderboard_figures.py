@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlops_assets.lazy import pd
 from mlops_assets.pages.page import (
@@ -93,7 +93,7 @@ def daily_figure(
 
     layout = base_layout(height=440, hovermode="closest")
     layout["xaxis"] |= _day_axis(daily)
-    layout["shapes"] = [
+    layout["shapes"] = [*_reconstructed(daily)] + [
         {
             "type": "line",
             "xref": "x",
@@ -108,6 +108,28 @@ def daily_figure(
         for day in _version_changes(frames.values())
     ]
     return with_choice({"data": traces, "layout": layout}, {m: choice(m) for m in metrics})
+
+
+def _reconstructed(daily: pd.DataFrame) -> Iterator[Json]:
+    """A grey ground for each stretch of days that no model was forecast for in advance."""
+    if "live" not in daily:
+        return
+    live = daily["live"].eq(True).groupby(pd.to_datetime(daily["date"])).any().asfreq("D")
+    half = pd.Timedelta(hours=12)
+    for _, days in live[live.ne(True)].groupby(live.eq(True).cumsum()):
+        yield {
+            "type": "rect",
+            "xref": "x",
+            "yref": "paper",
+            "x0": str(days.index[0] - half),
+            "x1": str(days.index[-1] + half),
+            "y0": 0,
+            "y1": 1,
+            "layer": "below",
+            "line": {"width": 0},
+            "fillcolor": GRID,
+            "opacity": 0.5,
+        }
 
 
 def _daily_hover(*, day: str, mean: str) -> str:

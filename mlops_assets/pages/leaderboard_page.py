@@ -103,7 +103,8 @@ def _daily(figure: Json | None, note: str) -> Section:
         "daily",
         "Day by day",
         f"Thin lines are single days, bold lines the mean of the last {MEAN_DAYS}; "
-        "a dotted line marks the first day of a new version.",
+        "a dotted line marks the first day of a new version. Days on grey ground are "
+        "reconstructed: nobody had forecast them in advance.",
         figure,
         note,
     )

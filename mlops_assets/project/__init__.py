@@ -17,6 +17,7 @@ from mlops_assets.ml.models.training_settings import (
 )
 from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     QualitySettings,
     ReactionSettings,
@@ -57,6 +58,7 @@ __all__ = [
     "LaggedAggregate",
     "LandingSettings",
     "ModelSettings",
+    "MonitoringSettings",
     "PerformanceSettings",
     "Project",
     "ProjectError",

@@ -1,10 +1,13 @@
 """The JSON schema of the settings, by which editors complete and check them."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlops_assets.ml.metrics.metric import METRICS
 from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.ml.settings import Settings, descriptions
 from mlops_assets.project.problem import NOT_SETTINGS
 from mlops_assets.project.project import Project
 
@@ -14,6 +17,7 @@ SCHEMA_FILE = Path(__file__).parents[1] / "project.schema.json"
 def json_schema() -> str:
     """The JSON schema of the settings, for editors."""
     schema = Project.model_json_schema()
+    _describe(schema)
     for name in NOT_SETTINGS:
         schema["properties"].pop(name)
     model = schema["$defs"]["ModelSettings"]
@@ -42,3 +46,19 @@ def json_schema() -> str:
         ]
     }
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    """Add what is written below each setting; keys stay in the order in which pydantic has them."""
+    definitions = {**schema["$defs"], Project.__name__: schema}
+    for section in _sections(Settings):
+        if definition := definitions.get(section.__name__):
+            for setting, description in descriptions(section).items():
+                described = definition["properties"][setting] | {"description": description}
+                definition["properties"][setting] = dict(sorted(described.items()))
+
+
+def _sections(section: type[Settings]) -> Iterator[type[Settings]]:
+    for known in section.__subclasses__():
+        yield known
+        yield from _sections(known)

@@ -16,11 +16,12 @@ from mlops_assets.ml.features.feature_settings import (
 )
 from mlops_assets.ml.metrics.metric import Metric, Task
 from mlops_assets.ml.models.families import Inputs
-from mlops_assets.ml.models.splits import AgeWeights, TrainingWindow
+from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit, TrainingWindow
 from mlops_assets.ml.models.training import FitPlan
 from mlops_assets.ml.models.training_settings import ModelSettings, TrainingSettings
 from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     QualitySettings,
     ReactionSettings,
@@ -28,13 +29,14 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
 from mlops_assets.ml.settings import Identifier, Settings, distinct
 from mlops_assets.project.sections import (
     AcceptanceSettings,
+    AlertSettings,
     ChampionSettings,
     ClassSettings,
     Constraint,
     EvaluationSettings,
     ScheduleSettings,
 )
-from mlops_assets.project.source_settings import SourceSettings
+from mlops_assets.project.source_settings import REPLAY_DAYS, SourceSettings
 
 SEASON = 7  # days, of what seasonal_naive repeats
 NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
@@ -81,11 +83,13 @@ class Problem(Settings):
     evaluation: EvaluationSettings
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     quality: QualitySettings = QualitySettings()
     performance: PerformanceSettings = PerformanceSettings()
     reactions: ReactionSettings = ReactionSettings()
     drift: DriftSettings = DriftSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""
     folder: Path = Field(default=Path(), exclude=True, repr=False)
@@ -173,7 +177,8 @@ class Problem(Settings):
     @property
     def training_window(self) -> TrainingWindow:
         """Which days a model learns from."""
-        return self.training.window(self.evaluation.label_delay_days)
+        loop_days = REPLAY_DAYS if self.source.kind == "replay" else 0
+        return self.training.window(self.evaluation.label_delay_days, loop_days)
 
     @property
     def weights(self) -> AgeWeights | None:
@@ -201,7 +206,7 @@ class Problem(Settings):
             inputs=self.inputs,
             metrics=self.evaluation.made_metrics,
             classes=self.labels,
-            holdout_days=self.training.holdout_days,
+            holdout=HoldoutSplit(self.training.holdout_days, self.evaluation.label_delay_days),
             threads=self.training.threads,
             weights=self.weights,
         )

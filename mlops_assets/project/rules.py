@@ -269,10 +269,12 @@ def split_is_known(problem: Problem) -> None:
 
 def holdout_leaves_something_to_learn(problem: Problem) -> None:
     fewest, _ = _days_learned(problem)
-    if problem.training.holdout_days >= fewest:
+    delay = problem.evaluation.label_delay_days
+    if problem.training.holdout_days + delay >= fewest:
+        late = f", with the {delay} days before them that are not known by then," if delay else ""
         raise ValueError(
-            f"at training.holdout_days: {problem.training.holdout_days} days leave nothing of "
-            f"a window of {_window_in_words(problem)} to learn from"
+            f"at training.holdout_days: {problem.training.holdout_days} days{late} leave nothing "
+            f"of a window of {_window_in_words(problem)} to learn from"
         )
 
 

@@ -117,3 +117,24 @@ class ScheduleSettings(Settings):
     """How many days back missed partitions are looked for and requested."""
     late_days: Annotated[int, Field(ge=0, le=366)] = 14
     """How many days back rows that changed at the source are looked for; 0: not at all."""
+
+
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Variables = Annotated[list[Annotated[str, Field(pattern=VARIABLE)]], AfterValidator(distinct)]
+ALERT_URLS = "MLOPS_ALERT_URLS"
+
+
+class AlertSettings(Settings):
+    """Environment variables that hold the URLs of channels, for URLs are secrets."""
+
+    inform: Variables = [ALERT_URLS]
+    """Who hears of changes, such as another champion: nothing is to be done."""
+    warn: Variables = [ALERT_URLS]
+    """Who hears of failed checks: something is off, and work goes on."""
+    act: Variables = [ALERT_URLS]
+    """Who hears of failed runs, refused days and missed evaluations: work stands still."""
+
+    @property
+    def variables(self) -> dict[str, list[str]]:
+        """The variables by what an alert asks of whoever hears of it."""
+        return {"inform": self.inform, "warn": self.warn, "act": self.act}

@@ -1,25 +1,42 @@
-"""The event log of a local instance, with connections that are kept open.
+"""What reaches into Dagster's private modules, and nothing else does: its event log.
 
-Dagster's own SQLite storage builds a new engine for every event, which is most of what a
-materialized partition costs. This is the only module that reaches into Dagster's private ones.
+That of a local instance keeps its connections open: Dagster's own SQLite storage builds a new
+engine for every event, which is most of what a materialized partition costs.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import EventLogEntry
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster import AssetCheckEvaluation, AssetCheckKey, DagsterInstance, EventLogEntry
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.events import ASSET_EVENTS
+from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 
 from mlops_assets.lazy import sa
 
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
+
+
+def said_of_newer(
+    instance: DagsterInstance, checks: Sequence[AssetCheckKey], partition: str
+) -> list[AssetCheckEvaluation]:
+    """What checks of an asset said last of its newest partition, if that is newer than one."""
+    log = instance.event_log_storage
+    known = log.get_asset_check_partition_info(checks[:1])
+    newest = max((info.partition_key for info in known if info.partition_key), default="")
+    if newest <= partition:
+        return []
+    found = log.get_latest_asset_check_execution_by_key(checks, PartitionKeyFilter(key=newest))
+    return [record.evaluation for record in found.values() if record.evaluation is not None]
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:
@@ -36,7 +53,11 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        self._open: dict[str, sa.Connection] = {}
+        self._tables: set[str] = set()
+        self._columns: set[str] = set()
         super().__init__(str(Path(base_dir, "events")), inst_data)
+        self._db_lock = threading.RLock()  # type: ignore[assignment]  # see `_connect`
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
@@ -47,19 +68,67 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
 
         While its connection is kept open, what is written stays in the write-ahead log beside it.
         """
-        super().store_event(event)
+        self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events of one run as one transaction, those of assets in one statement."""
+        run_id = events[0].run_id
+        with self.index_connection(), self.run_connection(run_id):
+            for of_assets, some in groupby(events, lambda e: e.dagster_event_type in ASSET_EVENTS):
+                if of_assets:
+                    self._store_asset_events(list(some))
+                else:
+                    for event in some:
+                        super().store_event(event)
         with suppress(FileNotFoundError):  # an event without a run has no file of its own
-            os.utime(self.path_for_shard(event.run_id))
+            os.utime(self.path_for_shard(run_id))
+
+    def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events in ascending order; of each asset, the newest one is its newest state."""
+        rows = [self._event_to_row(event) for event in events]
+        insert = SqlEventLogStorageTable.insert()
+        with self.run_connection(events[0].run_id) as connection:
+            connection.execute(insert, rows)
+        with self.index_connection() as connection:
+            returned = insert.returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
+            ids = connection.scalars(returned, rows).all()
+            self._store_asset_event_tags(connection, events, ids)
+            newest = {row["asset_key"]: at for at, row in enumerate(rows)}
+            for at in newest.values():
+                self._store_asset_event(connection, events[at], ids[at])
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is a table, which is asked for each event; one that is there stays."""
+        if table_name not in self._tables:
+            with self.index_connection() as connection:
+                if connection.dialect.has_table(connection, table_name):
+                    self._tables.add(table_name)
+        return table_name in self._tables
+
+    def _has_asset_key_col_on_connection(self, conn: sa.Connection, column_name: str) -> bool:
+        if column_name not in self._columns and super()._has_asset_key_col_on_connection(
+            conn, column_name
+        ):
+            self._columns.add(column_name)
+        return column_name in self._columns
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        """A transaction in a file; whoever asks for one within it gets that one."""
         with self._db_lock:
+            if shard in self._open:
+                yield self._open[shard]
+                return
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
-                yield connection
+                self._open[shard] = connection
+                try:
+                    yield connection
+                finally:
+                    del self._open[shard]
 
     def _engine(self, shard: str) -> sa.Engine:
         """The engine of a file; the one used longest ago is closed when there are too many."""

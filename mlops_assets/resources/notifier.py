@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -17,7 +17,6 @@ from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.alert_records import Alert
 from mlops_assets.resources.stores.record_log import RecordLog
 
-VARIABLE = "MLOPS_ALERT_URLS"
 FOLDER = "alert_channels"
 SUMMED_UP = 3
 """How many alerts of a kind are told one by one; more are one message."""
@@ -71,20 +70,27 @@ def messages(alerts: Mapping[str, Alert]) -> list[Message]:
             found.append(Message(title, "\n".join(lines), tuple(group)))
         else:
             found += [
-                Message(alert.subject, f"{alert.text}\n{alert.url}", (name,))
+                Message(_title(alert), f"{alert.text}\n{alert.url}", (name,))
                 for name, alert in group.items()
             ]
     return found
 
 
-class Notifier:
-    """Delivers alerts to the channels in MLOPS_ALERT_URLS; what fails is tried again later.
+def _title(alert: Alert) -> str:
+    """What it asks of whoever reads it, and of what; an end asks nothing."""
+    return alert.subject if alert.recovers else f"{alert.severity}: {alert.subject}"
 
+
+class Notifier:
+    """Delivers alerts to the channels of the environment; what fails is tried again later.
+
+    `variables` are the environment variables that hold the channels of each severity.
     What a channel was told is kept under a digest of its URL: the URL, which holds passwords and
     tokens, is written nowhere, and neither is what the sending libraries say of it.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, variables: Mapping[str, Sequence[str]]) -> None:
+        self.variables = variables
         self.channels = RecordLog(storage, FOLDER, Channel, what="channel", remedy="delete it")
 
     def deliver(self, alerts: Mapping[str, Alert], now: dt.datetime, say: Say) -> int:
@@ -92,14 +98,17 @@ class Notifier:
 
         Never raises for a channel, and waits for none beyond a fixed time.
         """
-        urls = list(dict.fromkeys(os.environ.get(VARIABLE, "").split()))
-        due = {url: state for url in urls if (state := self._due(url, alerts, now, say))}
+        due = {
+            url: state
+            for url, heard in self._heard(alerts).items()
+            if (state := self._due(url, heard, now, say))
+        }
         if not due:
             return 0
         try:
             import apprise  # noqa: F401
         except ImportError:
-            say(f"{VARIABLE} is set, but nothing can be sent: pip install 'mlops_assets[alerts]'")
+            say("channels are set, but nothing can be sent: pip install 'mlops_assets[alerts]'")
             return 0
         sent: dict[str, list[Message]] = {url: [] for url in due}
         threads = []
@@ -117,8 +126,19 @@ class Notifier:
 
     def pending(self, alerts: Mapping[str, Alert], now: dt.datetime) -> int:
         """How many alerts wait for a channel that is down."""
-        urls = dict.fromkeys(os.environ.get(VARIABLE, "").split())
-        return sum(len(_untold(self._state(url, now), alerts)) for url in urls)
+        heard = self._heard(alerts)
+        return sum(len(_untold(self._state(url, now), told)) for url, told in heard.items())
+
+    def _heard(self, alerts: Mapping[str, Alert]) -> dict[str, dict[str, Alert]]:
+        """The channels by URL, each with the alerts that it hears of."""
+        asked: dict[str, set[str]] = {}
+        for severity, names in self.variables.items():
+            for url in " ".join(os.environ.get(name, "") for name in names).split():
+                asked.setdefault(url, set()).add(severity)
+        return {
+            url: {n: alert for n, alert in alerts.items() if alert.severity in severities}
+            for url, severities in asked.items()
+        }
 
     def _due(
         self, url: str, alerts: Mapping[str, Alert], now: dt.datetime, say: Say

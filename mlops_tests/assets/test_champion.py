@@ -308,6 +308,61 @@ def test_a_champion_that_may_not_serve_any_more_is_replaced_by_the_best_other(la
     assert records(lab, "2026-02-03", "2026-02-03").loc["2026-02-03"].equals(record)
 
 
+def decided_again(lab: Lab, **config: Any) -> bool:
+    """Days through 10 February, on which linear takes over on the 8th; then it was the worse one.
+
+    The first nine are asked for again.
+    """
+    configure(lab)
+    write_losses(lab, keys(FEBRUARY, "2026-02-10"), {NAIVE: 0.5, LINEAR: 0.3})
+    assert lab.run("champion", FEBRUARY, "2026-02-10").success
+    write_losses(lab, keys(FEBRUARY, "2026-02-10"), {NAIVE: 0.3, LINEAR: 0.5})
+    return lab.run("champion", FEBRUARY, "2026-02-09", config=asked(**config)).success
+
+
+def test_who_was_champion_is_a_fact_once_a_later_day_is_decided(lab: Lab) -> None:
+    assert decided_again(lab)
+    table = records(lab, FEBRUARY, "2026-02-10")
+    assert table["champion"].tolist() == [NAIVE] * 7 + [LINEAR] * 3
+    metadata = lab.metadata("champion", "2026-02-07")
+    assert metadata["from_tomorrow"].startswith("linear takes over: wmape lower")
+    assert metadata["kept"].startswith("was decided, and a later day as well: who was champion")
+    assert "40.0%" in metadata["evidence"]
+    # a day that is missing is decided, and so is the newest again
+    assert lab.run("champion", "2026-02-10").success
+    assert "kept" not in lab.metadata("champion", "2026-02-10")
+    lab.datasets.delete("champion", "2026-02-05")
+    assert lab.run("champion", "2026-02-04", "2026-02-06").success
+    assert "kept" not in lab.metadata("champion", "2026-02-05")
+    assert lab.models.decisions.all() == []
+
+
+def test_a_revision_is_kept_with_its_reason_and_what_was_before(lab: Lab) -> None:
+    assert decided_again(lab, revise=True, reason="the source was wrong", by="ada")
+    assert set(lives(lab, FEBRUARY, "2026-02-09").values()) == {NAIVE}
+    [decision] = lab.models.decisions.all()
+    assert (decision.action, decision.by, decision.reason) == (
+        Action.REVISE,
+        "ada",
+        "the source was wrong",
+    )
+    # the records of the 7th to the 9th said who is champion next
+    changed = keys("2026-02-07", "2026-02-09")
+    assert decision.before == dict.fromkeys(changed, LINEAR)
+    assert decision.after == dict.fromkeys(changed, NAIVE)
+
+
+def test_a_fact_is_neither_pinned_nor_revised_without_a_reason(lab: Lab) -> None:
+    configure(lab)
+    write_losses(lab, keys(FEBRUARY, "2026-02-02"), {NAIVE: 0.5, LINEAR: 0.3})
+    assert lab.run("champion", FEBRUARY, "2026-02-02").success
+    pinned = lab.run("champion", FEBRUARY, config=asked(pin=LINEAR, reason="a trial"))
+    assert "who is champion after 2026-02-01 is a fact: pin on a newer day" in reason(pinned)
+    revised = lab.run("champion", FEBRUARY, config=asked(revise=True))
+    assert "say in `reason` why days are decided again" in reason(revised)
+    assert lab.models.decisions.all() == []
+
+
 def test_without_any_model_that_may_serve_the_champion_stays_and_says_so(lab: Lab) -> None:
     configure(lab)
     retire(lab, NAIVE)

@@ -237,3 +237,14 @@ def test_rows_that_are_alike_are_matched_in_their_order(lab: Lab) -> None:
     ours = pd.DataFrame([{**alike, "promotion": p} for p in (None, 0.5, 0.7, 0.5)])
     found = as_issued(project, theirs, ours)
     assert found["forecast"].to_dict() == {0: 3.0, 1: 1.0, 3: 2.0}
+
+
+def test_the_leaderboard_and_the_champion_say_how_many_days_are_live(living: Living) -> None:
+    board = DatasetStore(living.storage).read("leaderboard", [LAST]).set_index("model")
+    assert board["live_days_28d"].to_dict() == dict.fromkeys(MODELS, 4), "all but the first"
+    assert board["live"].all()
+    told = living.metadata("leaderboard", LAST)["live"]
+    assert told.startswith("4 of the last 28 days of ")
+    assert living.metadata("champion", LAST)["live"].startswith("4 of 5 days judged")
+    page = living.storage.read("pages/leaderboard.html").decode()
+    assert page.count('"type":"rect"') == 1, "the one day that nobody lived through"

@@ -163,10 +163,10 @@ def test_no_model_is_trained_again_without_need_and_one_that_fails_is(flown: Lab
     assert degraded_models(flown.project, datasets, flown.models, days) == []
     assert drifted_models(flown.project, datasets, flown.models, days) == []
     rows = make_flights()
-    rows.loc[rows["flown"] >= "2026-02-26", "delay"] -= 60
+    rows.loc[rows["flown"] >= "2026-02-22", "delay"] -= 60
     flown.write(rows)
-    assert flown.run("observations features", "2026-02-26", LAST).success
-    assert flown.run(VALIDATION, "2026-02-26", LAST).success
+    assert flown.run("observations features", "2026-02-22", LAST).success
+    assert flown.run(VALIDATION, "2026-02-22", LAST).success
     degraded = degraded_models(flown.project, DatasetStore(flown.storage), flown.models, days)
     assert {found.model for found in degraded} == {"usual", "linear"}
 

@@ -121,4 +121,32 @@ def test_every_day_of_a_long_range_has_results_of_its_own(lab: Lab) -> None:
     found = evaluations(lab.run("observations", "2026-01-20", "2026-03-10"))
     summary = found.pop("")
     assert list(found) == keys("2026-01-20", "2026-03-10")
-    assert summary["row_count"].description == "passed for 50 partitions"
+    assert summary["row_count"].passed
+    assert summary["row_count"].description.startswith("2026-03-10: ")
+
+
+def test_the_newest_day_has_the_last_word_whichever_a_run_was_about(lab: Lab) -> None:
+    rows = make_rows()
+    few = rows["date"] == "2026-03-10"
+    lab.write(pd.concat([rows[~few], rows[few].iloc[:1]]))
+    lab.run("observations", "2026-03-08", "2026-03-09")
+    lab.run("observations", "2026-03-10")
+    names = [dg.AssetCheckKey(dg.AssetKey("observations"), "row_count")]
+
+    def last_word() -> tuple[str | None, bool]:
+        [record] = lab.instance.event_log_storage.get_latest_asset_check_execution_by_key(
+            names
+        ).values()
+        assert record.evaluation is not None
+        return record.evaluation.partition, record.evaluation.passed
+
+    newest = last_word()
+    assert newest == ("2026-03-10", False), "refused, so that it is not materialized"
+    lab.run("observations", "2026-03-08")
+    assert last_word() == newest
+    lab.run("observations", "2026-03-07", "2026-03-09")
+    assert last_word() == newest
+    lab.run("observations", "2026-03-09", "2026-03-11")
+    assert last_word() == ("2026-03-11", True)
+    lab.run("observations", "2026-03-09", "2026-03-10")
+    assert last_word() == ("2026-03-11", True)

@@ -10,6 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
@@ -173,6 +174,7 @@ class World:
         return best
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(histories)
 def test_every_stored_forecast_was_made_by_the_newest_version_that_was_allowed(
@@ -202,6 +204,7 @@ def test_every_stored_forecast_was_made_by_the_newest_version_that_was_allowed(
         assert card.accepted
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(histories, st.integers(0, DAYS + 3))
 def test_the_version_in_service_is_the_same_for_all_who_ask(

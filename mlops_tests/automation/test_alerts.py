@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.automation import alerts as alerting
 from mlops_assets.automation.alerts import find_problems, make_alert_sensor
+from mlops_assets.automation.failed_checks import failed_day
 from mlops_assets.graph.partitions import PARTITION, make_partitions, range_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
 from mlops_assets.ml.check_result import CheckResult
@@ -42,6 +43,7 @@ class Watch:
         if not result.asset_events:
             return {}
         [event] = result.asset_events
+        self.instance.report_runless_asset_event(event)
         return {name: value.value for name, value in event.metadata.items()}
 
     def problems(self, now: dt.datetime = NOON) -> list[str]:
@@ -90,10 +92,12 @@ def refuse(watch: Watch, *, passed: bool) -> None:
 
 
 def test_a_refused_day_is_told_once_and_its_recovery_once(watch: Watch) -> None:
+    assert str(watch.tick()["state"]).startswith("nothing open since ")
     assert watch.tick() == {}
     refuse(watch, passed=False)
     shown = watch.tick()
     assert shown["open"] == 1
+    assert shown["state"] == "1 open"
     assert "are refused|open|" in str(shown["newest"])
     assert watch.tick() == {}
     refuse(watch, passed=True)
@@ -136,6 +140,110 @@ def test_failures_of_a_backfill_are_summed_up(watch: Watch) -> None:
     assert alert.digest
 
 
+def judge(watch: Watch, asset: str, day: str, check: str, *, passed: bool) -> None:
+    found = CheckResult(passed, "0.7 is outside 0.1 to 0.4", value=0.7, low=0.1, high=0.4)
+    CheckStore(watch.datasets).write(asset, day, {check: found})
+
+
+def decide(watch: Watch, day: str, champion: str, after: str) -> None:
+    row = {
+        "date": pd.Timestamp(day),
+        "champion": champion,
+        "next_champion": after,
+        "next_since": str(dt.date.fromisoformat(day) + dt.timedelta(days=1)),
+        "next_why": "gains 4 %",
+    }
+    watch.datasets.write("champion", day, pd.DataFrame([row]))
+
+
+def ago(days: int) -> str:
+    return str(TODAY - dt.timedelta(days=days))
+
+
+def test_failed_checks_of_a_day_are_one_message_with_what_when_and_what_came_of_it(
+    watch: Watch,
+) -> None:
+    decide(watch, YESTERDAY, "linear", "linear")
+    judge(watch, "validation/linear", ago(4), "control_limits", passed=True)
+    judge(watch, "validation/linear", ago(3), "control_limits", passed=False)
+    judge(watch, "validation/linear", ago(2), "control_limits", passed=False)
+    judge(watch, "validation/linear", YESTERDAY, "control_limits", passed=False)
+    judge(watch, "observations", YESTERDAY, "target_range", passed=False)
+    judge(watch, "validation/hist_boosting", YESTERDAY, "bias", passed=False)
+    judge(watch, "drift", YESTERDAY, "inputs", passed=True)
+    assert watch.tick()["open"] == 1
+    [alert] = watch.alerts.all().values()
+    assert alert.subject == f"the data and linear failed checks on {YESTERDAY}"
+    assert alert.severity == "warn"
+    assert alert.text.splitlines() == [
+        "observations, target_range: 0.7 is outside 0.1 to 0.4",
+        f"validation/linear, control_limits: 0.7 is outside 0.1 to 0.4 (since {ago(3)})",
+        "Failed checks of other models: hist_boosting 1.",
+        f"{YESTERDAY} is stored and learned from all the same; correct the source where it is "
+        "wrong.",
+    ]
+    assert alert.url.endswith(f"assets/observations?view=checks&partition={YESTERDAY}")
+    assert watch.tick() == {}
+
+
+def test_checks_of_other_models_alone_and_of_older_days_are_not_told(watch: Watch) -> None:
+    decide(watch, YESTERDAY, "linear", "linear")
+    judge(watch, "validation/hist_boosting", YESTERDAY, "bias", passed=False)
+    judge(watch, "validation/linear", ago(2), "bias", passed=False)
+    assert watch.problems() == []
+
+
+def test_failed_checks_are_told_each_day_and_their_end_once(watch: Watch) -> None:
+    before = next(failed_day(PROJECT, watch.datasets, [ago(2)]), None)
+    assert before is None
+    judge(watch, "drift", ago(2), "inputs", passed=False)
+    judge(watch, "drift", YESTERDAY, "inputs", passed=False)
+    [older] = failed_day(PROJECT, watch.datasets, [ago(2)])
+    alerting.tell(watch.alerts, {older.key: older}, {}, NOON - dt.timedelta(days=1), 14)
+    assert watch.tick()["open"] == 1, "the same problem, on another day"
+    judge(watch, "drift", YESTERDAY, "inputs", passed=True)
+    assert watch.tick()["open"] == 0
+    told = [f"drift failed checks on {day}" for day in (ago(2), YESTERDAY)]
+    assert watch.subjects() == [*told, f"recovered: {told[1]}"]
+
+
+def test_failed_checks_wait_until_the_day_is_all_there(watch: Watch) -> None:
+    judge(watch, "observations", YESTERDAY, "target_range", passed=False)
+    watch.end("1", dg.DagsterRunStatus.STARTED, {PARTITION: YESTERDAY}, "drift")
+    assert watch.tick()["open"] == 0
+    watch.instance.delete_run("1")
+    assert watch.tick()["open"] == 1
+
+
+def test_a_change_that_was_decided_again_is_taken_back(watch: Watch) -> None:
+    decide(watch, YESTERDAY, "linear", "boosting")
+    watch.tick()
+    decide(watch, YESTERDAY, "linear", "linear")
+    watch.materialize("champion")
+    watch.tick()
+    told = f"boosting is champion from {TODAY}, after linear"
+    assert watch.subjects() == [told, f"taken back: {told}"]
+    decide(watch, YESTERDAY, "linear", "boosting")
+    watch.materialize("champion")
+    watch.tick()
+    assert watch.subjects()[2] == told
+    watch.storage.write(f"datasets/champion/{YESTERDAY}.parquet", b"damaged")
+    watch.materialize("champion")
+    watch.tick()
+    assert len(watch.subjects()) == 3, "what cannot be read is not taken back"
+
+
+def test_a_missed_evaluation_stays_open_until_it_is_caught_up(tmp_path: Path) -> None:
+    watch = Watch(tmp_path)
+    key = f"evaluation_missed:{ago(2)}"
+    told = lambda: find_problems(  # noqa: E731
+        watch.instance, PROJECT, watch.partitions, watch.datasets, NOON.replace(hour=1), [key]
+    )
+    assert list(told()) == [key], "another day has become the newest, and it is still missing"
+    watch.materialize("leaderboard", ago(2))
+    assert not told()
+
+
 def test_a_missed_evaluation_is_one_two_hours_after_it_was_due(tmp_path: Path) -> None:
     watch = Watch(tmp_path)
     assert watch.problems(NOON.replace(hour=2)) == []
@@ -168,5 +276,23 @@ def test_a_problem_that_leaves_the_watched_days_has_not_recovered(watch: Watch) 
     refuse(watch, passed=False)
     watch.tick()
     later = NOON + dt.timedelta(days=PROJECT.schedule.catch_up_days + 2)
-    alerting.tell(watch.alerts, {}, {}, later, PROJECT.schedule.catch_up_days)
+    alerting.tell(watch.alerts, {}, watch.alerts.open(), later, PROJECT.schedule.catch_up_days)
     assert watch.subjects()[-1].startswith("no longer watched: ")
+
+
+def test_checks_that_only_show_are_told_beside_one_that_counts(watch: Watch) -> None:
+    decide(watch, YESTERDAY, "linear", "linear")
+    shown = CheckResult(passed=False, why="wider than usual")
+    counts = CheckResult(passed=False, why="7 % too high since Monday")
+    store = CheckStore(watch.datasets)
+    store.write("validation/linear", YESTERDAY, {"coverage": shown})
+    store.write("drift", YESTERDAY, {"multivariate": shown})
+    assert watch.problems() == []
+    store.write("validation/linear", YESTERDAY, {"coverage": shown, "bias": counts})
+    assert watch.tick()["open"] == 1
+    [alert] = watch.alerts.all().values()
+    assert alert.subject == f"linear failed checks on {YESTERDAY}"
+    assert alert.text.splitlines()[:2] == [
+        "validation/linear, coverage: wider than usual",
+        "validation/linear, bias: 7 % too high since Monday",
+    ]

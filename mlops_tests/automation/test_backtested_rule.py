@@ -50,6 +50,7 @@ class Live:
                 version=str(training.number),
                 trained_through=training.trained_through,
                 serves_from=training.day,
+                serves_before=None,
                 refused=training.state == REFUSED,
             )
             for training in known
@@ -87,6 +88,7 @@ class Live:
         return bool(asked)
 
 
+@pytest.mark.long
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

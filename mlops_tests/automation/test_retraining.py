@@ -18,7 +18,7 @@ from mlops_assets.automation.retraining import (
     trainings,
 )
 from mlops_assets.definitions import make_definitions
-from mlops_assets.graph.partitions import days_between, run_tags
+from mlops_assets.graph.partitions import day_of, days_between, run_tags
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule
 from mlops_assets.project import ReactionSettings
@@ -44,6 +44,18 @@ def test_a_degradation_is_persistent_with_enough_days_and_the_newest(
     assert bool(rule.persistent(failed, TODAY - dt.timedelta(days=1))) is holds
 
 
+def test_what_failed_the_year_before_as_well_is_a_season_and_no_degradation() -> None:
+    rule = RetrainingRule(ReactionSettings(days=5, failures=3))
+    newest = dt.date(2026, 3, 31)
+    failed = set(rule.last_days(newest))
+    days = rule.days_of_year_before(newest)
+    assert (days[0], days[-1]) == (dt.date(2025, 3, 25), dt.date(2025, 4, 4))
+    assert {day.weekday() for day in failed} <= {day.weekday() for day in days}
+    assert rule.persistent(failed, newest, failed) == sorted(failed)
+    assert rule.persistent(failed, newest, {*failed, days[0], days[5]}) == sorted(failed)
+    assert rule.persistent(failed, newest, {*failed, days[0], days[5], days[10]}) == []
+
+
 def last_days(lab: Lab, today: dt.date) -> list[str]:
     """The days that a reaction looks at."""
     return days_between(today - dt.timedelta(days=lab.project.reactions.days), today)
@@ -51,12 +63,12 @@ def last_days(lab: Lab, today: dt.date) -> list[str]:
 
 @pytest.fixture
 def shifted(lab: Lab) -> Lab:
-    """Demand is three times as high from 28 March on, and both models were evaluated."""
+    """Demand is three times as high from 26 March on, and both models were evaluated."""
     rows = make_rows()
-    rows.loc[rows["date"] >= "2026-03-28", "units"] *= 3
+    rows.loc[rows["date"] >= "2026-03-26", "units"] *= 3
     lab.write(rows)
     config = {"ops": {"observations": {"config": {"accept": True}}}}
-    assert lab.run("observations features", "2026-03-28", "2026-03-31", config).success
+    assert lab.run("observations features", "2026-03-26", "2026-03-31", config).success
     both = "validation/seasonal_naive validation/linear"
     assert lab.run(both, "2026-02-01", "2026-03-31").success
     return lab
@@ -68,11 +80,11 @@ def test_a_shift_that_stays_is_a_degradation_and_one_day_of_it_is_not(shifted: L
         degraded = degraded_models(shifted.project, shifted.datasets, shifted.models, days)
         return {degradation.model: degradation.why for degradation in degraded}
 
-    assert not found(dt.date(2026, 3, 29)), "one bad day"
+    assert not found(dt.date(2026, 3, 27)), "one bad day"
     assert not found(dt.date(2026, 4, 3)), "yesterday was not evaluated"
     why = found(TODAY)["linear"]
-    assert why.startswith("failed on 3 of the last 5 days: ")
-    assert "bias: over 7 days the forecasts are too low by 54.8% of the size of the actuals" in why
+    assert why.startswith("failed on 5 of the last 5 days: ")
+    assert "bias: since 2026-03-26 the forecasts are too low by 68.1% of the size of the" in why
 
 
 def test_days_of_an_older_version_do_not_count(shifted: Lab) -> None:
@@ -102,6 +114,12 @@ def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
 
     why = "failed on 5 of the last 5 days: inputs: unit_price has tripled"
     assert drifted() == [Degradation("linear", why)]
+    year_before = [str(day_of(day) - dt.timedelta(days=364)) for day in days[:3]]
+    for day in year_before:
+        CheckStore(lab.datasets).write("drift", day, found)
+    assert not drifted(), "the year before it drifted as well"
+    CheckStore(lab.datasets).delete("drift", year_before[0])
+    assert drifted()
     only = {"inputs": CheckResult(True, ""), "multivariate": CheckResult(False, "")}
     CheckStore(lab.datasets).write("drift", days[-1], only)
     assert not drifted(), "what the metric does not depend on warns alone"

@@ -6,6 +6,8 @@ Imported by the interpreter itself as it starts, so nothing is imported here tha
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType, SimpleNamespace
@@ -32,21 +34,22 @@ def shift_clock(seconds: int) -> None:
     time_machine.travel(dt.timedelta(seconds=seconds), tick=True).start()
     time.time()  # it ticks from the first look at it
     real = SimpleNamespace(**vars(time) | {"time": time_machine.escape_hatch.time.time})
-    sys.meta_path.insert(0, Adjusting(real))
-    for name in {SQLITE, *GRPC} & set(sys.modules):
-        adjust(sys.modules[name], real)
+    adjustments = {SQLITE: shift_sqlite} | dict.fromkeys(GRPC, partial(give_time, real))
+    sys.meta_path.insert(0, Adjusting(adjustments))
+    for name in set(adjustments) & set(sys.modules):
+        adjustments[name](sys.modules[name])
 
 
 class Adjusting(MetaPathFinder):
-    """Adjusts modules whose C code reads the wall clock itself, once they are imported."""
+    """Adjusts modules once they are imported, each by a function of its own."""
 
-    def __init__(self, real: Any) -> None:
-        self.real = real
+    def __init__(self, adjustments: Mapping[str, Callable[[Any], None]]) -> None:
+        self.adjustments = adjustments
 
     def find_spec(
         self, name: str, path: Any = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != SQLITE and name not in GRPC:
+        if name not in self.adjustments:
             return None
         spec = PathFinder.find_spec(name, path, target)
         assert spec is not None
@@ -55,17 +58,18 @@ class Adjusting(MetaPathFinder):
 
         def execute_and_adjust(module: ModuleType) -> None:
             execute(module)
-            adjust(module, self.real)
+            self.adjustments[name](module)
 
         loader.exec_module = execute_and_adjust
         return spec
 
 
-def adjust(module: Any, real: Any) -> None:
-    if module.__name__ in GRPC:
-        # it hands moments to wait for to C, which waits for them by the real clock
-        module.time = real
-        return
+def give_time(real: Any, module: Any) -> None:
+    """The real clock for a module that hands moments to C code, which waits for them by it."""
+    module.time = real
+
+
+def shift_sqlite(module: Any) -> None:
     connect = module.connect
 
     def shifted(*args: Any, **options: Any) -> Any:
@@ -83,5 +87,11 @@ def current_timestamp() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
 
 
-if "MLOPS_TESTS_SHIFT_SECONDS" in os.environ:
-    shift_clock(int(os.environ["MLOPS_TESTS_SHIFT_SECONDS"]))
+# Two such processes watch over the output of each step, and look at no clock.
+if not any(argument.endswith("watch_orphans.py") for argument in sys.orig_argv[1:2]):
+    if "MLOPS_TESTS_SHIFT_SECONDS" in os.environ:
+        shift_clock(int(os.environ["MLOPS_TESTS_SHIFT_SECONDS"]))
+    if "MLOPS_TESTS_HASTE" in os.environ:
+        import haste
+
+        sys.meta_path.insert(0, Adjusting(dict.fromkeys(haste.MODULES, haste.hasten)))

@@ -16,6 +16,12 @@ from mlops_tests.warm import warm_commands
 
 pytestmark = pytest.mark.history
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+# As in the sample, where the model that is rolled back is not the champion. Here it may be, and on
+# some days has no second version that was accepted, so that rolling back would rightly be refused.
+ANOTHER_CHAMPION = """
+dagster asset materialize -m mlops_assets.definitions --select champion --partition $DAY \\
+  --config-json '{"ops": {"champion": {"config": {"pin": "seasonal_naive", "reason": "a test"}}}}'
+"""
 
 
 def commands(file: str) -> list[str]:
@@ -56,6 +62,8 @@ def test_commands_by_hand_run_as_written(small_project: Path, tmp_path: Path) ->
     before = [version.name for version in (clone / "storage" / "models" / "linear").iterdir()]
     by_hand = [block for block in commands("README.md") if not make_targets(block)]
     assert len(by_hand) == 10
+    [roll_back] = [n for n, block in enumerate(by_hand) if "retire_version_job" in block]
+    by_hand.insert(roll_back, ANOTHER_CHAMPION)
     with warm_commands(tmp_path) as warm:
         done = subprocess.run(
             ["bash", "-c", "\n".join([warm, "set -euxo pipefail", *by_hand])],
@@ -80,7 +88,7 @@ def test_commands_by_hand_run_as_written(small_project: Path, tmp_path: Path) ->
     assert not (clone / "storage" / "models" / "linear_stiff").exists()
     decisions = (clone / "storage" / "registry" / "decisions").iterdir()
     actions = [json.loads(file.read_text())["action"] for file in sorted(decisions)]
-    assert actions == ["create", "update", "retire", "restore", "pin", "unpin", "drop"]
+    assert actions == ["create", "update", "pin", "retire", "restore", "pin", "unpin", "drop"]
 
 
 def test_the_python_snippets_run_as_written(small_project: Path) -> None:

@@ -23,7 +23,12 @@ from mlops_assets.ml.backtest.policies import (
 )
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.pages.policies_page import RED, policies_page
-from mlops_assets.project import DriftSettings, PerformanceSettings, ReactionSettings
+from mlops_assets.project import (
+    DriftSettings,
+    MonitoringSettings,
+    PerformanceSettings,
+    ReactionSettings,
+)
 
 MARCH = pd.DatetimeIndex(["2026-03-01", "2026-03-02", "2026-03-04"], name="date")
 
@@ -36,6 +41,7 @@ def make_policy(name: str) -> Policy:
         triggers=(),
         hyperparameters=parse_hyperparameters("ridge", {}),
         reactions=ReactionSettings(),
+        monitoring=MonitoringSettings(),
         performance=PerformanceSettings(),
         drift=DriftSettings(),
     )

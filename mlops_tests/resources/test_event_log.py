@@ -5,10 +5,14 @@ import threading
 from pathlib import Path
 
 import dagster as dg
+import pytest
 import yaml
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 
 from mlops_assets.cli.instance import SHIPPED
-from mlops_assets.resources.event_log import KEPT_SHARDS, PooledSqliteEventLogStorage
+from mlops_assets.resources import event_log
+from mlops_assets.resources.event_log import PooledSqliteEventLogStorage
 
 
 def open_instance(folder: Path) -> dg.DagsterInstance:
@@ -23,12 +27,15 @@ def thing() -> None:
     """An asset."""
 
 
-def test_the_shipped_instance_uses_it_and_another_process_reads_it(tmp_path: Path) -> None:
+def test_the_shipped_instance_uses_it_and_another_process_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "KEPT_SHARDS", 2)
     with open_instance(tmp_path) as instance:
         assert isinstance(instance.event_log_storage, PooledSqliteEventLogStorage)
         runs = [
             dg.materialize([thing], instance=instance, partition_key="ab"[n % 2]).run_id
-            for n in range(KEPT_SHARDS + 3)
+            for n in range(event_log.KEPT_SHARDS + 3)
         ]
     assert (tmp_path / "events" / "index.db").exists()
     with open_instance(tmp_path) as again:
@@ -82,3 +89,73 @@ def test_commits_wait_for_no_disk_where_a_write_ahead_log_keeps_them_whole(tmp_p
                 for name in ("journal_mode", "synchronous")
             ]
         assert pragmas == ["wal", 1]
+
+
+TABLES = ("event_logs", "asset_keys", "asset_event_tags", "asset_check_executions")
+
+
+@dg.asset(
+    partitions_def=dg.StaticPartitionsDefinition(list("abcd")),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[dg.AssetCheckSpec("right", asset="letters")],
+    code_version="1",
+)
+def letters(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """An asset with a check, made for a range."""
+    for key in context.partition_keys:
+        context.add_asset_metadata({"of": key}, partition_key=key)
+    return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
+
+
+def rows(log: SqliteEventLogStorage, run_id: str) -> dict[str, list[tuple[object, ...]]]:
+    """All that is stored of events in both files, without the moment at which a row was made."""
+    found = {}
+    for shard in (run_id, INDEX_SHARD_NAME):
+        with log._connect(shard) as connection:
+            for table in TABLES:
+                names = [
+                    row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({table})")
+                ]
+                kept = ", ".join(name for name in names if name != "create_timestamp")
+                stored = connection.exec_driver_sql(f"SELECT {kept} FROM {table} ORDER BY id")
+                found[f"{shard} {table}"] = [tuple(row) for row in stored]
+    return found
+
+
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_it_keeps_what_dagsters_own_keeps_of_the_same_events(tmp_path: Path, at_once: int) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize(
+            [letters],
+            instance=instance,
+            tags={
+                "dagster/asset_partition_range_start": "a",
+                "dagster/asset_partition_range_end": "d",
+            },
+        )
+        events = [
+            record.event_log_entry for record in instance.get_records_for_run(run.run_id).records
+        ]
+    own = SqliteEventLogStorage(str(tmp_path / "own"))
+    pooled = PooledSqliteEventLogStorage(str(tmp_path / "pooled"))
+    for event in events:
+        own.store_event(event)
+    for first in range(0, len(events), at_once):
+        pooled.store_event_batch(events[first : first + at_once])
+    expected, found = rows(own, run.run_id), rows(pooled, run.run_id)
+    pooled.dispose()
+    assert len(expected[f"{INDEX_SHARD_NAME} asset_event_tags"]) >= 4
+    assert len(expected[f"{INDEX_SHARD_NAME} asset_check_executions"]) == 1
+    assert found == expected
+
+
+def test_of_events_that_cannot_be_stored_together_nothing_is_left(tmp_path: Path) -> None:
+    with open_instance(tmp_path) as instance:
+        log = instance.event_log_storage
+        made = dg.materialize([thing], instance=instance, partition_key="a")
+        records = instance.get_records_for_run(made.run_id).records
+        before = rows(log, made.run_id)
+        good = next(r.event_log_entry for r in records if r.event_log_entry.dagster_event)
+        with pytest.raises(AttributeError):
+            log.store_event_batch([good, None])
+        assert rows(log, made.run_id) == before

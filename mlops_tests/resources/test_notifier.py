@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.resources.notifier import VARIABLE, Notifier, messages
+from mlops_assets.project.sections import ALERT_URLS as VARIABLE
+from mlops_assets.project.sections import AlertSettings
+from mlops_assets.resources.notifier import Notifier, messages
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.alert_records import Alert
 from mlops_tests.resources.stores.test_alert_records import NOW, make_alert
@@ -57,7 +59,7 @@ def inboxes() -> Iterator[list[Inbox]]:
 
 @pytest.fixture
 def notifier(tmp_path: Path) -> Notifier:
-    return Notifier(LocalStorage(str(tmp_path)))
+    return Notifier(LocalStorage(str(tmp_path)), AlertSettings().variables)
 
 
 def some(count: int = 1) -> dict[str, Alert]:
@@ -89,8 +91,8 @@ def test_a_channel_that_was_down_is_told_once(
     down.up = True
     for minutes in (3, 4, 5):
         notifier.deliver(some(), NOW + minutes * MINUTE, said.append)
-    assert [post["title"] for post in up.received] == ["job 0 failed"]
-    assert [post["title"] for post in down.received] == ["job 0 failed"]
+    assert [post["title"] for post in up.received] == ["warn: job 0 failed"]
+    assert [post["title"] for post in down.received] == ["warn: job 0 failed"]
     assert down.received[0]["message"] == "run it again\nhttp://x/"
     assert notifier.pending(some(), NOW) == 0
 
@@ -137,3 +139,24 @@ def test_without_apprise_it_says_what_to_install(
     said: list[str] = []
     assert notifier.deliver(some(), NOW, said.append) == 0
     assert "pip install 'mlops_assets[alerts]'" in said[0]
+
+
+def test_each_severity_is_told_to_the_channels_of_its_variables(
+    tmp_path: Path, inboxes: list[Inbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone, pager = inboxes
+    settings = AlertSettings(inform=[], warn=["TEAM_URLS"], act=["TEAM_URLS", "PAGER_URLS"])
+    notifier = Notifier(LocalStorage(str(tmp_path)), settings.variables)
+    monkeypatch.setenv("TEAM_URLS", everyone.url)
+    monkeypatch.setenv("PAGER_URLS", pager.url)
+    alerts = {
+        f"{severity}.json": make_alert(severity, severity=severity)
+        for severity in ("inform", "warn", "act")
+    }
+    assert notifier.deliver(alerts, NOW, lambda _: None) == 3
+    assert [post["title"] for post in everyone.received] == [
+        "warn: warn failed",
+        "act: act failed",
+    ]
+    assert [post["title"] for post in pager.received] == ["act: act failed"]
+    assert notifier.deliver(alerts, NOW, lambda _: None) == 0

@@ -127,6 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             check=False,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+        patch.setenv("MLOPS_TESTS_HASTE", "yes")
         patch.setenv("DAGSTER_HOME", str(folder / ".dagster"))
         patch.setenv("MLOPS_WORKSPACE", str(folder / "projects" / "workspace.yaml"))
         yield folder

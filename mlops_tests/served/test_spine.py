@@ -1,7 +1,6 @@
 """The way of a row from source to leaderboard, through real runs on a real instance."""
 
 import datetime as dt
-import os
 import shutil
 import signal
 import subprocess
@@ -27,6 +26,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests import clock
 from mlops_tests.automation.asking import stale_days
+from mlops_tests.commands import command
 from mlops_tests.small import PROJECT_FILE
 
 pytestmark = pytest.mark.history
@@ -58,15 +58,16 @@ TODAY = dt.datetime.now(dt.UTC).date()
 YESTERDAY = TODAY - dt.timedelta(days=1)
 # one month to learn from, then last month and this one in service
 FIRST_DAY = add_months(TODAY, -2) - dt.timedelta(days=7)
+A_MONTH_LATER = add_months(TODAY, -1) - dt.timedelta(days=7)
 
 
-def write_project(folder: Path) -> None:
+def write_project(folder: Path, first_day: dt.date = FIRST_DAY) -> None:
     """Settings, source and instance of a small project."""
     settings = yaml.safe_load(PROJECT_FILE.read_text())
     settings |= {
         "source": {"kind": "file", "path": "rows.csv"},
         "time_zone": clock.time_zone(),
-        "first_day": FIRST_DAY,
+        "first_day": first_day,
         "features": {"lags": [7], "calendar": ["day_of_week"]},
         "training": {"window_months": 1, "holdout_days": 7, "min_coverage": 0.5},
         # what is trained here serves, whatever the rows of the day
@@ -77,7 +78,7 @@ def write_project(folder: Path) -> None:
         ],
     }
     (folder / "project.yaml").write_text(yaml.safe_dump(settings))
-    rows_until(YESTERDAY, FIRST_DAY).to_csv(folder / "rows.csv", index=False)
+    rows_until(YESTERDAY, first_day).to_csv(folder / "rows.csv", index=False)
     write_instance(folder)
 
 
@@ -179,17 +180,15 @@ def test_history_is_complete_and_not_built_twice(built: Spine) -> None:
     assert stale_days(built.instance, built.project, built.partitions, built.models) == []
 
 
-def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(tmp_path: Path) -> None:
-    write_project(tmp_path)
-    command = [sys.executable, "-m", "mlops_assets", "history"]
-    environment = os.environ | {
-        "MLOPS_PROJECT": str(tmp_path / "project.yaml"),
-        "MLOPS_ROOT": str(tmp_path / "storage"),
-        "DAGSTER_HOME": str(tmp_path),
-    }
+def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_project(tmp_path, A_MONTH_LATER)
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path / "project.yaml"))
+    monkeypatch.setenv("MLOPS_ROOT", str(tmp_path / "storage"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with subprocess.Popen(
-        command,
-        env=environment,
+        [sys.executable, "-m", "mlops_assets", "history"],
         stderr=subprocess.PIPE,
         text=True,
         # a shell lets its background processes ignore Ctrl+C, and they their children
@@ -205,7 +204,7 @@ def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(tmp_path: Path
     assert "Interrupted; `mlops-assets history` goes on from here." in said
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-    subprocess.run(command, env=environment, capture_output=True, timeout=200, check=True)
+    assert command("history") == 0
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         days = set(Spine(tmp_path, instance).partitions.daily.get_partition_keys())
         assert instance.get_materialized_partitions(dg.AssetKey("leaderboard")) == days

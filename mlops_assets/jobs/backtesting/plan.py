@@ -20,6 +20,7 @@ from mlops_assets.ml.models.splits import Window
 from mlops_assets.project import (
     DriftSettings,
     ModelSettings,
+    MonitoringSettings,
     PerformanceSettings,
     Project,
     ReactionSettings,
@@ -99,6 +100,7 @@ def make_policy(project: Project, model: ModelSettings, asked: Mapping[str, Any]
             triggers=tuple(dict.fromkeys(asked["triggers"])),
             window_months=settings(TrainingSettings).window_months,
             reactions=settings(ReactionSettings),
+            monitoring=settings(MonitoringSettings),
             performance=settings(PerformanceSettings),
             drift=settings(DriftSettings),
             hyperparameters=parse_hyperparameters(

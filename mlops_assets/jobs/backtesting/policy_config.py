@@ -7,8 +7,10 @@ import pydantic
 
 from mlops_assets.assets.models import explained
 from mlops_assets.ml.backtest.policies import CADENCES, TRIGGERS
+from mlops_assets.ml.settings import descriptions
 from mlops_assets.project import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     Project,
     ReactionSettings,
@@ -24,6 +26,7 @@ DIALS: dict[str, tuple[type[Settings], str]] = {
     "days": (ReactionSettings, "days"),
     "failures": (ReactionSettings, "failures"),
     "cool_down_days": (ReactionSettings, "cool_down_days"),
+    "false_alarms_per_year": (MonitoringSettings, "false_alarms_per_year"),
     "performance_width": (PerformanceSettings, "width"),
     "performance_least_width": (PerformanceSettings, "least_width"),
     "performance_least_bias": (PerformanceSettings, "least_bias"),
@@ -33,16 +36,17 @@ DIALS: dict[str, tuple[type[Settings], str]] = {
 SECTIONS = {
     TrainingSettings: "training",
     ReactionSettings: "reactions",
+    MonitoringSettings: "monitoring",
     PerformanceSettings: "performance",
     DriftSettings: "drift",
 }
 BOTH = list(TRIGGERS)
 TIGHT = {
-    **{"failures": 2, "performance_width": 3.0, "performance_least_width": 0.05},
+    **{"failures": 2, "false_alarms_per_year": 24.0, "performance_least_width": 0.05},
     **{"performance_least_bias": 0.05, "drift_width": 3.0, "drift_margin": 1.2},
 }
 LOOSE = {
-    **{"failures": 4, "performance_width": 6.0, "performance_least_width": 0.2},
+    **{"failures": 4, "false_alarms_per_year": 1.5, "performance_least_width": 0.2},
     **{"performance_least_bias": 0.2, "drift_width": 6.0, "drift_margin": 2.5},
 }
 DEFAULT_POLICIES: list[dict[str, Any]] = [
@@ -116,5 +120,6 @@ def _dial(project: Project, name: str) -> tuple[Any, Any]:
     section, setting = DIALS[name]
     field = section.model_fields[setting]
     usual = getattr(getattr(project, SECTIONS[section]), setting)
-    described = f"{explained(field)} Left out: {usual:g}, as {SECTIONS[section]}.{setting}."
+    meaning = explained(field, descriptions(section)[setting])
+    described = f"{meaning} Left out: {usual:g}, as {SECTIONS[section]}.{setting}."
     return (field.annotation or Any) | None, pydantic.Field(default=None, description=described)

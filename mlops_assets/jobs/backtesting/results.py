@@ -59,6 +59,7 @@ def store(
                 **asdict(course.policy),
                 "hyperparameters": course.policy.hyperparameters.model_dump(mode="json"),
                 "reactions": course.policy.reactions.model_dump(mode="json"),
+                "monitoring": course.policy.monitoring.model_dump(mode="json"),
                 "performance": course.policy.performance.model_dump(mode="json"),
                 "drift": course.policy.drift.model_dump(mode="json"),
                 "trainings": [asdict(training) for training in course.trainings],

@@ -24,11 +24,14 @@ from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
 from mlops_assets.ml.monitoring.monitoring_settings import (
     DriftSettings,
+    MonitoringSettings,
     PerformanceSettings,
     ReactionSettings,
 )
-from mlops_assets.ml.monitoring.performance import LEVEL, WEEK, judge_days
+from mlops_assets.ml.monitoring.performance import LEVEL, days_judged_by, judge_days
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
+from mlops_assets.ml.selection.versions import may_serve
 
 PERFORMANCE, DRIFT = "performance", "drift"
 TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
@@ -76,6 +79,7 @@ class Policy:
     """Of TRIGGERS, those by which an alarm is raised and answered; none: alarms are counted."""
     hyperparameters: Hyperparameters
     reactions: ReactionSettings
+    monitoring: MonitoringSettings
     performance: PerformanceSettings
     drift: DriftSettings
 
@@ -192,6 +196,8 @@ class _Walk:
     """That of the training of the version in service."""
     failed: dict[str, dict[dt.date, str]] = field(default_factory=dict)
     """By trigger, why the version in service failed on days that it served."""
+    ever_failed: dict[str, set[dt.date]] = field(default_factory=dict)
+    """By trigger, the days on which whichever version failed."""
 
     verdicts: dict[str, dict[str, CheckResult]] = field(default_factory=dict)
     """By day, what the checks say of the version in service."""
@@ -289,10 +295,14 @@ class _Walk:
         A day that has a forecast that is not finite is left out.
         """
         assert self.version is not None
-        if self.version.serves_from > first:
-            raise ValueError(f"{self.version.version} cannot be scored on {first}")
         workshop, plan = self.workshop, self.workshop.feature_plan
         rows = workshop.features.iloc[workshop.rows(first, last)]
+        dates = rows[plan.columns.date]
+        if not (fit := may_serve(self.version, dates)).all():
+            raise ValueError(
+                f"{self.version.version} cannot be scored on {dates[~fit].min().date()}: it may "
+                "not serve it, or learned from the same rows a loop of the recording before"
+            )
         values = workshop.forecast(self.version, first, last)
 
         def column(forecasts: FloatArray) -> pd.Series[Any]:
@@ -300,13 +310,15 @@ class _Walk:
             return known.where(finite_rows(forecasts))
 
         found = rows[[]].assign(
-            date=rows[plan.columns.date],
+            date=dates,
             actual=target_numbers(rows[plan.columns.target], plan.classes),
             forecast=column(values),
             previous_forecast=(
                 float("nan")
                 if self.previous is None
-                else column(workshop.forecast(self.previous, first, last))
+                else column(workshop.forecast(self.previous, first, last)).where(
+                    may_serve(self.previous, dates)
+                )
             ),
             baseline_forecast=float("nan"),
             covered=float("nan"),
@@ -321,10 +333,15 @@ class _Walk:
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
-            reach = pd.Timestamp(first) - pd.Timedelta(days=policy.performance.window_days + WEEK)
-            facts = pd.concat([part[part["date"] >= reach] for part in self.facts])
+            reach = pd.Timedelta(days=days_judged_by(policy.performance))
+            since = pd.Timestamp(first) - reach
             verdicts = judge_days(
-                policy.performance, self.workshop.metric, facts, days, against_baseline=False
+                policy.performance,
+                self.workshop.metric,
+                pd.concat([part[part["date"] >= since] for part in self.facts]),
+                days,
+                against_baseline=False,
+                false_alarms_per_year=policy.monitoring.false_alarms_per_year,
             )
         if DRIFT in self.watched:
             assert self.version is not None
@@ -347,7 +364,9 @@ class _Walk:
             ]
             if bad:
                 self.failed[trigger][day] = "; ".join(bad)
-            if self.rule.persistent(self.failed[trigger], day):
+                self.ever_failed.setdefault(trigger, set()).add(day)
+            ever = self.ever_failed.get(trigger, ())
+            if self.rule.persistent(self.failed[trigger], day, ever):
                 firing.append(trigger)
         if firing and (alarm is None or alarm.until is not None):
             failing = self.rule.persistent(self.failed[firing[0]], day)

@@ -39,6 +39,7 @@ class Version:
     non_negative: bool
     classes: list[str]
     serves_from: dt.date
+    serves_before: dt.date | None
 
     @property
     def version(self) -> str:
@@ -87,7 +88,8 @@ class Workshop:
 
     `learned` says which days a version learns from that serves from a day on, with so many months
     and with or without the gap of the settings, and raises ValueError where too few of them are
-    there. `accept` is asked for the acceptance checks of a version against the one in service.
+    there; `serves_before` which day is the first that comes again of those from a day on, if any
+    does. `accept` is asked for the acceptance checks of a version against the one in service.
     """
 
     feature_plan: FeaturePlan
@@ -99,6 +101,7 @@ class Workshop:
     """Sorted by date."""
     learned: Learned
     accept: Accept
+    serves_before: Callable[[dt.date], dt.date | None]
     fits: int = 0
     _versions: dict[Key, Version] = field(default_factory=dict)
     _accepted: dict[tuple[Key, Key | None], str] = field(default_factory=dict)
@@ -132,6 +135,7 @@ class Workshop:
                 self.fit_plan.inputs.non_negative,
                 list(self.fit_plan.classes),
                 last + self.feature_plan.days_ahead * ONE_DAY,
+                self.serves_before(first),
             )
         return self._versions[key]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import LaggedAggregate, Statistic
-from mlops_assets.ml.metrics.metric import FloatArray
+from mlops_assets.ml.metrics.metric import FloatArray, rolling_sum
 
 # days x keys
 Table: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.float64]]"
@@ -121,8 +121,11 @@ class _Aggregate:
         first = days + self.ahead - 1
         if len(table) > first:
             known = table[: -self.ahead]
-            windows = np.lib.stride_tricks.sliding_window_view(known, days, axis=0)
-            pooled[first:] = pool(windows, axis=-1)
+            if pool is np.sum:
+                pooled[first:] = rolling_sum(known.astype(float), days)[days - 1 :]
+            else:
+                windows = np.lib.stride_tricks.sliding_window_view(known, days, axis=0)
+                pooled[first:] = pool(windows, axis=-1)
         return pooled
 
     def _finished(self, counts: Table, values: Table) -> Table:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from mlops_assets.lazy import pd
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import CalendarFeature
 from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
 from mlops_assets.ml.metrics.labels import target_numbers
+from mlops_assets.ml.metrics.metric import rolling_sum
 
 
 def make_features(
@@ -105,8 +106,7 @@ def _history(
     known_targets = wide.shift(plan.days_ahead)
     columns = {name: wide.shift(lag) for name, lag in plan.lag_columns.items()}
     columns |= {
-        name: known_targets.rolling(window, min_periods=1).mean()
-        for name, window in plan.rolling_columns.items()
+        name: _rolling_mean(known_targets, window) for name, window in plan.rolling_columns.items()
     }
     day_of_row = days.get_indexer(pd.DatetimeIndex(rows[date]))
     keys = rows[series[0]] if len(series) == 1 else pd.MultiIndex.from_frame(rows[series])
@@ -116,6 +116,15 @@ def _history(
         name: pd.Series(values.to_numpy()[day_of_row, series_of_row], index=rows.index).where(known)
         for name, values in columns.items()
     }
+
+
+def _rolling_mean(table: pd.DataFrame, days: int) -> pd.DataFrame:
+    """The mean of what is known of so many days up to each day, the index."""
+    known = table.notna().to_numpy()
+    sums = rolling_sum(np.where(known, table.to_numpy(), 0.0), days)
+    counts = rolling_sum(known.astype(float), days)
+    means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return pd.DataFrame(means, table.index, table.columns)
 
 
 def calendar_feature(days: pd.Series[pd.Timestamp], feature: CalendarFeature) -> pd.Series[int]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
-from mlops_assets.lazy import np, scipy
-from mlops_assets.ml.metrics.metric import BoolArray, FloatArray, Histogram, Metric, Term, register
+from mlops_assets.lazy import np
+from mlops_assets.ml.metrics.metric import (
+    BoolArray,
+    FloatArray,
+    Histogram,
+    IntArray,
+    Metric,
+    Term,
+    register,
+)
 
-# Probabilities are counted by their log odds. Finer than what a ranking of real data tells apart;
-# the two outer bins hold all that is beyond odds of 22,000 to 1.
-SCORE_BINS = 256
-LARGEST_LOG_ODDS = 10.0
+SCORE_BINS = 512  # of which half lie as the rows of a class do, and half as the others
 
 
 def one_vs_rest(actual: FloatArray, forecast: FloatArray) -> tuple[BoolArray, FloatArray]:
@@ -112,14 +118,59 @@ def predicted(forecast: FloatArray, threshold: float) -> FloatArray:
 
 
 class _Ranking(Metric):
-    """By how many rows of a class and of the others have a probability in each bin."""
+    """A function of the order of the rows: exact where they are at hand.
+
+    Its sums are how many rows of a class and of the others have a probability in each bin; of days
+    that are kept without their rows they are the area and 1, times the rows (see `daily_facts`).
+    """
 
     tasks = ("classification",)
     direction = "higher"
     binned = True
+    needs_rows = True
+
+    @abstractmethod
+    def area(
+        self, of_class: FloatArray, others: FloatArray, group: IntArray, groups: int
+    ) -> FloatArray:
+        """The area of each group, of shape (groups,), from its steps.
+
+        A step is how many rows of the class and of the others have one and the same probability;
+        steps lie group after group, within each the largest probability first.
+        """
 
     def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
         return score_counts(*one_vs_rest(actual, forecast))
+
+    def finish(
+        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    ) -> FloatArray:
+        if numerator.ndim == 1:
+            return _share(numerator, denominator)
+        of_class, others = (
+            counts.reshape(-1, SCORE_BINS)[:, ::-1].ravel() for counts in (numerator, denominator)
+        )
+        groups = of_class.size // SCORE_BINS
+        areas = self.area(of_class, others, np.repeat(np.arange(groups), SCORE_BINS), groups)
+        return _mean_over_classes(areas.reshape(len(numerator), -1))
+
+    def of_rows(
+        self, actual: FloatArray, forecast: FloatArray, group: IntArray, groups: int
+    ) -> FloatArray:
+        rows_of, scores = one_vs_rest(actual, forecast)
+        areas = np.empty((groups, scores.shape[1]))
+        for position, (of_class, score) in enumerate(zip(rows_of.T, scores.T, strict=True)):
+            order = np.lexsort((-score, group))
+            score, grouped = score[order], group[order]
+            step = np.ones(len(order), dtype=bool)  # whether a row is the first of its step
+            step[1:] = (np.diff(score) != 0) | (np.diff(grouped) != 0)
+            at = step.cumsum() - 1
+            ones, others = (
+                _totals(side[order].astype(float), at, int(step.sum()))
+                for side in (of_class, ~of_class)
+            )
+            areas[:, position] = self.area(ones, others, grouped[step], groups)
+        return _mean_over_classes(areas)
 
 
 def score_counts(of_class: BoolArray, probability: FloatArray) -> tuple[Histogram, Histogram]:
@@ -127,12 +178,10 @@ def score_counts(of_class: BoolArray, probability: FloatArray) -> tuple[Histogra
 
     Both arguments are of shape (rows, classes).
     """
-    with np.errstate(divide="ignore"):
-        odds = np.log(probability) - np.log1p(-np.minimum(probability, 1.0))
-    share = (odds / LARGEST_LOG_ODDS + 1) / 2
-    bins = np.clip(share * SCORE_BINS, 0, SCORE_BINS - 1).astype(np.int64)
     classes = probability.shape[1]
-    cells = bins + SCORE_BINS * np.arange(classes)
+    cells = np.empty(probability.shape, dtype=np.int64)
+    for position, column in enumerate(zip(of_class.T, probability.T, strict=True)):
+        cells[:, position] = SCORE_BINS * position + _bins(*column)
     size = SCORE_BINS * classes
     return (
         Histogram(cells, size, of_class.astype(float)),
@@ -140,10 +189,33 @@ def score_counts(of_class: BoolArray, probability: FloatArray) -> tuple[Histogra
     )
 
 
-def _by_class(counts: FloatArray) -> FloatArray:
-    """Of shape (groups, classes, SCORE_BINS), the largest probabilities first."""
-    by_class: FloatArray = counts.reshape(len(counts), -1, SCORE_BINS)[:, :, ::-1]
-    return by_class
+def _bins(of_class: BoolArray, score: FloatArray) -> IntArray:
+    """The bin of each row, from 0 to below SCORE_BINS, larger for larger scores.
+
+    Each score is one bin where there are few. Else the bins begin with scores that part the rows
+    of the class evenly, and those that part the others: bins follow the data, and no monotone
+    change of the scores changes them.
+    """
+    starts = np.unique(score)
+    if len(starts) > SCORE_BINS:
+        sides = [np.sort(side) for side in (score[of_class], score[~of_class]) if len(side)]
+        evenly = [np.linspace(0, len(side), SCORE_BINS // 2, endpoint=False) for side in sides]
+        parts = [side[at.astype(np.int64)] for side, at in zip(sides, evenly, strict=True)]
+        starts = np.unique(np.concatenate(parts))
+    bins: IntArray = np.searchsorted(starts, score, side="right") - 1
+    return bins
+
+
+def _above(counts: FloatArray, group: IntArray, groups: int) -> tuple[FloatArray, FloatArray]:
+    """How many rows lie in each step and those above it, and how many in each group."""
+    total = _totals(counts, group, groups)
+    before = total.cumsum() - total
+    return counts.cumsum() - before[group], total
+
+
+def _totals(values: FloatArray, group: IntArray, groups: int) -> FloatArray:
+    """The sum of the values of each group, of shape (groups,)."""
+    return Histogram(np.zeros_like(group), 1, values).sums(group, groups)[:, 0]
 
 
 def _mean_over_classes(values: FloatArray) -> FloatArray:
@@ -163,8 +235,8 @@ def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
 class RocAuc(_Ranking):
     """How often a row of the class ranks above one of the others, ties counting half.
 
-    (Hanley and McNeil, The meaning and use of the area under a ROC curve, 1982.) Rows in one bin
-    are ties.
+    (Hanley and McNeil, The meaning and use of the area under a ROC curve, 1982; scikit-learn's
+    roc_auc_score.)
     """
 
     name = "roc_auc"
@@ -173,24 +245,20 @@ class RocAuc(_Ranking):
         "another row; of several classes the mean. Missing where all rows are of one class."
     )
 
-    def finish(
-        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    def area(
+        self, of_class: FloatArray, others: FloatArray, group: IntArray, groups: int
     ) -> FloatArray:
-        of_class, others = _by_class(numerator), _by_class(denominator)
-        above = of_class.cumsum(axis=2) - of_class / 2
-        pairs = of_class.sum(axis=2) * others.sum(axis=2)
-        return _mean_over_classes(_share((above * others).sum(axis=2), pairs))
+        above, ones = _above(of_class, group, groups)
+        ordered = _totals((above - of_class / 2) * others, group, groups)
+        return _share(ordered, ones * _totals(others, group, groups))
 
 
 @register
 @dataclass(frozen=True)
 class PrAuc(_Ranking):
-    """Area under the curve of precision by recall.
+    """Area under the curve of precision by recall: the mean precision at each row of the class.
 
-    The mean precision at each row of the class in turn, as scikit-learn's average_precision_score;
-    within a bin the others lie evenly among them (after Davis and Goadrich, The relationship
-    between precision-recall and ROC curves, 2006). The two differ where many rows have the very
-    same probability, as by a small tree: scikit-learn takes the worst order of these.
+    Rows that tie count as found together (scikit-learn's average_precision_score).
     """
 
     name = "pr_auc"
@@ -199,18 +267,13 @@ class PrAuc(_Ranking):
         "rare; of several classes the mean. Missing where no row is of the class."
     )
 
-    def finish(
-        self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
+    def area(
+        self, of_class: FloatArray, others: FloatArray, group: IntArray, groups: int
     ) -> FloatArray:
-        of_class, others = _by_class(numerator), _by_class(denominator)
-        true = of_class.cumsum(axis=2) - of_class  # in the bins above
-        false = others.cumsum(axis=2) - others
-        # sum of (true + i) / (true + i + false + i others / (of_class + 1)) for i = 1 .. of_class
-        slope = 1 + others / (of_class + 1)
-        start = (true + false) / slope
-        more = scipy.special.digamma(start + of_class + 1) - scipy.special.digamma(start + 1)
-        precision: FloatArray = (of_class + (true - start) * more) / slope
-        return _mean_over_classes(_share(precision.sum(axis=2), of_class.sum(axis=2)))
+        true, ones = _above(of_class, group, groups)
+        false, _ = _above(others, group, groups)
+        precision = np.nan_to_num(_share(true, true + false))
+        return _share(_totals(of_class * precision, group, groups), ones)
 
 
 @register

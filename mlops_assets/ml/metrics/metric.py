@@ -54,6 +54,8 @@ class Metric(ABC):
     """Whether it is defined for targets of at least 0 only."""
     binned: ClassVar[bool] = False
     """Whether its terms are histograms."""
+    needs_rows: ClassVar[bool] = False
+    """Whether its sums only come close to it, so that it has `of_rows`."""
 
     @abstractmethod
     def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[Term, Term]:
@@ -72,6 +74,15 @@ class Metric(ABC):
         Sums are of shape (groups,), or (groups, n) where the term has n of them.
         """
         return numerator / denominator
+
+    def of_rows(
+        self, actual: FloatArray, forecast: FloatArray, group: IntArray, groups: int
+    ) -> FloatArray:
+        """The metric of each group of rows, of shape (groups,), NaN where it has none.
+
+        `group` is that of each row, from 0 to below `groups`.
+        """
+        raise NotImplementedError(f"{self.name} needs no rows: its sums say it")
 
     def loss(self, values: FloatArray) -> FloatArray:
         """What ranks, better when lower: the value, its distance from zero, or 1 less the value."""
@@ -247,6 +258,9 @@ def score(
     one_group = np.zeros(actual.size, dtype=np.int64)
     scores = {}
     for name, metric in metrics.items():
+        if metric.needs_rows:
+            scores[name] = float(metric.of_rows(actual, forecast, one_group, 1)[0])
+            continue
         numerator, denominator = (
             term.sums(one_group, 1) if isinstance(term, Histogram) else term.sum(0, keepdims=True)
             for term in metric.terms(actual, forecast)
@@ -281,10 +295,7 @@ def term_sums(
             else:
                 columns |= {f"{name}{side}_{n}": part for n, part in enumerate(term.T)}
     columns[ROWS] = np.ones_like(actual)
-    keys = [frame[column].to_numpy() for column in by]
-    groups = pd.DataFrame(columns).groupby(
-        keys if len(keys) > 1 else keys[0], sort=True, dropna=False
-    )
+    groups = _grouped(pd.DataFrame(columns), frame, by)
     sums = groups.sum()
     if histograms:
         group = groups.ngroup().to_numpy().astype(np.int64)
@@ -296,12 +307,45 @@ def term_sums(
     return sums.rename_axis(list(by) if len(by) > 1 else by[0])
 
 
+def _grouped(
+    values: pd.DataFrame, frame: pd.DataFrame, by: Sequence[str]
+) -> pd.api.typing.DataFrameGroupBy[Any, Any]:
+    """Values of the rows of a frame by its columns `by`."""
+    keys = [frame[column].to_numpy() for column in by]
+    return values.groupby(keys if len(keys) > 1 else keys[0], sort=True, dropna=False)
+
+
+def group_scores(
+    metrics: Mapping[str, Metric], frame: pd.DataFrame, by: Sequence[str]
+) -> pd.DataFrame:
+    """The metrics of each group of rows of a frame, as `term_sums` takes them, from its rows.
+
+    Indexed by group, with a column per metric and `rows`. A group's do not depend on which others
+    there are.
+    """
+    actual = frame["actual"].to_numpy(dtype=float)
+    forecast = as_array(frame["forecast"])
+    groups = _grouped(frame[["actual"]], frame, by)
+    group = groups.ngroup().to_numpy().astype(np.int64)
+    summed = without_rows(metrics)
+    scores = finish_sums(summed, term_sums(summed, frame, by))
+    for name in metrics.keys() - summed.keys():
+        scores[name] = metrics[name].of_rows(actual, forecast, group, groups.ngroups)
+    return scores[[*metrics, ROWS]]
+
+
+def without_rows(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """The metrics that their sums say exactly."""
+    return {name: metric for name, metric in metrics.items() if not metric.needs_rows}
+
+
 def term_of(sums: pd.DataFrame, name: str) -> FloatArray:
     """The sums of a term such as `mae__num`, of shape (groups,) or, of several, (groups, n)."""
     if name in sums:
         return sums[name].to_numpy(dtype=float)
     parts = [column for column in sums if str(column).startswith(f"{name}_")]
-    return sums[parts].to_numpy(dtype=float)
+    # group after group in memory, so that what is added up of one does not depend on the others
+    return np.ascontiguousarray(sums[parts].to_numpy(dtype=float))
 
 
 def finish_sums(metrics: Mapping[str, Metric], sums: pd.DataFrame) -> pd.DataFrame:
@@ -344,7 +388,8 @@ def as_column(values: FloatArray) -> list[FloatArray] | FloatArray:
 
 def rolling_sum(values: FloatArray, days: int) -> FloatArray:
     """The sum over so many days up to each day, the first axis; those before count as zero."""
-    padded = np.concatenate([np.zeros((days - 1, *values.shape[1:])), values])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, days, axis=0)
-    sums: FloatArray = windows.sum(axis=-1)
+    # day after day, so that a sum does not depend on how many others there are
+    sums: FloatArray = np.zeros(values.shape)
+    for back in reversed(range(min(days, len(values)))):
+        sums[back:] += values[: len(values) - back]
     return sums

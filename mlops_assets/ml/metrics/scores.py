@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.metrics.metric import Metric, finish_sums, rolling_sum, term_sums
+from mlops_assets.ml.metrics.metric import (
+    ROWS,
+    FloatArray,
+    Metric,
+    as_array,
+    finish_sums,
+    group_scores,
+    rolling_sum,
+    term_sums,
+    without_rows,
+)
 
 TRAILING_DAYS = (7, 28)  # windows over which models are compared
 LONG = max(TRAILING_DAYS)
@@ -39,9 +49,9 @@ def score_days(
     `days` is indexed by date and has a column per metric and `rows`; `slices` has the columns
     date, slice (the name of the column), value, a column per metric and rows.
     """
-    days = finish_sums(metrics, term_sums(metrics, forecasts, ["date"]))
+    days = group_scores(metrics, forecasts, ["date"])
     parts = [
-        finish_sums(metrics, term_sums(metrics, forecasts, ["date", column]))
+        group_scores(metrics, forecasts, ["date", column])
         .rename_axis(index={column: "value"})
         .reset_index()
         .assign(slice=column)
@@ -71,9 +81,9 @@ def compare_with_previous(
         return pd.DataFrame({"previous": [], "gain": []}, dtype=float)
     both = forecasts[forecasts["previous_forecast"].notna()]
     metrics = {metric.name: metric}
-    ours = finish_sums(metrics, term_sums(metrics, both, by))
+    ours = group_scores(metrics, both, by)
     shadow = both.assign(forecast=both["previous_forecast"])
-    theirs = finish_sums(metrics, term_sums(metrics, shadow, by))
+    theirs = group_scores(metrics, shadow, by)
     previous = theirs[metric.name].to_numpy()
     gain = metric.loss(previous) - metric.loss(ours[metric.name].to_numpy())
     return pd.DataFrame({"previous": previous, "gain": gain}, index=ours.index)
@@ -88,7 +98,8 @@ def trailing_scores(
     model and date, with a column per metric, `rows`, and `days`: how many days of the window
     have forecasts.
     """
-    sums = term_sums(metrics, forecasts, ["model", "date"])
+    summed = without_rows(metrics)
+    sums = term_sums(summed, forecasts, ["model", "date"])
     sums = sums.assign(days=1.0)
     calendar = pd.date_range(forecasts["date"].min(), forecasts["date"].max())
     models = sums.index.get_level_values("model").unique()
@@ -96,5 +107,22 @@ def trailing_scores(
     by_model = sums.reindex(grid, fill_value=0.0).to_numpy().reshape(len(models), len(calendar), -1)
     windows = np.concatenate([rolling_sum(values, days) for values in by_model])
     rolled = pd.DataFrame(windows, grid, sums.columns).loc[sums.index]
-    scores = finish_sums(metrics, rolled.drop(columns="days"))
-    return scores.assign(days=rolled["days"].astype(int))
+    scores = finish_sums(summed, rolled.drop(columns="days"))
+    for name in metrics.keys() - summed.keys():
+        scores[name] = _scores_of_windows(metrics[name], forecasts, days)
+    return scores[[*metrics, ROWS]].assign(days=rolled["days"].astype(int))
+
+
+def _scores_of_windows(metric: Metric, forecasts: pd.DataFrame, days: int) -> FloatArray:
+    """What the rows of the days up to each date say, of model after model."""
+    found = []
+    for _, rows in forecasts.groupby("model"):
+        rows = rows.sort_values("date", kind="stable")
+        dates, actual = rows["date"].to_numpy(), rows["actual"].to_numpy(dtype=float)
+        forecast = as_array(rows["forecast"])
+        for date in np.unique(dates):
+            ends = [date - np.timedelta64(days - 1, "D"), date + np.timedelta64(1, "D")]
+            window = slice(*np.searchsorted(dates, ends))
+            one_group = np.zeros(len(actual[window]), dtype=np.int64)
+            found.append(metric.of_rows(actual[window], forecast[window], one_group, 1))
+    return np.concatenate(found)

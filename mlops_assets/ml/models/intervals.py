@@ -36,9 +36,17 @@ def conformal_radii(
     if not series or residuals.empty:
         return radii
     names = list(series)
-    ordered = residuals[names].assign(radius=np.abs(errors)).sort_values("radius")
-    groups = ordered.groupby(names, observed=True)
+    every = pd.concat([residuals[names], rows[names]], ignore_index=True)
+    codes = every.groupby(names, observed=True, sort=False).ngroup()
+    code = codes.fillna(-1).to_numpy(dtype=int)  # -1: a name is missing
+    known, wanted = code[: len(errors)], code[len(errors) :]
+    order = np.lexsort((np.abs(errors), known))
+    ordered = np.abs(errors)[order][(known < 0).sum() :]
+    sizes = np.bincount(known[known >= 0], minlength=code.max(initial=-1) + 1)
     # the error of the wanted rank in each series, as conformal_radius picks it
-    ranks = np.ceil((groups["radius"].transform("size") + 1) * coverage)
-    own = rows[names].merge(ordered[groups.cumcount() + 1 == ranks], on=names, how="left")
-    return np.where(own["radius"].notna(), own["radius"], radii)
+    ranks = np.ceil((sizes + 1) * coverage).astype(int)
+    at = np.cumsum(sizes) - sizes + ranks - 1
+    enough = ranks <= sizes
+    own = np.full(len(sizes) + 1, np.nan)  # the last is that of rows without a name
+    own[:-1][enough] = ordered[at[enough]]
+    return np.where(np.isnan(own[wanted]), radii, own[wanted])

@@ -133,13 +133,15 @@ class TrainingWindow:
     """A split with what holds for every split: months, and a gap before the day of service.
 
     `delay_days` after a day has ended its target is known: what serves from a day on never learns
-    from the days that are not known by then, whatever the gap.
+    from the days that are not known by then, whatever the gap. `loop_days` after a day its rows
+    come again, as of a recording that is replayed: what learned from a day never serves its twin.
     """
 
     split: Split
     months: int
     gap_days: int = 0
     delay_days: int = 0
+    loop_days: int = 0
 
     @property
     def days_left_out(self) -> int:
@@ -158,7 +160,17 @@ class TrainingWindow:
                 f"split {self.split.name} would learn from {window}, but a model that serves from "
                 f"{end} on may learn from days before {last} only; correct its `window`"
             )
+        before = self.serves_before(window.start)
+        if before is not None and before <= end:
+            raise ValueError(
+                f"what learns from {window} would be scored from {end} on by what it learned: the "
+                f"recording comes again after {self.loop_days} days; shorten training.window_months"
+            )
         return window
+
+    def serves_before(self, start: dt.date) -> dt.date | None:
+        """The first day that comes again of the days from `start` on; None where none does."""
+        return start + dt.timedelta(days=self.loop_days) if self.loop_days else None
 
     def first_month(self, earliest: dt.date) -> dt.date:
         """The first month of service with a whole window. ValueError when there is none."""
@@ -205,9 +217,14 @@ class AgeWeights:
 
 @dataclass(frozen=True)
 class HoldoutSplit:
-    """The last days of a window judge what the days before them taught."""
+    """The last days of a window judge what the days before them taught.
+
+    `delay_days` after a day has ended its target is known: what judges learns only from days that
+    were known when the first one judged began.
+    """
 
     days: int
+    delay_days: int = 0
 
     def __post_init__(self) -> None:
         if self.days < 1:
@@ -220,14 +237,17 @@ class HoldoutSplit:
     def split(
         self, rows: pd.DataFrame, date: str, window_end: dt.date
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows before the holdout and those in it. ValueError when either is empty."""
-        held_out = rows[date] >= pd.Timestamp(self.first_day(window_end))
-        if held_out.all() or not held_out.any():
+        """The rows known before the holdout and those in it. ValueError when either is empty."""
+        first = pd.Timestamp(self.first_day(window_end))
+        held_out = rows[date] >= first
+        known = rows[date] < first - pd.Timedelta(days=self.delay_days)
+        if not known.any() or not held_out.any():
+            late = f", with {self.delay_days} days not known by then," if self.delay_days else ""
             raise ValueError(
-                f"a holdout of {self.days} days before {window_end} takes {held_out.sum()} of "
-                f"{len(rows)} rows; both sides need rows"
+                f"a holdout of {self.days} days before {window_end}{late} takes {(~known).sum()} "
+                f"of {len(rows)} rows; both sides need rows"
             )
-        return rows[~held_out], rows[held_out]
+        return rows[known], rows[held_out]
 
 
 def add_months(day: dt.date, months: int) -> dt.date:

@@ -18,6 +18,8 @@ from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit
 
 IMPORTANCE_ROWS = 1000
 IMPORTANCE_REPEATS = 2
+# Products of matrices add up in another order in the rows that are left over of whole blocks.
+BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class FitPlan:
     metrics: Mapping[str, Metric]
     classes: tuple[str, ...]
     """The classes in the order of the numbers that stand for them, none for a regression."""
-    holdout_days: int
+    holdout: HoldoutSplit
     threads: int
     weights: AgeWeights | None
 
@@ -39,8 +41,9 @@ class FitPlan:
 class Fit:
     """A pipeline fitted on the whole window, and how its twin did on the holdout.
 
-    The twin was fitted without the holdout. `forecasts` are its own, as from `forecast`; where one
-    of them is not finite, there are no scores and no importance.
+    The twin was fitted without the holdout, and without the days that were not known before it.
+    `forecasts` are its own, as from `forecast`; where one of them is not finite, there are no
+    scores and no importance.
     """
 
     pipeline: sklearn.pipeline.Pipeline
@@ -72,13 +75,13 @@ def fit_window(
 
     ValueError when the holdout takes all rows or none.
     """
-    split = HoldoutSplit(plan.holdout_days)
-    learning, holdout = split.split(rows, plan.date, end)
+    learning, holdout = plan.holdout.split(rows, plan.date, end)
     pipeline = FAMILIES[family].build(hyperparameters, plan.inputs)
     fitted = fit(
         pipeline,
         learning,
         holdout,
+        rows,
         inputs=input_columns(plan.inputs),
         target=plan.target,
         non_negative=plan.inputs.non_negative,
@@ -87,7 +90,7 @@ def fit_window(
         weights=plan.weights,
         classes=plan.classes,
     )
-    return FittedWindow(pipeline, learning, holdout, split.first_day(end), fitted)
+    return FittedWindow(pipeline, learning, holdout, plan.holdout.first_day(end), fitted)
 
 
 def input_columns(inputs: Inputs) -> list[str]:
@@ -99,6 +102,7 @@ def fit(
     pipeline: sklearn.pipeline.Pipeline,
     learning: pd.DataFrame,
     holdout: pd.DataFrame,
+    window: pd.DataFrame,
     *,
     inputs: list[str],
     target: str,
@@ -108,7 +112,9 @@ def fit(
     weights: AgeWeights | None = None,
     classes: Sequence[str] = (),
 ) -> Fit:
-    """Fit on `learning`, score and weigh the inputs on `holdout`, then fit again on both.
+    """Fit on `learning`, score and weigh the inputs on `holdout`, then fit again on `window`.
+
+    The window holds both, and between them the days whose targets the twin could not know.
 
     `fit_seconds` is the time of both fits. The pipeline passed in stays unfitted. A metric that is
     not defined on the holdout is left out. ValueError when all rows are of one of the `classes`.
@@ -129,7 +135,6 @@ def fit(
             scores = score(metrics, target_numbers(holdout[target], classes), forecasts)
             scores = {name: value for name, value in scores.items() if math.isfinite(value)}
             importance = input_importance(judged, holdout[inputs], holdout[target], classes)
-        window = pd.concat([learning, holdout])
         started = time.perf_counter()
         final = fit_rows(pipeline, window, inputs, target, weights)
         seconds += time.perf_counter() - started
@@ -178,12 +183,17 @@ def forecast(
 ) -> FloatArray:
     """One forecast per row in units of the target, not below zero for a non-negative target.
 
-    Of classes their probabilities, as from `class_probabilities`.
+    Of classes their probabilities, as from `class_probabilities`. That of a row does not depend on
+    which others are forecast along with it.
     """
+    rows = len(inputs)
+    if rows:
+        more = -rows % BLOCK
+        inputs = inputs.iloc[[*range(rows), *[rows - 1] * more]]
     with threadpoolctl.threadpool_limits(1):
         if classes:
-            return class_probabilities(pipeline, inputs, classes)
-        values = np.asarray(pipeline.predict(inputs), dtype=float)
+            return class_probabilities(pipeline, inputs, classes)[:rows]
+        values = np.asarray(pipeline.predict(inputs), dtype=float)[:rows]
     return np.maximum(values, 0.0) if non_negative else values
 
 

@@ -41,10 +41,13 @@ class TrainingSettings(Settings):
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """Threads of one fit. On a shared machine one is often many times faster than all."""
 
-    def window(self, label_delay_days: int) -> TrainingWindow:
-        """Which days a model learns from, where targets are known so much later."""
+    def window(self, label_delay_days: int, loop_days: int) -> TrainingWindow:
+        """Which days a model learns from, where targets are known so much later.
+
+        After `loop_days` rows come again; 0 where they never do.
+        """
         split = choose(SPLITS, self.split)
-        return TrainingWindow(split, self.window_months, self.gap_days, label_delay_days)
+        return TrainingWindow(split, self.window_months, self.gap_days, label_delay_days, loop_days)
 
     def weights(self, date: str) -> AgeWeights | None:
         """How much each row counts by its date; None where all count alike."""

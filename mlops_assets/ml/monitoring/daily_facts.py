@@ -16,6 +16,7 @@ from mlops_assets.ml.metrics.metric import (
     as_array,
     as_column,
     finish_sums,
+    group_scores,
     term_of,
     term_sums,
 )
@@ -62,7 +63,7 @@ def covered_rows(
 def daily_facts(metric: Metric, forecasts: pd.DataFrame, slices: Sequence[str]) -> pd.DataFrame:
     """What later days need to know of these: sums by date and slice, as columns of a long frame.
 
-    `forecasts` has the columns date, actual, forecast, baseline (its forecast, or NaN), covered
+    `forecasts` has the columns date, actual, forecast, baseline_forecast (or NaN), covered
     (1, 0 or NaN) and those of `slices`. Columns: date, slice (the name of the column, or
     ALL_ROWS), value, the name of the metric, rows, numerator and denominator of the metric, an
     array each where they are several sums, the same of the baseline on the rows that both
@@ -99,6 +100,17 @@ def daily_facts(metric: Metric, forecasts: pd.DataFrame, slices: Sequence[str]) 
 
 
 def _sums(metric: Metric, rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The sums of the metric of each group; of one that needs the rows, itself times their number.
+
+    Pooled, they are the mean over the days then, each by its rows.
+    """
+    if metric.needs_rows:
+        scores = group_scores({metric.name: metric}, rows, by)
+        value, count = scores[metric.name], scores[ROWS]
+        weight = count.where(value.notna(), 0.0)
+        return pd.DataFrame(
+            {ROWS: count, "numerator": value.fillna(0.0) * weight, "denominator": weight}
+        )
     sums = term_sums({metric.name: metric}, rows, by)
     terms = {"numerator": metric.name + NUMERATOR, "denominator": metric.name + DENOMINATOR}
     columns: dict[str, Any] = {ROWS: sums[ROWS]}
@@ -113,18 +125,30 @@ def standard_errors(metric: Metric, forecasts: pd.DataFrame, by: Sequence[str]) 
 
     The jackknife: the metric without each row in turn (Efron and Stein, The jackknife estimate of
     variance, 1981), or, of a metric whose sums are histograms, without each of 20 random parts of
-    the rows. It holds where the rows err independently of each other.
+    the rows. It holds where the rows err independently of each other. That of a group depends on
+    its own rows alone.
     """
-    order = np.random.default_rng(0).permutation(len(forecasts))
-    rows = forecasts.iloc[order] if metric.binned else forecasts
-    part = rows.groupby(list(by), dropna=False).cumcount()
-    rows = rows.assign(part=part % JACKKNIFE_PARTS if metric.binned else part)
-    sums = term_sums({metric.name: metric}, rows, [*by, "part"])
-    totals = sums.groupby(level=list(by), dropna=False).transform("sum")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        without = finish_sums({metric.name: metric}, totals - sums)[metric.name]
+    metrics, by = {metric.name: metric}, list(by)
+    part = forecasts.groupby(by, dropna=False).cumcount()
+    if metric.binned:
+        draws = np.random.default_rng(0).random(int(part.max()) + 1)[part]  # those of any first n
+        order = forecasts.assign(draw=draws).groupby(by, dropna=False)["draw"].rank()
+        part = (order - 1).astype(int) % JACKKNIFE_PARTS
+    rows = forecasts.assign(part=part)
+    if metric.needs_rows:
+        last = rows.groupby(by, dropna=False)["part"].transform("max")
+        left = pd.concat(
+            rows[(rows["part"] != out) & (last >= out)].assign(part=out)
+            for out in range(rows["part"].max() + 1)
+        )
+        without = group_scores(metrics, left, [*by, "part"])[metric.name]
+    else:
+        sums = term_sums(metrics, rows, [*by, "part"])
+        totals = sums.groupby(level=by, dropna=False).transform("sum")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            without = finish_sums(metrics, totals - sums)[metric.name]
     finite = without.replace([np.inf, -np.inf], np.nan)
-    groups = finite.groupby(level=list(by), sort=True, dropna=False)
+    groups = finite.groupby(level=by, sort=True, dropna=False)
     count = groups.size()
     variance: pd.Series[float] = (count - 1) * groups.var(ddof=0)
     return variance.pow(0.5).where(count > 1)

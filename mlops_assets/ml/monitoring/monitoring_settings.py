@@ -8,6 +8,12 @@ from pydantic import Field
 from mlops_assets.ml.settings import Settings, WindowSettings
 
 
+class MonitoringSettings(Settings):
+    false_alarms_per_year: Annotated[float, Field(gt=0, le=366)] = 6.0
+    """How many alarms are expected in a year in which nothing changes, of the level of the target
+    and of what a model comes to: its metric, its bias and its slices, however many these are."""
+
+
 class QualitySettings(WindowSettings):
     """When the rows of a day are sound, by the days before it."""
 
@@ -36,15 +42,16 @@ class QualitySettings(WindowSettings):
 
 class PerformanceSettings(WindowSettings):
     window_days: Annotated[int, Field(ge=28, le=366)] = 56
-    """How many days of its own a model is judged by."""
+    """How many days of its own a model is judged by, before those in which a change is sought."""
     min_days: Annotated[int, Field(ge=14, le=366)] = 21
     """The fewest days with scores among them; with fewer, a day is not judged."""
     width: Annotated[float, Field(ge=1, le=20)] = 4.0
-    """Half-width of what is usual, in robust standard deviations."""
+    """Half-width of what is usual of a day, in robust standard deviations; none counts as further
+    away, so that a single day is no alarm."""
     least_width: Annotated[float, Field(ge=0, le=10)] = 0.1
-    """Its least half-width, as a share of the middle."""
+    """Its least half-width, as a share of the middle; a loss higher by less is never an alarm."""
     least_bias: Annotated[float, Field(gt=0, le=10)] = 0.1
-    """The bias over a week, as a share of the actuals, that is never an alarm."""
+    """The bias since a change, as a share of the actuals, that is never an alarm."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
     """Of the statement that a model is worse than the baseline."""
     min_completeness: Annotated[float, Field(ge=0, le=1)] = 0.8

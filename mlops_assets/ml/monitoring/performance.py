@@ -1,12 +1,11 @@
-"""Whether a model is still good, judged by its own trailing days and by the baseline."""
+"""Whether a model is still good, judged by its own days before and by the baseline."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import NormalDist
 from typing import NamedTuple, TypeAlias
 
 from mlops_assets.lazy import np, pd, scipy
@@ -20,24 +19,32 @@ from mlops_assets.ml.metrics.metric import (
 )
 from mlops_assets.ml.monitoring.daily_facts import ALL_ROWS, ARRAYS, THEIRS
 from mlops_assets.ml.monitoring.monitoring_settings import PerformanceSettings
-from mlops_assets.ml.monitoring.robust import IntArray, robust_deviation, usual_middle
+from mlops_assets.ml.monitoring.robust import IntArray, usual_middle
+from mlops_assets.ml.monitoring.sequential import RECENT, WEEK, Level, judge_levels
 
 BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 
-WEEK = 7
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
+NAMED = 3  # slices in a sentence
 LIMITS, BASELINE, BIAS = "control_limits", "baseline", "bias"
 COVERAGE, SLICES = "coverage", "slices"
 LEVEL = (LIMITS, BIAS)  # the checks that say that a model has become worse
+TOLD = (*LEVEL, SLICES)  # the checks that are alarms
+SHARES = {LIMITS: 1 / 12, BIAS: 1 / 6, SLICES: 1 / 6}  # of the false alarms that are expected
 
 # Each check by name, with what it asks of a day.
 CHECKS = {
-    LIMITS: "The primary metric is as usual on that weekday, by the model's own weeks before.",
+    LIMITS: "The primary metric is no worse than in the model's own weeks before, for days.",
     BASELINE: "Over the last 7 days the model is not surely worse than the baseline.",
-    BIAS: "Over the last 7 days the forecasts are not further off in one direction than usual.",
+    BIAS: "The forecasts are not off in one direction for days.",
     COVERAGE: "The intervals hold as large a share of the actuals as usual.",
-    SLICES: "No slice did worse over the last 7 days than in the weeks before.",
+    SLICES: "No slice has moved apart from the rest, in its target or in how far off it is.",
 }
+
+
+def days_judged_by(settings: PerformanceSettings) -> int:
+    """How many days before one its verdicts rest on."""
+    return settings.window_days + RECENT - 1
 
 
 def judge_days(
@@ -47,27 +54,29 @@ def judge_days(
     days: Sequence[dt.date],
     *,
     against_baseline: bool,
+    false_alarms_per_year: float,
 ) -> dict[str, dict[str, CheckResult]]:
     """Every check of each day that has facts, by key and name.
 
     `facts` are as from `daily_facts`, of these days and of those before them that there are. Each
-    day is judged by itself and the days before it alone, whichever others are asked for.
+    day is judged by itself and `days_judged_by` days before it, whichever others are asked for.
     """
     facts = _of_metric(metric, facts)
-    calendar = pd.date_range(facts["date"].min(), facts["date"].max())
+    reach = pd.Timedelta(days=days_judged_by(settings))
+    calendar = pd.date_range(facts["date"].min() - reach, facts["date"].max())
     total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
-    parts = _slice_days(metric, facts, calendar)
+    judge = _Judge(settings, total, _slice_days(metric, facts, calendar), false_alarms_per_year)
     verdicts: dict[str, dict[str, CheckResult]] = {}
     for day in days:
         now = calendar.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0]
         if now < 0 or not total.rows[now]:
             continue
         found = {
-            LIMITS: _limits(settings, total, now),
+            LIMITS: judge.limits(now, day),
             BASELINE: _against_baseline(settings, total, now),
-            BIAS: _bias(settings, total, now),
+            BIAS: judge.bias(now, day),
             COVERAGE: _coverage(settings, total, now),
-            SLICES: _slices(settings, parts, now),
+            SLICES: judge.slices(now, day),
         }
         if not against_baseline:
             del found[BASELINE]
@@ -93,7 +102,9 @@ def weekly_slices(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_metric(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
-    """Facts without those stored when another metric was the primary one."""
+    """Facts without those stored when another metric was the primary one, or it was binned."""
+    if metric.needs_rows and (binned := f"numerator{ARRAYS}") in facts:
+        facts = facts[facts[binned].isna()]  # of before areas were exact
     if "metric" not in facts:
         return facts
     return facts[facts["metric"].isna() | (facts["metric"] == metric.name)]
@@ -122,8 +133,7 @@ class _Daily:
         whole_week = rolling_sum((self.rows > 0).astype(float), WEEK) >= FEWEST_OF_WEEK
         self.loss = self._loss(1, self.rows > 0)
         self.weekly_loss = self._loss(WEEK, whole_week)
-        self.bias = _ratio(self._rolled("error", WEEK), self._rolled("actual", WEEK))
-        self.bias[~whole_week] = math.nan
+        self.error, self.size = self._column("error"), self._column("actual")
         self.coverage = _ratio(self._column("covered"), self._column("intervals"))
 
     def _column(self, name: str) -> FloatArray:
@@ -218,28 +228,6 @@ def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> Check
     return CheckResult(True, why, value=value if math.isfinite(value) else None)
 
 
-def _limits(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
-    name, value = daily.metric.loss_name, float(daily.loss[now])
-    past = _past(settings, daily, daily.loss, now)
-    if past is None or not math.isfinite(value):
-        return _not_judged(settings, value)
-    # ratios of losses are alike on good and bad weekdays, so the spread is that of logarithms
-    if (past.values <= 0).any():
-        return CheckResult(True, "not judged: a day before it has no loss", value=value)
-    usual = usual_middle(np.log(past.values), past.weekdays, int(daily.weekdays[now]))
-    high = _highest_loss(settings, *usual, settings.width)
-    error = float(daily.standard_error[now])
-    sure = f" (standard error over its rows {error:.2g})" if math.isfinite(error) else ""
-    said = f"{name} is {value:.4g}{sure}, usual on that weekday is up to {high:.4g}"
-    if value <= high:
-        return CheckResult(True, said, value=value, high=high)
-    why = (
-        f"{said}; see which slices and rows are worst and whether the checks of observations "
-        "and drift failed; a single day such as a holiday passes by itself"
-    )
-    return CheckResult(False, why, value=value, high=high)
-
-
 def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value, error, days = daily.against_baseline(now)
     if not math.isfinite(value) or not math.isfinite(error):
@@ -251,35 +239,6 @@ def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) ->
         return CheckResult(True, said, value=value, high=high)
     why = f"{said}: the model is surely worse; train it again, or retire what serves"
     return CheckResult(False, why, value=value, high=high)
-
-
-def _highest_loss(
-    settings: PerformanceSettings, middle: float, deviation: float, width: float
-) -> float:
-    """The largest usual loss, by the middle and deviation of the logarithms of losses."""
-    return math.exp(middle + max(width * deviation, math.log1p(settings.least_width)))
-
-
-def _largest_bias(settings: PerformanceSettings, past: _Past, width: float) -> float:
-    """The largest usual bias on either side of zero."""
-    return max(width * robust_deviation(past.values), settings.least_bias)
-
-
-def _bias(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
-    value = float(daily.bias[now])
-    past = _past(settings, daily, daily.bias, now - WEEK + 1)
-    if past is None or not math.isfinite(value):
-        return _not_judged(settings, value)
-    high = _largest_bias(settings, past, settings.width)
-    side = "high" if value > 0 else "low"
-    said = (
-        f"over {WEEK} days the forecasts are too {side} by {abs(value):.1%} of the size of the "
-        f"actuals, usual {high:.1%}"
-    )
-    if abs(value) <= high:
-        return CheckResult(True, said, value=value, low=-high, high=high)
-    why = f"{said}; the level has changed: train through yesterday once it is known to last"
-    return CheckResult(False, why, value=value, low=-high, high=high)
 
 
 def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
@@ -296,44 +255,135 @@ def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckRe
     return CheckResult(False, why, value=value, low=low)
 
 
-def _slices(settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int) -> CheckResult:
-    """Of the slice that exceeds its limit by most; the limits are widened for their number."""
-    judged = sorted(_slice_shares(settings, parts, now), reverse=True)
-    if not judged:
-        return CheckResult(True, "not judged: no slice has enough days before it")
-    share, said, _ = judged[0]
-    if share <= 1:
-        return CheckResult(True, f"every slice is as usual; nearest: {said}", value=share, high=1.0)
-    names = dict.fromkeys(name for share, _, name in judged if share > 1)
-    why = f"{said}; above a limit: {', '.join(names)}; look at their rows of the week"
-    return CheckResult(False, why, value=share, high=1.0)
+class _Judge:
+    """Judges levels of all rows and of slices by evidence over days; arrays are by day."""
+
+    def __init__(
+        self,
+        settings: PerformanceSettings,
+        total: _Daily,
+        parts: Mapping[str, _Daily],
+        false_alarms_per_year: float,
+    ) -> None:
+        self.settings, self.total, self.false_alarms = settings, total, false_alarms_per_year
+        self.off = _off(total.error, total.size)
+        self.erring = {
+            **{f"forecasts of {name}": _apart(part, total) for name, part in parts.items()},
+            **{f"target of {name}": _weight(part, total) for name, part in parts.items()},
+        }
+        self.losing = {
+            f"{total.metric.loss_name} of {name}": _share_of_loss(part, total)
+            for name, part in parts.items()
+        }
+
+    def _levels(
+        self, check: str, streams: Mapping[str, FloatArray], now: int, least: float
+    ) -> list[Level]:
+        """What is known of streams of one check, by the days up to one."""
+        window = slice(now - days_judged_by(self.settings), now + 1)
+        return judge_levels(
+            list(streams),
+            np.column_stack([values[window] for values in streams.values()]),
+            self.total.weekdays[window],
+            false_alarms=self.false_alarms * SHARES[check],
+            min_days=self.settings.min_days,
+            width=self.settings.width,
+            least=least,
+            higher=check == LIMITS,
+        )
+
+    def limits(self, now: int, day: dt.date) -> CheckResult:
+        settings, name, value = self.settings, self.total.metric.loss_name, self.total.loss[now]
+        window = self.total.loss[now - days_judged_by(settings) : now]
+        if (window <= 0).any():
+            return CheckResult(True, "not judged: a day before it has no loss", value=value)
+        # ratios of losses are alike on good and bad weekdays, so their logarithms are judged
+        least = math.log1p(settings.least_width)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = self._levels(LIMITS, {name: np.log(self.total.loss)}, now, least)
+        if not found:
+            return _not_judged(settings, value)
+        [level] = found
+        high = math.exp(level.usual + max(settings.width * level.deviation, least))
+        error = float(self.total.standard_error[now])
+        sure = f" (standard error over its rows {error:.2g})" if math.isfinite(error) else ""
+        said = f"{name} is {value:.4g}{sure}, a usual day of that weekday has up to {high:.4g}"
+        if not level.changed or level.shift < least:
+            return CheckResult(True, said, value=float(value), high=high)
+        why = (
+            f"since {level.since(day)} {name} is {math.expm1(level.shift):.0%} higher than usual; "
+            f"{said}; see which slices and rows are worst and whether the checks of observations "
+            "and drift failed; holidays pass by themselves"
+        )
+        return CheckResult(False, why, value=float(value), high=high)
+
+    def bias(self, now: int, day: dt.date) -> CheckResult:
+        settings = self.settings
+        value = float(_ratio(self.total.error, self.total.size)[now])
+        found = self._levels(BIAS, {BIAS: self.off}, now, settings.least_bias)
+        if not found:
+            return _not_judged(settings, value)
+        [level] = found
+        half = max(settings.width * level.deviation, settings.least_bias)
+        since = slice(now - level.days + 1, now + 1)
+        share = self.total.error[since].sum() / self.total.size[since].sum()
+        said = (
+            f"since {level.since(day)} the forecasts are too {'high' if share > 0 else 'low'} by "
+            f"{abs(share):.1%} of the size of the actuals"
+        )
+        low, high = level.usual - half, level.usual + half
+        if not level.changed or abs(share) < settings.least_bias:
+            why = f"too {'high' if value > 0 else 'low'} by {abs(value):.1%}, no sure change"
+            return CheckResult(True, why, value=value, low=low, high=high)
+        why = f"{said}; the level has changed: train through yesterday once it is known to last"
+        return CheckResult(False, why, value=value, low=low, high=high)
+
+    def slices(self, now: int, day: dt.date) -> CheckResult:
+        """Of the slice with the most evidence; the more there are, the more each one needs."""
+        # forecasts of several classes have no error
+        erring = self.total.size[now - days_judged_by(self.settings) : now + 1].any()
+        streams = self.erring if erring else self.losing
+        found = self._levels(SLICES, streams, now, self.settings.least_bias) if streams else []
+        if not found:
+            return CheckResult(True, "not judged: no slice has enough days before it")
+        found.sort(key=lambda level: level.evidence, reverse=True)
+        moved = [level for level in found if level.changed]
+        value = (moved or found)[0].evidence
+        if not moved:
+            why = f"no slice has moved apart from the rest; nearest: {found[0].name}"
+            return CheckResult(True, why, value=value, high=1.0)
+        said = ", ".join(
+            f"{level.name} by {math.expm1(level.shift):+.0%} since {level.since(day)}"
+            for level in moved[:NAMED]
+        )
+        more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""
+        why = f"moved apart from the rest: {said}{more}; look at their rows since then"
+        return CheckResult(False, why, value=value, high=1.0)
 
 
-def _slice_shares(
-    settings: PerformanceSettings, parts: Mapping[str, _Daily], now: int
-) -> Iterator[tuple[float, str, str]]:
-    """Share of its limit, what to say of it, and name, for the loss and the bias of each slice."""
-    # as unlikely for all slices together as one day outside its limits (Sidak, 1967)
-    normal = NormalDist()
-    alone = normal.cdf(-settings.width)
-    width = -normal.inv_cdf(-math.expm1(math.log1p(-alone) / max(2 * len(parts), 1)))
-    for name, daily in parts.items():
-        value = float(daily.weekly_loss[now])
-        past = _past(settings, daily, daily.weekly_loss, now - WEEK + 1)
-        if past is not None and math.isfinite(value) and (past.values > 0).all():
-            logs = np.log(past.values)
-            middle = float(np.median(logs))
-            high = _highest_loss(settings, middle, robust_deviation(logs - middle), width)
-            metric = daily.metric.loss_name
-            said = f"{metric} of {name} is {value:.4g} over {WEEK} days, usual is up to {high:.4g}"
-            yield value / high, said, name
-        bias = float(daily.bias[now])
-        past = _past(settings, daily, daily.bias, now - WEEK + 1)
-        if past is not None and math.isfinite(bias):
-            high = _largest_bias(settings, past, width)
-            side = "high" if bias > 0 else "low"
-            said = (
-                f"forecasts of {name} are too {side} by {abs(bias):.1%} of the size of the actuals "
-                f"over {WEEK} days, usual is up to {high:.1%}"
-            )
-            yield abs(bias) / high, said, name
+def _off(error: FloatArray, size: FloatArray) -> FloatArray:
+    """How far forecasts are off as a share of the mean of forecast and actual, from -2 to 2.
+
+    A factor and its inverse are as far, so that bad days are not skewed.
+    """
+    return _ratio(2 * error, np.maximum(2 * size + error, abs(error)))
+
+
+def _apart(part: _Daily, total: _Daily) -> FloatArray:
+    """How much further off a slice is than the other rows, missing where there are none."""
+    others = _off(total.error - part.error, total.size - part.size)
+    return _off(part.error, part.size) - others
+
+
+def _weight(part: _Daily, total: _Daily) -> FloatArray:
+    """The logarithm of the target of a slice beside that of the other rows."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(_ratio(part.size, total.size - part.size))
+    return np.where(np.isfinite(ratio), ratio, math.nan)
+
+
+def _share_of_loss(part: _Daily, total: _Daily) -> FloatArray:
+    """The logarithm of the loss of a slice as a share of that of all rows, if there are others."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.log(_ratio(part.loss, total.loss))
+    return np.where(part.rows < total.rows, shares, math.nan)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.metrics.completeness import WEEKS
 from mlops_assets.ml.monitoring.monitoring_settings import QualitySettings
 from mlops_assets.ml.monitoring.robust import usual_middle
+from mlops_assets.ml.monitoring.sequential import RECENT, as_logs, judge_levels
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
 TARGET_RANGE = "target_range"
+TARGET_SHARE = 7 / 12  # of the false alarms that are expected
+ODD_DAY = 4.0  # standard deviations; a target further away counts for no more
 NAMED = 5  # so many names in a sentence
 
 # Each check by name, with what it asks of a day.
@@ -24,10 +28,10 @@ CHECKS = {
     SERIES_COUNT: "As many series as usual. Severe below half of the fewest of late.",
     "missing_values": "No input lacks more of its values than it did of late.",
     "duplicates": "No row is there twice; of plain rows, no more of them than of late.",
-    "inputs_range": "The numbers of each input are as high and as often repeated as of late.",
+    "inputs_range": "The numbers of each input are as high, move and repeat as of late.",
     "new_categories": "Every category was seen of late.",
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
-    TARGET_RANGE: "The mean target of a row is as usual on that weekday.",
+    TARGET_RANGE: "The mean target of a row has not changed for days, by its usual weekdays.",
 }
 
 
@@ -48,6 +52,9 @@ class DayFacts:
     """The mean of each input of numbers without its highest and lowest tenth."""
     repeated: Mapping[str, float] = field(default_factory=dict)
     """The share of series with the value of the day before, by input; empty without it."""
+    moves: Mapping[str, float] = field(default_factory=dict)
+    """The median change of the series since the day before, as a logarithm, by input, where at
+    least half of them are amounts above zero."""
     values: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     """The inputs of numbers by series, for the day after."""
 
@@ -83,25 +90,31 @@ def day_facts(
             for name in categorical
         },
         middles={name: _middle(rows[name]) for name in numbers},
-        repeated=_repeated_values(
-            values, None if before is None else before.values, series, numbers
-        ),
+        **_since_yesterday(values, None if before is None else before.values, series, numbers),
         values=values,
     )
 
 
-def _repeated_values(
+def _since_yesterday(
     values: pd.DataFrame | None,
     before: pd.DataFrame | None,
     series: Sequence[str],
     numbers: Sequence[str],
-) -> dict[str, float]:
+) -> dict[str, dict[str, float]]:
+    """Which share of the series repeats each number, and by how much their median one has moved."""
     if values is None or before is None:
         return {}
     both = values.merge(before, on=list(series), suffixes=("", " before"))
     if both.empty:
         return {}
-    return {name: float((both[name] == both[f"{name} before"]).mean()) for name in numbers}
+    now, then = both[numbers], both[[f"{name} before" for name in numbers]]
+    then = then.set_axis(list(numbers), axis="columns")
+    ratios = now.where(now > 0) / then.where(then > 0)
+    factors = ratios.median().where(ratios.notna().mean() >= 0.5)
+    return {
+        "repeated": {name: float((now[name] == then[name]).mean()) for name in numbers},
+        "moves": {name: math.log(factors[name]) for name in numbers if factors[name] > 0},
+    }
 
 
 def _middle(values: pd.Series[float]) -> float:
@@ -111,18 +124,27 @@ def _middle(values: pd.Series[float]) -> float:
     return float(known[cut : len(known) - cut].mean()) if len(known) else math.nan
 
 
+def days_looked_back(rule: QualitySettings) -> int:
+    """How many days before a day its checks, and how many rows it usually has, rest on.
+
+    The facts of the oldest day of a window say what it repeats of the day before that.
+    """
+    return max(days_judged_by(rule), rule.window_days + 1, 7 * WEEKS)
+
+
 def judge_day(
     rule: QualitySettings,
     day: dt.date,
     facts: DayFacts,
     before: Mapping[dt.date, DayFacts],
     *,
+    false_alarms_per_year: float,
     series: bool = True,
 ) -> dict[str, CheckResult]:
     """Every check of a day that has rows and keeps to the schema, by name.
 
-    `before` are days before it, of which those in the rule's window count. `series` says whether
-    rows are of series, each of which has one row a day.
+    `before` are days before it, of which `days_judged_by` count. `series` says whether rows are of
+    series, each of which has one row a day.
     """
     first = day - dt.timedelta(days=rule.window_days)
     history = {known: before[known] for known in before if first <= known < day}
@@ -159,11 +181,52 @@ def judge_day(
         "inputs_range": _inputs(rule, day, facts, history),
         "new_categories": _new(facts, list(history.values())),
         "vanished_categories": _vanished(rule, day, facts, history),
-        TARGET_RANGE: _within(
-            facts.target, usual(lambda then: then.target), "the mean target of a row"
-        ),
+        TARGET_RANGE: _target(rule, day, {**before, day: facts}, false_alarms_per_year),
     }
     return {name: verdicts[name] for name in asked}
+
+
+def days_judged_by(rule: QualitySettings) -> int:
+    """How many days before one the verdict on its target rests on."""
+    return rule.window_days + RECENT - 1
+
+
+def _target(
+    rule: QualitySettings,
+    day: dt.date,
+    known: Mapping[dt.date, DayFacts],
+    false_alarms_per_year: float,
+) -> CheckResult:
+    days = [day - dt.timedelta(days=back) for back in range(days_judged_by(rule), -1, -1)]
+    targets = np.array([known[then].target if then in known else math.nan for then in days])
+    values, logs = as_logs(targets)
+    least = math.log1p(rule.least_width) if logs else rule.least_width * abs(np.nanmedian(values))
+    found = judge_levels(
+        ["the mean target of a row"],
+        values[:, None],
+        np.array([then.weekday() for then in days]),
+        false_alarms=false_alarms_per_year * TARGET_SHARE,
+        min_days=rule.min_days,
+        width=ODD_DAY,
+        least=least,
+    )
+    value = float(targets[-1])
+    if not found:
+        return CheckResult(True, f"not judged: fewer than {rule.min_days} days", value=value)
+    [level] = found
+    half = max(rule.width * level.deviation, least)
+    ends = level.usual - half, level.usual + half
+    low, high = (math.exp(end) for end in ends) if logs else ends
+    usual = f"usual on that weekday is {low:.4g} to {high:.4g}"
+    if not level.changed:
+        why = f"{level.name} is {value:.4g}, {usual}"
+        return CheckResult(True, why, value=value, low=low, high=high)
+    by = f"{abs(math.expm1(level.shift)):.0%}" if logs else f"{abs(level.shift):.4g}"
+    why = (
+        f"since {level.since(day)} {level.name} is {'higher' if level.shift > 0 else 'lower'} by "
+        f"{by} than usual; it is {value:.4g}, {usual}; compare the days since then with the source"
+    )
+    return CheckResult(False, why, value=value, low=low, high=high)
 
 
 def usual_range(
@@ -275,7 +338,8 @@ def _inputs(
     """Of the input that exceeds a limit by most.
 
     A level that moves in steps, such as one by the week, looks steady between them: it must leave
-    the usual range and, by `rule.beyond`, that between the lowest and the highest of late.
+    the usual range and, by `rule.beyond`, that between the lowest and the highest of late; where
+    all series have moved at once, one half as wide as the usual.
     """
     found: list[tuple[float, str]] = []
     for name, middle in facts.middles.items():
@@ -283,10 +347,13 @@ def _inputs(
         known = {then: value for then, value in known.items() if math.isfinite(value)}
         if len(known) < rule.min_days or not math.isfinite(middle):
             continue
-        low, high = usual_range(rule, day, known)
-        least, most = min(known.values()), max(known.values())
-        low = min(low, least - rule.beyond * (most - least))
-        high = max(high, most + rule.beyond * (most - least))
+        if _moved_at_once(rule, name, facts, history):
+            narrow = rule.model_copy(update={"width": rule.width / 2})
+            low, high = usual_range(narrow, day, known)
+        else:
+            low, high = usual_range(rule, day, known)
+            least, most = _beyond(rule, known.values())
+            low, high = min(low, least), max(high, most)
         half = (high - low) / 2
         away = abs(middle - (low + high) / 2)
         said = f"{name} is {middle:.4g} at the middle, of late {low:.4g} to {high:.4g}"
@@ -308,6 +375,24 @@ def _inputs(
     wrong = [why for ratio, why in sorted(found, reverse=True) if ratio > 1]
     why = f"{'; '.join(wrong)}; see whether the source has rescaled, frozen or lost it"
     return CheckResult(False, why, value=worst, high=1.0)
+
+
+def _beyond(rule: QualitySettings, values: Collection[float]) -> tuple[float, float]:
+    """The range of values, wider by `rule.beyond` of it on either side."""
+    more = rule.beyond * (max(values) - min(values))
+    return min(values) - more, max(values) + more
+
+
+def _moved_at_once(
+    rule: QualitySettings, name: str, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+) -> bool:
+    """Whether all series of an input have moved since the day before as they never did of late."""
+    known = [past.moves[name] for past in history.values() if name in past.moves]
+    move = facts.moves.get(name, 0.0)
+    if len(known) < rule.min_days or abs(move) <= math.log1p(rule.least_width):
+        return False
+    low, high = _beyond(rule, known)
+    return not low <= move <= high
 
 
 def _new(facts: DayFacts, history: Sequence[DayFacts]) -> CheckResult:

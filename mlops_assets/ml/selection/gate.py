@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.metrics.metric import ROWS, Metric, finish_sums, term_sums
+from mlops_assets.ml.metrics.metric import ROWS, Metric, group_scores
 
 RESAMPLES = 5000
 
@@ -72,7 +72,7 @@ def paired_losses(
     losses = {}
     for side, column in (("champion", "forecast"), ("challenger", "forecast_challenger")):
         rows = both[["date", "actual"]].assign(forecast=both[column])
-        scores = finish_sums(metrics, term_sums(metrics, rows, ["date"]))
+        scores = group_scores(metrics, rows, ["date"])
         losses[side] = pd.Series(metric.loss(scores[metric.name].to_numpy()), scores.index)
     return pd.DataFrame({**losses, ROWS: scores[ROWS].astype(int)}).dropna()
 

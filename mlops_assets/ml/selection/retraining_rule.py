@@ -10,12 +10,17 @@ from itertools import islice, takewhile
 from mlops_assets.ml.monitoring.monitoring_settings import ReactionSettings
 
 ONE_DAY = dt.timedelta(days=1)
+YEAR = dt.timedelta(days=364)  # whole weeks
+ABOUT = 3  # days by which a holiday may have been earlier or later the year before
 REMEMBERED = 10  # trainings: the cool-down has doubled often enough by then
 
 
 @dataclass(frozen=True)
 class RetrainingRule:
-    """A model that stays worse is trained again, and less often when that brings nothing."""
+    """A model that stays worse is trained again, and less often when that brings nothing.
+
+    What comes back every year is no reason, since the training window does not hold it.
+    """
 
     settings: ReactionSettings
 
@@ -23,14 +28,28 @@ class RetrainingRule:
         """The days that are looked at, through the newest one that is judged."""
         return [newest - n * ONE_DAY for n in reversed(range(self.settings.days))]
 
-    def persistent(self, failed: Collection[dt.date], newest: dt.date) -> list[dt.date]:
+    def days_of_year_before(self, newest: dt.date) -> list[dt.date]:
+        """The days a year before the last ones, and a few on either side."""
+        days = self.settings.days + 2 * ABOUT
+        return [newest - YEAR + (ABOUT - n) * ONE_DAY for n in reversed(range(days))]
+
+    def persistent(
+        self,
+        failed: Collection[dt.date],
+        newest: dt.date,
+        year_before: Collection[dt.date] = (),
+    ) -> list[dt.date]:
         """Of the last days the failing ones, where they are enough and hold the newest; or none.
 
         `failed` are the days that the version in service failed; those of the version before it
-        do not count, so that it is first given its chance.
+        do not count, so that it is first given its chance. None where as many days failed a year
+        before, by whichever version: a season or a holiday is no change.
         """
+        enough = self.settings.failures
+        if sum(day in year_before for day in self.days_of_year_before(newest)) >= enough:
+            return []
         failing = [day for day in self.last_days(newest) if day in failed]
-        return failing if newest in failed and len(failing) >= self.settings.failures else []
+        return failing if newest in failed and len(failing) >= enough else []
 
     def cool_down_days(self, fruitless: Iterable[bool]) -> int:
         """The days from the newest training off the cadence on which there is no other one.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from mlops_assets.lazy import pd
 
 
 class TrainedVersion(Protocol):
@@ -24,6 +26,10 @@ class TrainedVersion(Protocol):
     @property
     def serves_from(self) -> dt.date:
         """The first day that it may score: later than each day that it learned from."""
+
+    @property
+    def serves_before(self) -> dt.date | None:
+        """The first day that is again one that it learned from, by a replay; None without one."""
 
     @property
     def holdout_from(self) -> dt.date: ...
@@ -45,7 +51,18 @@ def serving(versions: Sequence[V], day: dt.date) -> V | None:
     older = bisect_left(versions, day, key=_data)
     # by other delays of the target, a version of older data may serve later than a newer one
     newest_first = (versions[position] for position in reversed(range(older)))
-    return next((version for version in newest_first if version.serves_from <= day), None)
+    return next((version for version in newest_first if _serves(version, day)), None)
+
+
+def _serves(version: TrainedVersion, day: dt.date) -> bool:
+    """Whether a version may score a day."""
+    before = version.serves_before
+    return version.serves_from <= day and (before is None or day < before)
+
+
+def may_serve(version: TrainedVersion, dates: pd.Series[Any]) -> pd.Series[bool]:
+    """Whether a version may score each of these dates."""
+    return dates.map(lambda date: _serves(version, date.date())).astype(bool)
 
 
 def previous_version(versions: Sequence[V], version: V) -> V | None:
@@ -57,13 +74,14 @@ def previous_version(versions: Sequence[V], version: V) -> V | None:
 
 
 def days_in_service(versions: Sequence[V], version: V) -> tuple[dt.date, dt.date | None]:
-    """The first day that a version fit to serve serves, and the first one that a later one does.
+    """The first day that a version fit to serve serves, and the first one after that it does not.
 
     The second is None where it goes on serving; where it is no later than the first, no day is
     left to it.
     """
     later = versions[versions.index(version) + 1 :]
-    return version.serves_from, min((other.serves_from for other in later), default=None)
+    ends = [version.serves_before, *(other.serves_from for other in later)]
+    return version.serves_from, min((end for end in ends if end), default=None)
 
 
 def _data(version: TrainedVersion) -> dt.date:

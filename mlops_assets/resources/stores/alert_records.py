@@ -24,6 +24,19 @@ class Kind(StrEnum):
     RECOVERED = "recovered"
     LET_GO = "let_go"
     """A problem that was not repaired, but is older than what is watched."""
+    TAKEN_BACK = "taken_back"
+    """A change that was decided again."""
+
+
+class Severity(StrEnum):
+    """What an alert asks of whoever hears of it."""
+
+    INFORM = "inform"
+    """To know: a change, nothing to do."""
+    WARN = "warn"
+    """To look at: something is off, and work goes on."""
+    ACT = "act"
+    """To do something about: work stands still until then."""
 
 
 class Alert(BaseModel):
@@ -41,6 +54,10 @@ class Alert(BaseModel):
     url: str
     recovers: str | None = None
     """The key of the problem that this alert ends."""
+    severity: Severity = Severity.WARN
+    """Of an end that of what has ended."""
+    day: str = ""
+    """The day that it is about, where it is told again of each that it lasts."""
     digest: bool = False
     """Whether it is only told summed up with others of its kind."""
 
@@ -73,17 +90,24 @@ class Alerts:
 
     def open(self) -> dict[str, Alert]:
         """The problems by key that no later alert has ended."""
-        problems: dict[str, Alert] = {}
+        return {k: alert for k, alert in self._standing().items() if not _is_change(alert)}
+
+    def changes(self) -> dict[str, Alert]:
+        """The changes by key that were not taken back."""
+        return {k: alert for k, alert in self._standing().items() if _is_change(alert)}
+
+    def _standing(self) -> dict[str, Alert]:
+        found: dict[str, Alert] = {}
         for alert in self.all().values():
             if alert.recovers is not None:
-                problems.pop(alert.recovers, None)
-            elif alert.kind != Kind.CHAMPION_CHANGED:
-                problems[alert.key] = alert
-        return problems
+                found.pop(alert.recovers, None)
+            else:
+                found[alert.key] = alert
+        return found
 
-    def keys(self) -> set[str]:
-        """The keys of all that was ever told."""
-        return {alert.key for alert in self.all().values()}
+
+def _is_change(alert: Alert) -> bool:
+    return alert.kind == Kind.CHAMPION_CHANGED
 
 
 def without_credentials(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +33,11 @@ class Record:
     label_delay_days: int = 0
     """So many days after a day had ended was its target known when it was decided."""
 
+    @classmethod
+    def of(cls, line: Mapping[Any, Any]) -> Record:
+        """A line of `champion`."""
+        return cls(**{str(name): value for name, value in line.items()})
+
     @property
     def next_from(self) -> dt.date:
         """The first day of the next champion."""
@@ -55,7 +61,7 @@ def newest_record(
     """
     keys = [key for key in datasets.keys(CHAMPION) if before is None or key < before]
     lines = datasets.read(CHAMPION, keys[-1:], damaged).to_dict("records")
-    return Record(**{str(name): value for name, value in lines[0].items()}) if lines else None
+    return Record.of(lines[0]) if lines else None
 
 
 def live_record(datasets: DatasetStore, day: dt.date) -> Record | None:

@@ -25,6 +25,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     PIN = "pin"
     UNPIN = "unpin"
+    REVISE = "revise"
 
 
 class Decision(BaseModel):

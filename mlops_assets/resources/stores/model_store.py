@@ -27,6 +27,7 @@ from mlops_assets.resources.stores.decisions import Decisions, KeepingDecisions
 from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
+KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
 CARD = "card.json"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
@@ -61,6 +62,8 @@ class ModelCard(BaseModel):
     trained_through: dt.date
     label_delay_days: int = 0
     """So many days after a day had ended was its target known when it was trained."""
+    serves_before: dt.date | None = None
+    """The first day that is again one that it learned from, of a recording that is replayed."""
     created: dt.datetime
     days: int
     rows: int
@@ -224,12 +227,22 @@ class ModelStore:
 
 
 class KeepingModelStore(ModelStore):
-    """Keeps the cards and decisions that it has read, which never change."""
+    """Keeps the cards, decisions and newest pipelines that it has read, which never change."""
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(storage)
         self.decisions = KeepingDecisions(storage)
         self._known: dict[tuple[str, str], ModelCard] = {}
+        self._loaded: dict[tuple[str, str], tuple[int, sklearn.pipeline.Pipeline]] = {}
+
+    def load(self, card: ModelCard) -> sklearn.pipeline.Pipeline:
+        key = card.model, card.version
+        if key not in self._loaded:
+            self._loaded[key] = card.size, super().load(card)
+        pipeline = self._loaded[key][1]
+        while sum(size for size, _ in self._loaded.values()) > KEPT_BYTES:
+            del self._loaded[next(iter(self._loaded))]
+        return pipeline
 
     def card(self, model: str, version: str) -> ModelCard | None:
         if (model, version) not in self._known:

@@ -95,8 +95,8 @@ ACTUAL, FORECAST = [1, 0, 1, 0], [0.8, 0.4, 0.4, 0.1]
         ("accuracy", {"threshold": 0.9}, 2 / 4),
         # of the four pairs of a 1 and a 0 three are in order and one ties
         ("roc_auc", {}, 3.5 / 4),
-        # precision 1 at the first 1; at the second, half of the tied 0 lies above: 2 / 2.5
-        ("pr_auc", {}, (1 + 2 / 2.5) / 2),
+        # precision 1 at the first 1; the second is found together with the tied 0: 2 / 3
+        ("pr_auc", {}, (1 + 2 / 3) / 2),
         # two bins: 0.4, 0.4, 0.1 against one of three; 0.8 against one of one
         ("calibration_error", {"bins": 2}, (abs(0.9 - 1) + abs(0.8 - 1)) / 4),
     ],
@@ -124,8 +124,8 @@ def test_agrees_with_scikit_learn(seed: int) -> None:
     assert found["log_loss"] == pytest.approx(log_loss(actual, forecast))
     assert found["brier_score"] == pytest.approx(brier_score_loss(actual, forecast))
     assert found["accuracy"] == accuracy_score(actual, forecast >= 0.5)
-    assert found["roc_auc"] == pytest.approx(roc_auc_score(actual, forecast), abs=1e-3)
-    assert found["pr_auc"] == pytest.approx(average_precision_score(actual, forecast), abs=1e-3)
+    assert found["roc_auc"] == pytest.approx(roc_auc_score(actual, forecast))
+    assert found["pr_auc"] == pytest.approx(average_precision_score(actual, forecast))
     assert found["calibration_error"] < 0.02, "the forecasts are the true probabilities"
 
 
@@ -137,9 +137,65 @@ def test_several_classes_agree_with_scikit_learn(seed: int) -> None:
     assert found["brier_score"] == pytest.approx(brier_score_loss(actual, forecast))
     assert found["accuracy"] == accuracy_score(actual, forecast.argmax(axis=1))
     auc = roc_auc_score(actual, forecast, multi_class="ovr", average="macro")
-    assert found["roc_auc"] == pytest.approx(auc, abs=1e-3)
+    assert found["roc_auc"] == pytest.approx(auc)
     mean = average_precision_score(actual[:, None] == np.arange(3), forecast, average="macro")
-    assert found["pr_auc"] == pytest.approx(mean, abs=1e-3)
+    assert found["pr_auc"] == pytest.approx(mean)
+
+
+@given(binary)
+@settings(deadline=None, max_examples=100)
+def test_areas_are_those_of_scikit_learn_and_of_the_order_alone(rows: list[Any]) -> None:
+    table = frame(rows)
+    actual, forecast = table["actual"].to_numpy(), table["forecast"].to_numpy(dtype=float)
+    areas = make_metrics(["roc_auc", "pr_auc"])
+    found = score(areas, actual, forecast)
+    if 0 < actual.sum() < len(actual):
+        assert found["roc_auc"] == pytest.approx(roc_auc_score(actual, forecast))
+    if actual.any():
+        assert found["pr_auc"] == pytest.approx(average_precision_score(actual, forecast))
+    closer = 0.018 + 1e-9 * forecast**3
+    for changed in (closer, forecast / 1e6, 1 - (1 - forecast) / 1e6):
+        assert score(areas, actual, changed) == pytest.approx(found, abs=0, nan_ok=True)
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.02])
+def test_areas_of_rare_rows_with_probabilities_close_together(spread: float) -> None:
+    """The truth tells rows apart better than the forecasts say, which all lie about 2 %."""
+    random = np.random.default_rng(0)
+    z = random.normal(size=200_000)
+    forecast = 1 / (1 + np.exp(4 - spread * z))
+    actual = (random.random(len(z)) < 1 / (1 + np.exp(4 - z))).astype(float)
+    exact = {
+        "roc_auc": roc_auc_score(actual, forecast),
+        "pr_auc": average_precision_score(actual, forecast),
+    }
+    areas = make_metrics([*exact])
+    assert score(areas, actual, forecast) == pytest.approx(exact)
+    table = pd.DataFrame({"day": np.arange(len(z)) % 28, "actual": actual, "forecast": forecast})
+    pooled = finish_sums(areas, term_sums(areas, table, ["day"]).sum().to_frame().T).iloc[0]
+    for name, value in exact.items():
+        assert pooled[name] == pytest.approx(value, abs=2e-3), name
+
+
+@given(binary, st.integers(0, 2))
+@settings(deadline=None, max_examples=15)
+def test_what_is_said_of_a_day_does_not_depend_on_the_others(rows: list[Any], day: int) -> None:
+    table = frame(rows).rename(columns={"day": "date"})
+    table = table.assign(covered=np.nan, baseline_forecast=0.5, previous_forecast=0.3)
+    alone = table[table["date"] == day].reset_index(drop=True)
+    if alone.empty:
+        return
+    for make in (
+        lambda rows: score_days(ALL, rows, ["slice"]).days.loc[[day]].reset_index(drop=True),
+        lambda rows: standard_errors(ALL["roc_auc"], rows, ["date"]).reindex([day]).to_frame(),
+        lambda rows: standard_errors(ALL["accuracy"], rows, ["date"]).reindex([day]).to_frame(),
+        lambda rows: (
+            daily_facts(ALL["pr_auc"], rows, ["slice"])
+            .query(f"date == {day}")
+            .reset_index(drop=True)
+        ),
+    ):
+        pd.testing.assert_frame_equal(make(alone), make(table), check_exact=True)
 
 
 def test_known_probabilities_have_the_known_expected_scores() -> None:
@@ -286,7 +342,12 @@ def test_a_model_that_loses_its_grip_is_out_of_limits_and_worse_than_the_baselin
     days_of = table["date"].dt.date
     before, last = days_of[~lost].max(), days_of.max()
     found = judge_days(
-        PerformanceSettings(), ALL[name], facts, [before, last], against_baseline=True
+        PerformanceSettings(),
+        ALL[name],
+        facts,
+        [before, last],
+        against_baseline=True,
+        false_alarms_per_year=6,
     )
     assert all(verdict.passed for verdict in found[str(before)].values())
     assert not found[str(last)]["control_limits"].passed
@@ -302,6 +363,13 @@ def test_facts_of_another_primary_metric_are_left_aside(old: str, new: str) -> N
     before, after = daily_facts(ALL[old], table[half], []), daily_facts(ALL[new], table[~half], [])
     last = table["date"].dt.date.max()
     facts = pd.concat([before, after], ignore_index=True)
-    found = judge_days(PerformanceSettings(), ALL[new], facts, [last], against_baseline=True)
+    found = judge_days(
+        PerformanceSettings(),
+        ALL[new],
+        facts,
+        [last],
+        against_baseline=True,
+        false_alarms_per_year=6,
+    )
     assert "not judged" in found[str(last)]["control_limits"].why
     assert weekly_slices(ALL[new], before).empty

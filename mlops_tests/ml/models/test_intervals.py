@@ -39,6 +39,13 @@ def test_each_series_has_a_width_of_its_own_or_that_of_all(
         assert radius == (expected if math.isfinite(expected) else of_all)
 
 
+def test_rows_without_a_name_have_the_width_of_all() -> None:
+    residuals = pd.DataFrame({"shop": ["a", "a", None, "a"], "residual": [1.0, -2.0, 9.0, 3.0]})
+    rows = pd.DataFrame({"shop": [None, "a", "b"]})
+    # of the 3 errors of a the ceil(4 * 0.5) = second smallest, of all 4 the third smallest
+    assert conformal_radii(residuals, rows, ["shop"], 0.5).tolist() == [3.0, 2.0, 3.0]
+
+
 @pytest.mark.parametrize("coverage", [0.8, 0.9])
 def test_the_next_actual_lies_inside_as_often_as_promised(coverage: float) -> None:
     random = np.random.default_rng(2)

@@ -1,6 +1,7 @@
 """Windows by hand, and that none ever reaches what it is to forecast."""
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -137,3 +138,15 @@ def test_weights_halve_with_age() -> None:
     weights = AgeWeights("date", 10)(rows)
     # a quarter, a half and a whole, with a mean of one: 7/12 is the mean of the three
     np.testing.assert_allclose(weights, np.array([0.25, 0.5, 1.0]) / (7 / 12))
+
+
+def test_no_window_holds_a_day_of_which_the_recording_comes_again_on_the_first_to_serve() -> None:
+    thirteen = TrainingWindow(choose(SPLITS, "trailing"), 13, loop_days=364)
+    with pytest.raises(ValueError, match=r"comes again after 364 days; shorten training\.window"):
+        thirteen.of(dt.date(2026, 3, 1), EARLIEST)
+    eleven = replace(thirteen, months=11)
+    window = eleven.of(dt.date(2026, 3, 1), EARLIEST)
+    assert window.start == dt.date(2025, 4, 1)
+    # 31 March 2026 is 364 days after 1 April 2025
+    assert eleven.serves_before(window.start) == dt.date(2026, 3, 31)
+    assert replace(thirteen, loop_days=0).serves_before(window.start) is None

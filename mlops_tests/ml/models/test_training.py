@@ -14,8 +14,9 @@ from mlops_assets.ml.metrics.scores import (
     trailing_scores,
 )
 from mlops_assets.ml.models.families import FAMILIES, Inputs
+from mlops_assets.ml.models.regressors import RidgeHyperparameters
 from mlops_assets.ml.models.splits import HoldoutSplit
-from mlops_assets.ml.models.training import fit, forecast
+from mlops_assets.ml.models.training import FitPlan, FittedWindow, fit, fit_window, forecast
 
 END = dt.date(2026, 3, 1)
 INPUTS = Inputs(numeric=("x", "noise"), categorical=(), seasonal=None)
@@ -34,6 +35,32 @@ def test_the_holdout_is_the_last_days() -> None:
     assert holdout["date"].min() == pd.Timestamp(2026, 2, 22)
     assert learning["date"].max() == pd.Timestamp(2026, 2, 21)
     assert len(learning) + len(holdout) == 400
+
+
+@pytest.mark.parametrize("delay", [0, 2, 5])
+def test_what_judges_learns_only_what_was_known_before_the_holdout(delay: int) -> None:
+    data = rows()
+    plan = FitPlan("date", "y", INPUTS, make_metrics(["mae"]), (), HoldoutSplit(7, delay), 1, None)
+    first = pd.Timestamp(2026, 2, 22)
+    unknown = data["date"].between(first - pd.Timedelta(days=delay), first, inclusive="left")
+    raised = data.assign(y=data["y"] + 100.0 * unknown)
+
+    def fitted(given: pd.DataFrame) -> FittedWindow:
+        return fit_window(plan, "ridge", RidgeHyperparameters(), given, END)
+
+    plain, moved = fitted(data), fitted(raised)
+    assert plain.learning["date"].max() == first - pd.Timedelta(days=1 + delay)
+    assert plain.holdout["date"].min() == first
+    assert plain.fit.forecasts.tobytes() == moved.fit.forecasts.tobytes()
+    assert plain.fit.holdout == moved.fit.holdout
+    # what serves learns from all of them
+    finals = [forecast(window.fit.pipeline, data).mean() for window in (plain, moved)]
+    assert finals[1] - finals[0] == pytest.approx(100 * unknown.mean(), abs=1)
+
+
+def test_a_holdout_before_which_nothing_is_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="with 33 days not known by then, takes 400 of 400 rows"):
+        HoldoutSplit(7, 33).split(rows(), "date", END)
 
 
 @pytest.mark.parametrize("days", [40, 500])
@@ -58,6 +85,7 @@ def test_the_same_data_give_the_same_forecasts_to_the_last_bit(family: str) -> N
             kind.build(kind.hyperparameters(), INPUTS),
             learning,
             holdout,
+            data,
             inputs=["x", "noise"],
             target="y",
             non_negative=False,

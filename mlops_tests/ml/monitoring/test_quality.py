@@ -4,15 +4,18 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.monitoring.quality import (
     CHECKS,
     DayFacts,
     day_facts,
+    days_judged_by,
     judge_day,
     usual_range,
     without_rows,
@@ -34,6 +37,7 @@ def facts(rows: int = 100, **changed: Any) -> DayFacts:
         categories={"category": {"bread": 50, "cake": 50}},
         middles={"price": 3.0},
         repeated={"price": 0.5},
+        moves={"price": 0.0},
     )
     return replace(usual, **changed)
 
@@ -42,9 +46,15 @@ def before(days: int = 28, usual: DayFacts | None = None) -> dict[dt.date, DayFa
     return {MONDAY - dt.timedelta(days=n): usual or facts() for n in range(1, days + 1)}
 
 
+def judge(
+    day: dt.date, found: DayFacts, history: dict[dt.date, DayFacts], *, series: bool = True
+) -> dict[str, CheckResult]:
+    return judge_day(RULE, day, found, history, false_alarms_per_year=6, series=series)
+
+
 def failed(day: DayFacts, history: dict[dt.date, DayFacts] | None = None) -> dict[str, bool]:
     """The failed checks of a Monday, and whether they are severe."""
-    verdicts = judge_day(RULE, MONDAY, day, before() if history is None else history)
+    verdicts = judge(MONDAY, day, before() if history is None else history)
     assert list(verdicts) == list(CHECKS)
     return {name: verdict.severe for name, verdict in verdicts.items() if not verdict.passed}
 
@@ -77,14 +87,14 @@ def test_plain_rows_have_no_series_and_may_be_alike() -> None:
     history = before(usual=usual)
 
     def judged(day: DayFacts) -> dict[str, bool]:
-        verdicts = judge_day(RULE, MONDAY, day, history, series=False)
+        verdicts = judge(MONDAY, day, history, series=False)
         assert set(verdicts) == set(CHECKS) - {"series_count"}
         return {name: verdict.passed for name, verdict in verdicts.items() if not verdict.passed}
 
     # a tenth of the rows repeat another; a twentieth more is still let pass
     assert judged(replace(usual, duplicates=15)) == {}
     assert judged(replace(usual, duplicates=16)) == {"duplicates": False}
-    early = judge_day(RULE, MONDAY, replace(usual, duplicates=99), {}, series=False)
+    early = judge(MONDAY, replace(usual, duplicates=99), {}, series=False)
     assert early["duplicates"].why.startswith("not judged: 0 days before it have rows")
     rows = pd.DataFrame({"delay": [1.0, 1.0], "carrier": ["a", "a"]})
     found = day_facts(rows, target="delay", series=[], inputs=["carrier"], categorical=["carrier"])
@@ -135,13 +145,13 @@ def test_a_usual_day_passes() -> None:
         (facts(missing={"price": 0.06}), {}),
         (facts(missing={"price": 0.08}), {"missing_values": False}),
         (facts(duplicates=3), {"duplicates": False}),
-        (facts(target=30.0), {"target_range": False}),
         (facts(middles={"price": 3.29}), {}),  # a tenth more is within the least width
         (facts(middles={"price": 3.31}), {"inputs_range": False}),
         (facts(middles={"price": 2.69}), {"inputs_range": False}),
         (facts(middles={"price": float("nan")}), {}),  # for missing_values to say
         (facts(repeated={"price": 0.74}), {}),  # a quarter more than the most of late is allowed
         (facts(repeated={"price": 0.76}), {"inputs_range": False}),
+        (facts(moves={"price": 0.5}), {}),  # its level is usual
         (facts(repeated={"price": 0.0}), {}),
         (
             facts(categories={"category": {"bread": 50, "pie": 50}}),
@@ -158,7 +168,7 @@ def test_a_verdict_names_what_it_is_about() -> None:
         series=frozenset((f"series {n}",) for n in range(8)),
         categories={"category": {"bread": 50, "pie": 50}},
     )
-    verdicts = judge_day(RULE, MONDAY, day, before())
+    verdicts = judge(MONDAY, day, before())
     assert "lost: series 8, series 9" in verdicts["series_count"].why
     assert verdicts["new_categories"].why.startswith("new: pie (category); ")
     assert verdicts["vanished_categories"].why.startswith("vanished: cake (category); ")
@@ -204,6 +214,76 @@ def test_a_quiet_weekday_is_no_alarm() -> None:
     assert failed(facts(rows=100), history) == {"row_count": False}
 
 
+def test_an_input_that_moves_for_all_series_at_once_may_go_half_as_far() -> None:
+    # now and then at 4: one at 3 is usual of late, unless all series got there at once
+    history = {
+        day: facts(middles={"price": 4.0 if day.day == 1 else 2.0}, moves={"price": 0.1 * (n % 2)})
+        for n, day in enumerate(before(56))
+    }
+    assert failed(facts(middles={"price": 3.0}, moves={"price": 0.15}), history) == {}
+    for move in (0.16, -0.06 - np.log(1.1)):
+        day = facts(middles={"price": 3.0}, moves={"price": move})
+        assert failed(day, history) == {"inputs_range": False}
+
+
+def test_a_target_that_has_changed_for_days_is_told_and_one_odd_day_is_not() -> None:
+    random = np.random.default_rng(5)
+    history = {
+        day: facts(target=(30.0 if day.weekday() >= 5 else 20.0) * random.normal(1, 0.1))
+        for day in before(77)
+    }
+    assert failed(facts(target=20.0), history) == {}
+    assert failed(facts(target=200.0), history) == {}
+    verdict = judge(MONDAY, facts(target=200.0), history)["target_range"]
+    assert verdict.low is not None
+    assert verdict.high is not None
+    assert verdict.low < 20 < verdict.high < 200, "but it is seen beside what is usual"
+    for day in before(5):
+        history[day] = replace(history[day], target=history[day].target * 1.4)
+    assert failed(facts(target=28.0), history) == {"target_range": False}
+    why = judge(MONDAY, facts(target=28.0), history)["target_range"].why
+    assert why.startswith("since 2026-02-25 the mean target of a row is higher by ")
+
+
+@given(seed=st.integers(0, 1000), more=st.integers(1, 100))
+@settings(max_examples=15, deadline=None)
+def test_a_day_is_judged_by_a_fixed_number_of_days_whatever_else_is_known(
+    seed: int, more: int
+) -> None:
+    """Bit for bit: what a run over many days knows besides does not matter."""
+    random = np.random.default_rng(seed)
+    reach = days_judged_by(RULE)
+    every = {day: facts(target=random.gamma(9, 2)) for day in before(reach + more)}
+    every |= {MONDAY + dt.timedelta(days=1): facts(target=99.0)}
+    needed = {day: every[day] for day in before(reach)}
+    today = facts(target=random.gamma(9, 3))
+    assert judge(MONDAY, today, every) == judge(MONDAY, today, needed)
+
+
+def test_a_target_of_any_sign_is_judged_as_it_is() -> None:
+    random = np.random.default_rng(5)
+    history = {day: facts(target=random.normal(0, 1)) for day in before(77)}
+    assert failed(facts(target=0.5), history) == {}
+    for day in before(6):
+        history[day] = facts(target=-3.0)
+    assert failed(facts(target=-3.0), history) == {"target_range": False}
+
+
+def test_how_the_series_move_since_yesterday_by_hand() -> None:
+    def day(prices: list[float | None]) -> DayFacts:
+        rows = pd.DataFrame({"shop": ["a", "b", "c"], "units": 1.0, "price": prices})
+        columns = {"target": "units", "series": ["shop"], "inputs": ["price"], "categorical": []}
+        return day_facts(rows, **columns, before=None if not known else known[0])
+
+    known: list[DayFacts] = []
+    known.append(day([2.0, 4.0, 5.0]))
+    assert known[0].moves == {}
+    found = day([3.0, 4.0, 6.0])
+    assert found.repeated == {"price": pytest.approx(1 / 3)}
+    assert found.moves == {"price": pytest.approx(np.log(1.2))}
+    assert day([0.0, None, None]).moves == {}, "nothing is known of its logarithm"
+
+
 def test_an_input_that_moves_in_steps_may_go_half_its_range_beyond() -> None:
     # steady at 2, but for a week at 4: half of the range of 2 beyond is 1 and 5
     history = {
@@ -213,7 +293,7 @@ def test_an_input_that_moves_in_steps_may_go_half_its_range_beyond() -> None:
     assert failed(facts(middles={"price": 4.9}), history) == {}
     assert failed(facts(middles={"price": 5.1}), history) == {"inputs_range": False}
     assert failed(facts(middles={"price": 0.9}), history) == {"inputs_range": False}
-    why = judge_day(RULE, MONDAY, facts(middles={"price": 9.0}), history)["inputs_range"].why
+    why = judge(MONDAY, facts(middles={"price": 9.0}), history)["inputs_range"].why
     assert why.startswith("price is 9 at the middle, of late 1 to 5; see whether the source has")
 
 
@@ -232,7 +312,7 @@ def test_a_usual_range_by_hand() -> None:
 
 
 def test_little_history_judges_nothing_by_it() -> None:
-    verdicts = judge_day(RULE, MONDAY, facts(rows=1), before(13))
+    verdicts = judge(MONDAY, facts(rows=1), before(13))
     assert verdicts["row_count"].passed
     assert verdicts["row_count"].why.startswith("not judged: 13 days before it have rows")
     assert failed(facts(rows=1, duplicates=1), before(13)) == {"duplicates": False}
@@ -250,7 +330,7 @@ def test_a_gap_before_a_day() -> None:
     history = before()
     for days in (1, 2):
         del history[MONDAY - dt.timedelta(days=days)]
-    verdict = judge_day(RULE, MONDAY, facts(), history)["source_freshness"]
+    verdict = judge(MONDAY, facts(), history)["source_freshness"]
     assert (verdict.passed, verdict.severe, verdict.value) == (False, False, 2)
     missing = without_rows(MONDAY, history)
     assert (missing.passed, missing.severe, missing.value) == (False, True, 3)
@@ -269,9 +349,9 @@ def test_neither_the_unit_nor_the_season_matters(
     counts: list[int], today: int, factor: int, weeks: int
 ) -> None:
     history = {MONDAY - dt.timedelta(days=n): facts(c) for n, c in enumerate(counts, start=1)}
-    found = judge_day(RULE, MONDAY, facts(today), history)["row_count"]
+    found = judge(MONDAY, facts(today), history)["row_count"]
     shift = dt.timedelta(weeks=weeks)
     moved = {day + shift: facts(then.rows * factor) for day, then in history.items()}
-    again = judge_day(RULE, MONDAY + shift, facts(today * factor), moved)["row_count"]
+    again = judge(MONDAY + shift, facts(today * factor), moved)["row_count"]
     assert (found.passed, found.severe) == (again.passed, again.severe)
     assert again.high == pytest.approx((found.high or 0) * factor)

@@ -19,9 +19,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlops_assets.ml.selection.acceptance import judged, within
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError, make_storage
+from mlops_assets.resources.stores import model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
 from mlops_assets.resources.stores.page_store import plotly_js
 
 
@@ -219,6 +220,21 @@ def test_changed_and_missing_bytes_are_refused(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(StorageError, match=r"is missing; train again"):
         store.load(card)
+
+
+def test_the_pipelines_of_a_run_are_kept_as_long_as_they_are_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = KeepingModelStore(LocalStorage(str(tmp_path)))
+    first, second = add(store, "2026-05-01"), add(store, "2026-06-01")
+    kept = store.load(first)
+    assert store.load(second) is not kept
+    assert store.load(first) is kept
+    # room for one: the one read first goes
+    monkeypatch.setattr(model_store, "KEPT_BYTES", max(first.size, second.size))
+    other = store.load(second)
+    assert store.load(second) is other
+    assert store.load(first) is not kept
 
 
 def test_a_damaged_card_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,222 @@
+"""Runs that failed, evaluations that were missed, and changes of the champion."""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from mlops_assets.assets.freshness import EVALUATION_HOURS
+from mlops_assets.automation.changes import Log
+from mlops_assets.graph.keys import asset_key, asset_page, daily_keys, own_parts
+from mlops_assets.graph.partitions import (
+    PARTITION,
+    RANGE_END,
+    RANGE_START,
+    Partitions,
+    day_of,
+    days_between,
+)
+from mlops_assets.graph.runs import is_own
+from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
+from mlops_assets.project import Project
+from mlops_assets.resources.stores.alert_records import Alert, Kind, Severity
+from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
+from mlops_assets.resources.web import web_url
+
+MOST_RUNS = 500
+
+Work = set[tuple[dg.AssetKey, str]]
+"""Assets with the partition of each that a run was to make; an empty one where it has none."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong now, or a change that somebody should know."""
+
+    kind: Kind
+    key: str
+    subject: str
+    text: str
+    path: str
+    severity: Severity
+    day: str = ""
+    """The day that it is about, where it is told again of each that it lasts."""
+    digest: bool = False
+
+    def alert(self, at: dt.datetime) -> Alert:
+        return Alert(
+            at=at,
+            kind=self.kind,
+            key=self.key,
+            subject=self.subject,
+            text=self.text,
+            url=web_url(self.path),
+            severity=self.severity,
+            day=self.day,
+            digest=self.digest,
+        )
+
+
+def subject_of(project: Project, text: str) -> str:
+    """What an alert is about; of which project, where channels hear of several."""
+    return f"{project.prefix}: {text}" if project.prefix else text
+
+
+def failed_runs(
+    instance: dg.DagsterInstance, project: Project, now: dt.datetime, refused: set[str]
+) -> tuple[list[Problem], set[str]]:
+    """The recent failed runs whose work is still to be done, and the partitions of that work.
+
+    A run that failed at the same work again is no problem of its own.
+    """
+    since = now - dt.timedelta(days=project.schedule.catch_up_days)
+    failure = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
+    told: dict[str, Work] = {}
+    problems, partitions = [], set()
+    for record in reversed(instance.get_run_records(failure, limit=MOST_RUNS)):
+        run = record.dagster_run
+        if not is_own(run, project):
+            continue
+        work = planned(run, project)
+        wanted = {item for item in work if item[1] not in refused}
+        left = set(_undone(instance, wanted, record.create_timestamp))
+        if not left if work else _succeeded_since(instance, project, record):
+            continue
+        earlier = told.setdefault(run.job_name, set())
+        days = _partitions_of(run)
+        if left and left <= earlier:
+            continue
+        earlier |= left
+        partitions |= {partition for _, partition in left}
+        of = "" if not days else f" of {days[0]}" if len(days) == 1 else f" of {days[0]} on"
+        problems.append(
+            Problem(
+                Kind.RUN_FAILED,
+                f"run_failed:{run.job_name}:{'-'.join(days[:1] + days[-1:])}",
+                subject_of(project, f"{run.job_name}{of} failed"),
+                "Its page names the step and the reason; what is missing of the last days is tried "
+                "again by itself, anything else once it is run again.",
+                f"runs/{run.run_id}",
+                Severity.ACT,
+                digest=HISTORY_TAG in run.tags,
+            )
+        )
+    return problems, partitions
+
+
+def planned(run: dg.DagsterRun, project: Project) -> Work:
+    """What a run was to make; nothing where it makes no assets that are known here."""
+    selected = {key for key in run.asset_selection or () if own_parts(project, key)}
+    if not selected and run.job_name == EVALUATE_JOB:
+        selected = set(daily_keys(project))
+    if not selected:
+        names = [model.name for model in project.models if f"_{model.name}_job" in run.job_name]
+        selected = {asset_key(project, "models", name) for name in names}
+    partitions = _partitions_of(run)
+    return {(key, partition) for key in selected for partition in partitions}
+
+
+def _partitions_of(run: dg.DagsterRun) -> list[str]:
+    if PARTITION in run.tags:
+        return [run.tags[PARTITION]]
+    if RANGE_START not in run.tags:
+        return []
+    first, last = (day_of(run.tags[tag]) for tag in (RANGE_START, RANGE_END))
+    return days_between(first, last + dt.timedelta(days=1))
+
+
+def _undone(
+    instance: dg.DagsterInstance, work: Work, started: dt.datetime
+) -> Iterator[tuple[dg.AssetKey, str]]:
+    """The part of a run's work that was materialized neither by itself nor since."""
+    for key in {key for key, _ in work}:
+        wanted = {partition for other, partition in work if other == key}
+        since = dg.AssetRecordsFilter(
+            asset_key=key,
+            asset_partitions=sorted(wanted),
+            after_timestamp=started.timestamp(),
+        )
+        made = instance.fetch_materializations(since, limit=1000).records
+        yield from (
+            (key, missing) for missing in wanted - {record.partition_key for record in made}
+        )
+
+
+def _succeeded_since(instance: dg.DagsterInstance, project: Project, record: dg.RunRecord) -> bool:
+    """Whether a run of the same job was started later and succeeded."""
+    later = dg.RunsFilter(
+        job_name=record.dagster_run.job_name,
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        created_after=record.create_timestamp,
+    )
+    return any(is_own(run, project) for run in instance.get_runs(later, limit=MOST_RUNS))
+
+
+def missed_evaluations(
+    instance: dg.DagsterInstance,
+    project: Project,
+    partitions: Partitions,
+    now: dt.datetime,
+    explained: Collection[str],
+    told: Collection[str],
+) -> Iterator[Problem]:
+    """The newest day, when it has no leaderboard two hours after its schedule had its hour.
+
+    And the days that were told for this before and still have none. Not those that are explained.
+    """
+    newest = partitions.newest_day(now)
+    if newest is None or EVALUATION_SCHEDULE in paused_schedules(instance, project):
+        return
+    by = min(project.schedule.evaluate_hour + EVALUATION_HOURS, 23)
+    before = [day for day in told if day < str(newest)]
+    days = [
+        *before,
+        *([str(newest)] if now.hour >= by and newest >= partitions.first_month else []),
+    ]
+    boards = asset_key(project, "leaderboard").to_user_string()
+    made = Log(instance).made_keys(boards, days) if days else set()
+    for day in days:
+        if day in made or day in explained:
+            continue
+        yield Problem(
+            Kind.EVALUATION_MISSED,
+            f"{Kind.EVALUATION_MISSED}:{day}",
+            subject_of(project, f"{day} is not evaluated"),
+            f"It was due by {by}:00. See under Automation whether its schedule runs, and under "
+            "Runs whether a run waits.",
+            "automation",
+            Severity.ACT,
+        )
+
+
+def champion_changes(
+    project: Project, datasets: DatasetStore, recent: Sequence[str]
+) -> tuple[dict[str, Problem], list[str]]:
+    """The changes of the champion that were decided on recent days, by key; the days decided."""
+    changes: dict[str, Problem] = {}
+    days: list[str] = []
+    decided = ""
+    for row in datasets.read(CHAMPION, recent, {}).to_dict("records"):
+        days.append(f"{row['date']:%Y-%m-%d}")
+        # while targets are not known yet, another than that of the day may be decided already
+        replaced = row["champion"]
+        if project.evaluation.label_delay_days and decided:
+            replaced = decided
+        decided = str(row["next_champion"])
+        if decided == replaced:
+            continue
+        since = row["next_since"]
+        change = Problem(
+            Kind.CHAMPION_CHANGED,
+            f"champion_changed:{since}:{decided}",
+            subject_of(project, f"{decided} is champion from {since}, after {replaced}"),
+            str(row["next_why"]),
+            f"{asset_page(project, CHAMPION)}?partition={days[-1]}",
+            Severity.INFORM,
+            day=days[-1],
+        )
+        changes[change.key] = change
+    return changes, days

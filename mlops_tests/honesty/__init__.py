@@ -1,0 +1,1 @@
+"""Attempts to make what is stored depend on what was not known yet."""

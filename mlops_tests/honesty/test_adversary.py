@@ -1,0 +1,161 @@
+"""What was not known yet changes nothing: the source is changed from a day on, and all made again.
+
+A lab is built through its own assets and trained. Then the source lies: the targets from a day on
+are others, or the rows of these days are gone. Every day is made again, in one run over the range,
+and a version is trained again through the day before. Whatever is stored of the days before must
+be the same to the last byte, whichever datasets there are, and so must the forecasts of the days
+whose inputs were known by then.
+"""
+
+import datetime as dt
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mlops_tests.assets.class_lab import make_class_settings, make_loans
+from mlops_tests.assets.lab import FIRST_DAY, Lab, make_rows, make_settings
+from mlops_tests.assets.rows_lab import make_flight_settings, make_flights
+from mlops_tests.shared import shared_folder
+
+AGAIN, MONTH, LAST = "2026-02-20", "2026-03-01", "2026-03-12"
+CHANGED = dt.date(2026, 3, 9)  # the first day that is changed
+DAY = re.compile(r"(\d{4}-\d\d-\d\d)\.\w+$")
+TIMES = {"version", "created", "fit_seconds", "sha256", "size"}  # of a card, when it was made
+
+Rows = pd.DataFrame
+Made = tuple[Rows, dict[str, Any]]
+
+
+def series(delay: int) -> Made:
+    settings = make_settings()
+    settings["features"] = {"lags": [delay + 1, 7], "rolling_means": [7], "calendar": ["month"]}
+    settings["evaluation"] |= {"label_delay_days": delay}
+    return make_rows(), settings
+
+
+def loans() -> Made:
+    settings = make_class_settings("repaid")
+    settings["models"] = settings["models"][:2]
+    rows = make_loans()
+    return rows[rows.index % 4 == 0], settings
+
+
+LABS: Mapping[str, Callable[[], Made]] = {
+    "series": lambda: series(0),
+    "late by 2": lambda: series(2),
+    "late by 5": lambda: series(5),
+    "plain": lambda: (make_flights(), make_flight_settings()),
+    "classes": loans,
+}
+
+
+def other_targets(rows: Rows, date: str, target: str, delay: int) -> Rows:
+    """The same rows with other targets from the changed day on."""
+    later = rows[date] >= pd.Timestamp(CHANGED)
+    values = rows[target]
+    changed = ~values if values.dtype == bool else values * 3 + 50
+    return rows.assign(**{target: values.where(~later, changed)})
+
+
+def fewer_rows(rows: Rows, date: str, target: str, delay: int) -> Rows:
+    """Half of the rows are gone of the days after those issued before the changed one."""
+    issued = pd.Timestamp(CHANGED + dt.timedelta(days=delay))
+    return rows[(rows[date] <= issued) | (rows.index % 2 == 0)]
+
+
+def assets_of(lab: Lab) -> tuple[str, str]:
+    """The assets of the months of a lab, and those of its days that are made from them."""
+    names = [model.name for model in lab.project.models]
+    models = " ".join(f"models/{name}" for name in names)
+    validated = " ".join(f"validation/{name}" for name in names)
+    return f"training_set {models}", f"issued {validated} leaderboard champion forecast drift"
+
+
+def make_days(lab: Lab) -> None:
+    for assets, first in (("observations features", AGAIN), (assets_of(lab)[1], MONTH)):
+        lab.run(assets, first, LAST)
+
+
+def built(name: str, folder: Path) -> None:
+    lab = Lab(folder)
+    lab.write(*LABS[name]())
+    with lab.instance:
+        assert lab.run("observations features", str(FIRST_DAY), LAST).success
+        assert lab.run(assets_of(lab)[0], MONTH).success
+        assert lab.run(assets_of(lab)[1], MONTH, LAST).success
+
+
+def copied(name: str, folder: Path) -> Lab:
+    shared = shared_folder(f"honesty-{name.replace(' ', '-')}", lambda to: built(name, to))
+    shutil.copytree(shared, folder)
+    return Lab(folder)
+
+
+def stored(lab: Lab) -> dict[str, bytes]:
+    """Every file about a day before the changed one."""
+    root = lab.folder / "storage"
+    return {
+        str(file.relative_to(root)): file.read_bytes()
+        for file in sorted(root.rglob("*"))
+        if (day := DAY.search(file.name)) and day[1] < str(CHANGED)
+    }
+
+
+def forecasts(lab: Lab) -> dict[str, list[Any]]:
+    """What each model forecasts for the days whose inputs were known before the changed one."""
+    delay = lab.project.evaluation.label_delay_days
+    days = [str(CHANGED + dt.timedelta(days=n)) for n in range(delay + 1)]
+    datasets = type(lab.datasets)(lab.storage)
+    found = {}
+    for model in lab.project.models:
+        rows = datasets.read(f"validation/{model.name}", [day for day in days if day <= LAST])
+        kept = [name for name in ("department", "category") if name in rows]
+        found[model.name] = rows[["date", *kept, "forecast"]].to_dict("records")
+    return found
+
+
+def trained_again(lab: Lab) -> list[dict[str, Any]]:
+    """What the cards of versions say that are trained through the last day not changed."""
+    delay = lab.project.evaluation.label_delay_days
+    for model in lab.project.models:
+        through = {"through": str(CHANGED - dt.timedelta(days=1))}
+        config = {"ops": {f"models__{model.name}": {"config": through}}}
+        result = lab.run(f"models/{model.name}", MONTH, config=config)
+        assert result.success
+    newest = [lab.models.cards(model.name)[-1] for model in lab.project.models]
+    assert {card.trained_through for card in newest} == {CHANGED - dt.timedelta(days=1)}
+    assert {card.serves_from for card in newest} == {CHANGED + dt.timedelta(days=delay)}
+    return [card.model_dump(mode="json", exclude=TIMES) for card in newest]
+
+
+@pytest.mark.parametrize(
+    ("name", "lie"),
+    [
+        *((name, other_targets) for name in LABS),
+        *((name, fewer_rows) for name in ("series", "plain")),
+    ],
+)
+def test_what_is_known_later_changes_nothing_of_before(
+    name: str, lie: Callable[[Rows, str, str, int], Rows], tmp_path: Path
+) -> None:
+    lab, honest = copied(name, tmp_path / "lab"), copied(name, tmp_path / "honest")
+    columns, delay = lab.project.columns, lab.project.evaluation.label_delay_days
+    before, expected = stored(lab), forecasts(lab)
+    assert len({file.split("/")[1] for file in before}) >= 8, "every dataset is looked at"
+    rows = pd.read_parquet(lab.folder / "rows.parquet")
+    lab.write(lie(rows, columns.date, columns.target, delay))
+    with lab.instance, honest.instance:
+        make_days(lab)
+        observed = [made.file("observations", LAST).read_bytes() for made in (lab, honest)]
+        assert observed[0] != observed[1], "the days made again are those of the changed source"
+        after = stored(lab)
+        assert sorted(after) == sorted(before)
+        assert [file for file in before if before[file] != after[file]] == []
+        if lie is other_targets:
+            assert forecasts(lab) == expected
+            assert trained_again(lab) == trained_again(honest)

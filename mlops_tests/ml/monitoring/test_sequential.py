@@ -1,0 +1,168 @@
+"""Evidence of a change over days: values by another way, and how often it is false."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mlops_assets.ml.monitoring import sequential
+from mlops_assets.ml.monitoring.performance import SHARES
+from mlops_assets.ml.monitoring.quality import TARGET_SHARE
+from mlops_assets.ml.monitoring.sequential import RECENT, WEEK, Level, as_logs, judge_levels
+
+BEFORE = 56
+DAYS = BEFORE + RECENT
+WEEKDAYS = np.arange(DAYS) % WEEK
+FALSE_ALARMS = 6.0
+
+
+def series(days: int, streams: int, *, share: float, heavy: bool = False) -> np.ndarray:
+    """Days of variance 1, each foretold by the one before to a share."""
+    random = np.random.default_rng(7)
+    shape = (days + 30, streams)
+    fresh = random.standard_t(4, shape) / np.sqrt(2) if heavy else random.normal(size=shape)
+    values = fresh.copy()
+    for day in range(1, len(values)):
+        values[day] = share * values[day - 1] + np.sqrt(1 - share**2) * fresh[day]
+    return values[30:]
+
+
+def judge(values: np.ndarray, weekdays: np.ndarray = WEEKDAYS, *, higher: bool = False) -> Level:
+    [level] = judge_levels(
+        ["level"],
+        values.reshape(-1, 1),
+        weekdays,
+        false_alarms=FALSE_ALARMS,
+        min_days=21,
+        width=4.0,
+        least=1e-9,
+        higher=higher,
+    )
+    return level
+
+
+@pytest.mark.parametrize(
+    ("share", "heavy"), [(0.0, False), (0.3, False), (0.5, False), (0.0, True), (0.3, True)]
+)
+def test_false_alarms_come_as_often_as_is_said(share: float, heavy: bool) -> None:
+    """Forty streams for more than a year, each with six alarms a year of its own to expect."""
+    streams, days = 40, 500
+    values = series(DAYS + days, streams, share=share, heavy=heavy)
+    last = np.full(streams, -99)
+    told = 0
+    for day in range(days):
+        levels = judge_levels(
+            [str(n) for n in range(streams)],
+            values[day : day + DAYS],
+            (np.arange(DAYS) + day) % WEEK,
+            false_alarms=FALSE_ALARMS * streams,
+            min_days=21,
+            width=4.0,
+            least=1e-9,
+        )
+        changed = np.array([level.changed for level in levels])
+        told += int((changed & (day - last > WEEK)).sum())
+        last[changed] = day
+    realised = told / (streams * days / 365)
+    assert 0.6 * FALSE_ALARMS < realised < 1.3 * FALSE_ALARMS, realised
+
+
+def test_the_false_alarms_that_are_expected_are_shared_out() -> None:
+    assert TARGET_SHARE + sum(SHARES.values()) == pytest.approx(1)
+
+
+def test_the_evidence_is_a_ratio_of_densities() -> None:
+    """Of Student's t, as scipy has it: of the sum of n days, without and with a change."""
+    random = np.random.default_rng(3)
+    fresh = random.normal(0.5, 1, (RECENT, 2))
+    before = np.array([56, 30])
+    found = sequential._evidence(fresh, before, higher=False)
+    for stream, known in enumerate(before):
+        for begun in range(RECENT):
+            moved, days = fresh[begun:, stream].sum(), RECENT - begun
+            chance = days + days**2 / known
+            free = max(known - 8, 7)
+            with_change = stats.t.pdf(moved, free, scale=np.sqrt(chance + days**2))
+            ratio = with_change / stats.t.pdf(moved, free, scale=np.sqrt(chance))
+            assert found[begun, stream] == pytest.approx(ratio)
+
+
+def test_a_change_is_told_with_its_size_and_since_when() -> None:
+    values = series(DAYS, 1, share=0.0)[:, 0]
+    assert not judge(values).changed
+    values[-9:] += 2.5
+    level = judge(values)
+    assert level.changed
+    assert level.days == pytest.approx(9, abs=2)
+    assert level.shift == pytest.approx(2.5, abs=0.5)
+    today = dt.date(2026, 3, 31)
+    assert level.since(today) == today - dt.timedelta(days=level.days - 1)
+    assert judge(values, higher=True).changed
+    assert not judge(-values, higher=True).changed
+
+
+def test_a_single_day_is_no_alarm_and_a_change_that_is_over_does_not_last() -> None:
+    values = series(DAYS, 1, share=0.0)[:, 0]
+    values[-1] += 1000
+    assert judge(values).evidence < 1
+    values = series(DAYS, 1, share=0.0)[:, 0]
+    values[-12:-7] -= 5
+    level = judge(values)
+    assert level.evidence > 1
+    assert not level.changed
+
+
+def test_weekdays_differ_as_far_as_their_days_are_sure_of() -> None:
+    """A Sunday that is always higher is expected to be; noise alone makes no weekday."""
+    values = series(DAYS, 1, share=0.0)[:, 0]
+    sundays = WEEKDAYS == (DAYS - 1) % WEEK
+    level = judge(np.where(sundays, values + 10, values))
+    own = values[:BEFORE][sundays[:BEFORE]].mean() + 10
+    assert level.usual == pytest.approx(own, abs=0.2)
+    overall = values[:BEFORE].mean()
+    assert abs(judge(values).usual - overall) < abs(own - 10 - overall)
+
+
+def test_missing_days_and_streams_do_not_matter() -> None:
+    values = series(DAYS, 1, share=0.0)[:, 0]
+    gaps = values.copy()
+    gaps[3::7] = np.nan
+    gaps[-9:] += 3
+    assert judge(gaps).changed
+    asked = np.column_stack([gaps, np.full(DAYS, np.nan), gaps])
+    asked[: BEFORE - 20, 2] = np.nan
+    names = [
+        level.name
+        for level in judge_levels(
+            ["there", "never there", "too young"],
+            asked,
+            WEEKDAYS,
+            false_alarms=FALSE_ALARMS,
+            min_days=21,
+            width=4.0,
+            least=1e-9,
+        )
+    ]
+    assert names == ["there"]
+
+
+def test_a_level_that_never_varied_moves_by_a_fourth_of_the_least_width() -> None:
+    values = np.full((DAYS, 1), 5.0)
+    levels = {"false_alarms": FALSE_ALARMS, "min_days": 21, "width": 4.0, "least": 0.1}
+    [level] = judge_levels(["steady"], values, WEEKDAYS, **levels)
+    assert (level.evidence < 1, level.deviation) == (True, 0.025)
+    values[-3:] = 5.2
+    [level] = judge_levels(["steady"], values, WEEKDAYS, **levels)
+    assert level.changed
+
+
+def test_amounts_are_judged_as_shares_and_other_numbers_as_they_are() -> None:
+    logs, amounts = as_logs(np.array([1.0, np.e, 0.0, np.nan]))
+    assert amounts
+    assert logs[:2].tolist() == [0.0, 1.0]
+    assert logs[2] == -np.inf
+    for other in ([1.0, -1.0, 3.0], [0.0, 0.0, 1.0]):
+        values, amounts = as_logs(np.array(other))
+        assert not amounts
+        assert values.tolist() == other

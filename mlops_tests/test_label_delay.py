@@ -11,8 +11,9 @@ import pytest
 
 from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.models import parse_through
-from mlops_assets.automation.alerts import champion_changes, failed_checks, missed_evaluation
+from mlops_assets.automation.failed_checks import refused_days
 from mlops_assets.automation.late_data import late_days
+from mlops_assets.automation.problems import champion_changes, missed_evaluations
 from mlops_assets.automation.retraining import Degradation, trainings
 from mlops_assets.automation.schedules import make_evaluation_schedule
 from mlops_assets.cli.history import steps
@@ -92,7 +93,7 @@ def test_while_no_target_is_known_there_is_no_day(tmp_path: Path) -> None:
     assert "2026-03-18, is known from 2026-03-21 on" in str(request.skip_message)
     with dg.DagsterInstance.ephemeral() as instance:
         assert missing_days(instance, project, partitions, NOON) == []
-        assert missed_evaluation(instance, project, partitions, NOON, set()) == []
+        assert not [*missed_evaluations(instance, project, partitions, NOON, set(), [])]
 
 
 def test_days_that_a_longer_delay_has_taken_away_are_left_alone(tmp_path: Path) -> None:
@@ -207,17 +208,17 @@ def test_alerts_watch_the_days_whose_targets_are_known(
     partitions: Partitions, tmp_path: Path
 ) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        [missed] = missed_evaluation(instance, PROJECT, partitions, NOON, set())
+        [missed] = missed_evaluations(instance, PROJECT, partitions, NOON, set(), [])
         assert missed.key == "evaluation_missed:2026-03-17"
         materialize(instance, "leaderboard", ["2026-03-17"])
-        assert not missed_evaluation(instance, PROJECT, partitions, NOON, set())
+        assert not [*missed_evaluations(instance, PROJECT, partitions, NOON, set(), [])]
     datasets = DatasetStore(LocalStorage(str(tmp_path)))
     oldest = dt.date(2026, 3, 18) - dt.timedelta(days=PROJECT.schedule.catch_up_days)
     for day in (oldest, oldest - dt.timedelta(days=1)):
         refused = CheckResult(False, "there are no rows")
         CheckStore(datasets).write("observations", str(day), {"rows": refused})
     recent = partitions.last_days(PROJECT.schedule.catch_up_days, NOON)
-    assert set(failed_checks(PROJECT, datasets, recent)) <= {str(oldest)}
+    assert set(refused_days(PROJECT, datasets, recent)) <= {str(oldest)}
 
 
 def test_each_change_of_the_champion_is_told_once(partitions: Partitions, tmp_path: Path) -> None:
@@ -235,7 +236,8 @@ def test_each_change_of_the_champion_is_told_once(partitions: Partitions, tmp_pa
         }
         datasets.write("champion", f"2026-03-{day:02}", pd.DataFrame([row]))
     recent = partitions.last_days(PROJECT.schedule.catch_up_days, NOON)
-    changes = champion_changes(PROJECT, datasets, recent).values()
+    found, _ = champion_changes(PROJECT, datasets, recent)
+    changes = found.values()
     assert [change.subject for change in changes] == [
         "B is champion from 2026-03-13, after A",
         "A is champion from 2026-03-14, after B",

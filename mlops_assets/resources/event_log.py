@@ -36,7 +36,8 @@ def said_of_newer(
     if newest <= partition:
         return []
     found = log.get_latest_asset_check_execution_by_key(checks, PartitionKeyFilter(key=newest))
-    return [record.evaluation for record in found.values() if record.evaluation is not None]
+    said = (record.evaluation for record in found.values())  # or only planned, where a run failed
+    return [one for one in said if isinstance(one, AssetCheckEvaluation)]
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:

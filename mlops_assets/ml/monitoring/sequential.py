@@ -148,7 +148,8 @@ def _within(
 
     Where more than half of the days are alike, by half of the mean deviation.
     """
-    away = np.where(np.isinf(values), np.nan, abs(values - middle))[:-recent]
+    finite = np.where(np.isinf(values), np.nan, values)
+    away = abs(finite - np.where(np.isinf(middle), np.nan, middle))[:-recent]
     deviation = np.maximum(
         MAD_TO_DEVIATION * np.nanmedian(away, axis=0),
         MEAN_TO_DEVIATION * np.nanmean(away, axis=0) / 2,

@@ -198,7 +198,8 @@ def test_a_quarterly_training_makes_the_whole_quarter_stale(tmp_path: Path) -> N
         for key in DAILY:
             log.materialize(key, day)
     log.materialize("models/linear", "2026-01-01")
-    [request] = stale(log, project, partitions)
+    issued, request = stale(log, project, partitions)
+    assert {asset for asset, _ in asked(issued)} == {"issued"}
     days = days_between(dt.date(2026, 1, 30), dt.date(2026, 2, 3))
     assert asked(request) == [("validation/linear", day) for day in days]
 

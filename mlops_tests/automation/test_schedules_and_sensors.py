@@ -193,7 +193,7 @@ def test_newer_observations_make_stale_what_was_made_from_them(
     requests = stale_days(instance, PROJECT, partitions, models)
     # lags reach 28 days, also those of a forecast, which reads no features and is issued again
     # for the newest day only; the rest waits
-    assert wanted(requests) == [("features", "25", "31"), ("forecast", "31", "31")]
+    assert wanted(requests) == [("features", "25", "31"), ("issued", "31", "31")]
     materialize(instance, "features", days(25, 31))
     materialize(instance, "forecast", days(31, 31))
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
@@ -210,8 +210,9 @@ def test_a_training_makes_its_month_stale_and_asks_again_after_another(
         materialize(instance, key, [*days_between(dt.date(2026, 2, 20), dt.date(2026, 3, 6))])
     assert stale_days(instance, PROJECT, partitions, models) == []
     materialize(instance, "models/linear", ["2026-03-01"])
-    [first] = stale_days(instance, PROJECT, partitions, models)
-    assert wanted([first]) == [("validation/linear", "01", "05")]
+    issued, first = stale_days(instance, PROJECT, partitions, models)
+    assert wanted([issued, first]) == [("issued", "05", "05"), ("validation/linear", "01", "05")]
+    materialize(instance, "issued", days(5, 5))
     materialize(instance, "models/linear", ["2026-03-01"])
     [second] = stale_days(instance, PROJECT, partitions, models)
     assert first.run_key != second.run_key
@@ -241,7 +242,8 @@ def test_a_training_through_a_later_day_makes_stale_the_days_that_it_serves(
     models.fit["linear"].append(make_card("linear", "2026-02-01", "2026-03-10"))
     materialize(instance, "models/linear", ["2026-02-01"])
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
-        ("validation/linear", "11", "14")
+        ("issued", "14", "14"),
+        ("validation/linear", "11", "14"),
     ]
 
 

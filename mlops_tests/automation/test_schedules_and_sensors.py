@@ -221,7 +221,8 @@ def test_a_training_makes_its_month_stale_and_asks_again_after_another(
     assert first.run_key != second.run_key
     materialize(instance, "validation/linear", days(1, 5))
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
-        ("leaderboard", "01", "05")
+        ("leaderboard", "01", "05"),
+        ("forecast", "05", "05"),
     ]
 
 

@@ -166,3 +166,10 @@ def test_amounts_are_judged_as_shares_and_other_numbers_as_they_are() -> None:
         values, amounts = as_logs(np.array(other))
         assert not amounts
         assert values.tolist() == other
+
+
+def test_the_median_is_that_of_numpy() -> None:
+    values = np.random.default_rng(1).normal(size=(9, 40))
+    values[np.random.default_rng(2).random(values.shape) < 0.4] = np.nan
+    values[0] = 1.0  # none is empty
+    assert sequential._median(values).tolist() == np.nanmedian(values, axis=0).tolist()

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.new.inference.facts import Facts
 from mlops_assets.new.proposal import Proposal, coverage
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
@@ -204,7 +205,11 @@ def _evaluation(made: Proposal) -> Iterator[str]:
 def _slices(made: Proposal) -> list[str]:
     """The category of the fewest values, by which metrics are broken down."""
     names = dict.fromkeys([*made.rows.series.value, *made.columns.categorical])
-    few = [name for name in names if 2 <= made.facts[name].distinct <= SLICE_VALUES]
+    few = [
+        name
+        for name in names
+        if 2 <= made.facts[name].distinct <= SLICE_VALUES and name not in RESERVED_COLUMNS
+    ]
     return sorted(few, key=lambda name: made.facts[name].distinct)[:1]
 
 

@@ -110,3 +110,15 @@ def test_a_column_named_like_a_feature_tells_no_series_apart(tmp_path: Path) -> 
     rows.assign(units_lag_7=["a", "b"] * 200).to_csv(table, index=False)
     assert command("new", table, "--target=units", "--out", out, "--yes") == 0
     assert "units_lag_7" not in load_project(out / "project.yaml").columns.names
+
+
+def test_metrics_are_broken_down_by_no_column_that_is_stored_beside_forecasts(
+    tmp_path: Path,
+) -> None:
+    days = pd.date_range(end=pd.Timestamp(dt.date.today()), periods=200)
+    rows = pd.DataFrame({"when": np.repeat(days, 3), "units": np.arange(600) % 7})
+    rows = rows.assign(shop=["a", "b", "c"] * 200, row=["x", "y"] * 300)
+    table, out = tmp_path / "table.csv", tmp_path / "new"
+    rows.to_csv(table, index=False)
+    assert command("new", table, "--target=units", "--series=shop", "--out", out, "--yes") == 0
+    assert "row" not in load_project(out / "project.yaml").evaluation.slices

@@ -377,13 +377,16 @@ def _apart(part: _Daily, total: _Daily) -> FloatArray:
 
 def _weight(part: _Daily, total: _Daily) -> FloatArray:
     """The logarithm of the target of a slice beside that of the other rows."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(_ratio(part.size, total.size - part.size))
-    return np.where(np.isfinite(ratio), ratio, math.nan)
+    return _log_ratio(part.size, total.size - part.size)
 
 
 def _share_of_loss(part: _Daily, total: _Daily) -> FloatArray:
     """The logarithm of the loss of a slice as a share of that of all rows, if there are others."""
+    return np.where(part.rows < total.rows, _log_ratio(part.loss, total.loss), math.nan)
+
+
+def _log_ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """The logarithm of their quotient, missing where it has none."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.log(_ratio(part.loss, total.loss))
-    return np.where(part.rows < total.rows, shares, math.nan)
+        logs = np.log(_ratio(numerator, denominator))
+    return np.where(np.isfinite(logs), logs, math.nan)

@@ -20,7 +20,7 @@ from mlops_assets.assets.forecasting import (
     issued_columns,
     with_nth,
 )
-from mlops_assets.assets.issued import inputs_to_come, is_over, no_rows
+from mlops_assets.assets.issued import inputs_to_come, is_over, no_rows, observed
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
@@ -78,27 +78,18 @@ def issue(
 ) -> Mapping[str, Metadata | Exception]:
     """Forecast the day to come of each key with the champion of that day, and store it."""
     outcomes: dict[str, Metadata | Exception] = {}
-    damaged: dict[str, StorageError] = {}
-    observations = datasets.read("observations", _days_read(project, partitions, keys), damaged)
-    known = by_day(observations, project.columns.date) if len(observations) else {}
     champions = _champions(project, datasets, keys, models, outcomes)
-    for key in list(champions):
-        if key not in known:
-            del champions[key]
-            outcomes[key] = damaged.get(key) or PartitionError(
-                f"observations of {key} are missing; materialize observations for it first"
-            )
-    if not champions:
-        return outcomes
-    forecasts, issued_at = _as_issued(project, champions, datasets)
-    left = {key: card for key, card in champions.items() if key not in forecasts}
-    try:
-        rows = inputs_to_come(project, observations, source, list(left)) if left else {}
-    except DATA_ERRORS as error:
-        return {**outcomes, **dict.fromkeys(champions, error)}
+    back = days_before_next(project)
+    observations, known = observed(project, partitions, list(champions), back, datasets, outcomes)
+    champions = {key: card for key, card in champions.items() if key in known}
+    forecasts, issued_at = _as_issued(project, champions, datasets, outcomes)
+    left = {key: champions[key] for key in champions if key not in {*forecasts, *outcomes}}
+    rows = inputs_to_come(project, observations, source, list(left), outcomes)
     forecasts |= _forecasts(project, left, rows, models, outcomes)
     # a probability says itself how sure it is
-    history = None if project.labels else _History(project, partitions, keys, known, datasets)
+    history = None
+    if forecasts and not project.labels:
+        history = _History(project, partitions, keys, known, datasets)
     for key in sorted(forecasts):
         metadata = _store(project, key, forecasts[key], history, datasets)
         outcomes[key] = {"issued": issued_at.get(key, RECONSTRUCTED), **metadata}
@@ -106,13 +97,6 @@ def issue(
         if key not in outcomes:
             outcomes[key] = no_rows(project.day_to_come(day_of(key)))
     return {key: outcomes[key] for key in keys}
-
-
-def _days_read(project: Project, partitions: Partitions, keys: list[str]) -> list[str]:
-    """The days whose rows are read: those of the features to come, and of trailing coverage."""
-    back = days_before_next(project)
-    read = {day_of(key) - dt.timedelta(days=days) for key in keys for days in back}
-    return [str(day) for day in sorted(read) if day >= partitions.first_day]
 
 
 def _store(
@@ -187,17 +171,24 @@ def _champions(
 
 
 def _as_issued(
-    project: Project, champions: Mapping[str, ModelCard], datasets: DatasetStore
+    project: Project,
+    champions: Mapping[str, ModelCard],
+    datasets: DatasetStore,
+    outcomes: dict[str, Metadata | Exception],
 ) -> tuple[dict[str, "pd.DataFrame"], dict[str, str]]:
     """The champion's forecasts that were issued, by key, and when; not where it has changed since.
 
-    Once the day is over they stand, whoever is in service by now.
+    Once the day is over they stand, whoever is in service by now. Errors go to `outcomes`.
     """
     found: dict[str, pd.DataFrame] = {}
     issued_at: dict[str, str] = {}
     for key, card in champions.items():
         day = project.day_to_come(day_of(key))
-        issued = datasets.read(ISSUED, [key])
+        try:
+            issued = datasets.read(ISSUED, [key])
+        except StorageError as error:
+            outcomes[key] = error
+            continue
         rows = issued[issued["model"] == card.model] if len(issued) else issued
         if rows.empty or not (rows["version"].eq(card.version).all() or is_over(project, day)):
             continue

@@ -5,7 +5,7 @@ stands then is a fact, and is what the model is scored by.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -80,26 +80,14 @@ def issue_all(
         if is_over(project, day)
     }
     still = [key for key in keys if key not in outcomes]
-    if not still:
-        return outcomes
-    damaged: dict[str, StorageError] = {}
     back = days_to_come(project)
-    read = {day_of(key) - dt.timedelta(days=days) for key in still for days in back}
-    known = [str(day) for day in sorted(read) if day >= partitions.first_day]
-    observations = datasets.read("observations", known, damaged)
-    newest = {f"{day:%Y-%m-%d}" for day in observations.get(project.columns.date, ())}
-    for key in [key for key in still if key not in newest]:
-        still.remove(key)
-        outcomes[key] = damaged.get(key) or PartitionError(
-            f"observations of {key} are missing; materialize observations for it first"
-        )
-    try:
-        rows = inputs_to_come(project, observations, source, still) if still else {}
-    except DATA_ERRORS as error:
-        return {**outcomes, **dict.fromkeys(still, error)}
+    observations, known = observed(project, partitions, still, back, datasets, outcomes)
+    still = [key for key in still if key in known]
+    rows = inputs_to_come(project, observations, source, still, outcomes)
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     for key in still:
-        outcomes[key] = _issue(project, key, rows.get(key), at, datasets, models)
+        if key not in outcomes:
+            outcomes[key] = _issue(project, key, rows.get(key), at, datasets, models)
     return outcomes
 
 
@@ -120,41 +108,44 @@ def _issue(
     if rows is None:
         return no_rows(day)
     parts: list[pd.DataFrame] = []
-    problems: dict[str, Metadata | Exception] = {}
     versions: dict[str, str] = {}
+    unserved: dict[str, str] = {}
+    failed: dict[str, Exception] = {}
     for model in project.models:
         try:
             fit = models.fit_to_serve(model.name)
-        except DATA_ERRORS as error:
-            problems[model.name] = error
+        except DATA_ERRORS as unreadable:
+            failed[model.name] = unreadable
             continue
         card = serving(fit, day)
         if card is None:
-            problems[model.name] = {"status": f"no version may serve {day}"}
+            unserved[model.name] = f"no version may serve {day}"
             continue
         versions[model.name] = card.version
-        failed: dict[str, Metadata | Exception] = {}
-        for made in forecast_days(project, {key: card}, {key: rows}, models, failed):
-            told = version_columns(project, made, previous_version(fit, card), models)
+        errors: dict[str, Metadata | Exception] = {}
+        for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
             parts.append(
-                made.rows[known_in_advance(project)].assign(
+                made.rows[project.row_columns].assign(
                     date=made.rows[project.columns.date],
                     model=model.name,
-                    **told,
+                    **version_columns(project, made, previous_version(fit, card), models),
                     issued_at=at,
                     inputs_from=made.rows["inputs_from"],
                 )
             )
-        if failed:
-            problems[model.name] = failed[key]
+        if isinstance(error := errors.get(key), Exception):
+            failed[model.name] = error
     if not parts:
-        return next(
-            (found for found in problems.values() if isinstance(found, Exception)),
-            {"status": f"no model has a version that may serve {day}", "dagster/row_count": 0},
-        )
+        if failed:
+            return next(iter(failed.values()))
+        datasets.delete(ISSUED, key)  # what was issued before is by no version that may serve
+        return {
+            "status": f"no model has a version that may serve {day}",
+            "dagster/row_count": 0,
+        }
     frame = pd.concat(parts, ignore_index=True)
     datasets.write(ISSUED, key, frame)
-    said = {name: _said(found) for name, found in problems.items()}
+    said = unserved | {name: str(error) for name, error in failed.items()}
     return {
         "forecast_for": str(day),
         "issued_at": at,
@@ -163,10 +154,6 @@ def _issue(
         **({"not_issued": dg.MetadataValue.json(said)} if said else {}),
         **stored(datasets, ISSUED, key, frame),
     }
-
-
-def _said(problem: Metadata | Exception) -> str:
-    return str(problem) if isinstance(problem, Exception) else str(problem["status"])
 
 
 def no_rows(day: dt.date) -> Metadata:
@@ -180,16 +167,54 @@ def no_rows(day: dt.date) -> Metadata:
     }
 
 
-def known_in_advance(project: Project) -> list[str]:
-    """The columns of a row that say which one it is, and its inputs from the source."""
-    columns = project.columns
-    return [*dict.fromkeys([*project.row_columns, *columns.numeric, *columns.categorical])]
+def observed(
+    project: Project,
+    partitions: Partitions,
+    keys: list[str],
+    back: Iterable[int],
+    datasets: DatasetStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> tuple["pd.DataFrame", dict[str, "pd.DataFrame"]]:
+    """The rows of the days so many days before keys, as one frame and by day.
+
+    Why those of a key itself are missing goes to `outcomes`.
+    """
+    damaged: dict[str, StorageError] = {}
+    read = {day_of(key) - dt.timedelta(days=days) for key in keys for days in back}
+    days = [str(day) for day in sorted(read) if day >= partitions.first_day]
+    observations = datasets.read("observations", days, damaged)
+    known = by_day(observations, project.columns.date) if len(observations) else {}
+    for key in keys:
+        if key not in known:
+            outcomes[key] = damaged.get(key) or PartitionError(
+                f"observations of {key} are missing; materialize observations for it first"
+            )
+    return observations, known
 
 
 def inputs_to_come(
+    project: Project,
+    observations: "pd.DataFrame",
+    source: Source,
+    keys: list[str],
+    outcomes: dict[str, Metadata | Exception],
+) -> dict[str, "pd.DataFrame"]:
+    """The features of the day to come of each key, by key, with the column `inputs_from`.
+
+    Where they cannot be made, the error goes to `outcomes`.
+    """
+    if not keys:
+        return {}
+    try:
+        return _inputs_to_come(project, observations, source, keys)
+    except DATA_ERRORS as error:
+        outcomes |= dict.fromkeys(keys, error)
+        return {}
+
+
+def _inputs_to_come(
     project: Project, observations: "pd.DataFrame", source: Source, keys: list[str]
 ) -> dict[str, "pd.DataFrame"]:
-    """The features of the day to come of each key, by key, with the column `inputs_from`."""
     from mlops_assets.assets.observations_type import prepared
 
     date, target = project.columns.date, project.columns.target

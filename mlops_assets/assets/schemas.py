@@ -64,44 +64,51 @@ def _aggregate_text(days: tuple[str, int], lagged: LaggedAggregate, target: str)
 def forecasts_schema(project: Project) -> dg.TableSchema:
     """The columns of the stored forecasts."""
     kept = dict.fromkeys([*project.columns.series, *project.evaluation.slices])
-    actual, kind, forecast = _wording(project)
+    actual, _, _ = _wording(project)
     described = {
         **dict.fromkeys(kept, ("string", "of the row")),
         "date": ("datetime", "the day"),
         "row": ("int", "position of the row among the day's features"),
         "actual": ("float", f"{actual} of the row"),
-        "forecast": (kind, f"{forecast} forecast for the row"),
-        "version": ("string", "version that made the forecast"),
-        "trained_through": ("string", "last day that the version learned from"),
-        "previous_version": ("string", "version before it, which goes on in shadow"),
-        "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
-        "issued_at": ("string", "when it was issued; missing where it was made later"),
+        **_by_version(project),
+        "issued_at": ("string", "when, in UTC; missing where it was made later"),
     }
     return _schema(described)
 
 
 def issued_schema(project: Project) -> dg.TableSchema:
     """The columns of the forecasts of all models as they were issued."""
-    numbers = project.number_columns
-    columns = [*project.row_columns, *project.columns.numeric, *project.columns.categorical]
-    _, kind, forecast = _wording(project)
-    inputs = {
-        name: ("float" if name in numbers else "string", "as known in advance") for name in columns
-    }
     return _schema(
         {
-            **inputs,
+            **_of_row(project),
             "date": ("datetime", "the day forecast"),
             "model": ("string", "name of the model"),
-            "forecast": (kind, f"{forecast} forecast for the row"),
-            "version": ("string", "version that made the forecast"),
-            "trained_through": ("string", "last day that the version learned from"),
-            "previous_version": ("string", "version before it, which goes on in shadow"),
-            "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
+            **_by_version(project),
             "issued_at": ("string", "when, in UTC"),
             "inputs_from": ("string", "source: known in advance; or the day before"),
         }
     )
+
+
+def _of_row(project: Project) -> dict[str, tuple[str, str]]:
+    """The columns that say which row a forecast is of."""
+    numbers = project.number_columns
+    return {
+        name: ("float" if name in numbers else "string", "of the row")
+        for name in project.row_columns
+    }
+
+
+def _by_version(project: Project) -> dict[str, tuple[str, str]]:
+    """What is stored of a forecast and of the one in its shadow."""
+    _, kind, forecast = _wording(project)
+    return {
+        "forecast": (kind, f"{forecast} forecast for the row"),
+        "version": ("string", "version that made the forecast"),
+        "trained_through": ("string", "last day that the version learned from"),
+        "previous_version": ("string", "version before it, which goes on in shadow"),
+        "previous_forecast": (kind, f"{forecast} that it forecasts for the row"),
+    }
 
 
 def leaderboard_schema(project: Project) -> dg.TableSchema:
@@ -131,13 +138,9 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
 
 def forecast_schema(project: Project) -> dg.TableSchema:
     """The columns of the stored forecasts of the champion."""
-    numbers = project.number_columns
     return _schema(
         {
-            **{
-                name: ("float" if name in numbers else "string", "of the row")
-                for name in project.row_columns
-            },
+            **_of_row(project),
             "date": ("datetime", "the day forecast, the one after the partition"),
             **_issued(project),
             "model": ("string", "the champion"),

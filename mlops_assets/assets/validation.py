@@ -131,7 +131,7 @@ def evaluate(
                 f"features of {key} are missing; materialize features for it first"
             )
     issued = Issued(project, keys, datasets)
-    forecasts = _forecasts(project, name, found, models, outcomes, issued)
+    forecasts = _forecasts(project, name, found, models, outcomes, issued, beside=True)
     for key, outcome in outcomes.items():
         if not isinstance(outcome, Exception):  # not in service: no older forecasts either
             forget(name, datasets, key)
@@ -233,10 +233,13 @@ def _forecasts(
     models: ModelStore,
     outcomes: dict[str, Metadata | Exception],
     issued: Issued,
+    *,
+    beside: bool = False,
 ) -> "pd.DataFrame | None":
-    """Forecasts beside the actuals: as they were issued, else of the versions in service.
+    """Forecasts and the actuals: as they were issued, else of the versions in service.
 
-    With those of the version before each of them, in shadow. Errors go to `outcomes`.
+    With `beside`, those of other versions as well: of the one before each, in shadow, and of the
+    one that would serve by now where another was issued. Errors go to `outcomes`.
     """
     outcomes |= {key: issued.damaged[key] for key in days if key in issued.damaged}
     days = {key: rows for key, rows in days.items() if key not in issued.damaged}
@@ -262,11 +265,12 @@ def _forecasts(
 
     for key, told in live.items():
         rows = days[key].loc[told.index]
-        later = _reconstructed(project, rows, served.get(key), str(told["version"].iloc[0]), models)
+        by_now = served.get(key) if beside else None
+        later = _reconstructed(project, rows, by_now, str(told["version"].iloc[0]), models)
         add(rows, {**{str(name): told[name] for name in told}, **later})
     made_later = {key: card for key, card in served.items() if key not in live}
     for made in forecast_days(project, made_later, days, models, outcomes):
-        previous = previous_version(fit_to_serve, made.card)
+        previous = previous_version(fit_to_serve, made.card) if beside else None
         add(made.rows, version_columns(project, made, previous, models) | {"issued_at": None})
     return pd.concat(parts, ignore_index=True) if parts else None
 

@@ -84,8 +84,8 @@ def make_alert_sensor(
         for message in messages({name: known[name] for name in known if name not in before}):
             context.log.warning(f"{message.title}\n{message.body}")
         sent = notifier.deliver(known, now, context.log.warning)
-        shown_before = context.instance.get_latest_materialization_event(key) is not None
-        if shown_before and len(known) == len(before) and not sent:
+        quiet = len(known) == len(before) and not sent
+        if quiet and (seen == context.cursor or _shown(context.instance, key)):
             return dg.SensorResult(skip_reason="Nothing new to tell.", cursor=seen)
         shown = summary(key, alerts, notifier, known, sent, now)
         return dg.SensorResult(asset_events=[shown], cursor=seen)
@@ -98,6 +98,10 @@ def _seen(instance: dg.DagsterInstance, project: Project, now: dt.datetime) -> s
     newest = instance.get_run_records(limit=1, order_by="update_timestamp")
     runs = [f"{record.dagster_run.run_id} {record.dagster_run.status.value}" for record in newest]
     return " ".join([seen_of(instance, project), f"{now:%Y-%m-%d %H}", *runs])
+
+
+def _shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
+    return instance.get_latest_materialization_event(key) is not None
 
 
 def tell(

@@ -50,10 +50,8 @@ def outdated_forecasts(
     evaluation of the days that need it. Of a day that is over what was forecast stays.
     """
     made = _to_come(instance, project, "issued", "versions")
-    if made is not None:
-        with suppress(StorageError):
-            if why := _issued_otherwise(project, models, made.shown):
-                yield Outdated(made.day, made.number, why, ["issued", "forecast"])
+    if made is not None and (why := _issued_otherwise(project, models, made.shown)):
+        yield Outdated(made.day, made.number, why, ["issued", "forecast"])
     made = _to_come(instance, project, "forecast", "version")
     if made is not None:
         with suppress(StorageError):
@@ -78,7 +76,11 @@ def _issued_otherwise(project: Project, models: ModelStore, shown: Mapping[str, 
     """Why another version of a model than the one shown will be scored."""
     day = day_of(shown["forecast_for"])
     for model in project.models:
-        card, issued = models.in_service(model.name, day), shown["versions"].get(model.name)
+        issued = shown["versions"].get(model.name)
+        try:
+            card = models.in_service(model.name, day)
+        except StorageError:
+            continue
         if card is None and issued:
             return f"{model.name} has no version in service on {day} any more"
         if card is not None and card.version != issued:

@@ -60,13 +60,13 @@ def failed_day(
     others = [f"validation/{model.name}" for model in project.models if model.name != champion]
     found = store.read([*counts, *others], [day], {})
     failed = found[~found["passed"].astype(bool)]
-    alarms = {DATA: None, DRIFT: WEIGHTY, f"validation/{champion}": TOLD}  # of the others all
-    off = [
+    alarms = {DRIFT: WEIGHTY, f"validation/{champion}": TOLD}  # of the data all
+    alarming = {
         asset
-        for asset, checks in alarms.items()
-        for names in [set(failed.loc[failed["asset"] == asset, "check"])]
-        if names and (checks is None or names.intersection(checks))
-    ]
+        for asset, check in zip(failed["asset"], failed["check"], strict=True)
+        if asset == DATA or check in alarms.get(asset, ())
+    }
+    off = [asset for asset in counts if asset in alarming]
     if not off or failed["severe"].any():
         return
     past = store.read(off, recent, {})

@@ -10,7 +10,7 @@ import pytest
 from mlops_assets.assets import forecast, forecasting, issued
 from mlops_assets.assets.forecasting import as_issued
 from mlops_assets.automation import day_to_come
-from mlops_assets.automation.day_to_come import outdated_forecasts
+from mlops_assets.automation.day_to_come import Outdated, outdated_forecasts
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings
@@ -248,3 +248,43 @@ def test_the_leaderboard_and_the_champion_say_how_many_days_are_live(living: Liv
     assert living.metadata("champion", LAST)["live"].startswith("4 of 5 days judged")
     page = living.storage.read("pages/leaderboard.html").decode()
     assert page.count('"type":"rect"') == 1, "the one day that nobody lived through"
+
+
+def test_what_no_version_may_serve_any_more_does_not_stay_issued(living: Living) -> None:
+    for name in MODELS:
+        for card in living.models.cards(name):
+            living.models.decisions.record(Action.RETIRE, name, version=card.version)
+    assert living.run("issued", LAST).success
+    assert living.issued_for("2026-03-15").empty
+    assert "no model has a version" in living.metadata("issued", LAST)["status"]
+
+
+def test_a_damaged_issue_costs_its_day_alone(living: Living) -> None:
+    living.file("issued", DAY).write_bytes(b"damaged")
+    result = living.run("forecast", "2026-03-12", LAST)
+    assert not result.success
+    assert living.done("forecast") >= {"2026-03-12", LAST}
+    [failed] = [event for event in result.all_events if event.is_step_failure]
+    told = failed.step_failure_data.user_failure_data
+    assert told is not None
+    assert str(told.description).count(f"{DAY}: ") == 1
+    assert "1 of 3 partition(s) failed" in str(told.description)
+
+
+def test_what_was_issued_is_served_while_the_source_is_away(living: Living) -> None:
+    (living.folder / "rows.parquet").unlink()
+    assert living.run("forecast", LAST).success
+    assert living.metadata("forecast", LAST)["issued"]
+
+
+def test_a_damaged_card_hides_no_other_model_from_the_day_to_come(living: Living) -> None:
+    version = train(living)
+    [card, *_] = living.models.cards("seasonal_naive")
+    damaged = f"models/seasonal_naive/{card.version}/card.json"
+    living.storage.write(damaged, b"{")
+    why = [found.why for found in outdated(living)]
+    assert any(reason.startswith(f"{version} is in service") for reason in why)
+
+
+def outdated(living: Living) -> list[Outdated]:
+    return [*outdated_forecasts(living.instance, living.project, living.models)]

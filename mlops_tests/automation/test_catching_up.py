@@ -181,13 +181,14 @@ def test_it_settles(tmp_path: Path, happened: list[tuple[str, str]]) -> None:
     for key in DAILY:
         assert set(log.newest[key]) == set(RECENT), key
     for day in RECENT:
-        observed, made, *scores, ranked, decided, issued, _ = (
+        observed, made, issued, *scores, ranked, decided, served, _ = (
             log.newest[key][day] for key in DAILY
         )
         assert observed < made < min(scores), day
         assert max(scores) < ranked, day
         # a forecast for a day that is over stays as it was issued
-        assert max(decided, observed) < issued or day != max(RECENT), day
+        assert observed < issued or day != max(RECENT), day
+        assert max(decided, observed, issued) < served or day != max(RECENT), day
 
 
 def test_a_quarterly_training_makes_the_whole_quarter_stale(tmp_path: Path) -> None:

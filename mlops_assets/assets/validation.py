@@ -66,9 +66,10 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         graph,
         asset,
         description=(
-            f"Metrics of the version of `{name}` in service on the day, which learned only from "
-            f"earlier days, their difference to `{project.evaluation.baseline}`, and the gain over "
-            "the version before, which goes on in shadow."
+            f"Metrics of what `{name}` forecast for the day, by a version that learned only from "
+            f"earlier days, or would have forecast (`_{LATER}`), their difference to "
+            f"`{project.evaluation.baseline}`, and the gain over the version before, which goes on "
+            "in shadow."
         ),
         group=GROUP,
         kinds={"pandas", "parquet"},

@@ -26,6 +26,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 ALERTS = "alerts"
 GROUP = "monitoring"
 SHOWN = 20
+HEADER = ["when", "severity", "what", "state", "link"]
 
 
 def make_alerts_asset(project: Project) -> dg.AssetSpec:
@@ -197,7 +198,7 @@ def summary(
         key,
         metadata={
             "state": f"{len(still)} open" if still else quiet,
-            "newest": markdown_table(["when", "", "what", "state", "link"], rows),
+            **({"newest": markdown_table(HEADER, rows)} if rows else {}),
             "open": len(still),
             "delivered": sent,
             "pending": notifier.pending(known, now),

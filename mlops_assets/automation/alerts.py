@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import dagster as dg
 
@@ -55,8 +56,8 @@ def make_alert_sensor(
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "Tells failed runs, refused days, missed evaluations, changes of the champion and "
-            "recoveries, once each, and what the checks of the newest day found, in one message a "
-            "day: on the asset `alerts`, in its log, and to the channels that the settings name. "
+            "recoveries, once each, and what the checks of the newest day found, in one message: "
+            "on the asset `alerts`, in its log, and to the channels that the settings name. "
             "Requests no run."
         ),
     )
@@ -112,9 +113,9 @@ def tell(
     now: dt.datetime,
     watched_days: int,
 ) -> None:
-    """Record what is new: a problem, one that lasts for another day, or the end of a problem."""
+    """Record what is new: a problem, more of it, or the end of a problem."""
     for key, problem in problems.items():
-        if key not in still or still[key].day != problem.day:
+        if key not in still or set(problem.about).difference(still[key].about):
             alerts.record(problem.alert(now))
     for key, alert in still.items():
         if key in problems:
@@ -212,9 +213,9 @@ def find_problems(
     partitions: Partitions,
     datasets: DatasetStore,
     now: dt.datetime,
-    told: Collection[str] = (),
+    told: Mapping[str, Alert] = MappingProxyType({}),
 ) -> dict[str, Problem]:
-    """The problems that there are now, by key; `told` are the keys of those still open.
+    """The problems that there are now, by key; `told` are those still open.
 
     A day that a severe check has refused is told by that check, not again by the run that failed
     of it; a missed evaluation only where neither says why.
@@ -229,5 +230,6 @@ def find_problems(
         if kind == Kind.EVALUATION_MISSED
     ]
     missed = missed_evaluations(instance, project, partitions, now, days | set(refused), missing)
-    off = failed_day(project, datasets, recent)
+    open_checks = told[CHECKS_FAILED].about if CHECKS_FAILED in told else ()
+    off = failed_day(project, datasets, recent, open_checks)
     return {problem.key: problem for problem in [*refused.values(), *failed, *missed, *off]}

@@ -1,13 +1,19 @@
 """What the checks of a day found wrong, as one problem: what is off, since when, what was done."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from mlops_assets.assets.checks import observation_checks
 from mlops_assets.automation.problems import Problem, subject_of
 from mlops_assets.graph.keys import asset_page
+from mlops_assets.lazy import pd
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
 from mlops_assets.ml.monitoring.performance import TOLD
+from mlops_assets.ml.monitoring.quality import TARGET_RANGE
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.alert_records import Kind, Severity
@@ -16,7 +22,7 @@ from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 CHECKS_FAILED = "checks_failed"
-"""The key of the problem of the newest day: one that lasts is told again each day."""
+"""The key of the problem of the newest day."""
 DATA, DRIFT = "observations", "drift"
 
 
@@ -45,12 +51,13 @@ def refused_days(
 
 
 def failed_day(
-    project: Project, datasets: DatasetStore, recent: Sequence[str]
+    project: Project, datasets: DatasetStore, recent: Sequence[str], told: Collection[str] = ()
 ) -> Iterator[Problem]:
     """What failed on the newest day: of its data, of the champion and of drift.
 
-    Checks of other models count only beside these. Nothing where the day was refused, which is a
-    problem of its own.
+    What was told before is not told again while it lasts; a level that has changed lasts until a
+    week has passed without. Checks of other models count only beside these. Nothing where the day
+    was refused, which is a problem of its own.
     """
     if not recent:
         return
@@ -58,18 +65,18 @@ def failed_day(
     champion = _champion(project, datasets, day)
     counts = {DATA: "the data", f"validation/{champion}": champion, DRIFT: DRIFT}
     others = [f"validation/{model.name}" for model in project.models if model.name != champion]
-    found = store.read([*counts, *others], [day], {})
-    failed = found[~found["passed"].astype(bool)]
-    alarms = {DRIFT: WEIGHTY, f"validation/{champion}": TOLD}  # of the data all
-    alarming = {
-        asset
-        for asset, check in zip(failed["asset"], failed["check"], strict=True)
-        if asset == DATA or check in alarms.get(asset, ())
-    }
-    off = [asset for asset in counts if asset in alarming]
-    if not off or failed["severe"].any():
+    past = store.read([*counts, *others], recent, {})
+    failing = past[~past["passed"].astype(bool)]
+    failed = failing[failing["date"] == pd.Timestamp(day)]
+    if failed["severe"].any():
         return
-    past = store.read(off, recent, {})
+    groups = _groups(project, champion)
+    now = {name for name, group in groups.items() if group.among(failed)}
+    last = {name for name, group in groups.items() if group.among(failing, day)}
+    about = now | last.intersection(told)
+    if not about:
+        return
+    off = [asset for asset in counts if any(groups[name].asset == asset for name in now)]
     lines = [
         f"{asset}, {row['check']}: {row['why']}{_since(past, asset, row['check'], day)}"
         for asset in off
@@ -77,19 +84,49 @@ def failed_day(
     ]
     beside = Counter(str(name) for name in failed["asset"] if name in others)
     if beside:
-        told = (f"{name.partition('/')[2]} {count}" for name, count in sorted(beside.items()))
-        lines.append(f"Failed checks of other models: {', '.join(told)}.")
+        each = (f"{name.partition('/')[2]} {count}" for name, count in sorted(beside.items()))
+        lines.append(f"Failed checks of other models: {', '.join(each)}.")
     lines.append(_done(datasets, day))
     names = " and ".join(counts[asset] for asset in off)
     yield Problem(
         Kind.CHECK_FAILED,
         CHECKS_FAILED,
-        subject_of(project, f"{names} failed checks on {day}"),
+        subject_of(
+            project, f"{' and '.join(counts[asset] for asset in off)} failed checks on {day}"
+        ),
         "\n".join(lines),
-        _page(project, off[0], day),
+        _page(project, off[0] if off else DATA, day),
         Severity.WARN,
-        day=day,
+        about=tuple(sorted(about)),
     )
+
+
+class Group(NamedTuple):
+    """Checks of an asset that are told together, and for how many days a failure lasts."""
+
+    asset: str
+    checks: Collection[str]
+    days: int
+
+    def among(self, failing: pd.DataFrame, day: str = "") -> bool:
+        """Whether one of them failed, or did so in the days up to one for which that lasts."""
+        own = failing[(failing["asset"] == self.asset) & failing["check"].isin(self.checks)]
+        if day:
+            own = own[own["date"] > pd.Timestamp(day) - pd.Timedelta(days=self.days)]
+        return len(own) > 0
+
+
+def _groups(project: Project, champion: str) -> dict[str, Group]:
+    """What is told by itself, by name."""
+    scores = f"validation/{champion}"
+    return {
+        **{
+            f"{DATA}:{check}": Group(DATA, (check,), WEEK if check == TARGET_RANGE else 1)
+            for check in observation_checks(project)
+        },
+        scores: Group(scores, TOLD, WEEK),
+        DRIFT: Group(DRIFT, WEIGHTY, WEEK),
+    }
 
 
 def _champion(project: Project, datasets: DatasetStore, day: str) -> str:

@@ -43,7 +43,9 @@ class Problem:
     path: str
     severity: Severity
     day: str = ""
-    """The day that it is about, where it is told again of each that it lasts."""
+    """Of a change, the day on which it was decided."""
+    about: tuple[str, ...] = ()
+    """What it is made of: it is told again once there is more."""
     digest: bool = False
 
     def alert(self, at: dt.datetime) -> Alert:
@@ -56,6 +58,7 @@ class Problem:
             url=web_url(self.path),
             severity=self.severity,
             day=self.day,
+            about=self.about,
             digest=self.digest,
         )
 

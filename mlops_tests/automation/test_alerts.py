@@ -9,13 +9,13 @@ import pytest
 
 from mlops_assets.automation import alerts as alerting
 from mlops_assets.automation.alerts import find_problems, make_alert_sensor
-from mlops_assets.automation.failed_checks import failed_day
+from mlops_assets.automation.failed_checks import CHECKS_FAILED, failed_day
 from mlops_assets.graph.partitions import PARTITION, make_partitions, range_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import load_project
 from mlops_assets.resources.storage import LocalStorage
-from mlops_assets.resources.stores.alert_records import Alerts
+from mlops_assets.resources.stores.alert_records import Alert, Alerts, Kind
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -49,6 +49,14 @@ class Watch:
     def problems(self, now: dt.datetime = NOON) -> list[str]:
         datasets = DatasetStore(self.storage)
         return sorted(find_problems(self.instance, PROJECT, self.partitions, datasets, now))
+
+    def problems_of(self, recent: list[str], day: str) -> None:
+        """Tell what the checks say of the last of some days, at noon of the day after."""
+        now = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(12), dt.UTC)
+        still = self.alerts.open()
+        about = still[CHECKS_FAILED].about if still else ()
+        found = failed_day(PROJECT, self.datasets, recent, about)
+        alerting.tell(self.alerts, {one.key: one for one in found}, still, now, 14)
 
     def subjects(self) -> list[str]:
         return [alert.subject for alert in self.alerts.all().values()]
@@ -193,18 +201,24 @@ def test_checks_of_other_models_alone_and_of_older_days_are_not_told(watch: Watc
     assert watch.problems() == []
 
 
-def test_failed_checks_are_told_each_day_and_their_end_once(watch: Watch) -> None:
-    before = next(failed_day(PROJECT, watch.datasets, [ago(2)]), None)
-    assert before is None
-    judge(watch, "drift", ago(2), "inputs", passed=False)
-    judge(watch, "drift", YESTERDAY, "inputs", passed=False)
-    [older] = failed_day(PROJECT, watch.datasets, [ago(2)])
-    alerting.tell(watch.alerts, {older.key: older}, {}, NOON - dt.timedelta(days=1), 14)
-    assert watch.tick()["open"] == 1, "the same problem, on another day"
-    judge(watch, "drift", YESTERDAY, "inputs", passed=True)
-    assert watch.tick()["open"] == 0
-    told = [f"drift failed checks on {day}" for day in (ago(2), YESTERDAY)]
-    assert watch.subjects() == [*told, f"recovered: {told[1]}"]
+def test_what_lasts_is_told_once_what_is_more_again_and_the_end_after_a_quiet_week(
+    watch: Watch,
+) -> None:
+    days = [ago(back) for back in range(12, 0, -1)]
+    for day in days[:3]:
+        judge(watch, "drift", day, "inputs", passed=False)
+    judge(watch, "observations", days[2], "inputs_range", passed=False)
+    told: dict[str, Alert] = {}
+    for position, day in enumerate(days):
+        watch.problems_of(days[: position + 1], day)
+        told = watch.alerts.open()
+        assert bool(told) == (position < 9), day
+    assert [alert.split(" on ")[0] for alert in watch.subjects()] == [
+        "drift failed checks",
+        "the data and drift failed checks",
+        "recovered: the data and drift failed checks",
+    ]
+    assert watch.subjects()[1].endswith(days[2])
 
 
 def test_failed_checks_wait_until_the_day_is_all_there(watch: Watch) -> None:
@@ -236,12 +250,16 @@ def test_a_change_that_was_decided_again_is_taken_back(watch: Watch) -> None:
 def test_a_missed_evaluation_stays_open_until_it_is_caught_up(tmp_path: Path) -> None:
     watch = Watch(tmp_path)
     key = f"evaluation_missed:{ago(2)}"
-    told = lambda: find_problems(  # noqa: E731
-        watch.instance, PROJECT, watch.partitions, watch.datasets, NOON.replace(hour=1), [key]
+    alert = Alert(
+        at=NOON, kind=Kind.EVALUATION_MISSED, key=key, subject="", text="", url="http://x/"
     )
-    assert list(told()) == [key], "another day has become the newest, and it is still missing"
+    told = {key: alert}
+    now = lambda: find_problems(  # noqa: E731
+        watch.instance, PROJECT, watch.partitions, watch.datasets, NOON.replace(hour=1), told
+    )
+    assert list(now()) == [key], "another day has become the newest, and it is still missing"
     watch.materialize("leaderboard", ago(2))
-    assert not told()
+    assert not now()
 
 
 def test_a_missed_evaluation_is_one_two_hours_after_it_was_due(tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ class Alert(BaseModel):
     severity: Severity = Severity.WARN
     """Of an end that of what has ended."""
     day: str = ""
-    """The day that it is about, where it is told again of each that it lasts."""
+    """Of a change, the day on which it was decided."""
+    about: tuple[str, ...] = ()
+    """What it is made of: it is told again once there is more."""
     digest: bool = False
     """Whether it is only told summed up with others of its kind."""
 

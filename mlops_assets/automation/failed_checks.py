@@ -91,9 +91,7 @@ def failed_day(
     yield Problem(
         Kind.CHECK_FAILED,
         CHECKS_FAILED,
-        subject_of(
-            project, f"{' and '.join(counts[asset] for asset in off)} failed checks on {day}"
-        ),
+        subject_of(project, f"{names} failed checks on {day}"),
         "\n".join(lines),
         _page(project, off[0] if off else DATA, day),
         Severity.WARN,

@@ -24,10 +24,9 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from mlops_assets.ml.metrics.metric import make_metrics
-from mlops_assets.ml.selection.gate import SIDES, Evidence, Paired, Rule, compare
+from mlops_assets.ml.selection.gate import Evidence, Paired, Rule, compare
 
 RULE = Rule(window_days=28, min_days=21, min_gain=0.02, confidence=0.99, block_days=4)
 GAINS = (0.0, 0.02, 0.05, 0.1)
@@ -45,12 +44,8 @@ Decide = Callable[[Floats, Floats], bool]
 
 def judge(rule: Rule, live: Floats, other: Floats) -> Evidence:
     """As of one row a day, whose absolute error is the loss."""
-    dates = pd.date_range("2026-01-01", periods=len(live), name="date")
-    sums = {
-        side: pd.DataFrame({"mae__num": losses, "mae__den": 1.0, "rows": 1.0}, dates)
-        for side, losses in zip(SIDES, (live, other), strict=True)
-    }
-    return compare(rule, "other", Paired(MAE, dates.to_frame(), sums))
+    dates = np.arange(len(live)).astype("datetime64[D]")
+    return compare(rule, "other", Paired(MAE, dates, np.zeros(len(live)), (live, other)))
 
 
 def by_interval(rule: Rule, live: Floats, other: Floats) -> bool:

@@ -13,19 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.metrics.metric import (
-    DENOMINATOR,
-    ROWS,
     FloatArray,
+    Histogram,
+    IntArray,
     Metric,
-    finish_sums,
-    group_scores,
-    term_sums,
+    Term,
+    as_array,
 )
 
-SIDES = ("champion", "challenger")
 FEWEST_PARTS = 2.0
 FAR = math.log(1000)  # ends of an interval that lie further away are cut off there
 
@@ -73,45 +72,67 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Paired:
-    """What two models forecast of the same rows, in the order of their days.
+    """What two models, champion and challenger, forecast of the same rows, by the order of days.
 
-    `rows` has the columns date, actual and those of SIDES, which hold forecasts; `sums` are by side
-    those of the terms of each day, as from `term_sums`, of a metric that they say exactly.
+    `actual` is of shape (rows,), as `dates`; forecasts are as `Metric.terms` takes them.
     """
 
     metric: Metric
-    rows: pd.DataFrame
-    sums: dict[str, pd.DataFrame]
+    dates: np.ndarray[tuple[int], np.dtype[np.datetime64]]
+    actual: FloatArray
+    forecasts: tuple[FloatArray, FloatArray]
 
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> Paired:
         """The days from the first to the last."""
-        at = slice(*self.rows["date"].searchsorted([first, last + pd.Timedelta(days=1)]))
-        sums = {side: days.loc[first:last] for side, days in self.sums.items()}
-        return replace(self, rows=self.rows.iloc[at], sums=sums)
+        ends = [first.to_datetime64(), (last + pd.Timedelta(days=1)).to_datetime64()]
+        at = slice(*np.searchsorted(self.dates, ends))
+        ours, theirs = (forecast[at] for forecast in self.forecasts)
+        return replace(self, dates=self.dates[at], actual=self.actual[at], forecasts=(ours, theirs))
 
-    def _side(self, side: str) -> pd.DataFrame:
-        return self.rows[["date", "actual"]].assign(forecast=self.rows[side])
+    def losses(self) -> list[float]:
+        """The loss of each of all rows."""
+        one = np.zeros(len(self.actual), dtype=np.int64)
+        start, rows = np.array([0]), np.array([float(len(one))])
+        found = []
+        for forecast in self.forecasts:
+            if self.metric.needs_rows:
+                value = self.metric.of_rows(self.actual, forecast, one, 1)
+            else:
+                above, below = self.metric.terms(self.actual, forecast)
+                value = self.metric.finish(_sums(above, start, one), _sums(below, start, one), rows)
+            found.append(float(self.metric.loss(value)[0]))
+        return found
 
-    def losses(self) -> FloatArray:
-        """The loss of each side of all rows, of shape (2,)."""
-        metrics = {self.metric.name: self.metric}
-        if self.sums:
-            totals = pd.DataFrame([self.sums[side].sum() for side in SIDES])
-            scores = finish_sums(metrics, totals)
-        else:
-            sides = pd.concat(self._side(side).assign(side=side) for side in SIDES)
-            scores = group_scores(metrics, sides, ["side"]).loc[[*SIDES]]
-        return self.metric.loss(scores[self.metric.name].to_numpy())
-
-    def day_sums(self) -> list[pd.DataFrame]:
-        """The sums of each side by day, without days on which nothing counts for either."""
-        metrics = {self.metric.name: self.metric}
-        sums = [
-            self.sums[side] if self.sums else term_sums(metrics, self._side(side), ["date"])
-            for side in SIDES
+    def day_sums(self) -> list[Sums]:
+        """The sums of each by day, without days on which nothing counts for either."""
+        _, starts, counts = np.unique(self.dates, return_index=True, return_counts=True)
+        day = np.repeat(np.arange(len(starts)), counts)
+        terms = [
+            tuple(_sums(term, starts, day) for term in self.metric.terms(self.actual, forecast))
+            for forecast in self.forecasts
         ]
-        nothing = [(days.drop(columns=ROWS) == 0).all(axis=1) for days in sums]
-        return [days[~(nothing[0] & nothing[1])] for days in sums]
+        anything = [
+            values.reshape(len(starts), -1).any(axis=1) for pair in terms for values in pair
+        ]
+        kept = np.any(anything, axis=0)
+        rows = counts[kept].astype(float)
+        return [Sums(numerator[kept], denominator[kept], rows) for numerator, denominator in terms]
+
+
+class Sums(NamedTuple):
+    """Sums of a metric's terms by day, of shape (days,) or (days, n), and of rows."""
+
+    numerator: FloatArray
+    denominator: FloatArray
+    rows: FloatArray
+
+
+def _sums(term: Term, starts: IntArray, day: IntArray) -> FloatArray:
+    """Those of each day; days begin at the rows `starts`."""
+    if isinstance(term, Histogram):
+        return term.sums(day, len(starts))
+    sums: FloatArray = np.add.reduceat(term, starts, axis=0)
+    return sums
 
 
 def paired(metric: Metric, forecasts: pd.DataFrame, champion: str, challenger: str) -> Paired:
@@ -126,17 +147,13 @@ def paired(metric: Metric, forecasts: pd.DataFrame, champion: str, challenger: s
         forecasts.loc[forecasts["model"] == model, [*same, "forecast"]]
         for model in (champion, challenger)
     )
-    both = ours.merge(theirs, on=same, suffixes=("", f"_{SIDES[1]}"))
+    both = ours.merge(theirs, on=same, suffixes=("", "_challenger"))
     both = both.sort_values("date", kind="stable")
-    rows = both[["date", "actual"]].assign(
-        **{SIDES[0]: both["forecast"], SIDES[1]: both[f"forecast_{SIDES[1]}"]}
-    )
-    found = Paired(metric, rows, {})
-    if metric.needs_rows or rows.empty:
-        return found
-    metrics = {metric.name: metric}
-    return replace(
-        found, sums={side: term_sums(metrics, found._side(side), ["date"]) for side in SIDES}
+    return Paired(
+        metric,
+        both["date"].to_numpy(),
+        both["actual"].to_numpy(dtype=float),
+        (as_array(both["forecast"]), as_array(both["forecast_challenger"])),
     )
 
 
@@ -147,9 +164,9 @@ def compare(rule: Rule, challenger: str, window: Paired, candidates: int = 1) ->
     the challenger was found (Bonferroni), so that the best of any number of equal ones takes over
     by chance no more often than a single one.
     """
-    rows = len(window.rows)
-    sums = window.day_sums() if rows else [pd.DataFrame()] * 2
-    days = len(sums[0])
+    rows = len(window.actual)
+    sums = window.day_sums() if rows else []
+    days = len(sums[0].rows) if rows else 0
 
     def judged(
         why: str, gain: float = math.nan, low: float = math.nan, high: float = math.nan
@@ -159,15 +176,15 @@ def compare(rule: Rule, challenger: str, window: Paired, candidates: int = 1) ->
 
     if days < rule.min_days:
         return judged(f"{days} common days, fewer than {rule.min_days}")
-    ours, theirs = map(float, window.losses())
+    ours, theirs = window.losses()
     if not np.isfinite([ours, theirs]).all():
         return judged(f"{window.metric.name} is not defined on these days")
     if not ours > 0:
         return judged("the champion makes no errors")
-    parts = independent_parts(window.metric, sums[0], rule.block_days)
+    parts = independent_parts(sums[0], rule.block_days)
     if parts < FEWEST_PARTS:
         return judged(f"{days} days that say no more than {parts:.1f} blocks of them would")
-    alike = independent_parts(window.metric, sums[0], 1)
+    alike = independent_parts(sums[0], 1)
     wide = quantile((1 - rule.confidence) / candidates / 2, parts, alike)
     error = standard_error(window.metric, sums, rule.block_days, ours, theirs)
     gain, low, high = _interval(ours, theirs, wide * error)
@@ -194,15 +211,15 @@ def _interval(ours: float, theirs: float, margin: float) -> tuple[float, float, 
     return -math.expm1(ratio), -math.expm1(worst), -math.expm1(best)
 
 
-def independent_parts(metric: Metric, sums: pd.DataFrame, block_days: int) -> float:
+def independent_parts(sums: Sums, block_days: int) -> float:
     """How many parts of a window say something by themselves: its blocks, or its days of weight.
 
     Where few days hold nearly all that counts there are few, however many blocks there are (Kish,
     Survey Sampling, 1965).
     """
-    weight = sums.get(metric.name + DENOMINATOR, sums[ROWS]).abs().to_numpy(dtype=float)
+    weight = abs(sums.denominator) if sums.denominator.ndim == 1 else sums.rows
     alike = weight.sum() ** 2 / (weight**2).sum() if weight.any() else 0.0
-    return min(len(sums) / block_days, float(alike))
+    return min(len(weight) / block_days, float(alike))
 
 
 def quantile(tail: float, parts: float, days: float) -> float:
@@ -218,7 +235,7 @@ def quantile(tail: float, parts: float, days: float) -> float:
 
 
 def standard_error(
-    metric: Metric, sums: Sequence[pd.DataFrame], block_days: int, ours: float, theirs: float
+    metric: Metric, sums: Sequence[Sums], block_days: int, ours: float, theirs: float
 ) -> float:
     """That of the logarithm of the challenger's loss over the champion's.
 
@@ -230,9 +247,9 @@ def standard_error(
     return max(errors) / theirs
 
 
-def _block_error(metric: Metric, sums: Sequence[pd.DataFrame], block: int, ratio: float) -> float:
+def _block_error(metric: Metric, sums: Sequence[Sums], block: int, ratio: float) -> float:
     """The standard error of the challenger's loss less `ratio` times the champion's."""
-    days, parts = len(sums[0]), independent_parts(metric, sums[0], block)
+    days, parts = len(sums[0].rows), independent_parts(sums[0], block)
     ours, theirs = (_losses_without(metric, side, block) for side in sums)
     left = theirs - ratio * ours
     left = left[np.isfinite(left)]
@@ -243,14 +260,16 @@ def _block_error(metric: Metric, sums: Sequence[pd.DataFrame], block: int, ratio
     return math.sqrt(spread * block / days * parts / (parts - 1))
 
 
-def _losses_without(metric: Metric, sums: pd.DataFrame, block: int) -> FloatArray:
+def _losses_without(metric: Metric, sums: Sums, block: int) -> FloatArray:
     """The loss of the other days without each block in turn, of shape (days - block + 1,)."""
-    values = sums.to_numpy(dtype=float)
-    none = np.zeros((1, values.shape[1]))
-    # added up from both ends, since what is taken away again from a total is never quite zero
-    before = np.concatenate([none, values.cumsum(axis=0)])
-    after = np.concatenate([values[::-1].cumsum(axis=0)[::-1], none])
-    others = pd.DataFrame(before[: len(values) - block + 1] + after[block:], columns=sums.columns)
+
+    def without(values: FloatArray) -> FloatArray:
+        # added up from both ends, since what is taken away again from a total is never quite zero
+        none = np.zeros((1, *values.shape[1:]))
+        before = np.concatenate([none, values.cumsum(axis=0)])
+        after = np.concatenate([values[::-1].cumsum(axis=0)[::-1], none])
+        left: FloatArray = before[: len(values) - block + 1] + after[block:]
+        return left
+
     with np.errstate(divide="ignore", invalid="ignore"):
-        scores = finish_sums({metric.name: metric}, others)
-    return metric.loss(scores[metric.name].to_numpy())
+        return metric.loss(metric.finish(*map(without, sums)))

@@ -194,6 +194,7 @@ def test_newer_observations_make_stale_what_was_made_from_them(
     # lags reach 28 days, also those of a forecast, which reads no features and is issued again
     # for the newest day only; the rest waits
     assert wanted(requests) == [("features", "25", "31"), ("issued", "31", "31")]
+    materialize(instance, "issued", days(31, 31))
     materialize(instance, "features", days(25, 31))
     materialize(instance, "forecast", days(31, 31))
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
@@ -214,11 +215,14 @@ def test_a_training_makes_its_month_stale_and_asks_again_after_another(
     assert wanted([issued, first]) == [("issued", "05", "05"), ("validation/linear", "01", "05")]
     materialize(instance, "issued", days(5, 5))
     materialize(instance, "models/linear", ["2026-03-01"])
-    [second] = stale_days(instance, PROJECT, partitions, models)
+    issued, second = stale_days(instance, PROJECT, partitions, models)
+    assert wanted([issued]) == [("issued", "05", "05")]
+    materialize(instance, "issued", days(5, 5))
     assert first.run_key != second.run_key
     materialize(instance, "validation/linear", days(1, 5))
     assert wanted(stale_days(instance, PROJECT, partitions, models)) == [
-        ("leaderboard", "01", "05")
+        ("leaderboard", "01", "05"),
+        ("forecast", "05", "05"),
     ]
 
 

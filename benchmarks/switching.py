@@ -24,9 +24,9 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from mlops_assets.ml.selection.gate import Evidence, Rule, compare
+from mlops_assets.ml.metrics.metric import make_metrics
+from mlops_assets.ml.selection.gate import Evidence, Paired, Rule, compare
 
 RULE = Rule(window_days=28, min_days=21, min_gain=0.02, confidence=0.99, block_days=4)
 GAINS = (0.0, 0.02, 0.05, 0.1)
@@ -34,6 +34,7 @@ AUTOCORRELATIONS = (0.15, 0.4)
 WEEKLY, COMMON_SD, OWN_SD, FREEDOM = 0.15, 0.05, 0.09, 5
 WARM_UP = 50
 WINDOWS = 4000
+MAE = make_metrics(["mae"])["mae"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -42,8 +43,9 @@ Decide = Callable[[Floats, Floats], bool]
 
 
 def judge(rule: Rule, live: Floats, other: Floats) -> Evidence:
-    losses = pd.DataFrame({"champion": live, "challenger": other, "rows": 1})
-    return compare(rule, "other", losses)
+    """As of one row a day, whose absolute error is the loss."""
+    dates = np.arange(len(live)).astype("datetime64[D]")
+    return compare(rule, "other", Paired(MAE, dates, np.zeros(len(live)), (live, other)))
 
 
 def by_interval(rule: Rule, live: Floats, other: Floats) -> bool:
@@ -79,22 +81,30 @@ class Course:
         return self.challenger_live[self.challenger_live.argmax() :][: None if self.switches else 0]
 
 
-def student(random: np.random.Generator, sd: float, days: int) -> Floats:
+def student(random: np.random.Generator, sd: float, *shape: int) -> Floats:
     """Student's t with a standard deviation of `sd`."""
-    scaled: Floats = random.standard_t(FREEDOM, days) * (sd * np.sqrt((FREEDOM - 2) / FREEDOM))
+    scaled: Floats = random.standard_t(FREEDOM, shape) * (sd * np.sqrt((FREEDOM - 2) / FREEDOM))
     return scaled
 
 
 def simulate(
-    random: np.random.Generator, days: int, gain: float, autocorrelation: float
+    random: np.random.Generator,
+    days: int,
+    gain: float,
+    autocorrelation: float,
+    challengers: int = 1,
 ) -> tuple[Floats, Floats]:
-    """Daily losses of a champion and of a challenger that is truly better by `gain`."""
+    """Daily losses of a champion, of shape (days,), and of challengers truly better by `gain`.
+
+    Theirs are of shape (challengers, days).
+    """
     rhythm = 1 + WEEKLY * np.sin(2 * np.pi * np.arange(days) / 7)
     champion = rhythm * (1 + student(random, COMMON_SD, days))
-    own = student(random, OWN_SD * np.sqrt(1 - autocorrelation**2), WARM_UP + days)
-    for day in range(1, len(own)):
-        own[day] += autocorrelation * own[day - 1]
-    return champion, champion * (1 - gain) - own[WARM_UP:]
+    own_sd = OWN_SD * np.sqrt(1 - autocorrelation**2)
+    own = student(random, own_sd, challengers, WARM_UP + days)
+    for day in range(1, own.shape[1]):
+        own[:, day] += autocorrelation * own[:, day - 1]
+    return champion, champion * (1 - gain) - own[:, WARM_UP:]
 
 
 def follow(decide: Decide, window_days: int, champion: Floats, challenger: Floats) -> Course:
@@ -137,7 +147,7 @@ def covered(rule: Rule, autocorrelation: float) -> str:
     """How often the interval of a whole window of equal models holds zero."""
     random = np.random.default_rng(0)
     windows = (simulate(random, rule.window_days, 0, autocorrelation) for _ in range(WINDOWS))
-    found = [judge(rule, *losses) for losses in windows]
+    found = [judge(rule, champion, other) for champion, [other] in windows]
     share = np.mean([evidence.low <= 0 <= evidence.high for evidence in found])
     return (
         f"On one day, the interval at {rule.confidence:.1%} holds the true difference of equal "
@@ -162,7 +172,9 @@ def table(rule: Rule, pairs: int, days: int, autocorrelation: float) -> list[str
         random = np.random.default_rng(0)
         simulated = [simulate(random, days, gain, autocorrelation) for _ in range(pairs)]
         for name, decide in rules.items():
-            courses = [follow(decide, rule.window_days, *losses) for losses in simulated]
+            courses = [
+                follow(decide, rule.window_days, champion, other) for champion, [other] in simulated
+            ]
             lines.append(line(gain, name, courses, days))
         seconds = time.perf_counter() - started
         print(f"  {autocorrelation:g}, gain {gain:g}: {seconds:.0f} s", file=sys.stderr, flush=True)

@@ -1,13 +1,15 @@
 """The champion: which model is live on a day, since when and why, and who follows."""
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from mlops_assets.assets.candidates import Candidates, Tried
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
@@ -22,8 +24,9 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
-from mlops_assets.ml.metrics.metric import Metric
-from mlops_assets.ml.selection.gate import Evidence, Rule, compare, paired_losses
+from mlops_assets.ml.metrics.metric import Metric, group_scores
+from mlops_assets.ml.metrics.scores import common_rows
+from mlops_assets.ml.selection.gate import Evidence, Paired, Rule, compare, paired
 from mlops_assets.ml.selection.versions import serving
 from mlops_assets.pages.charts import interval_chart
 from mlops_assets.project import Project
@@ -210,13 +213,15 @@ def decide(
     forecasts = read_forecasts(datasets, names, asked, damaged)
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
     fit_to_serve: dict[str, list[ModelCard]] = {}
+    cards: dict[str, list[ModelCard]] = {}
     unreadable: dict[str, StorageError] = {}
     for name in names:
         try:
-            fit_to_serve[name] = models.fit_to_serve(name)
+            cards[name], fit_to_serve[name] = models.cards(name), models.fit_to_serve(name)
         except StorageError as error:
             unreadable[name] = error  # a challenger is left out, a champion not dethroned by it
-    judge = Judge(project, forecasts, fit_to_serve, models)
+    candidates = Candidates(project, models, cards)
+    judge = Judge(project, forecasts, fit_to_serve, models, candidates)
     outcomes: dict[str, Metadata | Exception] = {}
     before = newest_record(datasets, before=keys[0])
     delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
@@ -275,10 +280,11 @@ class Judge:
         forecasts: "pd.DataFrame",
         fit_to_serve: Mapping[str, list[ModelCard]],
         models: ModelStore,
+        candidates: Candidates,
     ) -> None:
         rule = project.champion
         self.project, self.forecasts, self.models = project, forecasts, models
-        self.fit_to_serve = fit_to_serve
+        self.fit_to_serve, self.candidates = fit_to_serve, candidates
         self.rule = Rule(
             window_days=rule.window_days,
             min_days=rule.min_days,
@@ -287,7 +293,7 @@ class Judge:
             block_days=rule.block_days,
         )
         self.metric: Metric = project.primary_metric
-        self._losses: dict[tuple[str, str], pd.DataFrame] = {}
+        self._pairs: dict[tuple[str, str], Paired] = {}
 
     def live(self, before: Record | None) -> str:
         """The model that is live after a record; by the settings, where there is none."""
@@ -316,8 +322,9 @@ class Judge:
             for name, cards in self.fit_to_serve.items()
             if (card := serving(cards, tomorrow)) is not None
         }
-        challengers = [name for name in ready if name != live]
-        evidence = [self.compare(live, name, day, len(challengers)) for name in challengers]
+        challengers = {name: card for name, card in ready.items() if name != live}
+        tried = self.candidates.tried(challengers, self._window(day)[0].date(), tomorrow)
+        evidence = [self.compare(live, name, day, tried) for name in challengers]
         evidence.sort(
             key=lambda found: (found.wins, found.judged, found.low if found.judged else 0),
             reverse=True,
@@ -338,9 +345,7 @@ class Judge:
 
     def live_days(self, day: dt.date) -> str:
         """How much of the window is scored by what was issued, in words."""
-        last = pd.Timestamp(day)
-        first = last - pd.Timedelta(days=self.rule.window_days - 1)
-        recent = self.forecasts[self.forecasts["date"].between(first, last)]
+        recent = self.forecasts[self.forecasts["date"].between(*self._window(day))]
         days = recent.loc[is_live(recent), "date"].nunique()
         return f"{days} of {recent['date'].nunique()} days judged were forecast in advance"
 
@@ -368,29 +373,28 @@ class Judge:
             )
         return live, ""
 
-    def compare(self, live: str, challenger: str, day: dt.date, challengers: int) -> Evidence:
+    def compare(self, live: str, challenger: str, day: dt.date, tried: Tried) -> Evidence:
         """What the window up to a day says of a challenger."""
-        if (live, challenger) not in self._losses:
-            self._losses[live, challenger] = paired_losses(
-                self.metric, self.forecasts, live, challenger
-            )
-        losses = self._losses[live, challenger]
-        last = pd.Timestamp(day)
-        first = last - pd.Timedelta(days=self.rule.window_days - 1)
-        return compare(self.rule, challenger, losses.loc[first:last], challengers)
+        if (live, challenger) not in self._pairs:
+            self._pairs[live, challenger] = paired(self.metric, self.forecasts, live, challenger)
+        window = self._pairs[live, challenger].between(*self._window(day))
+        found = compare(self.rule, challenger, window, tried.count)
+        return replace(found, tried=str(tried))
 
     def best_ranked(self, day: dt.date, names: list[str]) -> str:
-        """The model with the lowest mean daily loss in the window up to a day."""
-        end = pd.Timestamp(day) + pd.Timedelta(days=1)
-        first = end - pd.Timedelta(days=self.rule.window_days)
-        days = self.forecasts["date"]
-        recent = self.forecasts[(days >= first) & (days < end)]
+        """The model that leads in the window up to a day, ranked as on the leaderboard."""
+        recent = self.forecasts[self.forecasts["date"].between(*self._window(day))]
+        rows = common_rows(recent[recent["model"].isin(names)])
+        scores = group_scores({self.metric.name: self.metric}, rows, ["model"])
+        losses = pd.Series(self.metric.loss(scores[self.metric.name].to_numpy()), scores.index)
+        days = rows.groupby("model")["date"].nunique()
+        known = losses.fillna(math.inf)
+        return min(names, key=lambda name: (-days.get(name, 0), known.get(name, math.inf)))
 
-        def mean_loss(name: str) -> float:
-            losses = paired_losses(self.metric, recent, name, name)["champion"]
-            return float(losses.mean()) if len(losses) else float("inf")
-
-        return min(names, key=mean_loss)
+    def _window(self, day: dt.date) -> tuple["pd.Timestamp", "pd.Timestamp"]:
+        """The first and the last day that are looked back on from a day."""
+        last = pd.Timestamp(day)
+        return last - pd.Timedelta(days=self.rule.window_days - 1), last
 
 
 def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -> Metadata:
@@ -428,5 +432,6 @@ def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -
                 for found in evidence
             ],
         ),
+        **({"tried": evidence[0].tried} if evidence and evidence[0].tried else {}),
         **{f"{found.challenger}_gain": number(found.gain) for found in judged},
     }

@@ -1,5 +1,6 @@
 """Backtest: a job that tries retraining policies on the past and changes nothing."""
 
+import math
 import time
 
 import dagster as dg
@@ -95,7 +96,7 @@ def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> lis
             possible = first_possible_day(project, sorted(plan.known), policy.window_months)
             if possible is not None and possible > plan.first:
                 problem += f" (or set first_day to {possible}, from which its window is there)"
-            course = Course(policy, pd.DataFrame(), [], [], problem)
+            course = Course(policy, pd.DataFrame(), math.nan, [], [], problem)
         courses.append(course)
         log.info(
             f"Policy {n} of {len(plan.policies)}, {policy.name}: "

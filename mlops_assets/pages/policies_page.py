@@ -89,7 +89,7 @@ def _table_section(rows: Sequence[Row]) -> str:
 
 
 def _meanings_section(metric: str) -> str:
-    meanings = {f"mean {metric}": f"mean of the days' {metric}, out of sample", **MEANINGS}
+    meanings = {metric: f"{metric} of all days, pooled as on the leaderboard", **MEANINGS}
     items = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}.</dd>"
         for name, text in meanings.items()
@@ -102,10 +102,9 @@ def _worth_figure(
 ) -> Json | None:
     if not courses:
         return None
-    value = f"mean {metric}"
     layout = base_layout(height=380, hovermode="closest")
     layout["xaxis"] |= {"title": {"text": "fit seconds"}, "rangemode": "tozero"}
-    layout["yaxis"]["title"]["text"] = plain_label(value)
+    layout["yaxis"]["title"]["text"] = plain_label(metric)
     traces = []
     for course in courses:
         row = course.summary(metric)
@@ -115,9 +114,9 @@ def _worth_figure(
                 "mode": "markers",
                 "name": plain_label(course.policy.name),
                 "x": [row["fit seconds"]],
-                "y": [row[value]],
+                "y": [row[metric]],
                 "marker": {"size": 14, "color": colours[course.policy.name], "opacity": 0.85},
-                "hovertemplate": f"<b>%{{fullData.name}}</b><br>{plain_label(value)} %{{y:,.4~r}}"
+                "hovertemplate": f"<b>%{{fullData.name}}</b><br>{plain_label(metric)} %{{y:,.4~r}}"
                 f"<br>{row['retrainings']} retrainings, %{{x:,.3~r}} s<extra></extra>",
             }
         )

@@ -100,9 +100,10 @@ class ChampionSettings(WindowSettings):
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.02
     """The least gain, as a share of the champion's loss, that must be sure for a switch."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
-    """Of the interval that must lie above that gain."""
+    """Of the interval that must lie above that gain, for the best of all candidates that were tried
+    in the window together."""
     block_days: Annotated[int, Field(ge=1, le=28)] = 4
-    """Length of the blocks of days that are resampled together."""
+    """Length of the blocks of days that stay together where chance is measured."""
     coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     """The share of the actuals that the intervals of the forecasts are to hold."""
 

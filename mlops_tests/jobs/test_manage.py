@@ -820,7 +820,7 @@ def test_a_dropped_model_is_out_of_the_system_and_stays_stored(busy: Busy) -> No
     created, dropped = [decision for decision in decisions(lab) if decision.model == "gone"][:2]
     assert created.action == Action.CREATE
     assert (dropped.action, dropped.reason) == (Action.DROP, "too slow")
-    assert dropped.after == {"stored versions": "kept"}
+    assert dropped.after == {"stored versions": "kept", "candidates": 1}
     # all that it left behind
     assert [card.month for card in lab.models.cards("gone")] == [MARCH, APRIL]
     assert lab.datasets.keys("validation/gone") == keys("2026-03-30", NEWEST)
@@ -855,7 +855,7 @@ def test_a_deleted_model_leaves_nothing_but_its_decisions_and_the_past_leaderboa
     assert set(board(lab, NEWEST).index) == {"seasonal_naive", "linear"}
     assert "extra" in board(lab, "2026-03-30").index
     assert [decision.action for decision in decisions(lab)] == [Action.CREATE, Action.DROP]
-    assert decisions(lab)[-1].after == {"stored versions": "deleted"}
+    assert decisions(lab)[-1].after == {"stored versions": "deleted", "candidates": 1}
     # the other models are as they were
     assert set(scored_by(lab, "linear")) == set(keys(FIRST_EVALUATED, NEWEST))
     assert len(lab.models.cards("linear")) == 3

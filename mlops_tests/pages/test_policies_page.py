@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 import re
 from typing import Any
 
@@ -65,8 +66,11 @@ def make_courses() -> list[Course]:
         Alarm(day(1), day(2), PERFORMANCE, "control_limits: far", day(2), True),
         Alarm(day(4), day(4), PERFORMANCE, "bias: off", day(4)),
     ]
-    course = Course(make_policy("monthly <x>"), days, trainings, alarms)
-    return [course, Course(make_policy("long"), pd.DataFrame(), [], [], "too few days </script>")]
+    course = Course(make_policy("monthly <x>"), days, 0.3, trainings, alarms)
+    return [
+        course,
+        Course(make_policy("long"), pd.DataFrame(), math.nan, [], [], "too few days </script>"),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +90,7 @@ def test_the_table_has_a_row_per_policy_and_its_problem_in_words(text: str) -> N
     rows = re.findall(r"<tr>(.*?)</tr>", text)
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
     assert cells == [
-        ["policy", "mean wmape", *MEANINGS],
+        ["policy", "wmape", *MEANINGS],
         ["monthly &lt;x&gt;", "0.3", "2", "2", "1", "1", "3", "22"],
         ["long", "not tried: too few days &lt;/script&gt;"],
     ]

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from mlops_assets.assets.candidates import CANDIDATES, recipes_of
 from mlops_assets.assets.performance_checks import forget
 from mlops_assets.graph.keys import OF_MODELS, asset_key
 from mlops_assets.jobs.evaluate import Job
@@ -44,7 +45,8 @@ def drop(manager: Manager, config: DropConfig) -> str:
     _refuse_to_drop(manager, name, delete_stored)
     manager.registry.drop(name)
     stored = "deleted" if delete_stored else "kept"
-    manager.record(Action.DROP, name, after={"stored versions": stored}, **config.decided)
+    after = {"stored versions": stored, CANDIDATES: recipes_of(manager.models, name)}
+    manager.record(Action.DROP, name, after=after, **config.decided)
     shown = reload_definitions(location(manager.base))
     if delete_stored:
         _delete(manager, name)

@@ -16,7 +16,7 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
-from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
+from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows, group_scores
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 from mlops_assets.ml.models.families import Hyperparameters
 from mlops_assets.ml.models.training_settings import CRON_MONTHS, Cadence
@@ -144,6 +144,8 @@ class Course:
     policy: Policy
     days: pd.DataFrame
     """By date: value, that of the metric; weekly, pooled over 7 days; rows and training."""
+    value: float
+    """The metric of all days, their rows pooled as on the leaderboard."""
     trainings: list[Training]
     alarms: list[Alarm]
     problem: str = ""
@@ -155,7 +157,7 @@ class Course:
     def summary(self, metric: str) -> Row:
         """The row of the table, see MEANINGS; without figures where there is a problem."""
         figures: Row = {
-            f"mean {metric}": None if self.problem else float(self.days["value"].mean()),
+            metric: None if self.problem else self.value,
             "retrainings": len(self.retrainings),
             "alarms": len(self.alarms),
             "false": sum(alarm.false is True for alarm in self.alarms),
@@ -228,7 +230,7 @@ class _Walk:
             training.days_in_service, training.gain = self._gain(training.number, self.last)
         for alarm in self.alarms:
             alarm.false = self._was_false(alarm)
-        return Course(self.policy, self._days(), self.trainings, self.alarms)
+        return Course(self.policy, *self._days(), self.trainings, self.alarms)
 
     def _last_before_due(self, day: dt.date) -> dt.date:
         while day < self.last and not self.policy.due(day + ONE_DAY, self.first):
@@ -418,7 +420,7 @@ class _Walk:
         judged = [*ended, *later]
         return self._brought_nothing(judged[0], self.last) if judged else None
 
-    def _days(self) -> pd.DataFrame:
+    def _days(self) -> tuple[pd.DataFrame, float]:
         metric = self.workshop.metric
         rows = pd.concat(self.served)
         training = rows.groupby("date")["version"].first()
@@ -427,7 +429,8 @@ class _Walk:
             trailing_scores({metric.name: metric}, rows, days).droplevel("model")
             for days in (1, WEEK)
         )
-        return pd.DataFrame(
+        pooled = group_scores({metric.name: metric}, rows, ["model"])[metric.name]
+        days = pd.DataFrame(
             {
                 "value": daily[metric.name],
                 "weekly": weekly[metric.name],
@@ -435,6 +438,7 @@ class _Walk:
                 "training": training,
             }
         )
+        return days, float(pooled.iloc[0])
 
 
 def format_figure(value: float | str | None) -> str:

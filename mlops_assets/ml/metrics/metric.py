@@ -126,8 +126,8 @@ class WeightedAbsolutePercentageError(Metric):
 
     name = "wmape"
     description = (
-        "Sum of absolute errors over the sum of absolute actuals, a share; where the actuals are "
-        "all zero, every row counts as one unit."
+        "Sum of absolute errors over the sum of absolute actuals, a share; missing where actuals "
+        "are all zero and forecasts are not."
     )
 
     def terms(self, actual: FloatArray, forecast: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -136,7 +136,8 @@ class WeightedAbsolutePercentageError(Metric):
     def finish(
         self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
     ) -> FloatArray:
-        return numerator / np.where(denominator > 0, denominator, rows)
+        nothing = np.where(numerator > 0, np.nan, 0.0)
+        return np.divide(numerator, denominator, out=nothing, where=denominator > 0)
 
 
 @register

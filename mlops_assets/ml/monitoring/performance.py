@@ -326,7 +326,8 @@ class _Judge:
         [level] = found
         half = max(settings.width * level.deviation, settings.least_bias)
         since = slice(now - level.days + 1, now + 1)
-        share = self.total.error[since].sum() / self.total.size[since].sum()
+        error, size = self.total.error[since].sum(), self.total.size[since].sum()
+        share = error / size if size > 0 else 0.0  # nothing was there to be off from
         said = (
             f"since {level.since(day)} the forecasts are too {'high' if share > 0 else 'low'} by "
             f"{abs(share):.1%} of the size of the actuals"

@@ -27,7 +27,7 @@ from mlops_assets.ml.metrics.metric import (
 from mlops_assets.ml.metrics.scores import score_days, trailing_scores
 from mlops_assets.ml.monitoring.daily_facts import daily_facts, standard_errors
 from mlops_assets.ml.monitoring.performance import judge_days, weekly_slices
-from mlops_assets.ml.selection.gate import paired_losses
+from mlops_assets.ml.selection.gate import Rule, compare, paired
 from mlops_assets.project import PerformanceSettings
 
 if TYPE_CHECKING:
@@ -304,16 +304,29 @@ def test_higher_is_better_by_the_loss() -> None:
     assert metric.loss_name == "1 - roc_auc"
     table = days(3, 80, 2)
     worse = table.assign(model="b", forecast=0.2)
-    losses = paired_losses(metric, pd.concat([table, worse]), "b", "a")
-    assert losses["champion"].tolist() == [0.5, 0.5, 0.5]
-    assert (losses["challenger"] < 0.4).all()
+    losses = paired(metric, pd.concat([table, worse]), "b", "a").losses()
+    assert losses[0] == 0.5
+    assert losses[1] == 1 - score(ALL, table["actual"], table["forecast"])["roc_auc"]
 
 
-def test_days_on_which_the_metric_has_no_value_are_not_compared() -> None:
-    table = days(3, 80, 2)
+@pytest.mark.parametrize("name", ["roc_auc", "pr_auc", "log_loss", "calibration_error"])
+def test_a_model_that_ranks_better_by_far_takes_over(name: str) -> None:
+    """Days with rows of one class alone are pooled with the others, as on the leaderboard."""
+    rule = Rule(window_days=28, min_days=21, min_gain=0.02, confidence=0.99, block_days=4)
+    table = days(28, 60, 4)
     table.loc[table["date"] == "2026-01-06", "actual"] = 0.0
-    losses = paired_losses(ALL["roc_auc"], table, "a", "a")
-    assert [f"{day:%d}" for day in losses.index] == ["05", "07"]
+    noise = np.random.default_rng(5).permutation(len(table))
+    worse = table.assign(model="b", forecast=table["forecast"].to_numpy()[noise])
+    window = paired(ALL[name], pd.concat([table, worse]), "b", "a")
+    evidence, back = (
+        compare(rule, "a", window),
+        compare(rule, "b", paired(ALL[name], pd.concat([table, worse]), "a", "b")),
+    )
+    board = trailing_scores(ALL, pd.concat([table, worse]), 28).xs("2026-02-01", level="date")
+    ours, theirs = ALL[name].loss(board[name].loc[["b", "a"]].to_numpy())
+    assert evidence.days == 28
+    assert evidence.gain == pytest.approx(1 - theirs / ours)
+    assert (evidence.wins, back.why) == (True, "worse")
 
 
 def test_the_standard_error_of_an_area_is_that_of_the_theory() -> None:

@@ -85,7 +85,7 @@ def test_pooled_sums_of_any_grouping_score_all_rows(frame: pd.DataFrame, by: lis
     expected = score(metrics, frame["actual"].to_numpy(), frame["forecast"].to_numpy())
     assert values["rows"] == len(frame)
     for name, value in expected.items():
-        assert values[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+        assert values[name] == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), name
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -111,13 +111,19 @@ def test_a_trailing_window_pools_its_rows() -> None:
     assert window["rmse"].to_list() == pytest.approx([math.sqrt(2 / 3), math.sqrt(16 / 2)])
 
 
-def test_a_day_without_sales_counts_every_row_as_one_unit() -> None:
-    # errors 1 and 3 over two rows
-    assert one("wmape", [0, 0], [1, 3]) == 2
+def test_a_share_of_nothing_is_none_and_no_error_of_nothing_is_zero() -> None:
+    assert math.isnan(one("wmape", [0, 0], [1, 3]))
     assert one("wmape", [0, 0], [0, 0]) == 0
-    frame = pd.DataFrame({"day": [1, 1], "actual": [0.0, 0.0], "forecast": [1.0, 3.0]})
-    metrics = make_metrics(REGRESSION)
-    assert np.isfinite(finish_sums(metrics, term_sums(metrics, frame, ["day"])).to_numpy()).all()
+    frame = pd.DataFrame(
+        {"day": [1, 1, 2, 3], "actual": [0.0, 0.0, 8.0, 0.0], "forecast": [1.0, 3.0, 8.0, 0.0]}
+    )
+    metrics = make_metrics(["wmape"])
+    sums = term_sums(metrics, frame, ["day"])
+    assert finish_sums(metrics, sums)["wmape"].tolist() == pytest.approx(
+        [math.nan, 0, 0], nan_ok=True
+    )
+    # the errors of the day without sales count in a window with others
+    assert finish_sums(metrics, sums.sum().to_frame().T)["wmape"].tolist() == [4 / 8]
 
 
 def test_loss_ranks_bias_by_its_distance_from_zero() -> None:

@@ -80,6 +80,18 @@ def test_a_model_that_goes_on_as_before_passes_every_check() -> None:
     assert len(alarms) <= 1, alarms
 
 
+@pytest.mark.parametrize("forecast", [0.0, 0.2])
+def test_days_on_which_nothing_is_sold_are_no_alarm(forecast: float) -> None:
+    """Closed on weekends, forecast well or not quite; a share of nothing is none."""
+    shop = make_forecasts()
+    closed = shop["date"].dt.dayofweek >= 5
+    shop.loc[closed, ["actual", "baseline_forecast"]] = 0.0
+    shop.loc[closed, "forecast"] = forecast
+    found = judge(shop, *(LAST - dt.timedelta(days=n) for n in range(21)))
+    assert len(found) == 21
+    assert [verdicts for verdicts in found.values() if failed(verdicts) & {LIMITS, BIAS}] == []
+
+
 def worse(forecasts: pd.DataFrame, days: pd.Series) -> pd.DataFrame:
     """With forecasts half too high and half too low on days, so that there is no bias."""
     signs = np.where(forecasts["row"] % 2 == 0, 0.5, 1.5)

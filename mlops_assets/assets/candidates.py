@@ -1,0 +1,101 @@
+"""What was tried in a window: among how many candidates the best one was found.
+
+The best of many equal models looks better than they all are, so that the champion's gate has to
+know how many there were. A candidate is a recipe of a model: its family, hyperparameters, inputs,
+window and weights. To train a recipe again is no other candidate, but a retired version is one of
+its own: somebody has looked and taken another one. A dropped model counts as well.
+"""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_assets.project import Project
+from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+
+CANDIDATES = "candidates"  # of a dropped model, in the decision
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How many candidates there were of each challenger and of each dropped model."""
+
+    challengers: Mapping[str, int]
+    dropped: Mapping[str, int]
+
+    @property
+    def count(self) -> int:
+        return sum(self.challengers.values()) + sum(self.dropped.values())
+
+    def __str__(self) -> str:
+        named = [_several(name, count) for name, count in self.challengers.items()]
+        named += [f"{_several(name, count)}, dropped since" for name, count in self.dropped.items()]
+        return f"the best of {self.count} tried: {'; '.join(named)}"
+
+
+def _several(name: str, count: int) -> str:
+    return name if count == 1 else f"{count} of {name}"
+
+
+class Candidates:
+    """What the stores say of what was tried, read once for the days of a run."""
+
+    def __init__(
+        self, project: Project, models: ModelStore, cards: Mapping[str, list[ModelCard]]
+    ) -> None:
+        self.zone = zoneinfo.ZoneInfo(project.time_zone)
+        self.cards = cards
+        self.retired = {name: models.decisions.retired(name) for name in cards}
+        self.decisions = models.decisions.all()
+
+    def tried(self, ready: Mapping[str, ModelCard], first: dt.date, last: dt.date) -> Tried:
+        """What was tried from a first day to a last, the day to come; `ready` may serve on it."""
+        return Tried(
+            {name: self._recipes(name, card, first, last) for name, card in ready.items()},
+            self._dropped(first, last),
+        )
+
+    def _recipes(self, model: str, serving: ModelCard, first: dt.date, last: dt.date) -> int:
+        within = [card for card in self.cards[model] if first <= self._since(card, last) <= last]
+        retired = [card for card in within if card.version in self.retired[model]]
+        kept = [serving, *(card for card in within if card not in retired)]
+        return len({recipe(card) for card in kept}) + len(retired)
+
+    def _since(self, card: ModelCard, last: dt.date) -> dt.date:
+        """Since when a version was there to be compared; one made later, as if it had been."""
+        made = self._day(card.created)
+        return card.serves_from if made > last else max(made, card.serves_from)
+
+    def _dropped(self, first: dt.date, last: dt.date) -> dict[str, int]:
+        """Models that were there in the window and no more, with how many candidates of each."""
+        created: dict[str, dt.date] = {}
+        dropped: dict[str, int] = {}
+        for decision in self.decisions:
+            day, name = self._day(decision.at), decision.model
+            if decision.action == Action.CREATE:
+                created[name] = day
+            elif decision.action == Action.DROP and day >= first and created.get(name, day) <= last:
+                known: Any = decision.after
+                dropped[name] = dropped.get(name, 0) + known.get(CANDIDATES, 1)
+        return dropped
+
+    def _day(self, at: dt.datetime) -> dt.date:
+        return at.astimezone(self.zone).date()
+
+
+def recipe(card: ModelCard) -> tuple[str, ...]:
+    """What makes two versions the same candidate, learned from other days."""
+    values = sorted(card.hyperparameters.items())
+    return (card.family, str(values), ",".join(card.inputs), card.window, card.weights)
+
+
+def recipes_of(models: ModelStore, name: str) -> int:
+    """How many candidates there ever were of a model; 1 where that cannot be read."""
+    try:
+        return len({recipe(card) for card in models.cards(name)}) or 1
+    except StorageError:
+        return 1

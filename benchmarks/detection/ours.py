@@ -25,7 +25,7 @@ from mlops_assets.ml.monitoring.distribution import (
 )
 from mlops_assets.ml.monitoring.performance import TOLD, judge_days
 from mlops_assets.ml.monitoring.quality import (
-    TARGET_RANGE,
+    TARGET_LEVEL,
     DayFacts,
     day_facts,
     days_judged_by,
@@ -47,7 +47,7 @@ OURS, LASTING, EVERY, FIXED, FIXED_DAILY = (
 FIXED_THRESHOLD = 0.1  # the usual one, Evidently's default, of a scaled distance
 ALARMS = {PERFORMANCE: TOLD, DRIFT: (INPUTS, FORECASTS)}
 """The checks whose failures are alarms; of the data all are."""
-LASTS = (TARGET_RANGE, *TOLD, INPUTS, FORECASTS)
+LASTS = (TARGET_LEVEL, *TOLD, INPUTS, FORECASTS)
 """The checks that fail as long as a change lasts: told again after a week without."""
 ONE_DAY = dt.timedelta(days=1)
 

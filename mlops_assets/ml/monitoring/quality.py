@@ -15,7 +15,7 @@ from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.sequential import RECENT, as_logs, judge_levels
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
-TARGET_RANGE = "target_range"
+TARGET_RANGE, TARGET_LEVEL = "target_range", "target_level"
 TARGET_SHARE = 7 / 12  # of the false alarms that are expected
 ODD_DAY = 4.0  # standard deviations; a target further away counts for no more
 NAMED = 5  # so many names in a sentence
@@ -31,7 +31,8 @@ CHECKS = {
     "inputs_range": "The numbers of each input are as high, move and repeat as of late.",
     "new_categories": "Every category was seen of late.",
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
-    TARGET_RANGE: "The mean target of a row has not changed for days, by its usual weekdays.",
+    TARGET_RANGE: "The mean target of a row is as high as usual on that weekday.",
+    TARGET_LEVEL: "The mean target of a row has not changed for days, by its usual weekdays.",
 }
 
 
@@ -181,7 +182,7 @@ def judge_day(
         "inputs_range": _inputs(rule, day, facts, history),
         "new_categories": _new(facts, list(history.values())),
         "vanished_categories": _vanished(rule, day, facts, history),
-        TARGET_RANGE: _target(rule, day, {**before, day: facts}, false_alarms_per_year),
+        **_target(rule, day, {**before, day: facts}, false_alarms_per_year),
     }
     return {name: verdicts[name] for name in asked}
 
@@ -196,7 +197,8 @@ def _target(
     day: dt.date,
     known: Mapping[dt.date, DayFacts],
     false_alarms_per_year: float,
-) -> CheckResult:
+) -> dict[str, CheckResult]:
+    """Whether the target of a day is usual, and whether its level has changed for days."""
     days = [day - dt.timedelta(days=back) for back in range(days_judged_by(rule), -1, -1)]
     targets = np.array([known[then].target if then in known else math.nan for then in days])
     values, logs = as_logs(targets)
@@ -212,21 +214,31 @@ def _target(
     )
     value = float(targets[-1])
     if not found:
-        return CheckResult(True, f"not judged: fewer than {rule.min_days} days", value=value)
+        unknown = CheckResult(True, f"not judged: fewer than {rule.min_days} days", value=value)
+        return {TARGET_RANGE: unknown, TARGET_LEVEL: unknown}
     [level] = found
     half = max(rule.width * level.deviation, least)
     ends = level.usual - half, level.usual + half
     low, high = (math.exp(end) for end in ends) if logs else ends
     usual = f"usual on that weekday is {low:.4g} to {high:.4g}"
-    if not level.changed:
-        why = f"{level.name} is {value:.4g}, {usual}"
-        return CheckResult(True, why, value=value, low=low, high=high)
+    within = low <= value <= high
+    of_day = f"{level.name} is {value:.4g}, {usual}"
+    if not within:
+        of_day += "; compare the day with the source, and run it again once it is corrected there"
     by = f"{abs(math.expm1(level.shift)):.0%}" if logs else f"{abs(level.shift):.4g}"
-    why = (
+    of_level = (
         f"since {level.since(day)} {level.name} is {'higher' if level.shift > 0 else 'lower'} by "
-        f"{by} than usual; it is {value:.4g}, {usual}; compare the days since then with the source"
+        f"{by} than usual; compare the days since then with the source"
     )
-    return CheckResult(False, why, value=value, low=low, high=high)
+    return {
+        TARGET_RANGE: CheckResult(within, of_day, value=value, low=low, high=high),
+        TARGET_LEVEL: CheckResult(
+            not level.changed,
+            of_level if level.changed else f"{level.name} is as high as of late",
+            value=level.evidence,
+            high=1.0,
+        ),
+    }
 
 
 def usual_range(

@@ -13,6 +13,7 @@ from benchmarks.detection.stretches import Stretch, Version, World
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
+from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
 from mlops_assets.ml.monitoring.distribution import (
     FORECAST,
     FORECASTS,
@@ -26,8 +27,6 @@ from mlops_assets.ml.monitoring.distribution import (
 from mlops_assets.ml.monitoring.performance import TOLD, judge_days
 from mlops_assets.ml.monitoring.quality import (
     TARGET_LEVEL,
-    DayFacts,
-    day_facts,
     days_judged_by,
     judge_day,
 )

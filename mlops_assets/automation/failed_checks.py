@@ -45,7 +45,7 @@ def refused_days(
             subject_of(project, f"observations of {day} are refused"),
             "\n".join(why) + "\nWhat was stored of the day before stays, nothing is made of it, "
             "and the forecast issued last is held. Correct the source and run the day again.",
-            _page(project, DATA, day),
+            _page(project, DATA, day, lines[lines["severe"]]),
             Severity.ACT,
         )
     return problems
@@ -94,7 +94,7 @@ def failed_day(
         CHECKS_FAILED,
         subject_of(project, f"{names} failed checks on {day}"),
         "\n".join(lines),
-        _page(project, off[0] if off else DATA, day),
+        _page(project, off[0] if off else DATA, day, failed),
         Severity.WARN,
         about=tuple(sorted(about)),
     )
@@ -165,5 +165,8 @@ def _done(project: Project, datasets: DatasetStore, day: str, of_data: pd.DataFr
     return f"{stored} The forecast for {coming} was issued after it, by {version}."
 
 
-def _page(project: Project, asset: str, day: str) -> str:
-    return f"{asset_page(project, *asset.split('/'))}?view=checks&partition={day}"
+def _page(project: Project, asset: str, day: str, failed: pd.DataFrame) -> str:
+    """Where the web UI shows the checks of a day, at the first that failed."""
+    page = f"{asset_page(project, *asset.split('/'))}?view=checks&partition={day}"
+    first = failed.loc[failed["asset"] == asset, "check"].head(1)
+    return "&checkDetail=".join([page, *first])

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
 from mlops_assets.ml.monitoring.quality import (
     CHECKS,
-    DayFacts,
-    day_facts,
     days_judged_by,
     judge_day,
     usual_range,

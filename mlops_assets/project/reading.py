@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from mlops_assets.ml.settings import Settings
 from mlops_assets.project.folders import settings_file
+from mlops_assets.project.masking import masked
 from mlops_assets.project.old_words import OLD_WORDS, in_new_words
 from mlops_assets.project.plugin_loader import PluginError, use_plugins
 from mlops_assets.project.problem import NOT_SETTINGS
@@ -21,7 +22,13 @@ LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  #
 
 
 class ProjectError(ValueError):
-    """The settings are wrong; the message names the place, the value and what is allowed."""
+    """The settings are wrong; the message names the place, the value and what is allowed.
+
+    No password of a URL is told, by the message or by the error before it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 def load_project(path: str | Path | None = None) -> Project:
@@ -45,7 +52,7 @@ def load_project(path: str | Path | None = None) -> Project:
         node = loader.get_single_node()
         values = None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-31
-        raise ProjectError(f"{file} is no valid YAML: {error}") from error
+        raise ProjectError(f"{file} is no valid YAML: {error}") from None
     if repeated := list(_repeated_keys(node)):
         raise ProjectError("\n".join([f"{file} has {len(repeated)} mistake(s):", *repeated]))
     if not isinstance(values, dict):
@@ -55,7 +62,7 @@ def load_project(path: str | Path | None = None) -> Project:
     try:
         values = in_new_words(values, file)
     except ValueError as error:
-        raise ProjectError(f"{file}, {error}") from error
+        raise ProjectError(f"{file}, {error}") from None
     try:
         use_plugins(file.parent, _plugins_named(values))
     except PluginError as error:
@@ -65,7 +72,7 @@ def load_project(path: str | Path | None = None) -> Project:
         project = Project.model_validate({**values, "folder": file.parent})
     except pydantic.ValidationError as error:
         lines = [_explain(detail, node) for detail in error.errors()]
-        raise ProjectError("\n".join([f"{file} has {len(lines)} mistake(s):", *lines])) from error
+        raise ProjectError("\n".join([f"{file} has {len(lines)} mistake(s):", *lines])) from None
     return project
 
 
@@ -99,6 +106,8 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
         known = detail["ctx"].get("expected_tags") or ", ".join(map(repr, SOURCE_SETTINGS))
         found = "missing" if kind is None else f"{kind!r} is no kind of source"
         message = f"{found}; the kinds are: {known}"
+    elif _is_secret(location):
+        message = f"{message}; name an environment variable here, and write the URL into that"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:
         message = f"{message}, not {value!r}"
     path = ".".join(str(part) for part in location if part != "str")
@@ -141,6 +150,11 @@ def _allowed_keys(location: tuple[Any, ...]) -> str:
             if found:
                 settings = found[0]
     return f"; allowed here: {', '.join(k for k in settings.model_fields if k not in NOT_SETTINGS)}"
+
+
+def _is_secret(location: tuple[Any, ...]) -> bool:
+    """Whether people write a URL there, with its password, in place of its variable's name."""
+    return location[:1] == ("alerts",) or location[-1:] == ("url_env",)
 
 
 def _is_kind(location: tuple[Any, ...], at: int) -> bool:

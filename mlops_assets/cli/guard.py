@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -76,7 +76,7 @@ class Guard:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 return f"what changes something is sent as application/json, not {kind or 'bare'}"
-        elif scope["path"].rstrip("/").endswith("/graphql") and b"query=" in scope["query_string"]:
+        elif scope["path"].rstrip("/").endswith("/graphql") and "query" in _parameters(scope):
             return "GraphQL is asked by POST, as application/json"
         return ""
 
@@ -127,6 +127,11 @@ def _host_of(address: str) -> str:
 
 def _port(scheme: str, port: int | None) -> int:
     return port or {"https": 443}.get(scheme, 80)
+
+
+def _parameters(scope: Scope) -> QueryParams:
+    """What stands behind the path, read as the web UI reads it: `%71uery` is `query` as well."""
+    return QueryParams(scope["query_string"])
 
 
 def _is_address(name: str) -> bool:

@@ -140,6 +140,9 @@ def test_what_changes_something_is_json(kind: str, let_in: bool) -> None:
 def test_graphql_is_not_asked_by_get() -> None:
     assert status({}, "/graphql?query=mutation{a}") == 403
     assert status(JSON, "/prefix/graphql/?operationName=a&query={a}") == 403
+    for key in ("%71uery", "q%75ery", "a=1&query", "quer%79"):
+        assert status({}, f"/graphql?{key}=mutation{{a}}") == 403
+    assert status({}, "/graphql?text=query%3D") == 200
     assert status({"Accept": "text/html"}, "/graphql") == 200
     assert status({}, "/assets?query=a") == 200
 

@@ -21,6 +21,7 @@ from mlops_assets.assets.reporting import (
     number,
     report,
 )
+from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
@@ -43,7 +44,7 @@ KEPT = (
 )
 
 
-class ChampionConfig(dg.Config):
+class ChampionConfig(RunConfig):
     """A pin set or taken back by hand; empty, the scores decide."""
 
     pin: str = Field(

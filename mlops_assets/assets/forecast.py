@@ -26,6 +26,7 @@ from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.observations import DATASET as OBSERVATIONS
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
+from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.schemas import FAILED_CHECKS, forecast_schema
 from mlops_assets.assets.validation import RECONSTRUCTED, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
@@ -45,7 +46,7 @@ GROUP = "serving"
 DATASET = "forecast"
 
 
-class ForecastConfig(dg.Config):
+class ForecastConfig(RunConfig):
     """What is to be done with forecasts that are held."""
 
     release: bool = Field(

@@ -25,6 +25,7 @@ from mlops_assets.assets.reporting import (
     markdown_table,
     number,
 )
+from mlops_assets.assets.run_config import RunConfig, left_out_or_meant
 from mlops_assets.assets.training_set import read_window
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
@@ -105,7 +106,7 @@ def training_config(model: ModelSettings) -> type[dg.Config]:
     form: Any = hyperparameters_form(model.family, model.hyperparameters)
     config: type[dg.Config] = pydantic.create_model(
         "TrainingConfig",
-        __base__=dg.Config,
+        __base__=RunConfig,
         hyperparameters=(
             form,
             pydantic.Field(default=form(), description=f"Hyperparameters of {model.family}."),
@@ -150,8 +151,15 @@ def hyperparameters_form(family: str, defaults: Mapping[str, Any]) -> type[dg.Co
             annotation,
             pydantic.Field(default=default, description=explained(field)),
         )
+    # by name: another field may be added by which forms are told apart, and that takes none
+    checked: Any = {}
+    if fields:
+        checked["meant"] = pydantic.field_validator(*fields, mode="before")(left_out_or_meant)
     form: type[dg.Config] = pydantic.create_model(
-        f"{known.__name__}Config", __base__=dg.Config, **fields
+        f"{known.__name__}Config",
+        __base__=dg.Config,
+        __validators__=checked,
+        **fields,
     )
     return form
 

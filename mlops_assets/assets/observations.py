@@ -13,6 +13,7 @@ from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
+from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.schemas import observations_schema
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
@@ -28,7 +29,7 @@ from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 DATASET = "observations"
 
 
-class ObservationsConfig(dg.Config):
+class ObservationsConfig(RunConfig):
     """What is to be done with days that are not sound."""
 
     accept: bool = Field(

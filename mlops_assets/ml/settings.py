@@ -24,7 +24,7 @@ def _identifier(value: str) -> str:
     return value
 
 
-def _refuse_flags(value: Any, annotation: Any) -> Any:
+def refuse_flags(value: Any, annotation: Any) -> Any:
     """A value as it is; ValueError where it is, or holds, a flag and no flag is meant."""
     kinds = _kinds(annotation)
     if bool in kinds or not {int, float} & kinds:
@@ -66,7 +66,7 @@ class NoFlags(BaseModel):
     @pydantic.field_validator("*", mode="before")
     @classmethod
     def _no_flag_for_a_number(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
-        return _refuse_flags(value, cls.model_fields[str(info.field_name)].annotation)
+        return refuse_flags(value, cls.model_fields[str(info.field_name)].annotation)
 
 
 class Section(BaseModel):

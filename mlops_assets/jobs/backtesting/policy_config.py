@@ -6,6 +6,7 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.models import explained
+from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.ml.backtest.policies import CADENCES, TRIGGERS
 from mlops_assets.ml.settings import descriptions
 from mlops_assets.project import (
@@ -59,7 +60,7 @@ DEFAULT_POLICIES: list[dict[str, Any]] = [
 ]
 
 
-class PolicyConfig(dg.Config):
+class PolicyConfig(RunConfig):
     name: str = pydantic.Field(description="How the policy is called in the table.")
     cadence: str = pydantic.Field(
         "monthly",
@@ -80,7 +81,7 @@ class PolicyConfig(dg.Config):
     )
 
 
-class BacktestConfig(dg.Config):
+class BacktestConfig(RunConfig):
     first_day: str = pydantic.Field(
         "",
         description=(

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.graph.runs import project_tags
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.jobs.management.manager import Manager, RefusedError
@@ -17,7 +18,7 @@ DECISION_TAG = "mlops_assets/decision"  # of which the instance lets one run at 
 MakeManager = Callable[[dg.OpExecutionContext], Manager]
 
 
-class DecisionConfig(dg.Config):
+class DecisionConfig(RunConfig):
     reason: str = Field("", description="Why; it is kept.")
     by: str = Field("", description="Who decides; empty: the account that runs this.")
 

@@ -23,6 +23,7 @@ from mlops_assets.pages.site import make_site
 from mlops_assets.project.folders import workspace_file
 from mlops_assets.project.workspace import environment
 from mlops_assets.resources.storage import named_storage
+from mlops_assets.resources.stored_files import sweep
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore
 
 START_SECONDS = 120
@@ -60,6 +61,8 @@ def serve(host: str, port: int, names: Sequence[str]) -> int:
     """Serve projects of the workspace until interrupted; 1 when the web UI ends by itself."""
     url = f"http://{host}:{port}"
     pages_url = f"http://{host}:{port + 1}"
+    for name in names:
+        sweep(named_storage(name))
     start_pages(host, port + 1, names)
     web = subprocess.Popen(
         [

@@ -13,6 +13,7 @@ from benchmarks.detection.stretches import Stretch, Version, World
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
+from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
 from mlops_assets.ml.monitoring.distribution import (
     FORECAST,
     FORECASTS,
@@ -25,9 +26,7 @@ from mlops_assets.ml.monitoring.distribution import (
 )
 from mlops_assets.ml.monitoring.performance import TOLD, judge_days
 from mlops_assets.ml.monitoring.quality import (
-    TARGET_RANGE,
-    DayFacts,
-    day_facts,
+    TARGET_LEVEL,
     days_judged_by,
     judge_day,
 )
@@ -47,7 +46,7 @@ OURS, LASTING, EVERY, FIXED, FIXED_DAILY = (
 FIXED_THRESHOLD = 0.1  # the usual one, Evidently's default, of a scaled distance
 ALARMS = {PERFORMANCE: TOLD, DRIFT: (INPUTS, FORECASTS)}
 """The checks whose failures are alarms; of the data all are."""
-LASTS = (TARGET_RANGE, *TOLD, INPUTS, FORECASTS)
+LASTS = (TARGET_LEVEL, *TOLD, INPUTS, FORECASTS)
 """The checks that fail as long as a change lasts: told again after a week without."""
 ONE_DAY = dt.timedelta(days=1)
 

@@ -5,18 +5,18 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.reporting import Metadata, number, report
-from mlops_assets.ml.check_result import CheckResult, CheckResults
-from mlops_assets.ml.monitoring.quality import TARGET_RANGE, checks_of
+from mlops_assets.assets.reporting import Metadata, number, report, table
+from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
+from mlops_assets.ml.monitoring.quality import TARGET_LEVEL, TARGET_RANGE, checks_of
 from mlops_assets.project import Project
 from mlops_assets.resources.event_log import said_of_newer
 
 
 def observation_checks(project: Project) -> dict[str, str]:
     """The checks of a day's observations; several classes have no mean that could be unusual."""
-    left_out = TARGET_RANGE if len(project.labels) > 2 else ""
+    left_out = (TARGET_RANGE, TARGET_LEVEL) if len(project.labels) > 2 else ()
     checks = checks_of(series=bool(project.columns.series))
-    return {check: asks for check, asks in checks.items() if check != left_out}
+    return {check: asks for check, asks in checks.items() if check not in left_out}
 
 
 def check_specs(
@@ -94,7 +94,7 @@ def _results(
                 passed=passed,
                 severity=grade,
                 description=why,
-                metadata=_numbers(outcome),
+                metadata=_metadata(outcome),
             )
         )
     return results
@@ -116,7 +116,7 @@ def evaluations(
             passed=outcome.passed,
             severity=severity or _severity(outcome),
             description=outcome.why,
-            metadata=_numbers(outcome),
+            metadata=_metadata(outcome),
             partition=partition,
             blocking=blocking,
         )
@@ -126,5 +126,10 @@ def _severity(outcome: CheckResult) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.ERROR if outcome.severe else dg.AssetCheckSeverity.WARN
 
 
-def _numbers(outcome: CheckResult) -> dict[str, dg.FloatMetadataValue]:
-    return {name: dg.MetadataValue.float(number(value)) for name, value in outcome.measures.items()}
+def _metadata(outcome: CheckResult) -> Metadata:
+    """The numbers of a check, and some of the rows at fault."""
+    numbers = outcome.measures.items()
+    metadata: Metadata = {name: dg.MetadataValue.float(number(value)) for name, value in numbers}
+    if isinstance(outcome, FailedRows) and len(outcome.rows):
+        metadata["rows_at_fault"] = table(outcome.rows)
+    return metadata

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
@@ -22,24 +23,38 @@ from mlops_assets.assets.forecasting import (
 )
 from mlops_assets.assets.issued import inputs_to_come, is_over, no_rows, observed
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.observations import DATASET as OBSERVATIONS
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
-from mlops_assets.assets.schemas import forecast_schema
+from mlops_assets.assets.schemas import FAILED_CHECKS, forecast_schema
 from mlops_assets.assets.validation import RECONSTRUCTED, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.models.intervals import conformal_radii
 from mlops_assets.ml.selection.versions import serving
-from mlops_assets.project import Project
+from mlops_assets.project import Hold, Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 GROUP = "serving"
 DATASET = "forecast"
+
+
+class ForecastConfig(dg.Config):
+    """What is to be done with forecasts that are held."""
+
+    release: bool = Field(
+        default=False,
+        description=(
+            "Issue forecasts whatever the checks of the data found, because the rows of the days "
+            "are right as they are."
+        ),
+    )
 
 
 def make_forecast(graph: Graph) -> dg.AssetsDefinition:
@@ -55,6 +70,7 @@ def make_forecast(graph: Graph) -> dg.AssetsDefinition:
     )
     def forecast(
         context: dg.AssetExecutionContext,
+        config: ForecastConfig,
         source: dg.ResourceParam[Source],
         readers: dg.ResourceParam[Readers],
     ) -> Iterator[Any]:
@@ -62,7 +78,8 @@ def make_forecast(graph: Graph) -> dg.AssetsDefinition:
         outcomes, served = without_warm_up(partitions, context.partition_keys)
         if served:
             datasets, models = readers.datasets(DATASET, served), readers.models(DATASET)
-            outcomes |= issue(project, partitions, served, source, datasets, models)
+            hold = "never" if config.release else project.serving.hold
+            outcomes |= issue(project, partitions, served, source, datasets, models, hold)
         yield from report(context, outcomes)
 
     return forecast
@@ -75,10 +92,19 @@ def issue(
     source: Source,
     datasets: DatasetStore,
     models: ModelStore,
+    hold: Hold,
 ) -> Mapping[str, Metadata | Exception]:
-    """Forecast the day to come of each key with the champion of that day, and store it."""
+    """Forecast the day to come of each key with the champion of that day, and store it.
+
+    Not where the checks of the key's data found what `hold` says: what was stored before stays.
+    """
     outcomes: dict[str, Metadata | Exception] = {}
-    champions = _champions(project, datasets, keys, models, outcomes)
+    failed = _failed_checks(datasets, keys, outcomes)
+    for key, checks in failed.items():
+        if why := _held(checks, hold):
+            outcomes[key] = _as_before(project, key, why, datasets)
+    asked = [key for key in keys if key not in outcomes]
+    champions = _champions(project, datasets, asked, models, outcomes)
     back = days_before_next(project)
     observations, known = observed(project, partitions, list(champions), back, datasets, outcomes)
     champions = {key: card for key, card in champions.items() if key in known}
@@ -91,12 +117,48 @@ def issue(
     if forecasts and not project.labels:
         history = _History(project, partitions, keys, known, datasets)
     for key in sorted(forecasts):
-        metadata = _store(project, key, forecasts[key], history, datasets)
+        names = ", ".join(failed[key]["check"]) if key in failed else ""
+        made = forecasts[key].assign(**{FAILED_CHECKS: names})
+        metadata = _store(project, key, made, history, datasets)
         outcomes[key] = {"issued": issued_at.get(key, RECONSTRUCTED), **metadata}
     for key in champions:
         if key not in outcomes:
             outcomes[key] = no_rows(project.day_to_come(day_of(key)))
     return {key: outcomes[key] for key in keys}
+
+
+def _failed_checks(
+    datasets: DatasetStore, keys: list[str], outcomes: dict[str, Metadata | Exception]
+) -> dict[str, "pd.DataFrame"]:
+    """What the checks of the data found wrong, by key; why it cannot be read to `outcomes`."""
+    damaged: dict[str, StorageError] = {}
+    found = CheckStore(datasets).read([OBSERVATIONS], keys, damaged)
+    outcomes |= damaged
+    failed = found[~found["passed"].astype(bool)]
+    return by_day(failed, "date") if len(failed) else {}
+
+
+def _held(failed: "pd.DataFrame", hold: Hold) -> str:
+    """Which of the checks that failed hold a forecast, and what they say; none, nothing."""
+    holding = {
+        "never": failed.iloc[:0],
+        "severe": failed[failed["severe"].astype(bool)],
+        "warn": failed,
+    }[hold]
+    return "; ".join(f"{row['check']}: {row['why']}" for row in holding.to_dict("records"))
+
+
+def _as_before(project: Project, key: str, why: str, datasets: DatasetStore) -> Metadata:
+    """What is said of a key whose forecast is held."""
+    there = [day for day in datasets.keys(DATASET) if day <= key]
+    stays = f"the one for {_next(project, there[-1])} stays" if there else "there is none before it"
+    return {
+        "status": (
+            f"held, {stays}: correct the source and run {key} again, or, where its rows are right "
+            "as they are, run forecast with `release: true` in its run config"
+        ),
+        FAILED_CHECKS: f"of {key}: {why}",
+    }
 
 
 def _store(
@@ -123,6 +185,7 @@ def _store(
         "version": first["version"],
         "trained_through": first["trained_through"],
         "inputs_from": str(first["inputs_from"]),
+        **({FAILED_CHECKS: f"of {key}: {names}"} if (names := first[FAILED_CHECKS]) else {}),
         **forecast_sums(project, frame),
         **coverage,
         "csv": dg.MetadataValue.path(csv),

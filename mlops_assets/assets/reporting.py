@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.lazy import pd
 from mlops_assets.resources.sources import SourceError
 from mlops_assets.resources.storage import StorageError
 
@@ -95,6 +96,14 @@ def number(value: Any) -> float:
 def defined(values: Mapping[str, Any]) -> Metadata:
     """Of metrics those that have a value, as a ROC AUC has none where all rows are of one class."""
     return {name: number(value) for name, value in values.items() if math.isfinite(value)}
+
+
+def table(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
+    """A short frame as the web UI shows it in place."""
+    header = [str(name) for name in frame.columns]
+    cells = frame.map(lambda value: f"{value:.6g}" if isinstance(value, float) else str(value))
+    rows = cells.map(lambda text: text.replace("|", "\\|").replace("\n", " "))
+    return markdown_table(header, rows.to_numpy().tolist())
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetadataValue:

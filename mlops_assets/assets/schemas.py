@@ -147,6 +147,7 @@ def forecast_schema(project: Project) -> dg.TableSchema:
             "version": ("string", "version that made the forecast"),
             "trained_through": ("string", "last day that the version learned from"),
             "inputs_from": ("string", "source: known in advance; or the day before"),
+            FAILED_CHECKS: ("string", "checks of the partition's data that failed; mostly none"),
         }
     )
 
@@ -231,6 +232,7 @@ def _issued(project: Project) -> dict[str, tuple[str, str]]:
 GAIN = "gain_over_previous"
 LIVE_DAYS = f"live_days_{LONG}d"
 CLASS = "forecast_class"
+FAILED_CHECKS = "failed_checks"
 NULLABLE = dg.TableColumnConstraints(nullable=True)
 
 

@@ -13,14 +13,14 @@ from mlops_assets.assets.observations_type import validated
 from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.check_result import CheckResult, FailedRows
 from mlops_assets.ml.metrics.completeness import expected_rows
 from mlops_assets.ml.metrics.labels import target_numbers
+from mlops_assets.ml.monitoring.at_fault import rows_at_fault
+from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
 from mlops_assets.ml.monitoring.quality import (
     FRESHNESS,
     SCHEMA,
-    DayFacts,
-    day_facts,
     days_looked_back,
     judge_day,
     without_rows,
@@ -87,7 +87,10 @@ class Inspector:
             false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
             series=bool(self.project.columns.series),
         )
-        verdicts = {name: found[name] for name in observation_checks(self.project)}
+        verdicts = {
+            name: found[name] if found[name].passed else self._with_rows(name, found[name], frame)
+            for name in observation_checks(self.project)
+        }
         severe = [name for name, verdict in verdicts.items() if verdict.severe]
         if severe and not accept:
             raise _unsound(verdicts)
@@ -101,6 +104,20 @@ class Inspector:
         """How many rows the weekday of a day usually has, by the days before it."""
         day = day_of(key)
         return expected_rows(day, {then: facts.rows for then, facts in self.before.items()})
+
+    def _with_rows(self, check: str, verdict: CheckResult, frame: pd.DataFrame) -> CheckResult:
+        """A verdict with some of the rows that the check failed of."""
+        columns = self.project.columns
+        rows = rows_at_fault(
+            check,
+            frame,
+            [self.before[day] for day in sorted(self.before)],
+            target=columns.target,
+            series=columns.series,
+            numeric=columns.numeric,
+            categorical=columns.categorical,
+        )
+        return FailedRows(**vars(verdict), rows=rows)
 
     def _facts(self, day: dt.date, rows: pd.DataFrame) -> DayFacts:
         columns = self.project.columns

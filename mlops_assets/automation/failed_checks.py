@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlops_assets.assets.checks import observation_checks
+from mlops_assets.assets.schemas import FAILED_CHECKS
 from mlops_assets.automation.problems import Problem, subject_of
 from mlops_assets.graph.keys import asset_page
 from mlops_assets.lazy import pd
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
 from mlops_assets.ml.monitoring.performance import TOLD
-from mlops_assets.ml.monitoring.quality import TARGET_RANGE
+from mlops_assets.ml.monitoring.quality import TARGET_LEVEL
 from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
@@ -23,7 +24,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 CHECKS_FAILED = "checks_failed"
 """The key of the problem of the newest day."""
-DATA, DRIFT = "observations", "drift"
+DATA, DRIFT, FORECAST = "observations", "drift", "forecast"
 
 
 def refused_days(
@@ -42,9 +43,9 @@ def refused_days(
             Kind.CHECK_FAILED,
             f"check_failed:observations:{day}",
             subject_of(project, f"observations of {day} are refused"),
-            "\n".join(why) + "\nWhat was stored of the day before stays, and nothing is made of "
-            "it. Correct the source and run the day again.",
-            _page(project, DATA, day),
+            "\n".join(why) + "\nWhat was stored of the day before stays, nothing is made of it, "
+            "and the forecast issued last is held. Correct the source and run the day again.",
+            _page(project, DATA, day, lines[lines["severe"]]),
             Severity.ACT,
         )
     return problems
@@ -86,14 +87,14 @@ def failed_day(
     if beside:
         each = (f"{name.partition('/')[2]} {count}" for name, count in sorted(beside.items()))
         lines.append(f"Failed checks of other models: {', '.join(each)}.")
-    lines.append(_done(datasets, day))
+    lines.append(_done(project, datasets, day, failed[failed["asset"] == DATA]))
     names = " and ".join(counts[asset] for asset in off)
     yield Problem(
         Kind.CHECK_FAILED,
         CHECKS_FAILED,
         subject_of(project, f"{names} failed checks on {day}"),
         "\n".join(lines),
-        _page(project, off[0] if off else DATA, day),
+        _page(project, off[0] if off else DATA, day, failed),
         Severity.WARN,
         about=tuple(sorted(about)),
     )
@@ -119,7 +120,7 @@ def _groups(project: Project, champion: str) -> dict[str, Group]:
     scores = f"validation/{champion}"
     return {
         **{
-            f"{DATA}:{check}": Group(DATA, (check,), WEEK if check == TARGET_RANGE else 1)
+            f"{DATA}:{check}": Group(DATA, (check,), WEEK if check == TARGET_LEVEL else 1)
             for check in observation_checks(project)
         },
         scores: Group(scores, TOLD, WEEK),
@@ -144,19 +145,28 @@ def _since(past: Any, asset: str, check: str, day: str) -> str:
     return "" if since == day else f" (since {since})"
 
 
-def _done(datasets: DatasetStore, day: str) -> str:
+def _done(project: Project, datasets: DatasetStore, day: str, of_data: pd.DataFrame) -> str:
     """What became of the day: whether it is forecast from, and by which version."""
     stored = f"{day} is stored and learned from all the same; correct the source where it is wrong."
+    keys = [key for key in datasets.keys(FORECAST) if key <= day]
     try:
-        issued = datasets.read("forecast", [day])
+        issued = datasets.read(FORECAST, keys[-1:])
     except StorageError:
         return stored
     if issued.empty:
         return stored
     first = issued.iloc[0]
+    held = project.serving.hold == "warn" and len(of_data) > 0 and not first.get(FAILED_CHECKS)
+    if keys[-1] < day and not held:
+        return stored
     coming, version = f"{first['date']:%Y-%m-%d}", first["version"]
+    if held:
+        return f"{stored} The forecast for {coming} is held as the newest one, by {version}."
     return f"{stored} The forecast for {coming} was issued after it, by {version}."
 
 
-def _page(project: Project, asset: str, day: str) -> str:
-    return f"{asset_page(project, *asset.split('/'))}?view=checks&partition={day}"
+def _page(project: Project, asset: str, day: str, failed: pd.DataFrame) -> str:
+    """Where the web UI shows the checks of a day, at the first that failed."""
+    page = f"{asset_page(project, *asset.split('/'))}?view=checks&partition={day}"
+    first = failed.loc[failed["asset"] == asset, "check"].head(1)
+    return "&checkDetail=".join([page, *first])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mlops_assets.lazy import pd
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class CheckResult:
         """The numbers that there are, by name."""
         numbers = zip(self.names, (self.value, self.low, self.high), strict=True)
         return {name: number for name, number in numbers if number is not None}
+
+
+@dataclass(frozen=True)
+class FailedRows(CheckResult):
+    """What a check found wrong with rows."""
+
+    rows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), compare=False, repr=False)
+    """Some of them."""
 
 
 CheckResults = Mapping[str, CheckResult]

@@ -35,6 +35,7 @@ from mlops_assets.project.sections import (
     Constraint,
     EvaluationSettings,
     ScheduleSettings,
+    ServingSettings,
 )
 from mlops_assets.project.source_settings import REPLAY_DAYS, SourceSettings
 
@@ -83,6 +84,7 @@ class Problem(Settings):
     evaluation: EvaluationSettings
     acceptance: AcceptanceSettings = AcceptanceSettings()
     champion: ChampionSettings = ChampionSettings()
+    serving: ServingSettings = ServingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     quality: QualitySettings = QualitySettings()
     performance: PerformanceSettings = PerformanceSettings()

@@ -1,6 +1,6 @@
 """The settings of the target, its values, its judgement and the hours of the day."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -106,6 +106,15 @@ class ChampionSettings(WindowSettings):
     """Length of the blocks of days that stay together where chance is measured."""
     coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     """The share of the actuals that the intervals of the forecasts are to hold."""
+
+
+Hold = Literal["never", "severe", "warn"]
+
+
+class ServingSettings(Settings):
+    hold: Hold = "severe"
+    """From which failed checks of a day's data on no forecast is issued from it, so that the one
+    before stays: severe ones, which refuse the day; warnings as well; or never."""
 
 
 class ScheduleSettings(Settings):

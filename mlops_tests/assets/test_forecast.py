@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
@@ -98,6 +99,7 @@ def test_csv_and_parquet_say_the_same(served: Lab) -> None:
         Path(served.file("forecast", LAST)).with_suffix(".csv"),
         parse_dates=["date"],
     )
+    csv["failed_checks"] = csv["failed_checks"].fillna("")  # an empty cell
     pd.testing.assert_frame_equal(csv, frame)
     assert list(frame["lower"] <= frame["forecast"]) == [True] * 3
     assert list(frame["forecast"] <= frame["upper"]) == [True] * 3
@@ -211,3 +213,69 @@ def test_a_champion_whose_versions_may_not_serve_is_named(lab: Lab) -> None:
         "materialize models/linear, then champion"
     ) in why
     assert lab.datasets.keys("forecast") == []
+
+
+NEWEST = "2026-03-30"
+RELEASE = {"ops": {"forecast": {"config": {"release": True}}}}
+
+
+def ingest_ten_times_too_much(lab: Lab, hold: str) -> None:
+    """The target of the newest day is off, which warns."""
+    lab.write(settings=settings() | {"serving": {"hold": hold}})
+    rows = make_rows()
+    rows.loc[rows["date"] == NEWEST, "units"] *= 10
+    lab.write(rows)
+    assert lab.run("observations", NEWEST).success
+    checks = CheckStore(DatasetStore(lab.storage)).read(["observations"], [NEWEST])
+    assert "target_range" in set(checks.loc[~checks["passed"].astype(bool), "check"])
+
+
+def test_a_forecast_from_a_day_that_failed_checks_says_so(served: Lab) -> None:
+    before = read_again(served, NEWEST)
+    assert set(before["failed_checks"]) == {""}
+    ingest_ten_times_too_much(served, "severe")
+    assert served.run("forecast", NEWEST).success
+    after = read_again(served, NEWEST)
+    [said] = set(after["failed_checks"])
+    assert "target_range" in said
+    assert served.metadata("forecast", NEWEST)["failed_checks"] == f"of {NEWEST}: {said}"
+    assert (after["forecast"] != before["forecast"]).any()
+    csv = pd.read_csv(served.file("forecast", NEWEST).with_suffix(".csv"))
+    assert set(csv["failed_checks"]) == {said}
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["issued before", "not issued yet"])
+def test_a_warning_holds_the_forecast_where_the_settings_say_so(served: Lab, there: bool) -> None:
+    if not there:
+        served.datasets.delete("forecast", NEWEST)
+    stands = read_again(served, NEWEST)
+    ingest_ten_times_too_much(served, "warn")
+    assert served.run("forecast", "2026-03-29", NEWEST).success
+    pd.testing.assert_frame_equal(read_again(served, NEWEST), stands)
+    told = served.metadata("forecast", NEWEST)
+    assert "target_range: " in told["failed_checks"]
+    assert f"held, the one for {'2026-03-31' if there else NEWEST} stays" in told["status"]
+    assert "version" in served.metadata("forecast", "2026-03-29")  # the day before is issued
+    # the rows are right as they are
+    assert served.run("forecast", NEWEST, config=RELEASE).success
+    assert "target_range" in read_again(served, NEWEST)["failed_checks"].iloc[0]
+
+
+def test_a_forecast_that_is_held_is_issued_once_the_day_is_right(served: Lab) -> None:
+    stands = read_again(served, NEWEST)
+    ingest_ten_times_too_much(served, "warn")
+    assert served.run("forecast", NEWEST).success
+    served.write(make_rows())
+    assert served.run("observations forecast", NEWEST).success
+    assert "status" not in served.metadata("forecast", NEWEST)
+    pd.testing.assert_frame_equal(read_again(served, NEWEST), stands)
+
+
+def test_a_refused_day_holds_what_was_issued_from_it_before(served: Lab) -> None:
+    stands = read_again(served, NEWEST)
+    rows = make_rows()
+    served.write(rows[(rows["date"] != NEWEST) | (rows["category"] == "milk")])
+    assert not served.run("observations", NEWEST).success
+    assert served.run("forecast", NEWEST).success
+    assert served.metadata("forecast", NEWEST)["status"].startswith("held, the one for 2026-03-31")
+    pd.testing.assert_frame_equal(read_again(served, NEWEST), stands)

@@ -129,7 +129,8 @@ class Made:
         stores = readers.datasets("champion", days), readers.models("champion")
         self._tell("champion", decide(project, graph.partitions, days, *stores))
         stores = readers.datasets("forecast", days), readers.models("forecast")
-        self._tell("forecast", issue(project, graph.partitions, days, self.source, *stores))
+        made = issue(project, graph.partitions, days, self.source, *stores, "never")
+        self._tell("forecast", made)
         stores = readers.datasets("drift", days), readers.models("drift")
         watch = Watch(project, days, *stores)
         for key in days:

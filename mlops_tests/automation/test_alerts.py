@@ -190,7 +190,8 @@ def test_failed_checks_of_a_day_are_one_message_with_what_when_and_what_came_of_
         f"{YESTERDAY} is stored and learned from all the same; correct the source where it is "
         "wrong.",
     ]
-    assert alert.url.endswith(f"assets/observations?view=checks&partition={YESTERDAY}")
+    shown = f"?view=checks&partition={YESTERDAY}&checkDetail=target_range"
+    assert alert.url.endswith(f"assets/observations{shown}")
     assert watch.tick() == {}
 
 

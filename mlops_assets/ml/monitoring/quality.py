@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from mlops_assets.lazy import np, pd
+from mlops_assets.lazy import np
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.completeness import WEEKS
+from mlops_assets.ml.monitoring.day_facts import DayFacts
 from mlops_assets.ml.monitoring.monitoring_settings import QualitySettings
 from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.sequential import RECENT, as_logs, judge_levels
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
-TARGET_RANGE = "target_range"
+TARGET_RANGE, TARGET_LEVEL = "target_range", "target_level"
 TARGET_SHARE = 7 / 12  # of the false alarms that are expected
 ODD_DAY = 4.0  # standard deviations; a target further away counts for no more
 NAMED = 5  # so many names in a sentence
@@ -31,97 +31,14 @@ CHECKS = {
     "inputs_range": "The numbers of each input are as high, move and repeat as of late.",
     "new_categories": "Every category was seen of late.",
     "vanished_categories": "Every category that was there on nearly all days of late is there.",
-    TARGET_RANGE: "The mean target of a row has not changed for days, by its usual weekdays.",
+    TARGET_RANGE: "The mean target of a row is as high as usual on that weekday.",
+    TARGET_LEVEL: "The mean target of a row has not changed for days, by its usual weekdays.",
 }
-
-
-@dataclass(frozen=True)
-class DayFacts:
-    """What the rows of a day come to."""
-
-    rows: int
-    series: frozenset[tuple[str, ...]]
-    missing: Mapping[str, float]
-    """The share of missing values of each input."""
-    duplicates: int
-    target: float
-    """The mean target of a row."""
-    categories: Mapping[str, Mapping[str, int]]
-    """How many rows each category has, by input."""
-    middles: Mapping[str, float] = field(default_factory=dict)
-    """The mean of each input of numbers without its highest and lowest tenth."""
-    repeated: Mapping[str, float] = field(default_factory=dict)
-    """The share of series with the value of the day before, by input; empty without it."""
-    moves: Mapping[str, float] = field(default_factory=dict)
-    """The median change of the series since the day before, as a logarithm, by input, where at
-    least half of them are amounts above zero."""
-    values: pd.DataFrame | None = field(default=None, compare=False, repr=False)
-    """The inputs of numbers by series, for the day after."""
 
 
 def checks_of(*, series: bool) -> dict[str, str]:
     """The checks of a day with what they ask; plain rows have no series to count."""
     return {name: asks for name, asks in CHECKS.items() if series or name != SERIES_COUNT}
-
-
-def day_facts(
-    rows: pd.DataFrame,
-    *,
-    target: str,
-    series: Sequence[str],
-    inputs: Sequence[str],
-    categorical: Sequence[str],
-    before: DayFacts | None = None,
-) -> DayFacts:
-    """The facts of the rows of one day, of which there is at least one.
-
-    `before` are those of the day before, where they are known.
-    """
-    numbers = [name for name in inputs if name not in categorical]
-    values = rows[[*series, *numbers]] if series and numbers else None
-    return DayFacts(
-        rows=len(rows),
-        series=frozenset(rows[list(series)].itertuples(index=False, name=None) if series else ()),
-        missing={name: float(rows[name].isna().mean()) for name in inputs},
-        duplicates=int(rows.duplicated().sum()),
-        target=float(rows[target].mean()),
-        categories={
-            name: {str(value): int(count) for value, count in rows[name].value_counts().items()}
-            for name in categorical
-        },
-        middles={name: _middle(rows[name]) for name in numbers},
-        **_since_yesterday(values, None if before is None else before.values, series, numbers),
-        values=values,
-    )
-
-
-def _since_yesterday(
-    values: pd.DataFrame | None,
-    before: pd.DataFrame | None,
-    series: Sequence[str],
-    numbers: Sequence[str],
-) -> dict[str, dict[str, float]]:
-    """Which share of the series repeats each number, and by how much their median one has moved."""
-    if values is None or before is None:
-        return {}
-    both = values.merge(before, on=list(series), suffixes=("", " before"))
-    if both.empty:
-        return {}
-    now, then = both[numbers], both[[f"{name} before" for name in numbers]]
-    then = then.set_axis(list(numbers), axis="columns")
-    ratios = now.where(now > 0) / then.where(then > 0)
-    factors = ratios.median().where(ratios.notna().mean() >= 0.5)
-    return {
-        "repeated": {name: float((now[name] == then[name]).mean()) for name in numbers},
-        "moves": {name: math.log(factors[name]) for name in numbers if factors[name] > 0},
-    }
-
-
-def _middle(values: pd.Series[float]) -> float:
-    """The mean without the highest and the lowest tenth, NaN without any value."""
-    known = np.sort(values.dropna().to_numpy(dtype=float))
-    cut = len(known) // 10
-    return float(known[cut : len(known) - cut].mean()) if len(known) else math.nan
 
 
 def days_looked_back(rule: QualitySettings) -> int:
@@ -181,7 +98,7 @@ def judge_day(
         "inputs_range": _inputs(rule, day, facts, history),
         "new_categories": _new(facts, list(history.values())),
         "vanished_categories": _vanished(rule, day, facts, history),
-        TARGET_RANGE: _target(rule, day, {**before, day: facts}, false_alarms_per_year),
+        **_target(rule, day, {**before, day: facts}, false_alarms_per_year),
     }
     return {name: verdicts[name] for name in asked}
 
@@ -196,7 +113,8 @@ def _target(
     day: dt.date,
     known: Mapping[dt.date, DayFacts],
     false_alarms_per_year: float,
-) -> CheckResult:
+) -> dict[str, CheckResult]:
+    """Whether the target of a day is usual, and whether its level has changed for days."""
     days = [day - dt.timedelta(days=back) for back in range(days_judged_by(rule), -1, -1)]
     targets = np.array([known[then].target if then in known else math.nan for then in days])
     values, logs = as_logs(targets)
@@ -212,21 +130,31 @@ def _target(
     )
     value = float(targets[-1])
     if not found:
-        return CheckResult(True, f"not judged: fewer than {rule.min_days} days", value=value)
+        unknown = CheckResult(True, f"not judged: fewer than {rule.min_days} days", value=value)
+        return {TARGET_RANGE: unknown, TARGET_LEVEL: unknown}
     [level] = found
     half = max(rule.width * level.deviation, least)
     ends = level.usual - half, level.usual + half
     low, high = (math.exp(end) for end in ends) if logs else ends
     usual = f"usual on that weekday is {low:.4g} to {high:.4g}"
-    if not level.changed:
-        why = f"{level.name} is {value:.4g}, {usual}"
-        return CheckResult(True, why, value=value, low=low, high=high)
+    within = low <= value <= high
+    of_day = f"{level.name} is {value:.4g}, {usual}"
+    if not within:
+        of_day += "; compare the day with the source, and run it again once it is corrected there"
     by = f"{abs(math.expm1(level.shift)):.0%}" if logs else f"{abs(level.shift):.4g}"
-    why = (
+    of_level = (
         f"since {level.since(day)} {level.name} is {'higher' if level.shift > 0 else 'lower'} by "
-        f"{by} than usual; it is {value:.4g}, {usual}; compare the days since then with the source"
+        f"{by} than usual; compare the days since then with the source"
     )
-    return CheckResult(False, why, value=value, low=low, high=high)
+    return {
+        TARGET_RANGE: CheckResult(within, of_day, value=value, low=low, high=high),
+        TARGET_LEVEL: CheckResult(
+            not level.changed,
+            of_level if level.changed else f"{level.name} is as high as of late",
+            value=level.evidence,
+            high=1.0,
+        ),
+    }
 
 
 def usual_range(

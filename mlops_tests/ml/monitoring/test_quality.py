@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
 from mlops_assets.ml.monitoring.quality import (
     CHECKS,
-    DayFacts,
-    day_facts,
     days_judged_by,
     judge_day,
     usual_range,
@@ -226,22 +225,23 @@ def test_an_input_that_moves_for_all_series_at_once_may_go_half_as_far() -> None
         assert failed(day, history) == {"inputs_range": False}
 
 
-def test_a_target_that_has_changed_for_days_is_told_and_one_odd_day_is_not() -> None:
+def test_an_odd_target_is_told_of_its_day_and_one_that_has_changed_for_days_as_such() -> None:
     random = np.random.default_rng(5)
     history = {
         day: facts(target=(30.0 if day.weekday() >= 5 else 20.0) * random.normal(1, 0.1))
         for day in before(77)
     }
     assert failed(facts(target=20.0), history) == {}
-    assert failed(facts(target=200.0), history) == {}
+    for odd in (60.0, 10.0, 0.0):
+        assert failed(facts(target=odd), history) == {"target_range": False}
     verdict = judge(MONDAY, facts(target=200.0), history)["target_range"]
     assert verdict.low is not None
     assert verdict.high is not None
-    assert verdict.low < 20 < verdict.high < 200, "but it is seen beside what is usual"
+    assert 10 < verdict.low < 20 < verdict.high < 40
     for day in before(5):
         history[day] = replace(history[day], target=history[day].target * 1.4)
-    assert failed(facts(target=28.0), history) == {"target_range": False}
-    why = judge(MONDAY, facts(target=28.0), history)["target_range"].why
+    assert failed(facts(target=28.0), history) == {"target_level": False}
+    why = judge(MONDAY, facts(target=28.0), history)["target_level"].why
     assert why.startswith("since 2026-02-25 the mean target of a row is higher by ")
 
 
@@ -266,7 +266,8 @@ def test_a_target_of_any_sign_is_judged_as_it_is() -> None:
     assert failed(facts(target=0.5), history) == {}
     for day in before(6):
         history[day] = facts(target=-3.0)
-    assert failed(facts(target=-3.0), history) == {"target_range": False}
+    assert failed(facts(target=-3.0), history) == {"target_level": False}
+    assert failed(facts(target=-30.0), history)["target_range"] is False
 
 
 def test_how_the_series_move_since_yesterday_by_hand() -> None:

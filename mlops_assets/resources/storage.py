@@ -167,14 +167,14 @@ class LocalStorage(SealedStorage):
         try:
             with handle:
                 handle.write(sealed(path, data, seal))
-            with self._written.added(file, seal) if is_replaced(path) else nullcontext():
+            with self._written.added(str(file), seal) if is_replaced(path) else nullcontext():
                 # a link refuses to replace a file
                 (os.link if new else os.replace)(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)
 
     def _seals(self, path: str) -> list[str]:
-        return self._written.seals(self._file(path)) if is_replaced(path) else []
+        return self._written.seals(f"{self.root}/{checked(path)}") if is_replaced(path) else []
 
     def _remove(self, path: str) -> None:
         Path(self.root, path).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ by its own seal; one that an older line knows was put back.
 from __future__ import annotations
 
 import fcntl
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,38 +21,41 @@ class Written:
     """The logs of a storage; what was read of one is kept until it grows."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[tuple[int, int], dict[str, list[str]]]] = {}
+        self._known: dict[str, tuple[tuple[int, int], dict[str, list[str]]]] = {}
 
     @contextmanager
-    def added(self, file: Path, seal: str) -> Iterator[None]:
+    def added(self, file: str, seal: str) -> Iterator[None]:
         """Record what is put into its place meanwhile; one writer of the folder after another."""
-        with _log(file).open("ab") as log:
-            fcntl.flock(log, fcntl.LOCK_EX)
+        log, name = _log(file)
+        with open(log, "ab") as lines:
+            fcntl.flock(lines, fcntl.LOCK_EX)
             yield
-            line = f"{file.name} {seal}"
-            log.write(f"{line} {_sum(line)}\n".encode())
+            line = f"{name} {seal}"
+            lines.write(f"{line} {_sum(line)}\n".encode())
 
-    def seals(self, file: Path) -> list[str]:
+    def seals(self, file: str) -> list[str]:
         """The seals with which a file was written, in this order."""
-        log = _log(file)
+        log, name = _log(file)
         try:
-            now = log.stat()
+            now = os.stat(log)
         except (FileNotFoundError, NotADirectoryError):
             return []
         state = now.st_ino, now.st_size
         if log not in self._known or self._known[log][0] != state:
             self._known[log] = state, _read(log)
-        return self._known[log][1].get(file.name, [])
+        return self._known[log][1].get(name, [])
 
 
-def _log(file: Path) -> Path:
-    return file.with_name(log_of(file.name))
+def _log(file: str) -> tuple[str, str]:
+    """The log that a file is told of in, and by which name."""
+    folder, _, name = file.rpartition("/")
+    return f"{folder}/{log_of(name)}", name
 
 
-def _read(log: Path) -> dict[str, list[str]]:
+def _read(log: str) -> dict[str, list[str]]:
     """The seals of each file by name; lines that are damaged, or not whole yet, count for none."""
     seals: dict[str, list[str]] = {}
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines():
         told, _, checksum = line.rpartition(" ")
         if checksum == _sum(told):
             name, _, seal = told.partition(" ")

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mlops_assets.lazy import pa, pc, pd, pq
+from mlops_assets.lazy import np, pa, pd, pq
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 # all rows of a file are of its own day
@@ -106,8 +106,10 @@ class DatasetStore:
         return table
 
     def _refuse_other_days(self, table: pa.Table, path: str, key: str) -> None:
-        ends = pc.min_max(table["date"]).as_py().values()
-        days = {str(end)[: len(key)] for end in ends if end is not None}
-        if days - {key}:
-            why = f"holds rows of {' to '.join(sorted(days))}"
+        days = table["date"].to_numpy()
+        if days.dtype.kind != "M":
+            return
+        others = days[days.astype("datetime64[D]") != np.datetime64(key)]
+        if len(others):
+            why = f"holds rows of {str(others.min())[:10]}"
             raise damaged_file(self.storage, path, why)

@@ -194,6 +194,8 @@ class LocalStorage(SealedStorage):
             return sorted(n for n in os.listdir(self._file(folder)) if not n.startswith("."))
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise damaged_file(self, folder, f"cannot be listed ({error.strerror})") from error
 
     def url(self, path: str) -> str:
         return str(self._file(path))

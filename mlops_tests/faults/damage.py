@@ -38,6 +38,7 @@ from mlops_assets.resources.stores.page_store import PageStore
 from mlops_assets.resources.stores.record_log import RecordLog
 
 OUTCOMES = ("right", "named", "wrong", "traceback")
+"""Read as it was; an error that names the file; read as something else; another error."""
 DAY = dt.date(2026, 11, 10)
 OTHER = b"what a program of somebody else has written"
 
@@ -292,12 +293,24 @@ def main() -> None:
             folder.mkdir()
             build_small_history(folder)
         counted = table(Store(folder, Path(temporary)), asked.flips, asked.others)
-    print(f"| file | damage | tries | {' | '.join(OUTCOMES)} |")
-    print(f"|---|---|{'---:|' * (len(OUTCOMES) + 1)}")
-    for (name, what), outcomes in counted.items():
-        if tries := outcomes.total():
-            shown = " | ".join(str(outcomes[outcome]) for outcome in OUTCOMES)
-            print(f"| {name} | {what} | {tries} | {shown} |")
+    print("\n".join(lines(counted)))
+
+
+def lines(counted: dict[tuple[str, str], Counter[str]]) -> Iterator[str]:
+    """The table in Markdown: a line for each kind of file, and one for all."""
+    yield f"| stored file | flips | other damage | {' | '.join(OUTCOMES)} |"
+    yield f"|---|{'---:|' * (len(OUTCOMES) + 2)}"
+    names = [*dict.fromkeys(name for name, _ in counted)]
+    for title, those in [*((name, [name]) for name in names), ("**all**", names)]:
+        flips, others = Counter[str](), Counter[str]()
+        for (name, what), outcomes in counted.items():
+            if name in those:
+                (flips if what == "flip" else others).update(outcomes)
+        both = flips + others
+        shown = " | ".join(
+            f"{n:,}" for n in [flips.total(), others.total(), *(both[o] for o in OUTCOMES)]
+        )
+        yield f"| {title} | {shown} |"
 
 
 if __name__ == "__main__":

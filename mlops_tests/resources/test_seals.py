@@ -198,6 +198,11 @@ def test_a_folder_in_the_place_of_a_file_is_named(storage: LocalStorage) -> None
     Path(storage.root, "a", "b.json").mkdir(parents=True)
     with pytest.raises(StorageError, match=r"b\.json cannot be read \(Is a directory\)"):
         storage.read("a/b.json")
+    Path(storage.root, "a", "c").write_bytes(b"a file")
+    with pytest.raises(StorageError, match=r"c cannot be listed \(Not a directory\)"):
+        storage.names("a/c")
+    with pytest.raises(StorageError, match=r"c/d\.json cannot be read \(Not a directory\)"):
+        storage.read("a/c/d.json")
 
 
 @pytest.mark.parametrize("place", ["folder", "memory"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -12,13 +11,14 @@ import dagster as dg
 from mlops_assets.cli.status import open_instance
 from mlops_assets.graph.keys import node_key
 from mlops_assets.graph.partitions import day_of
-from mlops_assets.graph.reads import Every, declared
+from mlops_assets.graph.reads import Every, Node, declared
 from mlops_assets.project import Project, ProjectError
 from mlops_assets.project.workspace import load_named, project_names
 from mlops_assets.resources.layout import materialize_command
 from mlops_assets.resources.storage import StorageError, project_storage
-from mlops_assets.resources.stored_files import Finding, State, StoredFiles
+from mlops_assets.resources.stored_files import Finding, State, StoredFiles, is_key
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import CARD, VERSION
 
 RECORDS = 1000  # of the event log at once
 PATH = "path"  # what each stored day says of itself
@@ -68,30 +68,39 @@ def _check(settings: Project, instance: dg.DagsterInstance | None, repair: bool)
 def against_events(
     project: Project, datasets: DatasetStore, instance: dg.DagsterInstance
 ) -> Iterator[Finding]:
-    """Days of which there is only the file, or only what the event log says."""
+    """Days and months of which there is only the file, or only what the event log says."""
     for node in declared(project).values():
-        if node.every is not Every.DAY:
+        if node.every is Every.PROJECT:
             continue
         key = node_key(project, node.asset)
         told = instance.get_materialized_partitions(key)
-        there = set(datasets.keys(node.asset))
-        where = datasets.storage.url(f"datasets/{node.asset}")
-        for first, last in _stretches(_with_a_file(instance, key, told - there)):
+        where, there = _there(node, datasets)
+        for first, last in _stretches(_with_a_file(instance, key, told - there), node.every):
             again = materialize_command(project.prefix, node.asset, first)
             if first != last:
                 again = f"{again.replace('--partition ', '--partition-range ')}...{last}"
-            text = f"{where} lacks {_days(first, last)}, which the event log knows; {again}"
+            text = f"{where} lacks {_span(first, last)}, which the event log knows; {again}"
             yield Finding(State.MISSING, text)
-        for first, last in _stretches(there - told):
+        for first, last in _stretches(there - told, node.every):
             text = (
-                f"{where} has {_days(first, last)}, which the event log does not know: of a run "
+                f"{where} has {_span(first, last)}, which the event log does not know: of a run "
                 "that was killed, or of another instance; `mlops-assets history` makes it again"
             )
             yield Finding(State.FOREIGN, text)
 
 
+def _there(node: Node, datasets: DatasetStore) -> tuple[str, set[str]]:
+    """Where the files of an asset lie, and the partitions that there are."""
+    storage = datasets.storage
+    if node.kind == "models":
+        versions = filter(VERSION.fullmatch, storage.names(node.asset))
+        whole = [name for name in versions if storage.exists(f"{node.asset}/{name}/{CARD}")]
+        return storage.url(node.asset), {version.partition("_")[0] for version in whole}
+    return storage.url(f"datasets/{node.asset}"), set(filter(is_key, datasets.keys(node.asset)))
+
+
 def _with_a_file(instance: dg.DagsterInstance, key: dg.AssetKey, days: set[str]) -> set[str]:
-    """Those of days of which a file was stored; of some there is nothing to store."""
+    """Those of which a file was stored; of some days there is nothing to store."""
     newest: dict[str, bool] = {}
     cursor, more = None, bool(days)
     while more:
@@ -104,13 +113,18 @@ def _with_a_file(instance: dg.DagsterInstance, key: dg.AssetKey, days: set[str])
     return {day for day, stored in newest.items() if stored}
 
 
-def _stretches(keys: set[str]) -> Iterator[tuple[str, str]]:
-    """The first and last of days in a row."""
-    numbers = sorted(day_of(key).toordinal() for key in keys)
-    for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        days = [number for _, number in group]
-        yield str(dt.date.fromordinal(days[0])), str(dt.date.fromordinal(days[-1]))
+def _stretches(keys: set[str], every: Every) -> Iterator[tuple[str, str]]:
+    """The first and last of days, or of months, in a row."""
+
+    def position(key: str) -> int:
+        day = day_of(key)
+        return day.toordinal() if every is Every.DAY else day.year * 12 + day.month
+
+    numbered = enumerate(sorted(keys))
+    for _, group in groupby(numbered, lambda pair: position(pair[1]) - pair[0]):
+        row = [key for _, key in group]
+        yield row[0], row[-1]
 
 
-def _days(first: str, last: str) -> str:
+def _span(first: str, last: str) -> str:
     return first if first == last else f"{first} to {last}"

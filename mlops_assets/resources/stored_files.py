@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import partial
 
 from mlops_assets.project import Project
-from mlops_assets.resources.layout import DATASETS, OTHERS, REMADE, is_log, remedy
+from mlops_assets.resources.layout import DATASETS, OTHERS, PLAIN, REMADE, is_log, remedy
 from mlops_assets.resources.notifier import Channel
 from mlops_assets.resources.storage import (
     Storage,
@@ -122,9 +122,11 @@ class StoredFiles:
         folder, _, name = path.rpartition("/")
         stem, _, kind = name.partition(".")
         match [*folder.split("/"), kind]:
-            case ["datasets", first, *more, "parquet"] if first in DATASETS:
+            case ["datasets", first, *more, "parquet"] if first in PLAIN or (
+                first in DATASETS and is_key(stem)
+            ):
                 self.datasets.read("/".join([first, *more]), [stem])
-            case ["datasets", "forecast", "csv"]:
+            case ["datasets", "forecast", "csv"] if is_key(stem):
                 self._read_csv(path, stem)
             case ["models", model, version, "json"] if _is_version(path):
                 self.models.card(model, version)
@@ -193,6 +195,14 @@ class StoredFiles:
                     f"restore it from a backup, or {remedy(self.storage.project, path)}"
                 )
                 yield Finding(State.MISSING, text)
+
+
+def is_key(text: str) -> bool:
+    """Whether it is the key of a partition."""
+    try:
+        return str(dt.date.fromisoformat(text)) == text
+    except ValueError:
+        return False
 
 
 def _is_version(path: str) -> bool:

@@ -62,6 +62,8 @@ def test_what_is_wrong_is_named_with_its_remedy(
     shutil.rmtree(root / "models" / "linear" / second.version)
     models.decisions.record(Action.RETIRE, "linear", version=second.version)
     (root / "notes.txt").write_text("mine")
+    (root / "datasets" / "features" / "mine.parquet").write_bytes(b"mine")
+    (root / datasets.path("training_set", "2026-11-01")).unlink()
     shutil.copytree(root / "datasets" / "validation" / "linear", root / "datasets/validation/gone")
     shutil.copy(root / datasets.path("drift", DAY), root / datasets.path("drift", "2026-08-24"))
     code, lines = told(capsys)
@@ -77,6 +79,9 @@ def test_what_is_wrong_is_named_with_its_remedy(
         f"missing   {root}/datasets/leaderboard lacks {DAY} to {OTHER},": (
             f"{again} leaderboard --partition-range {DAY}...{OTHER}"
         ),
+        f"foreign   {root}/datasets/features/mine.parquet is no file of this store": "move it",
+        f"missing   {root}/datasets/training_set lacks 2026-11-01,": f"{again} training_set",
+        f"missing   {root}/models/linear lacks {second.month},": f"{again} models/linear",
         f"foreign   {root}/datasets/drift has 2026-08-24, which the event log": "history",
     }
     for beginning, remedy in expected.items():

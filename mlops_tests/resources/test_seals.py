@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fsspec
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -226,3 +227,22 @@ def test_every_file_is_told_with_its_age_and_what_is_left_over_is_removed(
         assert {path: round(age, -3) for path, age in storage.files()}[f"a/{left.name}"] == 7000
         storage.sweep(f"a/{left.name}")
         assert not left.exists()
+
+
+def test_a_remote_place_is_verified_as_well_without_a_file_more(tmp_path: Path) -> None:
+    storage = make_storage(f"memory://{tmp_path.name}-remote")
+    datasets = DatasetStore(storage)
+    for day in (DAY, OTHER):
+        datasets.write("features", day, frame(day, 1.0))
+    assert len([*storage.files()]) == 2
+    memory = fsspec.filesystem("memory")
+    first, second = (
+        f"/{tmp_path.name}-remote/{datasets.path('features', d)}" for d in (DAY, OTHER)
+    )
+    right = memory.cat_file(first)
+    for wrong in (memory.cat_file(second), right[:40] + bytes([right[40] ^ 1]) + right[41:]):
+        memory.pipe_file(first, wrong)
+        with pytest.raises(StorageError, match=rf"{DAY}\.parquet is not as it was written"):
+            datasets.read("features", [DAY])
+    memory.pipe_file(first, right)
+    assert datasets.read("features", [DAY, OTHER])["x"].tolist() == [1.0, 1.0]

@@ -84,7 +84,7 @@ def checked(path: str) -> str:
 
 def damaged_file(storage: Storage, path: str, why: object) -> StorageError:
     """The error of a file that cannot be used as it is; it names the file and the remedy."""
-    return StorageError(f"{storage.url(path)} {why}; {remedy(storage.project, path)}")
+    return StorageError(f"{storage.root}/{path} {why}; {remedy(storage.project, path)}")
 
 
 class SealedStorage(Storage):

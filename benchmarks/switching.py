@@ -93,15 +93,16 @@ def simulate(
     gain: float,
     autocorrelation: float,
     challengers: int = 1,
+    own_sd: float = OWN_SD,
 ) -> tuple[Floats, Floats]:
     """Daily losses of a champion, of shape (days,), and of challengers truly better by `gain`.
 
-    Theirs are of shape (challengers, days).
+    Theirs are of shape (challengers, days); their own noise has a standard deviation of `own_sd`.
     """
     rhythm = 1 + WEEKLY * np.sin(2 * np.pi * np.arange(days) / 7)
     champion = rhythm * (1 + student(random, COMMON_SD, days))
-    own_sd = OWN_SD * np.sqrt(1 - autocorrelation**2)
-    own = student(random, own_sd, challengers, WARM_UP + days)
+    fresh_sd = own_sd * np.sqrt(1 - autocorrelation**2)
+    own = student(random, fresh_sd, challengers, WARM_UP + days)
     for day in range(1, own.shape[1]):
         own[:, day] += autocorrelation * own[:, day - 1]
     return champion, champion * (1 - gain) - own[:, WARM_UP:]

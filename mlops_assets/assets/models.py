@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pydantic
 
-from mlops_assets.assets.acceptance_checks import accept
+from mlops_assets.assets.acceptance_checks import accept, held_out
 from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import frame_hash
 from mlops_assets.assets.lineage import Graph
@@ -284,7 +284,9 @@ def train(
             columns,
             models.in_service(model.name, project.day_to_come(last)),
             models.load,
+            models.held_out,
         ),
+        held_out=held_out(project, window),
     )
 
 

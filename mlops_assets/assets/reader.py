@@ -129,6 +129,10 @@ class ModelReader(ModelStore):
         self._check(card.model)
         return self._kept.load(card)
 
+    def held_out(self, card: ModelCard) -> pd.DataFrame | None:
+        self._check(card.model)
+        return super().held_out(card)
+
     def _check(self, model: str) -> None:
         if model not in self.allowed:
             raise UndeclaredReadError(self.node, f"the versions of {model}")

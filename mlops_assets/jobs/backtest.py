@@ -6,7 +6,7 @@ import time
 import dagster as dg
 import pydantic
 
-from mlops_assets.assets.acceptance_checks import accept
+from mlops_assets.assets.acceptance_checks import accept, held_out
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned_days, make_plan
 from mlops_assets.jobs.backtesting.policy_config import backtest_config
@@ -82,7 +82,13 @@ def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> lis
         plan.features,
         learned_days(project, plan.known),
         lambda version, in_service: accept(
-            project, plan.model, version.window, version.inputs, in_service, Version.pipeline
+            project,
+            plan.model,
+            version.window,
+            version.inputs,
+            in_service,
+            Version.pipeline,
+            lambda other: held_out(project, other.window),
         ),
         project.training_window.serves_before,
     )

@@ -21,12 +21,14 @@ class CheckResult:
     high: float | None = None
     names: tuple[str, str, str] = ("value", "low", "high")
     """What the three are called where they are shown."""
+    also: Mapping[str, float] = field(default_factory=dict)
+    """Further numbers by name."""
 
     @property
     def measures(self) -> dict[str, float]:
         """The numbers that there are, by name."""
         numbers = zip(self.names, (self.value, self.low, self.high), strict=True)
-        return {name: number for name, number in numbers if number is not None}
+        return {name: number for name, number in numbers if number is not None} | dict(self.also)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from mlops_assets.ml.settings import IDENTIFIER
+from mlops_assets.ml.settings import IDENTIFIER, NoFlags
 
 T = TypeVar("T")
 Options = TypeVar("Options", bound=BaseModel)
@@ -27,10 +27,8 @@ class Place:
         return f"{self.file}, line {self.line}"
 
 
-class Configurable(BaseModel):
+class Configurable(NoFlags):
     """A registered thing whose fields are its options: defaults, bounds, descriptions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: ClassVar[str]
     description: ClassVar[str]

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -24,6 +24,27 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _refuse_flags(value: Any, annotation: Any) -> Any:
+    """A value as it is; ValueError where it is, or holds, a flag and no flag is meant."""
+    kinds = _kinds(annotation)
+    if bool in kinds or not {int, float} & kinds:
+        return value
+    inner = [value]
+    while inner:
+        one = inner.pop()
+        if isinstance(one, bool):
+            raise ValueError(f"{str(one).lower()} is no number")
+        inner += one.values() if isinstance(one, dict) else one if isinstance(one, list) else []
+    return value
+
+
+@cache
+def _kinds(annotation: Any) -> frozenset[Any]:
+    """The types that an annotation is made of."""
+    inner = [_kinds(part) for part in get_args(annotation) if not isinstance(part, str | int)]
+    return frozenset({annotation}).union(*inner)
+
+
 def distinct(values: list[Any]) -> list[Any]:
     repeated = sorted({str(value) for value in values if values.count(value) > 1})
     if repeated:
@@ -37,11 +58,28 @@ Column = Annotated[str, Field(min_length=1)]
 Columns = Annotated[list[Column], AfterValidator(distinct)]
 
 
-class Settings(BaseModel):
+class NoFlags(BaseModel):
+    """Takes no flag for a number, as pydantic does: YAML reads `yes`, `on` and `true` as flags."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        return _refuse_flags(value, cls.model_fields[str(info.field_name)].annotation)
+
+
+class Section(BaseModel):
+    """What every section is; those that pydantic tells apart by a field are just this."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def descriptions(section: type[Settings]) -> dict[str, str]:
+class Settings(NoFlags, Section):
+    """A section."""
+
+
+def descriptions(section: type[Section]) -> dict[str, str]:
     """What is written below each setting of a section, read from the source once it is asked for.
 
     With `use_attribute_docstrings`, pydantic would read all of it whenever the settings are
@@ -49,7 +87,7 @@ def descriptions(section: type[Settings]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for known in reversed(section.__mro__):
-        if issubclass(known, Settings):
+        if issubclass(known, Section):
             found |= _written(inspect.getfile(known)).get(known.__name__, {})
     return found
 

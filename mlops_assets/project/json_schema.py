@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_assets.ml.metrics.metric import METRICS
 from mlops_assets.ml.models.families import FAMILIES
-from mlops_assets.ml.settings import Settings, descriptions
+from mlops_assets.ml.settings import Section, descriptions
 from mlops_assets.project.problem import NOT_SETTINGS
 from mlops_assets.project.project import Project
 
@@ -51,14 +51,14 @@ def json_schema() -> str:
 def _describe(schema: dict[str, Any]) -> None:
     """Add what is written below each setting; keys stay in the order in which pydantic has them."""
     definitions = {**schema["$defs"], Project.__name__: schema}
-    for section in _sections(Settings):
+    for section in _sections(Section):
         if definition := definitions.get(section.__name__):
             for setting, description in descriptions(section).items():
                 described = definition["properties"][setting] | {"description": description}
                 definition["properties"][setting] = dict(sorted(described.items()))
 
 
-def _sections(section: type[Settings]) -> Iterator[type[Settings]]:
+def _sections(section: type[Section]) -> Iterator[type[Section]]:
     for known in section.__subclasses__():
         yield known
         yield from _sections(known)

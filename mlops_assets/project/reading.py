@@ -1,6 +1,7 @@
 """Reads the settings of a file, and says of each mistake where it stands."""
 
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,16 @@ import pydantic
 import yaml
 from pydantic import BaseModel
 
-from mlops_assets.ml.settings import Settings
+from mlops_assets.ml.settings import Section
 from mlops_assets.project.folders import settings_file
 from mlops_assets.project.old_words import OLD_WORDS, in_new_words
 from mlops_assets.project.plugin_loader import PluginError, use_plugins
 from mlops_assets.project.problem import NOT_SETTINGS
 from mlops_assets.project.project import Project
 from mlops_assets.project.source_settings import SOURCE_SETTINGS
+from mlops_assets.project.yaml_text import ExcessError, read_yaml
 
-LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
+SHOWN_MISTAKES, LONGEST = 20, 500
 
 
 class ProjectError(ValueError):
@@ -41,15 +43,15 @@ def load_project(path: str | Path | None = None) -> Project:
     except UnicodeDecodeError as error:
         raise ProjectError(f"{file} is no text in UTF-8: {error}; save it as UTF-8") from error
     try:
-        loader = LOADER(text)
-        node = loader.get_single_node()
-        values = None if node is None else loader.construct_document(node)
+        node, values = read_yaml(text)
+    except ExcessError as error:
+        raise ProjectError(f"{file} holds more than settings do: {error}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-31
         raise ProjectError(f"{file} is no valid YAML: {error}") from error
     if repeated := list(_repeated_keys(node)):
-        raise ProjectError("\n".join([f"{file} has {len(repeated)} mistake(s):", *repeated]))
+        raise _mistakes(file, repeated)
     if not isinstance(values, dict):
-        raise ProjectError(f"{file}: expected a mapping of settings, found {values!r}")
+        raise ProjectError(f"{file}: expected a mapping of settings, found {reprlib.repr(values)}")
     if foreign := [name for name in NOT_SETTINGS if name in values]:
         raise ProjectError(f"{file}, {foreign[0]}: unknown setting")
     try:
@@ -64,9 +66,19 @@ def load_project(path: str | Path | None = None) -> Project:
     try:
         project = Project.model_validate({**values, "folder": file.parent})
     except pydantic.ValidationError as error:
-        lines = [_explain(detail, node) for detail in error.errors()]
-        raise ProjectError("\n".join([f"{file} has {len(lines)} mistake(s):", *lines])) from error
+        details = error.errors()
+        lines = [_explain(detail, node) for detail in details[:SHOWN_MISTAKES]]
+        raise _mistakes(file, lines, len(details)) from error
     return project
+
+
+def _mistakes(file: Path, lines: list[str], count: int = 0) -> ProjectError:
+    """The first mistakes of a file, each on a line that can be read."""
+    count = max(count, len(lines))
+    told = [line if len(line) <= LONGEST else f"{line[:300]} ... {line[-150:]}" for line in lines]
+    more = [f"  and {count - SHOWN_MISTAKES} more"] if count > SHOWN_MISTAKES else []
+    head = f"{file} has {count} mistake(s):"
+    return ProjectError("\n".join([head, *told[:SHOWN_MISTAKES], *more]))
 
 
 def _plugins_named(values: Mapping[str, Any]) -> list[str]:
@@ -100,7 +112,7 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
         found = "missing" if kind is None else f"{kind!r} is no kind of source"
         message = f"{found}; the kinds are: {known}"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:
-        message = f"{message}, not {value!r}"
+        message = f"{message}, not {reprlib.repr(value) if len(repr(value)) > 80 else repr(value)}"
     path = ".".join(str(part) for part in location if part != "str")
     return f"  line {line}, {path}: {message}"
 
@@ -148,8 +160,8 @@ def _is_kind(location: tuple[Any, ...], at: int) -> bool:
     return at > 0 and location[at - 1] == "source" and location[at] in SOURCE_SETTINGS
 
 
-def _settings_in(annotation: Any) -> Iterable[type[Settings]]:
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
+def _settings_in(annotation: Any) -> Iterable[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     for argument in getattr(annotation, "__args__", ()):
         yield from _settings_in(argument)

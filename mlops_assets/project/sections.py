@@ -87,7 +87,8 @@ class EvaluationSettings(Settings):
 class AcceptanceSettings(Settings):
     tolerance: Annotated[float, Field(ge=0, le=10)] = 0.1
     """By how much, as a share, a new version may do worse on the primary metric than the version
-    in service, on the same rows of the holdout."""
+    in service, on the same rows of the holdout. It is refused where it does worse than that
+    beyond chance, at a confidence of 95 %."""
 
 
 class ChampionSettings(WindowSettings):

@@ -9,7 +9,7 @@ import pydantic
 from pydantic import AfterValidator, Field
 
 from mlops_assets.ml.registries import choose
-from mlops_assets.ml.settings import Column, Settings
+from mlops_assets.ml.settings import Column, Section, Settings
 from mlops_assets.project.custom_sources import CUSTOM_SOURCES
 
 REPLAY_DAYS = 364  # 52 weeks: a replayed day keeps its weekday
@@ -46,7 +46,7 @@ class CsvSettings(Settings):
     where a file tells. Dates such as 2026-02-01 need it never."""
 
 
-class FileSettings(Settings):
+class FileSettings(Section):
     kind: Literal["file"]
     """Rows of files, by their own dates."""
     path: Annotated[str, Field(min_length=1)]
@@ -58,14 +58,14 @@ class FileSettings(Settings):
     """The dialect of CSV files, where it cannot be found out."""
 
 
-class LandingSettings(Settings):
+class LandingSettings(Section):
     kind: Literal["landing"]
     """Rows of files that keep arriving in a folder."""
     path: Annotated[str, Field(min_length=1)]
     """The folder, relative to that of this settings file, or an fsspec URL."""
     pattern: Annotated[str, Field(min_length=1)] = "*"
     """The names of the files to take, such as `sales_*.csv`."""
-    settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    settle_seconds: Annotated[int, Field(ge=0, le=86_400, strict=True)] = 60
     """For how long size and time of a file must stay the same until it counts as complete."""
     format: Literal["csv", "parquet"] | None = None
     """Where it is left out: Parquet for names that end in .parquet or .pq, else CSV."""
@@ -73,7 +73,7 @@ class LandingSettings(Settings):
     """The dialect of CSV files, where it cannot be found out."""
 
 
-class SqlSettings(Settings):
+class SqlSettings(Section):
     kind: Literal["sql"]
     """Rows of a database."""
     url_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -87,7 +87,7 @@ class SqlSettings(Settings):
     updated_column: Column | None = None
     """A column that grows whenever a row is written, so that corrected days are found cheaply;
     without one all rows of the days are compared."""
-    chunk_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    chunk_rows: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] = 100_000
     """How many rows are fetched at a time."""
 
     @pydantic.model_validator(mode="after")
@@ -103,7 +103,7 @@ class SqlSettings(Settings):
         return self
 
 
-class CustomSettings(Settings):
+class CustomSettings(Section):
     kind: Literal["custom"]
     """Rows from a source that a plugin registers."""
     use: str | dict[str, dict[str, Any]]
@@ -116,7 +116,7 @@ class CustomSettings(Settings):
         return use
 
 
-class ReplaySettings(Settings):
+class ReplaySettings(Section):
     kind: Literal["replay"]
     """A finished recording, played again: every calendar day is mapped onto the recorded day of
     the same weekday, in a loop of 52 weeks, so that it never ends."""
@@ -140,7 +140,7 @@ class ReplaySettings(Settings):
 
 
 SourceSettings = FileSettings | LandingSettings | SqlSettings | CustomSettings | ReplaySettings
-SOURCE_SETTINGS: dict[str, type[Settings]] = {
+SOURCE_SETTINGS: dict[str, type[Section]] = {
     "file": FileSettings,
     "landing": LandingSettings,
     "sql": SqlSettings,

@@ -133,6 +133,9 @@ class StoredFiles:
             case ["models", model, version, "skops"] if _is_version(path):
                 if card := self.models.card(model, version):
                     self.models.load(card)
+            case ["models", model, version, "parquet"] if _is_version(path):
+                if card := self.models.card(model, version):
+                    self.models.held_out(card)
             case ["registry", "decisions", "json"]:
                 RecordLog(self.storage, folder, Decision, what="decision").read(name)
             case ["registry", "models" | "updates", "yaml"]:

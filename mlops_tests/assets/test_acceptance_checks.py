@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import Field
+from scipy.optimize import brentq
+from scipy.stats import t as student_t
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
@@ -30,7 +32,7 @@ from mlops_assets.resources.stores.model_store import ModelCard
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
-HOLDOUT = keys("2026-02-22", "2026-02-28")
+HOLDOUT, TEN_DAYS = keys("2026-02-22", "2026-02-28"), keys("2026-02-19", "2026-02-28")
 
 
 class Lost(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -119,15 +121,63 @@ def wmape(actual: "pd.Series[float]", forecast: Any) -> float:
     return float((actual - forecast).abs().sum() / actual.abs().sum())
 
 
-def ridge_on_holdout(lab: Lab, alpha: float) -> float:
-    """What a ridge that learned from 1 through 21 February scores on the week after."""
+def ridge_on_holdout(
+    lab: Lab, alpha: float, holdout: Sequence[str] = tuple(HOLDOUT)
+) -> "pd.Series[float]":
+    """What a ridge that learned from the days of February before forecasts of a holdout."""
     rows = lab.datasets.read("features", keys(FEBRUARY, "2026-02-28"))
     columns = [*lab.project.inputs.numeric, *lab.project.inputs.categorical]
-    early, late = rows[rows["date"] < "2026-02-22"], rows[rows["date"] >= "2026-02-22"]
+    early, late = rows[rows["date"] < holdout[0]], rows[rows["date"] >= holdout[0]]
     build = FAMILIES["ridge"].build
     pipeline = build(parse_hyperparameters("ridge", {"alpha": alpha}), lab.project.inputs)
     pipeline.fit(early[columns], early["units"])
-    return wmape(late["units"], np.maximum(pipeline.predict(late[columns]), 0))
+    values = np.maximum(pipeline.predict(late[columns]), 0)
+    return pd.Series(values, _rows(late))
+
+
+def _rows(frame: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(frame[["date", "category"]])
+
+
+def units_of(days: list[str], lag: int = 0) -> "pd.Series[float]":
+    """What the source says of days, or of those so many days before each."""
+    units = make_rows().set_index(["category", "date"])["units"].unstack("category")
+    found: pd.Series[float] = units.shift(lag).loc[days].stack()
+    return found
+
+
+def limit(
+    version: "pd.Series[float]",
+    other: "pd.Series[float]",
+    tolerance: float = 0.1,
+) -> float:
+    """The largest WMAPE that is not surely worse: the metric anew without each block of days."""
+    date = version.index.get_level_values("date")
+    days = sorted(set(date))
+    units = units_of([f"{day:%Y-%m-%d}" for day in days])
+    of_day = units.groupby("date").sum()
+    alike = of_day.sum() ** 2 / (of_day**2).sum()
+    long = 2 if len(days) <= 8 else 3
+    parts = {block: min(len(days) / block, alike) for block in (1, long)}
+
+    def above(ratio: float, left_out: Sequence[pd.Timestamp] = ()) -> float:
+        kept = [row for row in version.index if row[0] not in left_out]
+        ours, theirs = (wmape(units[kept], values[kept]) for values in (version, other))
+        return ours - ratio * theirs
+
+    def error(ratio: float, block: int) -> float:
+        found = [above(ratio, days[n : n + block]) for n in range(len(days) - block + 1)]
+        deviation = np.std(found) * (len(days) - block) / block
+        part = parts[block]
+        return float(deviation * np.sqrt(block / len(days) * part / (part - 1)))
+
+    of_blocks = min(1.5 * (parts[long] - 1), alike - 1)
+    wide = student_t((of_blocks + alike - 1) / 2).ppf(0.95)
+    return max(
+        ratio * wmape(units[version.index], other[version.index])
+        + wide * max(error(ratio, block) for block in (1, long))
+        for ratio in (1, 1 + tolerance)
+    )
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -135,6 +185,9 @@ def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(
     lab: Lab, strict: bool
 ) -> None:
     _, before = lab.models.cards("linear")
+    settings = make_settings()
+    settings["training"]["holdout_days"] = len(TEN_DAYS)  # a week of three series says little
+    lab.write(settings=settings)
     result, card = train(lab, "linear", MARCH, strict=strict, alpha=1e6)
     failures = [event for event in result.all_events if event.is_step_failure]
     if strict:
@@ -146,20 +199,31 @@ def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(
         assert result.success
         assert failures == []
     # it repeats last week: by hand, from the rows of the source
-    units = make_rows().set_index(["category", "date"])["units"].unstack("category")
-    naive = wmape(units.loc[HOLDOUT].stack(), units.shift(7).loc[HOLDOUT].stack())
-    loss = ridge_on_holdout(lab, 1e6)
-    assert loss > naive
+    weekly, ridge = units_of(TEN_DAYS, lag=7), ridge_on_holdout(lab, 1e6, TEN_DAYS)
+    naive, loss = (wmape(units_of(TEN_DAYS), values) for values in (weekly, ridge))
+    chance = limit(ridge, weekly, tolerance=0)
+    assert loss > chance > naive
     found = evaluations(result)["beats_baseline"]
     assert not found.passed
     assert found.blocking
     severities = dg.AssetCheckSeverity
     assert found.severity == (severities.ERROR if strict else severities.WARN)
     assert found.description == (
-        f"{loss:.4g} is above {naive:.4g}, the wmape of seasonal_naive on the holdout"
+        f"{loss:.4g} is surely above {naive:.4g}, the wmape of seasonal_naive on the same 30 rows: "
+        f"up to {chance:.4g} may be chance"
     )
-    assert found.metadata["loss"].value == pytest.approx(loss, rel=1e-5)
-    assert found.metadata["limit"].value == pytest.approx(naive, rel=1e-5)
+    assert {name: value.value for name, value in found.metadata.items()} == pytest.approx(
+        {
+            "loss": loss,
+            "limit": chance,
+            "difference": loss - naive,
+            "difference_low": loss - chance,
+            "difference_high": loss + chance - 2 * naive,
+            "days": 10,
+            "rows": 30,
+        },
+        rel=1e-4,
+    )
     assert not card.accepted
     metadata = lab.metadata("models/linear", MARCH)
     assert metadata["accepted"] is False
@@ -178,7 +242,7 @@ def test_a_version_worse_than_the_baseline_is_kept_but_the_one_before_serves(
 @pytest.mark.parametrize(
     ("mood", "check", "why"),
     [
-        ("backwards", "beats_baseline", r".* is above 0\.3068, the wmape of seasonal_naive on .*"),
+        ("backwards", "beats_baseline", r".* is surely above 0\.3068, the wmape of .*"),
         ("constant", "sound_forecasts", r"all 21 forecasts are 5"),
         ("lost", "sound_forecasts", r"21 of 21 forecasts are not finite"),
         ("unseeded", "reproducible", r"\d+ of 63 forecasts differ between two fits on the same .*"),
@@ -227,23 +291,87 @@ def test_without_an_earlier_version_a_rejected_one_leaves_the_days_unserved(
 
 
 def test_within_the_tolerance_a_version_may_be_worse_than_the_one_in_service(lab: Lab) -> None:
-    default, worse = ridge_on_holdout(lab, 1.0), ridge_on_holdout(lab, 5.0)
-    assert worse > default * 1.01
-    _, before = lab.models.cards("linear")
+    """Both learned from the whole of February: their twins are compared, day by day."""
+    default, worse = ridge_on_holdout(lab, 1.0), ridge_on_holdout(lab, 1e6)
+    before, loss = (wmape(units_of(HOLDOUT), values) for values in (default, worse))
+    just = brentq(lambda tolerance: limit(worse, default, tolerance) - loss, 0, 0.5)
+    assert 0 < just < loss / before - 1, "some of it may be chance"
+    _, serving = lab.models.cards("linear")
     for extra, accepted in ((-0.001, False), (0.001, True)):
-        tolerance = worse / default - 1 + extra
+        tolerance = just + extra
         lab.write(settings=make_settings() | {"acceptance": {"tolerance": tolerance}})
-        result, card = train(lab, "linear", MARCH, strict=True, alpha=5.0)
+        result, card = train(lab, "linear", MARCH, strict=True, alpha=1e6)
         assert result.success == accepted
         check = card.checks["no_worse_than_in_service"]
         assert check.passed == accepted
-        assert check.value == pytest.approx(worse)
-        assert check.high == pytest.approx(default * (1 + tolerance))
-        assert (
-            f"{tolerance:.0%} more than the wmape of {before.version} on the same 21" in check.why
-        )
-        serves = lab.models.in_service("linear", dt.date(2026, 3, 1))
-        assert serves == (card if accepted else before)
+        assert check.value == pytest.approx(loss)
+        assert check.high == pytest.approx(limit(worse, default, tolerance))
+        share = f"{tolerance:.0%} more than the wmape of {serving.version} on the same 21 rows"
+        assert share in check.why
+        now = lab.models.in_service("linear", dt.date(2026, 3, 1))
+        assert now == (card if accepted else serving)
+
+
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [(None, "of {} no forecasts of the holdout were kept"), (b"damaged", "{} cannot forecast .*")],
+)
+def test_of_a_version_that_kept_no_forecasts_of_its_holdout_the_twin_is_not_compared(
+    lab: Lab, kept: bytes | None, why: str
+) -> None:
+    """As versions of before this was judged by days, which still serve."""
+    _, march = lab.models.cards("linear")
+    file = Path(lab.models.url(march)).with_name("holdout.parquet")
+    file.unlink() if kept is None else file.write_bytes(kept)
+    _, card = train(lab, "linear", MARCH, alpha=1e6)
+    check = card.checks["no_worse_than_in_service"]
+    assert check.passed
+    assert re.match(f"not compared: {why.format(march.version)}", check.why)
+    assert lab.models.in_service("linear", dt.date(2026, 3, 1)) == card
+
+
+def test_a_version_of_other_classes_is_not_compared(lab: Lab) -> None:
+    """As one of two classes, which forecast one probability a row, with one of three."""
+    _, march = lab.models.cards("linear")
+    rows = lab.models.held_out(march)
+    assert rows is not None
+    rows["forecast"] = [[0.2, 0.3, 0.5]] * len(rows)
+    rows.to_parquet(Path(lab.models.url(march)).with_name("holdout.parquet"))
+    _, card = train(lab, "linear", MARCH, alpha=1.0)
+    check = card.checks["no_worse_than_in_service"]
+    assert check.passed
+    assert check.why == f"not compared: {march.version} and it do not forecast the same classes"
+
+
+def test_a_row_that_was_corrected_between_two_versions_is_compared_of_neither(lab: Lab) -> None:
+    rows = make_rows()
+    corrected = (rows["date"] == "2026-02-25") & (rows["category"] == "milk")
+    rows.loc[corrected, "units"] += 1
+    lab.write(rows)
+    assert lab.run("observations features", "2026-02-25", "2026-03-31").success
+    assert lab.run("training_set", MARCH).success
+    _, card = train(lab, "linear", MARCH, alpha=1.0)
+    assert card.holdout_rows == 21
+    assert card.checks["no_worse_than_in_service"].also["rows"] == 20
+    assert card.checks["beats_baseline"].also["rows"] == 21
+
+
+def test_a_holdout_on_which_the_metric_has_no_value_says_so_and_refuses_nothing(lab: Lab) -> None:
+    """A week of closed shops has no WMAPE where anything was forecast."""
+    settings = make_settings()
+    settings["evaluation"] |= {"metrics": ["wmape"]}
+    rows = make_rows()
+    rows.loc[rows["date"].between("2026-02-22", "2026-02-28"), "units"] = 0.0
+    lab.write(rows, settings)
+    assert lab.run("observations features", "2026-02-22", "2026-03-31").success
+    assert lab.run("training_set", MARCH).success
+    for alpha in (1.0, 2.0):
+        _, card = train(lab, "linear", MARCH, alpha=alpha)
+        assert card.holdout == {}
+        assert card.accepted
+    for name in ("beats_baseline", "no_worse_than_in_service"):
+        why = card.checks[name].why
+        assert why.startswith("not compared: wmape is not defined on these rows"), why
 
 
 def test_an_older_version_in_service_is_judged_on_the_rows_of_the_holdout(lab: Lab) -> None:
@@ -254,7 +382,8 @@ def test_an_older_version_in_service_is_judged_on_the_rows_of_the_holdout(lab: L
     values = np.maximum(lab.models.load(february).predict(rows[february.inputs]), 0)
     _, card = train(lab, "linear", MARCH, alpha=1.0)
     check = card.checks["no_worse_than_in_service"]
-    assert check.high == pytest.approx(1.1 * wmape(rows["units"], values))
+    twin = ridge_on_holdout(lab, 1.0)
+    assert check.high == pytest.approx(limit(twin, pd.Series(values, _rows(rows))))
     assert f"10% more than the wmape of {february.version} on the same 21 rows" in check.why
 
 
@@ -272,8 +401,12 @@ def test_a_version_in_service_is_judged_only_on_rows_that_it_did_not_learn_from(
     _, card = train(lab, "linear", MARCH, through="2026-03-04", alpha=1.0)
     rows = lab.datasets.read("features", keys(MARCH, "2026-03-04"))
     values = np.maximum(lab.models.load(march).predict(rows[march.inputs]), 0)
+    twins = lab.models.held_out(card)
+    assert twins is not None
+    twin = pd.Series(twins["forecast"].to_numpy()[-12:], _rows(rows))
     check = card.checks["no_worse_than_in_service"]
-    assert check.high == pytest.approx(1.1 * wmape(rows["units"], values))
+    assert check.value == pytest.approx(wmape(units_of(keys(MARCH, "2026-03-04")), twin))
+    assert check.high == pytest.approx(limit(twin, pd.Series(values, _rows(rows))))
     assert "on the same 12 rows" in check.why
 
 
@@ -325,13 +458,13 @@ def test_in_a_range_of_months_each_has_its_own_checks_and_none_fails_the_run(
 
 
 def test_in_a_strict_range_the_run_fails_once_every_month_is_stored_with_its_checks(
-    lab: Lab,
+    moody_lab: Lab,
 ) -> None:
-    config = {"hyperparameters": {"alpha": 1e6}, "strict": True}
-    ops = {"ops": {"models__linear": {"config": config}}}
-    result = lab.run("models/linear", FEBRUARY, MARCH, config=ops)
+    config = {"hyperparameters": {"mood": "backwards"}, "strict": True}
+    ops = {"ops": {"models__moody": {"config": config}}}
+    result = moody_lab.run("models/moody", FEBRUARY, MARCH, config=ops)
     assert not result.success
-    assert lab.done("models/linear") == {FEBRUARY, MARCH}
+    assert moody_lab.done("models/moody") == {FEBRUARY, MARCH}
     found = [e for e in result.get_asset_check_evaluations() if e.check_name == "beats_baseline"]
     assert {(e.partition, e.passed, e.severity) for e in found} == {
         (partition, False, dg.AssetCheckSeverity.ERROR) for partition in (FEBRUARY, MARCH, None)

@@ -24,6 +24,7 @@ def served(lab: Lab) -> Lab:
     """Evaluated for three days of February and five of March; `idle` was never trained."""
     settings = make_settings()
     settings["models"].append({"name": "idle", "family": "decision_tree"})
+    settings["training"]["holdout_days"] = 10  # a week of three series is little to be sure by
     lab.write(settings=settings)
     days = ("2026-02-26", "2026-03-05")
     assert lab.run(f"validation/{NAIVE} validation/{LINEAR} leaderboard champion", *days).success

@@ -18,7 +18,7 @@ from mlops_assets.jobs.backtesting.plan import make_plan
 from mlops_assets.jobs.backtesting.policy_config import DEFAULT_POLICIES, DIALS, backtest_config
 from mlops_assets.ml.backtest.policies import MEANINGS
 from mlops_tests import clock
-from mlops_tests.assets.lab import QUIET, Lab, reason
+from mlops_tests.assets.lab import QUIET, Lab, make_settings, reason
 from mlops_tests.small import REPOSITORY
 
 MONTHLY = {"name": "monthly"}
@@ -128,7 +128,11 @@ def test_a_refusal_fails_the_run_with_the_reason(empty_lab: Lab) -> None:
 
 
 def test_where_no_policy_can_begin_the_run_fails_with_the_reasons(lab: Lab) -> None:
-    result = run(lab, policies=[{"name": "stiff", "hyperparameters": {"alpha": 1_000_000}}])
+    settings = make_settings()
+    settings["training"]["holdout_days"] = 10  # a week of three series is little to be sure by
+    lab.write(settings=settings)
+    stiff = {"name": "stiff", "hyperparameters": {"alpha": 1_000_000}}
+    result = run(lab, policies=[stiff], first_day="2026-03-01")
     assert reason(result).startswith(
         "No policy could be tried:\nstiff: the first version was not accepted: beats_baseline"
     )

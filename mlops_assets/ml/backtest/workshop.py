@@ -53,18 +53,6 @@ class Version:
     def trained_through(self) -> dt.date:
         return self.key[3]
 
-    @property
-    def holdout_from(self) -> dt.date:
-        return self.window.holdout_from
-
-    @property
-    def holdout_rows(self) -> int:
-        return len(self.window.holdout)
-
-    @property
-    def holdout(self) -> dict[str, float]:
-        return self.window.fit.holdout
-
     def pipeline(self) -> sklearn.pipeline.Pipeline:
         return self.window.fit.pipeline
 

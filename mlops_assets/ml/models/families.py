@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
-
 from mlops_assets.lazy import sklearn
 from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.ml.registries import Registry, parse_options
+from mlops_assets.ml.settings import NoFlags
 
 # What a stored pipeline may hold beyond the types that skops trusts by itself. Each was read:
 # none runs code when it is restored, and a partial may only hold a function that is trusted too.
@@ -41,10 +40,8 @@ class Inputs:
     """Whether the target is never below zero."""
 
 
-class Hyperparameters(BaseModel):
+class Hyperparameters(NoFlags):
     """What a person may choose of a family: each field with a default, bounds and a description."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NoHyperparameters(Hyperparameters):

@@ -89,6 +89,14 @@ class Paired:
         ours, theirs = (forecast[at] for forecast in self.forecasts)
         return replace(self, dates=self.dates[at], actual=self.actual[at], forecasts=(ours, theirs))
 
+    def without(self, day: np.datetime64) -> Paired:
+        """The other days."""
+        kept = self.dates != day
+        ours, theirs = (forecast[kept] for forecast in self.forecasts)
+        return replace(
+            self, dates=self.dates[kept], actual=self.actual[kept], forecasts=(ours, theirs)
+        )
+
     def losses(self) -> list[float]:
         """The loss of each of all rows."""
         one = np.zeros(len(self.actual), dtype=np.int64)
@@ -181,11 +189,9 @@ def compare(rule: Rule, challenger: str, window: Paired, candidates: int = 1) ->
         return judged(f"{window.metric.name} is not defined on these days")
     if not ours > 0:
         return judged("the champion makes no errors")
-    parts = independent_parts(sums[0], rule.block_days)
-    if parts < FEWEST_PARTS:
-        return judged(f"{days} days that say no more than {parts:.1f} blocks of them would")
-    alike = independent_parts(sums[0], 1)
-    wide = quantile((1 - rule.confidence) / candidates / 2, parts, alike)
+    if few := too_few(sums[0], rule.block_days):
+        return judged(few)
+    wide = quantiles(sums[0], rule.block_days, (1 - rule.confidence) / candidates / 2)
     error = standard_error(window.metric, sums, rule.block_days, ours, theirs)
     gain, low, high = _interval(ours, theirs, wide * error)
     if high < 0:
@@ -222,6 +228,19 @@ def independent_parts(sums: Sums, block_days: int) -> float:
     return min(len(weight) / block_days, float(alike))
 
 
+def too_few(sums: Sums, block_days: int) -> str:
+    """Why a window says nothing of chance, in words; empty where it does."""
+    parts = independent_parts(sums, block_days)
+    if parts >= FEWEST_PARTS:
+        return ""
+    return f"{len(sums.rows)} days that say no more than {parts:.1f} blocks of them would"
+
+
+def quantiles(sums: Sums, block_days: int, tail: float) -> float:
+    """How many standard errors the end of an interval lies away in a window."""
+    return quantile(tail, independent_parts(sums, block_days), independent_parts(sums, 1))
+
+
 def quantile(tail: float, parts: float, days: float) -> float:
     """How many standard errors lie between an estimate and the end of its interval.
 
@@ -243,12 +262,21 @@ def standard_error(
     """
     if not theirs > 0:
         return 0.0
-    errors = [_block_error(metric, sums, block, theirs / ours) for block in (1, block_days)]
-    return max(errors) / theirs
+    return error_of_difference(metric, sums, block_days, theirs / ours) / theirs
+
+
+def error_of_difference(
+    metric: Metric, sums: Sequence[Sums], block_days: int, ratio: float
+) -> float:
+    """The standard error of the challenger's loss less `ratio` times the champion's.
+
+    No smaller than that of days which have nothing to do with each other.
+    """
+    return max(_block_error(metric, sums, block, ratio) for block in (1, block_days))
 
 
 def _block_error(metric: Metric, sums: Sequence[Sums], block: int, ratio: float) -> float:
-    """The standard error of the challenger's loss less `ratio` times the champion's."""
+    """That of `error_of_difference` by blocks of one length."""
     days, parts = len(sums[0].rows), independent_parts(sums[0], block)
     ours, theirs = (_losses_without(metric, side, block) for side in sums)
     left = theirs - ratio * ours

@@ -31,13 +31,6 @@ class TrainedVersion(Protocol):
     def serves_before(self) -> dt.date | None:
         """The first day that is again one that it learned from, by a replay; None without one."""
 
-    @property
-    def holdout_from(self) -> dt.date: ...
-    @property
-    def holdout_rows(self) -> int: ...
-    @property
-    def holdout(self) -> dict[str, float]: ...
-
 
 V = TypeVar("V", bound=TrainedVersion)
 

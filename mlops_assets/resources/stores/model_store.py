@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import re
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from mlops_assets.lazy import sio, sklearn
+from mlops_assets.lazy import pa, pd, pq, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
@@ -29,7 +30,7 @@ from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
-CARD, MODEL = "card.json", "model.skops"
+CARD, MODEL, HOLDOUT = "card.json", "model.skops", "holdout.parquet"
 # what zip, JSON, skops and scikit-learn raise of bytes that are no fitted pipeline
 UNREADABLE = (
     *(ValueError, TypeError, LookupError, AttributeError, ImportError, OSError, EOFError),
@@ -39,15 +40,17 @@ VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
 
 def _stored(check: CheckResult) -> dict[str, Any]:
-    return {"passed": check.passed, "why": check.why, "loss": check.value, "limit": check.high}
+    numbers = {"loss": check.value, "limit": check.high, **check.also}
+    return {"passed": check.passed, "why": check.why, **numbers}
 
 
 def _restored(check: Any) -> Any:
     if not isinstance(check, dict):
         return check
-    fields = {"loss": "value", "limit": "high"}
-    known = {fields.get(name, name): value for name, value in check.items()}
-    return {**known, "severe": not check.get("passed"), "names": MEASURES}
+    fields = {"passed": "passed", "why": "why", "loss": "value", "limit": "high"}
+    known = {fields[name]: value for name, value in check.items() if name in fields}
+    also = {name: value for name, value in check.items() if name not in fields}
+    return {**known, "severe": not check.get("passed"), "names": MEASURES, "also": also}
 
 
 # a check of a version as cards hold it: its numbers by their own names
@@ -131,9 +134,18 @@ class ModelStore:
         return self.storage.url(self._path(card.model, card.version, MODEL))
 
     def add(
-        self, pipeline: sklearn.pipeline.Pipeline, *, model: str, month: str, **facts: Any
+        self,
+        pipeline: sklearn.pipeline.Pipeline,
+        *,
+        model: str,
+        month: str,
+        held_out: pd.DataFrame | None = None,
+        **facts: Any,
     ) -> ModelCard:
-        """Store a fitted pipeline as a new version; `facts` are the other fields of its card."""
+        """Store a fitted pipeline as a new version; `facts` are the other fields of its card.
+
+        `held_out` are the rows of its holdout with what its twin forecast of them.
+        """
         data = sio.dumps(pipeline, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
         sha256 = hashlib.sha256(data).hexdigest()
         created = dt.datetime.now(dt.UTC)
@@ -147,6 +159,11 @@ class ModelStore:
             **facts,
         )
         self.storage.write(self._path(model, card.version, MODEL), data)
+        if held_out is not None:
+            buffer = io.BytesIO()
+            table = pa.Table.from_pandas(held_out, preserve_index=False)
+            pq.write_table(table, buffer, write_page_checksum=True)
+            self.storage.write(self._path(model, card.version, HOLDOUT), buffer.getvalue())
         self._log(model, card.version).add(CARD, card)
         return card
 
@@ -233,6 +250,23 @@ class ModelStore:
             why = f"is no fitted pipeline ({error})"
             raise damaged_file(self.storage, path, why) from error
         return pipeline
+
+    def held_out(self, card: ModelCard) -> pd.DataFrame | None:
+        """The rows of a version's holdout with what its twin forecast of them.
+
+        None of versions that kept none. StorageError when they are damaged.
+        """
+        path = self._path(card.model, card.version, HOLDOUT)
+        try:
+            data = self.storage.read(path)
+        except FileNotFoundError:
+            return None
+        try:
+            file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+            frame: pd.DataFrame = file.read(use_threads=False).to_pandas()
+        except UNREADABLE as error:
+            raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
+        return frame
 
 
 class KeepingModelStore(ModelStore):

@@ -11,7 +11,8 @@ from mlops_assets.ml.metrics.labels import label_of, target_numbers
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.models.families import FAMILIES, Inputs, parse_hyperparameters
 from mlops_assets.ml.models.training import fit, forecast
-from mlops_assets.ml.selection.acceptance import reproducible, sound_forecasts, within
+from mlops_assets.ml.selection.acceptance import not_surely_worse, reproducible, sound_forecasts
+from mlops_assets.ml.selection.gate import Paired
 from mlops_assets.pages.curves import curves_of
 
 METRICS = make_metrics(["log_loss", "roc_auc"])
@@ -108,8 +109,15 @@ def test_only_the_prior_may_forecast_the_same_for_all() -> None:
 
 
 def test_what_has_no_value_is_not_compared() -> None:
-    assert within(math.nan, 0.5, "a limit").passed
-    assert "not compared" in within(0.5, math.nan, "a limit").why
+    # all rows are of one class, so that there is no curve
+    days = np.arange("2026-03-02", "2026-03-09", dtype="datetime64[D]")
+    scores = np.linspace(0.1, 0.9, 7), np.linspace(0.9, 0.1, 7)
+    window = Paired(make_metrics(["roc_auc"])["roc_auc"], days, np.ones(7), scores)
+    found = not_surely_worse(window, "another")
+    assert found.passed
+    assert found.why == (
+        "not compared: 1 - roc_auc is not defined on these rows, such as those of one class"
+    )
 
 
 def test_curves_by_hand() -> None:

@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from mlops_assets.ml.selection.acceptance import judged, within
+from mlops_assets.ml.selection.acceptance import judged
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError, make_storage
 from mlops_assets.resources.stores import model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -172,7 +172,8 @@ def test_rejected_and_retired_versions_never_serve(tmp_path: Path) -> None:
 def test_a_card_keeps_checks_as_cards_always_did(tmp_path: Path) -> None:
     storage = LocalStorage(str(tmp_path))
     checks = {
-        "beats_baseline": within(0.5, 0.25, "the mae of another"),
+        "beats_baseline": judged(False, "0.5 is above 0.25, the mae of another", 0.5, high=0.25),
+        "no_worse_than_in_service": judged(True, "not surely", 0.5, also={"days": 14.0}),
         "reproducible": judged(True, "two fits agree"),
     }
     card = add(ModelStore(storage), "2026-06-01", checks=checks)
@@ -185,11 +186,41 @@ def test_a_card_keeps_checks_as_cards_always_did(tmp_path: Path) -> None:
             "loss": 0.5,
             "limit": 0.25,
         },
+        "no_worse_than_in_service": {
+            "passed": True,
+            "why": "not surely",
+            "loss": 0.5,
+            "limit": None,
+            "days": 14.0,
+        },
         "reproducible": {"passed": True, "why": "two fits agree", "loss": None, "limit": None},
     }
     storage.write(path, text.replace("beats_baseline", "beats_yardstick").encode())
     [read] = ModelStore(storage).cards("linear")
     assert read.checks == checks, "as versions before 0.2 say"
+
+
+@pytest.mark.parametrize("forecasts", [[1.5, 2.5], [np.array([0.2, 0.8]), np.array([0.9, 0.1])]])
+def test_what_a_twin_forecast_of_the_holdout_is_kept_beside_the_card(
+    storage: Storage, forecasts: list[Any]
+) -> None:
+    store = ModelStore(storage)
+    held_out = pd.DataFrame(
+        {
+            "date": pd.to_datetime(["2026-05-31"] * 2),
+            "actual": [1.0, 0.0],
+            "forecast": forecasts,
+            "row": [0, 1],
+        }
+    )
+    card, without = add(store, "2026-06-01", held_out=held_out), add(store, "2026-06-01")
+    found = store.held_out(card)
+    assert found is not None
+    pd.testing.assert_frame_equal(found, held_out, check_dtype=False)
+    assert store.held_out(without) is None
+    storage.write(f"models/linear/{card.version}/holdout.parquet", b"damaged")
+    with pytest.raises(StorageError, match=r"holdout\.parquet is damaged .*; train again: "):
+        store.held_out(card)
 
 
 def test_a_version_is_found_by_its_name_alone(tmp_path: Path) -> None:

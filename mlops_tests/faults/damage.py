@@ -104,6 +104,8 @@ class Store:
         yield "card", Kind(cards, lambda path: self.models.card(*path.split("/")[1:3]))
         models = [p for p in every if p.endswith(".skops")]
         yield "model", Kind(models, self._model)
+        held_out = [p for p in every if p.endswith("/holdout.parquet")]
+        yield "holdout", Kind(held_out, self._held_out)
         for folder, kind in (("decisions", Decision), ("alerts", Alert), (CHANNELS, Channel)):
             place = f"registry/{folder}" if kind is Decision else folder
             records = RecordLog(self.storage, place, kind, what=folder)
@@ -148,6 +150,11 @@ class Store:
         assert card is not None
         self.models.load(card)
         return self.file(path).read_bytes()
+
+    def _held_out(self, path: str) -> Any:
+        card = self.models.card(*path.split("/")[1:3])
+        assert card is not None
+        return self.models.held_out(card)
 
     def _registry(self) -> Project:
         project, left_out = self.registry.apply(self.project)

@@ -219,7 +219,7 @@ def test_what_a_twin_forecast_of_the_holdout_is_kept_beside_the_card(
     pd.testing.assert_frame_equal(found, held_out, check_dtype=False)
     assert store.held_out(without) is None
     storage.write(f"models/linear/{card.version}/holdout.parquet", b"damaged")
-    with pytest.raises(StorageError, match=r"holdout\.parquet is damaged .*; train again: "):
+    with pytest.raises(StorageError, match=r"holdout\.parquet cannot be read .*; train again"):
         store.held_out(card)
 
 

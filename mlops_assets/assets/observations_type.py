@@ -8,6 +8,8 @@ import dagster as dg
 from dagster_pandas import PandasColumn, create_dagster_pandas_dataframe_type
 from dagster_pandas.constraints import (
     CategoricalColumnConstraint,
+    ColumnConstraint,
+    ColumnConstraintViolationException,
     ColumnDTypeInSetConstraint,
     DataFrameConstraint,
     DataFrameConstraintViolationException,
@@ -19,6 +21,8 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.features.aggregation import aggregated
 from mlops_assets.ml.metrics.labels import label_of
 from mlops_assets.project import Project
+
+SHOWN = 3
 
 
 class OneDay(DataFrameConstraint):
@@ -36,6 +40,35 @@ class OneDay(DataFrameConstraint):
             raise DataFrameConstraintViolationException(
                 self.name, f"{self.error_description}: {days}"
             )
+
+
+class WithRows(ColumnConstraint):
+    """A constraint of a column that shows rows which break it, of which dagster-pandas shows none.
+
+    Their series and values are told, else their values alone.
+    """
+
+    def __init__(self, constraint: ColumnConstraint, series: list[str]) -> None:
+        self.constraint, self.series = constraint, series
+        super().__init__(  # type: ignore[no-untyped-call]
+            constraint.error_description, constraint.markdown_description
+        )
+
+    def validate(self, dataframe: pd.DataFrame, column_name: str) -> None:
+        try:
+            self.constraint.validate(dataframe, column_name)
+        except ColumnConstraintViolationException as broken:
+            rows = dict(broken.offending_rows or ())
+            if not rows:
+                raise
+            shown = [
+                " ".join([*map(str, dataframe.loc[row, self.series]), f"({value})"])
+                for row, value in list(rows.items())[:SHOWN]
+            ]
+            said = f"{self.constraint.error_description.rstrip('. ')}: {len(rows)} row(s)"
+            raise ColumnConstraintViolationException(
+                broken.constraint_name, f"{said}, such as {'; '.join(shown)}", column_name
+            ) from broken
 
 
 class OneRowPerSeries(DataFrameConstraint):
@@ -91,7 +124,8 @@ def _column(project: Project, name: str) -> PandasColumn:
         checks.append(ColumnDTypeInSetConstraint({"object"}))
     if constraint.allowed is not None:
         checks.append(CategoricalColumnConstraint(set(constraint.allowed), constraint.nullable))
-    return PandasColumn(name, constraints=checks)
+    series = project.columns.series
+    return PandasColumn(name, constraints=[WithRows(one, series) for one in checks])
 
 
 def validated(

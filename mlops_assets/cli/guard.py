@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,6 +23,7 @@ ALLOWED_HOSTS: Final = "MLOPS_ALLOWED_HOSTS"
 """The environment variable of further hosts, with commas between them."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
+PORTS = {"http": 80, "https": 443}  # the usual ones
 READING = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
@@ -38,7 +39,8 @@ NO_FRAMES = "frame-ancestors 'self'"
 class Guard:
     """An ASGI app behind a guard; `host` is the address that it is served on.
 
-    `allowed` are names by which it is reached besides, such as that of a proxy in front of it.
+    `allowed` are names by which it is reached besides, such as that of a proxy in front of it, with
+    the port of that unless it is the usual one.
     """
 
     app: ASGIApp
@@ -76,7 +78,7 @@ class Guard:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 return f"what changes something is sent as application/json, not {kind or 'bare'}"
-        elif scope["path"].rstrip("/").endswith("/graphql") and b"query=" in scope["query_string"]:
+        elif scope["path"].rstrip("/").endswith("/graphql") and "query" in _parameters(scope):
             return "GraphQL is asked by POST, as application/json"
         return ""
 
@@ -90,19 +92,14 @@ class Guard:
         return _is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether a page of an origin is one that was served under the host, or by the proxy."""
-        try:
-            parts = urlsplit(origin)
-            own = urlsplit(f"{parts.scheme}://{host}")
-            same = (parts.hostname, _port(parts.scheme, parts.port)) == (
-                own.hostname,
-                _port(parts.scheme, own.port),
-            )
-        except ValueError:
-            return False
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            return False
-        return same or parts.hostname in self._named()
+        """Whether a page of an origin is one that was served under the host, or by the proxy.
+
+        A port that is not named is the usual one.
+        """
+        scheme, _, place = origin.partition("://")
+        asks = _place(scheme, place)
+        own = {_place(scheme, name) for name in (host, *self.allowed)}
+        return scheme in PORTS and asks is not None and asks in own
 
     def _named(self) -> set[str]:
         return {_host_of(f"//{name}") for name in self.allowed}
@@ -125,8 +122,15 @@ def _host_of(address: str) -> str:
     return (parts.hostname or "").rstrip(".") if plain else ""
 
 
-def _port(scheme: str, port: int | None) -> int:
-    return port or {"https": 443}.get(scheme, 80)
+def _place(scheme: str, name: str) -> tuple[str, int] | None:
+    """Where `name:port` is, for pages of a scheme."""
+    host = _host_of(f"//{name}")
+    return (host, urlsplit(f"//{name}").port or PORTS.get(scheme, 0)) if host else None
+
+
+def _parameters(scope: Scope) -> QueryParams:
+    """What stands behind the path, read as the web UI reads it: `%71uery` is `query` as well."""
+    return QueryParams(scope["query_string"])
 
 
 def _is_address(name: str) -> bool:

@@ -60,7 +60,8 @@ def served_at(command: Callable[..., None]) -> Callable[..., None]:
         "--allow-host",
         "allowed",
         multiple=True,
-        help="a further name under which browsers may ask for it, such as that of a proxy",
+        help="a further name under which browsers may ask for it, such as that of a proxy; with "
+        "its port, unless that is the usual one",
     )
     return host(port(allowed(command)))
 

@@ -163,7 +163,7 @@ def is_guarded(url: str) -> bool:
     """Whether the web UI refuses what is asked under a name that is not its own."""
     asked = urllib.request.Request(f"{url}/server_info", headers={"Host": "elsewhere.invalid"})
     try:
-        with urllib.request.urlopen(asked, timeout=5):
+        with urllib.request.urlopen(asked, timeout=START_SECONDS):
             return False
     except urllib.error.HTTPError as refused:
         return refused.code == 403

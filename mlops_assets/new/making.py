@@ -101,8 +101,8 @@ def _source(table: Table) -> FileSettings | SqlSettings:
     if table.sql_url_env is not None:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", table.sql_url_env):
             raise UndecidableError(
-                f"--sql-url-env {table.sql_url_env!r} is no name of an environment variable; "
-                "set one to the URL, and name it"
+                "--sql-url-env takes the name of an environment variable; set one to the URL, "
+                "and name it"
             )
         return SqlSettings(kind="sql", url_env=table.sql_url_env, table=table.name)
     told = {flag: value for flag, value in table.csv.items() if value is not None}

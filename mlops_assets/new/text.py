@@ -10,7 +10,7 @@ from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.new.inference.facts import Facts
 from mlops_assets.new.proposal import Proposal, coverage
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
-from mlops_assets.resources.sources.rows import masked
+from mlops_assets.project.masking import masked
 
 CALENDAR = (
     CalendarFeature.DAY_OF_WEEK,

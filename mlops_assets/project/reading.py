@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from mlops_assets.ml.settings import Section
 from mlops_assets.project.folders import settings_file
+from mlops_assets.project.masking import masked
 from mlops_assets.project.old_words import OLD_WORDS, in_new_words
 from mlops_assets.project.plugin_loader import PluginError, use_plugins
 from mlops_assets.project.problem import NOT_SETTINGS
@@ -23,7 +24,13 @@ SHOWN_MISTAKES, LONGEST = 20, 500
 
 
 class ProjectError(ValueError):
-    """The settings are wrong; the message names the place, the value and what is allowed."""
+    """The settings are wrong; the message names the place, the value and what is allowed.
+
+    No password of a URL is told, by the message or by the error before it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 def load_project(path: str | Path | None = None) -> Project:
@@ -47,7 +54,7 @@ def load_project(path: str | Path | None = None) -> Project:
     except ExcessError as error:
         raise ProjectError(f"{file} holds more than settings do: {error}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-31
-        raise ProjectError(f"{file} is no valid YAML: {error}") from error
+        raise ProjectError(f"{file} is no valid YAML: {error}") from None
     if repeated := list(_repeated_keys(node)):
         raise _mistakes(file, repeated)
     if not isinstance(values, dict):
@@ -57,7 +64,7 @@ def load_project(path: str | Path | None = None) -> Project:
     try:
         values = in_new_words(values, file)
     except ValueError as error:
-        raise ProjectError(f"{file}, {error}") from error
+        raise ProjectError(f"{file}, {error}") from None
     try:
         use_plugins(file.parent, _plugins_named(values))
     except PluginError as error:
@@ -68,7 +75,7 @@ def load_project(path: str | Path | None = None) -> Project:
     except pydantic.ValidationError as error:
         details = error.errors()
         lines = [_explain(detail, node) for detail in details[:SHOWN_MISTAKES]]
-        raise _mistakes(file, lines, len(details)) from error
+        raise _mistakes(file, lines, len(details)) from None
     return project
 
 
@@ -111,8 +118,11 @@ def _explain(detail: Mapping[str, Any], node: yaml.Node | None) -> str:
         known = detail["ctx"].get("expected_tags") or ", ".join(map(repr, SOURCE_SETTINGS))
         found = "missing" if kind is None else f"{kind!r} is no kind of source"
         message = f"{found}; the kinds are: {known}"
+    elif _is_secret(location):
+        message = f"{message}; name an environment variable here, and write the URL into that"
     elif not isinstance(value, dict | BaseModel) and repr(value) not in message:
-        message = f"{message}, not {reprlib.repr(value) if len(repr(value)) > 80 else repr(value)}"
+        shown = masked(value) if isinstance(value, str) else value  # before it is cut short
+        message = f"{message}, not {reprlib.repr(shown) if len(repr(shown)) > 80 else repr(shown)}"
     path = ".".join(str(part) for part in location if part != "str")
     return f"  line {line}, {path}: {message}"
 
@@ -153,6 +163,11 @@ def _allowed_keys(location: tuple[Any, ...]) -> str:
             if found:
                 settings = found[0]
     return f"; allowed here: {', '.join(k for k in settings.model_fields if k not in NOT_SETTINGS)}"
+
+
+def _is_secret(location: tuple[Any, ...]) -> bool:
+    """Whether people write a URL there, with its password, in place of its variable's name."""
+    return location[:1] == ("alerts",) or location[-1:] == ("url_env",)
 
 
 def _is_kind(location: tuple[Any, ...], at: int) -> bool:

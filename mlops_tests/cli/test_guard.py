@@ -85,8 +85,13 @@ def test_served_everywhere_it_is_reached_by_address_and_allowed_names_only() -> 
     assert status({"Host": "other.example"}, allowed=models) == 403
     # a proxy that passes its own name on, or none
     for host in ("models.example", "127.0.0.1:3000"):
-        asked = {"Host": host, "Origin": "https://models.example"} | JSON
-        assert status(asked, method="POST", allowed=models) == 200
+        for port, let_in in (("8443", True), ("443", False), ("9000", False)):
+            asked = {"Host": host, "Origin": f"https://models.example:{port}"} | JSON
+            expected = 200 if let_in else 403
+            if host == "models.example" and port == "443":
+                expected = 200  # the same as the host that is asked
+            assert status(asked, method="POST", allowed=models) == expected
+    assert status({"Origin": "https://models.example"}, allowed=("models.example",)) == 200
 
 
 @pytest.mark.parametrize(
@@ -140,6 +145,9 @@ def test_what_changes_something_is_json(kind: str, let_in: bool) -> None:
 def test_graphql_is_not_asked_by_get() -> None:
     assert status({}, "/graphql?query=mutation{a}") == 403
     assert status(JSON, "/prefix/graphql/?operationName=a&query={a}") == 403
+    for key in ("%71uery", "q%75ery", "a=1&query", "quer%79"):
+        assert status({}, f"/graphql?{key}=mutation{{a}}") == 403
+    assert status({}, "/graphql?text=query%3D") == 200
     assert status({"Accept": "text/html"}, "/graphql") == 200
     assert status({}, "/assets?query=a") == 200
 

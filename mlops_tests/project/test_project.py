@@ -2,6 +2,7 @@
 
 import copy
 import tempfile
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,30 @@ def test_a_mistake_is_named(tmp_path: Path, path: str, value: object, message: s
         load_project(file)
     assert message in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("source", SQL | {"url_env": "postgresql://me:hunter2@host/shop", "table": "t"}),
+        ("source", SQL | {"url_env": "me:hunter2", "table": "t"}),
+        ("source", SQL | {"url": "postgresql://me:hunter2@host/shop", "table": "t"}),
+        ("source", SQL | {"password": "hunter2", "table": "t"}),
+        ("source", "postgresql://me:hun/t:er2hunter2@host/shop"),
+        ("alerts", "slack://hunter2/token"),
+        ("alerts", {"warn": "slack://hunter2/token"}),
+        ("alerts", {"act": ["slack://hunter2/token"]}),
+        ("alerts", {"urls": "slack://hunter2/token"}),
+    ],
+)
+def test_a_secret_in_the_settings_is_not_told(tmp_path: Path, path: str, value: object) -> None:
+    settings = yaml.safe_load(PROJECT_FILE.read_text())
+    change(settings, path, value)
+    file = tmp_path / "project.yaml"
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    with pytest.raises(ProjectError, match=path) as caught:
+        load_project(file)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_mistake_names_its_line_and_all_are_told_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_assets.lazy import pa, pd
 from mlops_assets.project import FileSettings, Project
+from mlops_assets.project.masking import masked
 from mlops_assets.resources.sources.base import SourceError, register
 from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
 from mlops_assets.resources.sources.index import Index, Known
@@ -26,7 +27,6 @@ from mlops_assets.resources.sources.rows import (
     Window,
     finished,
     joined,
-    masked,
     require,
     with_columns,
     within,

@@ -14,9 +14,10 @@ from typing import Any
 
 from mlops_assets.lazy import fsspec, fsspec_local, pd
 from mlops_assets.project import FileSettings, LandingSettings, Project
+from mlops_assets.project.masking import masked
 from mlops_assets.resources.sources.base import UnreachableError, register
 from mlops_assets.resources.sources.file import FileSource
-from mlops_assets.resources.sources.rows import joined, masked
+from mlops_assets.resources.sources.rows import joined
 from mlops_assets.resources.storage import Storage, StorageError
 
 ACCEPTED, REJECTED = "accepted", "rejected"

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import IO, Any
 
 from mlops_assets.lazy import fsspec
+from mlops_assets.project.masking import masked
 from mlops_assets.resources.sources.base import SourceError, UnreachableError
-from mlops_assets.resources.sources.rows import masked
 
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 PARQUET = (".parquet", ".pq")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -139,8 +138,3 @@ def joined(portions: Iterable[pd.DataFrame], date: str, columns: list[str]) -> p
         return empty.astype({date: "datetime64[ns]"})
     rows = pd.concat(filled, ignore_index=True)
     return rows.sort_values(date, kind="stable", ignore_index=True)
-
-
-def masked(text: str) -> str:
-    """A path or URL without the password that it may hold."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", text)

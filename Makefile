@@ -7,7 +7,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history new-project clean-history test test-quick test-dates check fix schema benchmarks install
+.PHONY: run history new-project clean-history test test-quick test-dates faults check fix schema benchmarks install
 .DEFAULT_GOAL := run
 
 run: install
@@ -32,6 +32,10 @@ test: install check
 test-quick: install
 	@$(BIN)/python -m pytest -m 'not (browser or history or lab or long or postgresql or served or slow)' \
 	    --numprocesses auto --dist loadfile
+
+# The long form of mlops_tests/faults: damages every kind of stored file in every way, and prints a table.
+faults: install
+	@$(BIN)/python -m mlops_tests.faults.damage
 
 test-dates: install
 	@$(BIN)/python -m pytest -m slow --numprocesses auto --durations 0 --verbose

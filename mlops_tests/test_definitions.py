@@ -48,7 +48,7 @@ def test_a_test_lies_where_its_module_lies() -> None:
     lies: dict[str, set[Path]] = {}
     for file in sources():
         lies.setdefault(file.stem, set()).add(file.parent.relative_to(PACKAGE))
-    elsewhere = {Path(name) for name in ("benchmarks", "docs", "honesty", "served")}
+    elsewhere = {Path(name) for name in ("benchmarks", "docs", "faults", "honesty", "served")}
     for file in sorted(TESTS.rglob("test_*.py")):
         name, folder = file.stem.removeprefix("test_"), file.parent.relative_to(TESTS)
         if folder in elsewhere or folder.name == name:

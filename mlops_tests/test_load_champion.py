@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlops_assets import load_champion
@@ -130,6 +131,18 @@ def test_a_damaged_version_is_not_loaded(lab: Lab, tmp_path: Path) -> None:
     copy = copied(lab, tmp_path)
     Path(copy.models.url(trained(copy.models, BASELINE, MARCH))).write_bytes(b"damaged")
     with pytest.raises(StorageError, match="does not match the SHA-256 of its card"):
+        load_champion(copy.storage.root)
+
+
+def test_a_damaged_record_is_named_with_its_remedy(lab: Lab, tmp_path: Path) -> None:
+    copy = copied(lab, tmp_path)
+    key = copy.datasets.keys("champion")[-1]
+    file = Path(copy.datasets.url("champion", key))
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(StorageError, match=f"--select champion --partition {key}"):
+        load_champion(copy.storage.root)
+    copy.datasets.write("champion", key, pd.DataFrame({"date": [pd.Timestamp(key)]}))
+    with pytest.raises(StorageError, match=f"{key}.parquet is no record of a champion"):
         load_champion(copy.storage.root)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
 from mlops_assets.assets.reporting import Metadata
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 GROUP, KINDS = "datasets", {"pandas", "parquet"}
@@ -26,6 +28,17 @@ def by_day(rows: pd.DataFrame, date: str) -> dict[str, pd.DataFrame]:
         f"{day:%Y-%m-%d}": frame.reset_index(drop=True)
         for day, frame in rows.groupby(date, sort=True)
     }
+
+
+def needed(
+    damaged: Mapping[str, StorageError], key: str, back: Iterable[int]
+) -> StorageError | None:
+    """The error of the newest damaged one of the days so many days before a key, if there is one.
+
+    Without it, what is made of these days would be made as if it had no rows.
+    """
+    days = (str(day_of(key) - dt.timedelta(days=n)) for n in sorted(back)) if damaged else ()
+    return next((damaged[day] for day in days if day in damaged), None)
 
 
 def stored(datasets: DatasetStore, dataset: str, key: str, frame: pd.DataFrame) -> Metadata:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.assets.daily import daily
-from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
+from mlops_assets.assets.datasets import GROUP, KINDS, by_day, needed, stored, window
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import Metadata, PartitionError, report
@@ -65,9 +65,10 @@ def compute(
     outcomes: dict[str, Metadata | Exception] = {}
     for key in keys:
         frame = days.get(key)
-        if frame is None:
+        bad = needed(damaged, key, project.days_read)
+        if frame is None or bad:
             outcomes[key] = (
-                damaged.get(key)
+                bad
                 or broken.get(key)
                 or PartitionError(
                     f"observations of {key} are missing; materialize observations for it first"

@@ -102,20 +102,20 @@ def issue(
     outcomes: dict[str, Metadata | Exception] = {}
     champions = _champions(project, datasets, keys, models, outcomes)
     back = days_before_next(project)
-    observations, known = observed(project, partitions, list(champions), back, datasets, outcomes)
-    failed = _failed_checks(datasets, [key for key in champions if key in known], outcomes)
+    seen = observed(project, partitions, list(champions), back, datasets, outcomes)
+    failed = _failed_checks(datasets, [key for key in champions if key in seen.by_day], outcomes)
     for key, checks in failed.items():
         if why := _held(checks, hold):
             outcomes[key] = _as_before(project, key, why, datasets)
     champions = {key: card for key, card in champions.items() if key not in outcomes}
     forecasts, issued_at = _as_issued(project, champions, datasets, outcomes)
     left = {key: champions[key] for key in champions if key not in {*forecasts, *outcomes}}
-    rows = inputs_to_come(project, observations, source, list(left), outcomes)
+    rows = inputs_to_come(project, seen, source, list(left), outcomes)
     forecasts |= _forecasts(project, left, rows, models, outcomes)
     # a probability says itself how sure it is
     history = None
     if forecasts and not project.labels:
-        history = _History(project, partitions, keys, known, datasets)
+        history = _History(project, partitions, keys, seen.by_day, datasets)
     for key in sorted(forecasts):
         names = ", ".join(failed[key]["check"]) if key in failed else ""
         made = forecasts[key].assign(**{FAILED_CHECKS: names})

@@ -6,12 +6,13 @@ stands then is a fact, and is what the model is scored by.
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from mlops_assets.assets.daily import daily
-from mlops_assets.assets.datasets import by_day, stored
+from mlops_assets.assets.datasets import by_day, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
@@ -81,9 +82,9 @@ def issue_all(
     }
     still = [key for key in keys if key not in outcomes]
     back = days_to_come(project)
-    observations, known = observed(project, partitions, still, back, datasets, outcomes)
-    still = [key for key in still if key in known]
-    rows = inputs_to_come(project, observations, source, still, outcomes)
+    seen = observed(project, partitions, still, back, datasets, outcomes)
+    still = [key for key in still if key in seen.by_day]
+    rows = inputs_to_come(project, seen, source, still, outcomes)
     at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     for key in still:
         if key not in outcomes:
@@ -167,6 +168,15 @@ def no_rows(day: dt.date) -> Metadata:
     }
 
 
+@dataclass(frozen=True)
+class Observed:
+    """Observations as one frame and by day, and the errors of damaged days."""
+
+    rows: "pd.DataFrame"
+    by_day: dict[str, "pd.DataFrame"]
+    damaged: dict[str, StorageError]
+
+
 def observed(
     project: Project,
     partitions: Partitions,
@@ -174,8 +184,8 @@ def observed(
     back: Iterable[int],
     datasets: DatasetStore,
     outcomes: dict[str, Metadata | Exception],
-) -> tuple["pd.DataFrame", dict[str, "pd.DataFrame"]]:
-    """The rows of the days so many days before keys, as one frame and by day.
+) -> Observed:
+    """The rows of the days so many days before keys.
 
     Why those of a key itself are missing goes to `outcomes`.
     """
@@ -189,12 +199,12 @@ def observed(
             outcomes[key] = damaged.get(key) or PartitionError(
                 f"observations of {key} are missing; materialize observations for it first"
             )
-    return observations, known
+    return Observed(observations, known, damaged)
 
 
 def inputs_to_come(
     project: Project,
-    observations: "pd.DataFrame",
+    seen: Observed,
     source: Source,
     keys: list[str],
     outcomes: dict[str, Metadata | Exception],
@@ -203,10 +213,13 @@ def inputs_to_come(
 
     Where they cannot be made, the error goes to `outcomes`.
     """
+    back = days_to_come(project)
+    outcomes |= {key: bad for key in keys if (bad := needed(seen.damaged, key, back))}
+    keys = [key for key in keys if key not in outcomes]
     if not keys:
         return {}
     try:
-        return _inputs_to_come(project, observations, source, keys)
+        return _inputs_to_come(project, seen.rows, source, keys)
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(keys, error)
         return {}

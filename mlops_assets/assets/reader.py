@@ -9,16 +9,10 @@ from typing import TypeAlias
 
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions
 from mlops_assets.lazy import pd, sklearn
+from mlops_assets.resources.layout import asset_of
 from mlops_assets.resources.storage import Storage, StorageError
-from mlops_assets.resources.stores.check_results import CHECKS
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.ingested import INGESTED
 from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
-
-# whose datasets are read as those of an asset: by the name before the slash
-ASSETS = {"validation_facts": "validation", "first_seen": "validation"}
-WHOLE = {INGESTED: "observations", "champion_evidence": "champion"}
-
 
 # Of each dataset the newest read: the assets of a run read the same days one after another.
 Kept: TypeAlias = "dict[str, tuple[list[str], pd.DataFrame]]"
@@ -142,14 +136,6 @@ class ModelReader(ModelStore):
     def _check(self, model: str) -> None:
         if model not in self.allowed:
             raise UndeclaredReadError(self.node, f"the versions of {model}")
-
-
-def asset_of(dataset: str) -> str:
-    """The asset that a dataset belongs to."""
-    kind, _, rest = dataset.partition("/")
-    if kind == CHECKS:
-        return rest
-    return f"{ASSETS[kind]}/{rest}" if kind in ASSETS else WHOLE.get(dataset, dataset)
 
 
 def _spans(back: Sequence[int]) -> Iterator[range]:

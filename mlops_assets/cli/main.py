@@ -133,16 +133,27 @@ main.add_command(new)
 
 @main.command()
 @click.argument("target", default="")
-def check(target: str) -> None:
-    """Tell whether what plugins register keeps its contracts.
+@click.option("--stored", is_flag=True, help="check all that is stored instead")
+@click.option("--repair", is_flag=True, help="with --stored: do what is safe")
+def check(target: str, stored: bool, repair: bool) -> None:
+    """Tell whether plugins, or all that is stored, are sound.
 
-    TARGET is a settings file, whose plugins are checked, or a plugin module, by name or by file;
-    by default the settings in use.
+    Plugins, whether what they register keeps its contracts: TARGET is a settings file, whose
+    plugins are checked, or a plugin module, by name or by file; by default the settings in use.
+    With --stored every stored file is read and verified, and compared with the event log.
 
     \b
     Example:
       mlops-assets check ideas.py
+      mlops-assets check --stored
     """
+    if (stored and target) or (repair and not stored):
+        raise click.UsageError("--stored takes no TARGET, and --repair goes with --stored")
+    if stored:
+        from mlops_assets.cli.stored import check_stored
+        from mlops_assets.project.workspace import project_names
+
+        sys.exit(check_stored(project_names(), repair))
     from mlops_assets.cli.check import check as checked
 
     sys.exit(checked(target))

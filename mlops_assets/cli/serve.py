@@ -24,6 +24,7 @@ from mlops_assets.pages.site import make_site
 from mlops_assets.project.folders import workspace_file
 from mlops_assets.project.workspace import environment
 from mlops_assets.resources.storage import named_storage
+from mlops_assets.resources.stored_files import sweep
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore
 
 START_SECONDS = 120
@@ -72,6 +73,8 @@ def serve(host: str, port: int, names: Sequence[str], allowed: Sequence[str] = (
         os.environ[ALLOWED_HOSTS] = ",".join(allowed)
     url = f"http://{host}:{port}"
     pages_url = f"http://{host}:{port + 1}"
+    for name in names:
+        sweep(named_storage(name))
     start_pages(host, port + 1, names)
     web = subprocess.Popen(
         [

@@ -7,23 +7,16 @@ import datetime as dt
 import os
 import zoneinfo
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import click
 import dagster as dg
 
 from mlops_assets.graph.partitions import PARTITION, RANGE_END, RANGE_START, add_months
 from mlops_assets.graph.runs import unfinished_runs
-from mlops_assets.lazy import pa, pq
 from mlops_assets.project import CRON_MONTHS, Cadence, Project, ProjectError
 from mlops_assets.project.folders import INSTANCE_VARIABLE, instance_folder
 from mlops_assets.project.workspace import load_named
-from mlops_assets.resources.storage import (
-    Storage,
-    StorageError,
-    materialize_command,
-    project_storage,
-)
+from mlops_assets.resources.storage import Storage, StorageError, project_storage
 from mlops_assets.resources.stores.alert_records import Alerts
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.created_models import Registry
@@ -76,12 +69,13 @@ def status(
     project: Project, storage: Storage, instance: dg.DagsterInstance | None
 ) -> Iterator[tuple[str, str]]:
     """What a person wants to know of a project: titles, each with a line."""
-    days = DatasetStore(storage).keys("leaderboard")
+    datasets = DatasetStore(storage)
+    days = datasets.keys("leaderboard")
     if not days:
         yield "newest", f"no day is evaluated yet; {BUILD}"
     else:
         yield "newest", f"{days[-1]} is evaluated{_behind(project, days[-1])}"
-        yield from _champion(project, storage, days[-1])
+        yield from _champion(project, datasets, days[-1])
     problems = Alerts(storage).open()
     yield "problems", f"{len(problems)} open" if problems else "none open"
     for alert in list(problems.values())[-SHOWN:]:
@@ -99,20 +93,20 @@ def _behind(project: Project, day: str) -> str:
     return f", {late} day{'s' * (late > 1)} behind; {BUILD}" if late > 0 else ""
 
 
-def _champion(project: Project, storage: Storage, day: str) -> Iterator[tuple[str, str]]:
+def _champion(project: Project, datasets: DatasetStore, day: str) -> Iterator[tuple[str, str]]:
     """Who is live, and its trailing score beside that of the baseline."""
-    decided = DatasetStore(storage).keys(CHAMPION)
+    decided = datasets.keys(CHAMPION)
     if not decided:
         yield "champion", "none is chosen yet"
         return
-    [record] = lines(storage, CHAMPION, decided[-1], ["next_champion", "next_since"])
+    [record] = datasets.lines(CHAMPION, decided[-1], ["next_champion", "next_since"])
     champion, baseline = record["next_champion"], project.evaluation.baseline
     yield "champion", f"{champion}, since {record['next_since']}"
     primary = project.evaluation.primary
     column = f"{primary}_{DAYS}d"
     board = {
         line["model"]: line.get(column)  # not in what was ranked by another metric
-        for line in lines(storage, "leaderboard", day, ["model", column])
+        for line in datasets.lines("leaderboard", day, ["model", column])
     }
     told = [
         f"{board[name]:.4g} of {name}{' (the baseline)' * (name == baseline)}"
@@ -120,21 +114,6 @@ def _champion(project: Project, storage: Storage, day: str) -> Iterator[tuple[st
         if board.get(name) is not None
     ]
     yield f"{DAYS} days", f"{primary} {', '.join(told) or f'of neither {champion} nor {baseline}'}"
-
-
-def lines(storage: Storage, dataset: str, key: str, columns: list[str]) -> list[dict[str, Any]]:
-    """Columns of a small partition, row by row; without pandas. StorageError where damaged."""
-    path = DatasetStore.path(dataset, key)
-    try:
-        file = pq.ParquetFile(pa.BufferReader(storage.read(path)))
-        table = file.read(columns=columns, use_threads=False)
-    except (pa.ArrowException, FileNotFoundError) as error:
-        raise StorageError(
-            f"{storage.url(path)} cannot be read ({error}); rebuild it: "
-            f"{materialize_command(storage, dataset, key)}"
-        ) from error
-    found: list[dict[str, Any]] = table.to_pylist()
-    return found
 
 
 def _run(run: dg.DagsterRun) -> str:

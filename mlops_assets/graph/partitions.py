@@ -9,7 +9,7 @@ import dagster as dg
 from mlops_assets.ml.models.splits import add_months as add_months
 from mlops_assets.ml.models.splits import months_before as months_before
 from mlops_assets.project import Project
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, damaged_file
 
 HISTORY_MONTHS = 6
 FIRST_DAY_FILE = "first_day.txt"
@@ -71,6 +71,8 @@ def _kept_first_day(project: Project, storage: Storage) -> dt.date:
         return dt.date.fromisoformat(storage.read(FIRST_DAY_FILE).decode().strip())
     except FileNotFoundError:
         pass
+    except ValueError as error:
+        raise damaged_file(storage, FIRST_DAY_FILE, f"holds no day ({error})") from error
     first_month = add_months(project.today(), 1 - HISTORY_MONTHS)
     first_day = add_months(first_month, -project.training.window_months) - dt.timedelta(
         days=project.longest_lag + project.training_window.days_left_out

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
+from mlops_assets.resources.storage import StorageError
+
 HOME = "/leaderboard.html"
 PAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.]*\.(html|js)")
 MEDIA_TYPES = {"html": "text/html", "js": "text/javascript"}
@@ -51,7 +53,8 @@ def make_app(read: Read) -> Starlette:
     """The app that answers `/{name}` with the bytes that `read` returns for the name.
 
     Only plain names that end in .html or .js reach `read`. It raises FileNotFoundError for a
-    page that is not built yet, which is answered with 404 and a hint. `/` redirects to the
+    page that is not built yet, which is answered with 404 and a hint, and StorageError for a
+    damaged one, which is answered with what it says. `/` redirects to the
     leaderboard.
     """
 
@@ -68,6 +71,8 @@ def make_app(read: Read) -> Starlette:
         except FileNotFoundError:
             hint = f"not built yet: {BUILT_BY.get(name.group(), 'materialize leaderboard')}\n"
             return PlainTextResponse(hint, status_code=404, headers=HEADERS)
+        except StorageError as error:
+            return PlainTextResponse(f"{error}\n", status_code=500, headers=HEADERS)
         headers = HEADERS | {"Content-Security-Policy": policy(content)}
         return Response(content, media_type=MEDIA_TYPES[name.group(1)], headers=headers)
 

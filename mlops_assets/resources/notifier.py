@@ -91,7 +91,7 @@ class Notifier:
 
     def __init__(self, storage: Storage, variables: Mapping[str, Sequence[str]]) -> None:
         self.variables = variables
-        self.channels = RecordLog(storage, FOLDER, Channel, what="channel", remedy="delete it")
+        self.channels = RecordLog(storage, FOLDER, Channel, what="channel")
 
     def deliver(self, alerts: Mapping[str, Alert], now: dt.datetime, say: Say) -> int:
         """Tell every channel what it has not been told; how many messages arrived.

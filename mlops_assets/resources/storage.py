@@ -1,12 +1,18 @@
-"""One root under which everything is stored: a local folder or any fsspec URL."""
+"""One root under which everything is stored: a local folder or any fsspec URL.
+
+What is written is sealed and what is read is verified here, for all stores.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import time
 import uuid
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -14,8 +20,12 @@ from typing import Protocol
 from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project
 from mlops_assets.project.folders import storage_root
+from mlops_assets.resources.layout import is_replaced, remedy
+from mlops_assets.resources.seals import digest, sealed, unsealed
+from mlops_assets.resources.written import Written
 
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
 class StorageError(RuntimeError):
@@ -30,7 +40,10 @@ class Storage(Protocol):
     """The name of the project that it holds; empty unless that is one of several."""
 
     def read(self, path: str) -> bytes:
-        """The bytes of a file. FileNotFoundError where there is none."""
+        """The bytes of a file as they were written.
+
+        FileNotFoundError where there is none, StorageError where they are others.
+        """
 
     def write(self, path: str, data: bytes) -> None:
         """Replace or create a file: a reader sees the old bytes or the new ones, never a part."""
@@ -49,6 +62,17 @@ class Storage(Protocol):
     def url(self, path: str) -> str:
         """Where a person finds the file."""
 
+    def files(self) -> Iterator[tuple[str, float]]:
+        """The path of every file, hidden ones as well, and the seconds since its last write."""
+
+    def sweep(self, path: str) -> None:
+        """Remove what a write that was killed left over. ValueError where it is something else."""
+
+
+def is_plain(path: str) -> bool:
+    """Whether each part is a plain name."""
+    return all(SAFE_PART.fullmatch(part) for part in path.split("/"))
+
 
 def checked(path: str) -> str:
     """The path, when each part is a plain name; ValueError when it could leave the root."""
@@ -58,27 +82,82 @@ def checked(path: str) -> str:
     return path
 
 
-class LocalStorage:
+def damaged_file(storage: Storage, path: str, why: object) -> StorageError:
+    """The error of a file that cannot be used as it is; it names the file and the remedy."""
+    return StorageError(f"{storage.root}/{path} {why}; {remedy(storage.project, path)}")
+
+
+class SealedStorage(Storage):
+    """Seals what is written, and refuses to return what is not as it was written."""
+
+    def __init__(self, root: str, project: str = "") -> None:
+        self.root, self.project = root, project
+
+    def read(self, path: str) -> bytes:
+        seals = self._seals(path)  # before the file, which only ever becomes a newer one
+        content, seal = unsealed(path, self._get(path))
+        if not seal and not seals:
+            return content  # by a version that knew no seals
+        found = digest(path, content)
+        if found in seals[:-1] and found != seals[-1]:
+            raise damaged_file(self, path, "is an older file that was put back")
+        if seal != found and found not in seals:
+            raise damaged_file(self, path, "is not as it was written, or another file lies there")
+        return content
+
+    def write(self, path: str, data: bytes) -> None:
+        self._put(path, data, new=False)
+
+    def create(self, path: str, data: bytes) -> None:
+        self._put(path, data, new=True)
+
+    def sweep(self, path: str) -> None:
+        if not is_temporary(path):
+            raise ValueError(f"{path} is no temporary file")
+        self._remove(path)
+
+    @abstractmethod
+    def _get(self, path: str) -> bytes:
+        """The bytes that are there."""
+
+    @abstractmethod
+    def _put(self, path: str, data: bytes, *, new: bool) -> None:
+        """Seal and store."""
+
+    @abstractmethod
+    def _remove(self, path: str) -> None:
+        """Remove a file, which may be hidden; nothing happens where there is none."""
+
+    def _seals(self, path: str) -> list[str]:
+        """The seals with which a file was written, where these are known beside it."""
+        return []
+
+
+def is_temporary(path: str) -> bool:
+    """Whether a file is one that is being written, or was when its write was killed."""
+    return bool(TEMPORARY.fullmatch(path.rpartition("/")[2]))
+
+
+class LocalStorage(SealedStorage):
     """A folder on this machine."""
 
     def __init__(self, root: str, project: str = "") -> None:
-        self.project = project
-        self.root = str(Path(root).expanduser().absolute())
+        super().__init__(str(Path(root).expanduser().absolute()), project)
+        self._written = Written()
 
     def _file(self, path: str) -> Path:
         return Path(self.root, checked(path))
 
-    def read(self, path: str) -> bytes:
-        return self._file(path).read_bytes()
+    def _get(self, path: str) -> bytes:
+        try:
+            return self._file(path).read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise damaged_file(self, path, f"cannot be read ({error.strerror})") from error
 
-    def write(self, path: str, data: bytes) -> None:
-        self._put(path, data, os.replace)
-
-    def create(self, path: str, data: bytes) -> None:
-        self._put(path, data, os.link)  # which refuses to replace a file
-
-    def _put(self, path: str, data: bytes, into_place: Callable[[Path, Path], None]) -> None:
-        file = self._file(path)
+    def _put(self, path: str, data: bytes, *, new: bool) -> None:
+        file, seal = self._file(path), digest(path, data)
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
         try:
             handle = temporary.open("wb")
@@ -87,10 +166,18 @@ class LocalStorage:
             handle = temporary.open("wb")
         try:
             with handle:
-                handle.write(data)
-            into_place(temporary, file)
+                handle.write(sealed(path, data, seal))
+            with self._written.added(str(file), seal) if is_replaced(path) else nullcontext():
+                # a link refuses to replace a file
+                (os.link if new else os.replace)(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _seals(self, path: str) -> list[str]:
+        return self._written.seals(f"{self.root}/{checked(path)}") if is_replaced(path) else []
+
+    def _remove(self, path: str) -> None:
+        Path(self.root, path).unlink(missing_ok=True)
 
     def delete(self, path: str) -> None:
         file = self._file(path)
@@ -107,17 +194,27 @@ class LocalStorage:
             return sorted(n for n in os.listdir(self._file(folder)) if not n.startswith("."))
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise damaged_file(self, folder, f"cannot be listed ({error.strerror})") from error
 
     def url(self, path: str) -> str:
         return str(self._file(path))
 
+    def files(self) -> Iterator[tuple[str, float]]:
+        now = time.time()
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                file = Path(folder, name)
+                with suppress(FileNotFoundError):  # written or removed at this moment
+                    age = now - file.stat().st_mtime
+                    yield file.relative_to(self.root).as_posix(), age
 
-class RemoteStorage:
+
+class RemoteStorage(SealedStorage):
     """Any place that fsspec reaches, by URL."""
 
     def __init__(self, root: str, project: str = "") -> None:
-        self.project = project
-        self.root = root.rstrip("/")
+        super().__init__(root.rstrip("/"), project)
 
     @cached_property
     def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -127,23 +224,24 @@ class RemoteStorage:
     def _file(self, path: str) -> str:
         return f"{self._place[1]}/{checked(path)}"
 
-    def read(self, path: str) -> bytes:
+    def _get(self, path: str) -> bytes:
         data: bytes = self._place[0].cat_file(self._file(path))
         return data
 
-    def write(self, path: str, data: bytes) -> None:
+    def _put(self, path: str, data: bytes, *, new: bool) -> None:
+        # Of two who create the same file at once, a remote place may let the later one win.
+        if new and self.exists(path):
+            raise FileExistsError(self.url(path))
         filesystem, file = self._place[0], self._file(path)
         folder, name = file.rsplit("/", 1)
         temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
         filesystem.makedirs(folder, exist_ok=True)
-        filesystem.pipe_file(temporary, data)
+        filesystem.pipe_file(temporary, sealed(path, data, digest(path, data)))
         filesystem.mv(temporary, file)
 
-    def create(self, path: str, data: bytes) -> None:
-        # Of two who create the same file at once, a remote place may let the later one win.
-        if self.exists(path):
-            raise FileExistsError(self.url(path))
-        self.write(path, data)
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self._place[0].rm(f"{self._place[1]}/{path}")
 
     def delete(self, path: str) -> None:
         if self.exists(path):
@@ -165,6 +263,16 @@ class RemoteStorage:
     def url(self, path: str) -> str:
         return f"{self.root}/{checked(path)}"
 
+    def files(self) -> Iterator[tuple[str, float]]:
+        filesystem, folder = self._place
+        filesystem.invalidate_cache()
+        now = time.time()
+        for file, about in filesystem.find(folder, detail=True).items():
+            # as it is called by object stores, in memory and by files
+            changed = about.get("LastModified") or about.get("created") or about.get("mtime")
+            then = changed.timestamp() if hasattr(changed, "timestamp") else changed
+            yield file.removeprefix(f"{folder}/"), now - then if then else 0.0
+
 
 def make_storage(root: str, project: str = "") -> Storage:
     """The storage behind a folder or URL; `project` is the name of one of several."""
@@ -180,14 +288,3 @@ def named_storage(name: str) -> Storage:
     """The storage of a project of the workspace; without a name that of the project alone."""
     root = storage_root()
     return make_storage(f"{root.rstrip('/')}/{name}" if name else root, name)
-
-
-def materialize_command(storage: Storage, asset: str, partition: str) -> str:
-    """The command that makes a partition of an asset again."""
-    target, prefix = (
-        (f" -a {storage.project}", f"{storage.project}/") if storage.project else ("", "")
-    )
-    return (
-        f"dagster asset materialize -m mlops_assets.definitions{target} "
-        f"--select {prefix}{asset} --partition {partition}"
-    )

@@ -78,11 +78,14 @@ def test_too_few_days_fail_their_month_alone(lab: Lab) -> None:
     assert "2026-02-01" in lab.done("training_set")
 
 
-def test_a_damaged_day_of_observations_fails_the_features_of_that_day_alone(lab: Lab) -> None:
+def test_a_damaged_day_of_observations_fails_the_features_that_need_it(lab: Lab) -> None:
     lab.file("observations", "2026-03-05").write_bytes(b"damaged")
     why = reason(lab.run("features", "2026-03-01", "2026-03-20"))
     assert "--select observations --partition 2026-03-05" in why
-    assert lab.done("features") == set(keys("2026-03-01", "2026-03-20")) - {"2026-03-05"}
+    # its own, and those of the week after it, whose mean of seven days it is in
+    failed = set(keys("2026-03-05", "2026-03-12"))
+    assert lab.done("features") == set(keys("2026-03-01", "2026-03-20")) - failed
+    assert "8 of 20 partition(s) failed" in why
 
 
 def test_a_damaged_day_of_features_fails_the_months_that_learn_from_it(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from mlops_assets.automation import day_to_come
 from mlops_assets.automation.day_to_come import Outdated, outdated_forecasts
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
-from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings
+from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 MODELS = ["seasonal_naive", "linear"]
 DAILY = "issued validation/seasonal_naive validation/linear leaderboard champion forecast"
@@ -271,6 +271,14 @@ def test_a_damaged_issue_costs_its_day_alone(living: Living) -> None:
     assert "1 of 3 partition(s) failed" in str(told.description)
 
 
+def test_a_damaged_day_that_lags_need_fails_what_is_issued_with_its_name(living: Living) -> None:
+    living.file("issued", LAST).unlink()
+    living.file("observations", "2026-03-09").write_bytes(b"damaged")
+    why = reason(living.run("issued", LAST))
+    assert "--select observations --partition 2026-03-09" in why
+    assert not living.file("issued", LAST).exists()
+
+
 def test_what_was_issued_is_served_while_the_source_is_away(living: Living) -> None:
     (living.folder / "rows.parquet").unlink()
     assert living.run("forecast", LAST).success
@@ -283,7 +291,7 @@ def test_a_damaged_card_hides_no_other_model_from_the_day_to_come(living: Living
     damaged = f"models/seasonal_naive/{card.version}/card.json"
     living.storage.write(damaged, b"{")
     why = [found.why for found in outdated(living)]
-    assert any(reason.startswith(f"{version} is in service") for reason in why)
+    assert any(found.startswith(f"{version} is in service") for found in why)
 
 
 def outdated(living: Living) -> list[Outdated]:

@@ -16,7 +16,7 @@ from mlops_assets.graph.partitions import (
     ranges,
 )
 from mlops_assets.project import load_project
-from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.storage import LocalStorage, StorageError
 
 PROJECT = load_project()
 
@@ -40,6 +40,19 @@ def test_the_first_month_has_a_whole_window_before_it(
     assert partitions.daily.get_first_partition_key() == first_day
     assert partitions.monthly.get_first_partition_key() == first_month
     assert not list(tmp_path.iterdir()), "what the settings say is not stored"
+
+
+def test_a_first_day_that_is_kept_and_damaged_is_named(tmp_path: Path) -> None:
+    project = PROJECT.model_copy(update={"first_day": None})
+    storage = LocalStorage(str(tmp_path))
+    kept = make_partitions(project, storage).first_day
+    assert make_partitions(project, storage).first_day == kept
+    for text in (b"2026-02-30", b"", Path(storage.url("first_day.txt")).read_bytes()[:-3]):
+        Path(storage.url("first_day.txt")).write_bytes(text)
+        with pytest.raises(StorageError, match=r"first_day\.txt .*; write into it the first day"):
+            make_partitions(project, storage)
+    Path(storage.url("first_day.txt")).write_text("2026-02-01\n")
+    assert make_partitions(project, storage).first_day == dt.date(2026, 2, 1)
 
 
 def test_the_month_that_has_begun_is_a_partition_and_today_is_none(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
 from mlops_assets.pages.site import make_app, make_site, policy
+from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.stores.page_store import PageStore
 
 FILES = {"leaderboard.html": b"<h1>hi</h1>", "plotly.min.js": b"var a"}
 
@@ -112,6 +115,17 @@ def test_no_other_name_is_looked_for(path: str) -> None:
     status, headers, _ = request(read, path)
     assert (status, read.names) == (404, [])
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_damaged_page_says_so(tmp_path: Path) -> None:
+    pages = PageStore(LocalStorage(str(tmp_path)))
+    pages.write("leaderboard.html", "<!DOCTYPE html>\n<p>1</p>\n</html>\n")
+    file = tmp_path / "pages" / "leaderboard.html"
+    file.write_bytes(file.read_bytes().replace(b"<p>1", b"<p>2"))
+    status, _, body = answer(make_app(pages.read), "/leaderboard.html")
+    assert status == 500
+    assert body.startswith(f"{file} is not as it was written".encode())
+    assert b"materialize leaderboard" in body
 
 
 def test_nothing_can_be_written() -> None:

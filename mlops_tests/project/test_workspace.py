@@ -14,7 +14,8 @@ from mlops_assets.project.workspace import (
     location,
     project_names,
 )
-from mlops_assets.resources.storage import materialize_command, project_storage
+from mlops_assets.resources.layout import materialize_command
+from mlops_assets.resources.storage import project_storage
 from mlops_tests.small import PROJECT_FILE
 
 DEFAULT = "mlops_assets.definitions"
@@ -89,7 +90,7 @@ def test_a_project_of_several_has_its_own_place(folder: Path) -> None:
     assert (project.name, project.prefix, location(project)) == ("fish", "fish", "fish")
     storage = project_storage(project)
     assert storage.root == str(folder / "storage" / "fish")
-    assert materialize_command(storage, "models/linear", "2026-01-01") == (
+    assert materialize_command(storage.project, "models/linear", "2026-01-01") == (
         "dagster asset materialize -m mlops_assets.definitions -a fish "
         "--select fish/models/linear --partition 2026-01-01"
     )

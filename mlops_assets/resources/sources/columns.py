@@ -5,7 +5,7 @@ import logging
 
 from mlops_assets.project import Project, ProjectError
 from mlops_assets.resources.sources.base import Source, SourceError, UnreachableError, make_source
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, StorageError
 
 COLUMNS_FILE = "source_columns.json"
 
@@ -31,10 +31,10 @@ def _check(project: Project, storage: Storage, source: Source) -> None:
         return
     try:
         kept = json.loads(storage.read(COLUMNS_FILE))
-    except (FileNotFoundError, ValueError):
-        kept = {}
-    if kept.get("stamp") == stamp and not _missing(project, kept["columns"]):
-        return
+        if kept["stamp"] == stamp and not _missing(project, kept["columns"]):
+            return
+    except (FileNotFoundError, StorageError, ValueError, LookupError, TypeError):
+        pass  # it is only ever a short cut
     found = source.columns()
     missing = _missing(project, found)
     if missing:

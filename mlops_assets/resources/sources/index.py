@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.places import File
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, StorageError
 
 INDEX_FILE = "source_index.json"
 
@@ -53,7 +53,10 @@ class Index:
                 kept = json.loads(self._storage.read(INDEX_FILE)) if self._storage else {}
                 if kept.get("key") == self._key:
                     self._known = {path: Known(**known) for path, known in kept["files"].items()}
-            except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            except (
+                *(FileNotFoundError, StorageError),
+                *(ValueError, TypeError, KeyError, AttributeError),
+            ):
                 pass
         return self._known
 

@@ -18,7 +18,7 @@ from mlops_assets.project.masking import masked
 from mlops_assets.resources.sources.base import UnreachableError, register
 from mlops_assets.resources.sources.file import FileSource
 from mlops_assets.resources.sources.rows import joined
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, StorageError
 
 ACCEPTED, REJECTED = "accepted", "rejected"
 CARDS = "landing"  # in the storage, what is known of each accepted file
@@ -222,7 +222,7 @@ class LandingSource:
                 if self.storage is None:
                     raise FileNotFoundError
                 self._days[name] = dict(json.loads(self.storage.read(path)))
-            except (FileNotFoundError, ValueError, TypeError):
+            except (FileNotFoundError, StorageError, ValueError, TypeError):
                 self._days[name] = all_days(self.file(ACCEPTED, name))
                 if self.storage is not None:
                     self.storage.write(path, json.dumps(self._days[name]).encode())

@@ -72,7 +72,7 @@ class Alerts:
     """
 
     def __init__(self, storage: Storage) -> None:
-        self.log = RecordLog(storage, FOLDER, Alert, what="alert", remedy="delete it")
+        self.log = RecordLog(storage, FOLDER, Alert, what="alert")
 
     def record(self, alert: Alert) -> bool:
         """Add an alert; False where another one was just quicker. No credentials are kept."""

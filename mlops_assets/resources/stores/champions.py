@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlops_assets.lazy import pd
-from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.storage import StorageError, damaged_file
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 CHAMPION = "champion"
@@ -61,7 +61,13 @@ def newest_record(
     """
     keys = [key for key in datasets.keys(CHAMPION) if before is None or key < before]
     lines = datasets.read(CHAMPION, keys[-1:], damaged).to_dict("records")
-    return Record.of(lines[0]) if lines else None
+    try:
+        return Record.of(lines[0]) if lines else None
+    except TypeError as error:
+        path = datasets.path(CHAMPION, keys[-1])
+        raise damaged_file(
+            datasets.storage, path, f"is no record of a champion ({error})"
+        ) from error
 
 
 def live_record(datasets: DatasetStore, day: dt.date) -> Record | None:

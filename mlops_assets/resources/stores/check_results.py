@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
+from mlops_assets.resources.layout import CHECKS
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
-CHECKS = "checks"
 COLUMNS = ("date", "check", "passed", "severe", "why", "value", "low", "high")
 
 OLD_NAMES = {"yardstick": "baseline"}  # of checks in files of versions before 0.2

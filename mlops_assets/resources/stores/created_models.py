@@ -1,12 +1,13 @@
 """Models made while the system runs: one small YAML file each under the storage root."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
 
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 MODELS, UPDATES = "registry/models", "registry/updates"
 ENDING = ".yaml"
@@ -30,23 +31,24 @@ class Registry:
         left_out: dict[str, str] = {}
         for position, model in enumerate(project.models):
             try:
-                updated = self._updated(model)
-                models = [*project.models]
-                models[position] = updated
-                project = project.with_models(models) if updated != model else project
-            except (ValueError, yaml.YAMLError) as error:
-                path = f"{self.storage.root}/{self._path(UPDATES, model.name)}"
-                left_out[f"update of {model.name}"] = f"{path}: {error}"
+                with self._fitting(UPDATES, model.name):
+                    updated = self._updated(model)
+                    models = [*project.models]
+                    models[position] = updated
+                    project = project.with_models(models) if updated != model else project
+            except StorageError as error:
+                left_out[f"update of {model.name}"] = str(error)
         for name in self.created():
             try:
-                model = self._read_model(name)
-                if name in (known.name for known in project.models):
-                    raise ValueError("project.yaml has a model of that name, which comes first")
-                project = project.with_models([*project.models, model])
+                with self._fitting(MODELS, name):
+                    model = self._read_model(name)
+                    if name in (known.name for known in project.models):
+                        raise ValueError("project.yaml has a model of that name, which comes first")
+                    project = project.with_models([*project.models, model])
             except FileNotFoundError:
                 continue  # dropped by somebody else in the meantime
-            except (ValueError, yaml.YAMLError) as error:
-                left_out[name] = f"{self.storage.root}/{self._path(MODELS, name)}: {error}"
+            except StorageError as error:
+                left_out[name] = str(error)
         return project, left_out
 
     def created(self) -> list[str]:
@@ -66,7 +68,8 @@ class Registry:
         """Give a model other default hyperparameters; `project` is that of `project.yaml` alone."""
         changed = {"hyperparameters": dict(hyperparameters)}
         if name in self.created():
-            model = self._read_model(name)
+            with self._fitting(MODELS, name):
+                model = self._read_model(name)
             self.storage.write(self._path(MODELS, name), _yaml(_settings(model) | changed))
         else:
             changed["replaces"] = project.model(name).hyperparameters
@@ -91,6 +94,14 @@ class Registry:
         if model.name != name:
             raise ValueError(f"it names {model.name!r}; a file is called like its model")
         return model
+
+    @contextmanager
+    def _fitting(self, folder: str, name: str) -> Iterator[None]:
+        """StorageError that names the file of a model where that does not fit."""
+        try:
+            yield
+        except (ValueError, yaml.YAMLError) as error:
+            raise damaged_file(self.storage, self._path(folder, name), f"({error})") from error
 
     @staticmethod
     def _path(folder: str, name: str) -> str:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from mlops_assets.lazy import pa, pd, pq
-from mlops_assets.resources.storage import Storage, StorageError, materialize_command
+from mlops_assets.lazy import np, pa, pd, pq
+from mlops_assets.resources.storage import Storage, StorageError, damaged_file
+
+# all rows of a file are of its own day
+OF_THE_DAY = ("observations", "features", "validation", "first_seen", "ingested", "checks")
+# what pyarrow raises of bytes that are no Parquet: an OSError where a page does not add up
+UNREADABLE = (ValueError, LookupError, OSError, TypeError, NotImplementedError, MemoryError)
 
 
 class DatasetStore:
@@ -28,7 +34,8 @@ class DatasetStore:
     def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
         """Store a frame without its index; the old file stays until the new one is whole."""
         buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), buffer)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        pq.write_table(table, buffer, write_page_checksum=True)
         self.storage.write(self.path(dataset, key), buffer.getvalue())
 
     def write_csv(self, dataset: str, key: str, frame: pd.DataFrame) -> str:
@@ -64,6 +71,14 @@ class DatasetStore:
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         return frame
 
+    def lines(self, dataset: str, key: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Columns of a small partition, row by row; without pandas. StorageError without it."""
+        table = self._table(dataset, key, columns)
+        if table is None:
+            raise damaged_file(self.storage, self.path(dataset, key), "is missing")
+        found: list[dict[str, Any]] = table.to_pylist()
+        return found
+
     def delete(self, dataset: str, key: str | None = None) -> None:
         """Remove one partition, or all of them."""
         self.storage.delete(f"datasets/{dataset}" if key is None else self.path(dataset, key))
@@ -73,15 +88,28 @@ class DatasetStore:
         names = self.storage.names(f"datasets/{dataset}")
         return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
 
-    def _table(self, dataset: str, key: str) -> pa.Table | None:
+    def _table(
+        self, dataset: str, key: str, columns: Sequence[str] | None = None
+    ) -> pa.Table | None:
         path = self.path(dataset, key)
         try:
-            file = pq.ParquetFile(pa.BufferReader(self.storage.read(path)))
-            return file.read(use_threads=False)
+            data = self.storage.read(path)
         except FileNotFoundError:
             return None
-        except pa.ArrowException as error:
-            raise StorageError(
-                f"{self.storage.url(path)} is damaged or no Parquet file ({error}); rebuild it: "
-                f"{materialize_command(self.storage, dataset, key)}"
-            ) from error
+        try:
+            file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+            table = file.read(columns=columns, use_threads=False)
+        except UNREADABLE as error:
+            raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
+        if dataset.partition("/")[0] in OF_THE_DAY and "date" in table.column_names:
+            self._refuse_other_days(table, path, key)
+        return table
+
+    def _refuse_other_days(self, table: pa.Table, path: str, key: str) -> None:
+        days = table["date"].to_numpy()
+        if days.dtype.kind != "M":
+            return
+        others = days[days.astype("datetime64[D]") != np.datetime64(key)]
+        if len(others):
+            why = f"holds rows of {str(others.min())[:10]}"
+            raise damaged_file(self.storage, path, why)

@@ -59,8 +59,7 @@ class Decisions:
     log_type: type[RecordLog[Decision]] = RecordLog[Decision]
 
     def __init__(self, storage: Storage) -> None:
-        remedy = "the audit trail is never edited; restore it from a backup"
-        self.log = self.log_type(storage, FOLDER, Decision, what="decision", remedy=remedy)
+        self.log = self.log_type(storage, FOLDER, Decision, what="decision")
 
     def record(
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from mlops_assets.lazy import pd
+from mlops_assets.resources.layout import INGESTED
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-
-INGESTED = "ingested"
 
 
 @dataclass(frozen=True)

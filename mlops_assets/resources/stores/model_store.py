@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from typing import Annotated, Any
 
 from pydantic import (
@@ -23,14 +24,18 @@ from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
 from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import IDENTIFIER
-from mlops_assets.resources.storage import Storage, StorageError, materialize_command
+from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 from mlops_assets.resources.stores.decisions import Decisions, KeepingDecisions
 from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
-CARD = "card.json"
-HOLDOUT = "holdout.parquet"
+CARD, MODEL, HOLDOUT = "card.json", "model.skops", "holdout.parquet"
+# what zip, JSON, skops and scikit-learn raise of bytes that are no fitted pipeline
+UNREADABLE = (
+    *(ValueError, TypeError, LookupError, AttributeError, ImportError, OSError, EOFError),
+    *(NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error),
+)
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
 
@@ -126,7 +131,7 @@ class ModelStore:
 
     def url(self, card: ModelCard) -> str:
         """Where a person finds the files of a version."""
-        return self.storage.url(self._path(card.model, card.version, "model.skops"))
+        return self.storage.url(self._path(card.model, card.version, MODEL))
 
     def add(
         self,
@@ -153,7 +158,7 @@ class ModelStore:
             sha256=sha256,
             **facts,
         )
-        self.storage.write(self._path(model, card.version, "model.skops"), data)
+        self.storage.write(self._path(model, card.version, MODEL), data)
         if held_out is not None:
             buffer = io.BytesIO()
             table = pa.Table.from_pandas(held_out, preserve_index=False)
@@ -163,9 +168,7 @@ class ModelStore:
         return card
 
     def _log(self, model: str, version: str) -> RecordLog[ModelCard]:
-        remedy = f"move its folder away and train again: {self._retrain(model, version)}"
-        folder = f"models/{model}/{version}"
-        return RecordLog(self.storage, folder, ModelCard, what="model card", remedy=remedy)
+        return RecordLog(self.storage, f"models/{model}/{version}", ModelCard, what="model card")
 
     def cards(self, model: str) -> list[ModelCard]:
         """The cards of all versions of a model, oldest data first, then oldest training first."""
@@ -179,9 +182,13 @@ class ModelStore:
     def card(self, model: str, version: str) -> ModelCard | None:
         """The card of one version; None while it is still being written."""
         try:
-            return self._log(model, version).read(CARD)
+            card = self._log(model, version).read(CARD)
         except FileNotFoundError:
             return None
+        if (card.model, card.version) != (model, version):
+            why = f"is the card of {card.version} of {card.model}"
+            raise damaged_file(self.storage, self._path(model, version, CARD), why)
+        return card
 
     def fit_to_serve(self, model: str) -> list[ModelCard]:
         """Of `cards`, those that passed their acceptance checks and are not retired."""
@@ -215,29 +222,33 @@ class ModelStore:
         self.storage.delete(f"models/{model}")
 
     def load(self, card: ModelCard) -> sklearn.pipeline.Pipeline:
-        """The fitted pipeline of a card. StorageError when its bytes are not those of the card.
+        """The fitted pipeline of a card.
 
+        StorageError when its bytes are not those of the card, or are no fitted pipeline.
         Nothing stored is executed: only audited types are restored.
         """
-        path = self._path(card.model, card.version, "model.skops")
-        where, remedy = self.storage.url(path), self._retrain(card.model, card.version)
+        path = self._path(card.model, card.version, MODEL)
         try:
             data = self.storage.read(path)
         except FileNotFoundError as error:
-            raise StorageError(f"{where} is missing; train again: {remedy}") from error
+            raise damaged_file(self.storage, path, "is missing") from error
         if hashlib.sha256(data).hexdigest() != card.sha256:
-            raise StorageError(
-                f"{where} does not match the SHA-256 of its card: it is damaged or was replaced; "
-                f"move its folder away and train again: {remedy}"
-            )
+            why = "does not match the SHA-256 of its card: it is damaged or was replaced"
+            raise damaged_file(self.storage, path, why)
         try:
             pipeline: sklearn.pipeline.Pipeline = sio.loads(data, trusted=trusted_types())
+            if not isinstance(pipeline, sklearn.pipeline.Pipeline):
+                raise TypeError(f"it holds a {type(pipeline).__name__}")
+            sklearn.utils.validation.check_is_fitted(pipeline)
         except sio.exceptions.UntrustedTypesFoundException as error:
             raise StorageError(
-                f"{where} holds types that are not trusted: {error}; where a plugin brings the "
-                f"family {card.family}, read the settings that name it first (load_project), and "
-                "have the family declare them as its trusted_types"
+                f"{self.storage.url(path)} holds types that are not trusted: {error}; where a "
+                f"plugin brings the family {card.family}, read the settings that name it first "
+                "(load_project), and have the family declare them as its trusted_types"
             ) from error
+        except UNREADABLE as error:
+            why = f"is no fitted pipeline ({error})"
+            raise damaged_file(self.storage, path, why) from error
         return pipeline
 
     def held_out(self, card: ModelCard) -> pd.DataFrame | None:
@@ -253,15 +264,9 @@ class ModelStore:
         try:
             file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
             frame: pd.DataFrame = file.read(use_threads=False).to_pandas()
-        except (pa.ArrowException, OSError) as error:
-            raise StorageError(
-                f"{self.storage.url(path)} is damaged or no Parquet file ({error}); "
-                f"train again: {self._retrain(card.model, card.version)}"
-            ) from error
+        except UNREADABLE as error:
+            raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
         return frame
-
-    def _retrain(self, model: str, version: str) -> str:
-        return materialize_command(self.storage, f"models/{model}", version[:10])
 
 
 class KeepingModelStore(ModelStore):

@@ -5,12 +5,14 @@ from importlib.metadata import version
 
 from mlops_assets.lazy import plotly
 from mlops_assets.project import Project
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 LEADERBOARD_PAGE, MONITORING_PAGE = "leaderboard.html", "monitoring.html"
 POLICIES_PAGE = "policies.html"
 LIBRARY = "plotly.min.js"
 RELEASE = "pages/plotly.txt"
+HEAD = 300  # bytes in which the library says what it is
+END = b"</html>\n"
 
 
 def page_url(project: Project, name: str) -> str:
@@ -31,13 +33,25 @@ class PageStore:
         self.storage = storage
 
     def read(self, name: str) -> bytes:
-        """The bytes of a page. FileNotFoundError before it is built."""
-        return self.storage.read(f"pages/{name}")
+        """The bytes of a page. FileNotFoundError before it is built, StorageError where damaged."""
+        path = f"pages/{name}"
+        content = self.storage.read(path)
+        whole = b"plotly.js" in content[:HEAD] if name == LIBRARY else content.endswith(END)
+        if not whole:
+            raise damaged_file(self.storage, path, "is no whole page")
+        return content
+
+    def _release(self) -> bytes:
+        """The release of the library that lies there."""
+        try:
+            return self.storage.read(RELEASE)
+        except (FileNotFoundError, StorageError):
+            return b""
 
     def write(self, name: str, html: str) -> None:
         """Replace a page."""
         release = version("plotly").encode()
-        if not self.storage.exists(RELEASE) or self.storage.read(RELEASE) != release:
+        if self._release() != release:
             self.storage.write(f"pages/{LIBRARY}", plotly_js().encode())
             self.storage.write(RELEASE, release)
         self.storage.write(f"pages/{name}", html.encode())

@@ -4,7 +4,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mlops_assets.resources.storage import Storage, StorageError
+from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 ENDING = ".json"
 
@@ -12,13 +12,11 @@ R = TypeVar("R", bound=BaseModel)
 
 
 class RecordLog(Generic[R]):
-    """Records of a kind by file name; `what` and `remedy` are said of a damaged one."""
+    """Records of a kind by file name; `what` is said of a damaged one."""
 
-    def __init__(
-        self, storage: Storage, folder: str, kind: type[R], *, what: str, remedy: str
-    ) -> None:
+    def __init__(self, storage: Storage, folder: str, kind: type[R], *, what: str) -> None:
         self.storage, self.folder, self.kind = storage, folder, kind
-        self.what, self.remedy = what, remedy
+        self.what = what
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
@@ -41,10 +39,8 @@ class RecordLog(Generic[R]):
         try:
             return self.kind.model_validate_json(self.storage.read(path))
         except ValidationError as error:
-            raise StorageError(
-                f"{self.storage.url(path)} is no {self.what} ({error.error_count()} mistakes); "
-                f"{self.remedy}"
-            ) from error
+            why = f"is no {self.what} ({error.error_count()} mistakes)"
+            raise damaged_file(self.storage, path, why) from error
 
     def all(self, damaged: list[str] | None = None) -> dict[str, R]:
         """Every record by name, in the order of the names.
@@ -65,10 +61,8 @@ class RecordLog(Generic[R]):
 class KeepingRecordLog(RecordLog[R]):
     """Keeps the records that it has read, which are never edited."""
 
-    def __init__(
-        self, storage: Storage, folder: str, kind: type[R], *, what: str, remedy: str
-    ) -> None:
-        super().__init__(storage, folder, kind, what=what, remedy=remedy)
+    def __init__(self, storage: Storage, folder: str, kind: type[R], *, what: str) -> None:
+        super().__init__(storage, folder, kind, what=what)
         self._known: dict[str, R] = {}
 
     def read(self, name: str) -> R:

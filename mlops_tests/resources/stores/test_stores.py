@@ -1,6 +1,7 @@
 """Storage, datasets and versions: whole or not at all, nothing overwritten, nothing executed."""
 
 import datetime as dt
+import hashlib
 import json
 import operator
 import os
@@ -218,7 +219,7 @@ def test_what_a_twin_forecast_of_the_holdout_is_kept_beside_the_card(
     pd.testing.assert_frame_equal(found, held_out, check_dtype=False)
     assert store.held_out(without) is None
     storage.write(f"models/linear/{card.version}/holdout.parquet", b"damaged")
-    with pytest.raises(StorageError, match=r"holdout\.parquet is damaged .*; train again: "):
+    with pytest.raises(StorageError, match=r"holdout\.parquet cannot be read .*; train again"):
         store.held_out(card)
 
 
@@ -282,6 +283,44 @@ def test_a_type_that_could_execute_is_not_loaded(tmp_path: Path) -> None:
     card = add(store, "2026-05-01", hostile)
     with pytest.raises(StorageError, match=r"not trusted.*methodcaller"):
         store.load(card)
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (make_pipeline(LinearRegression()), "is no fitted pipeline .*not fitted"),
+        (LinearRegression().fit(INPUTS, INPUTS["x"]), "it holds a LinearRegression"),
+        ({"x": 1}, "it holds a dict"),
+    ],
+)
+def test_what_is_no_fitted_pipeline_is_not_loaded(tmp_path: Path, held: Any, why: str) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    card = add(store, "2026-05-01", held)
+    with pytest.raises(StorageError, match=rf"{why}.*--select models/linear") as caught:
+        store.load(card)
+    assert store.url(card) in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no archive"])
+def test_bytes_that_are_no_model_are_named_even_if_the_card_knows_them(
+    tmp_path: Path, data: bytes
+) -> None:
+    store = ModelStore(LocalStorage(str(tmp_path)))
+    card = add(store, "2026-05-01")
+    Path(store.url(card)).write_bytes(data)
+    known = card.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
+    with pytest.raises(StorageError, match=r"is no fitted pipeline .*--select models/linear"):
+        store.load(known)
+
+
+def test_the_card_of_another_version_is_refused(tmp_path: Path) -> None:
+    storage = LocalStorage(str(tmp_path))
+    store = ModelStore(storage)
+    first, second = add(store, "2026-05-01"), add(store, "2026-06-01")
+    card = storage.read(f"models/linear/{second.version}/card.json")
+    storage.write(f"models/linear/{first.version}/card.json", card)
+    with pytest.raises(StorageError, match=f"is the card of {second.version} of linear; train"):
+        store.cards("linear")
 
 
 def test_models_are_stored_compressed(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""What lies where under a storage root, and how each file is made again."""
+
+from __future__ import annotations
+
+MONTH, WRITTEN = 7, ".written"  # so many characters of a name, such as 2026-11
+CHECKS = "checks"
+INGESTED = "ingested"
+# whose datasets belong to an asset: by the name before the slash, and as a whole
+ASSETS = {"validation_facts": "validation", "first_seen": "validation"}
+WHOLE = {INGESTED: "observations", "champion_evidence": "champion"}
+PLAIN = {"model_registry"}  # assets without partitions
+
+DATASETS = (
+    *("observations", INGESTED, "features", "training_set", "issued", "validation", CHECKS),
+    *("validation_facts", "first_seen", "leaderboard", "champion", "champion_evidence"),
+    *("forecast", "drift", "model_registry"),
+)
+
+DELETE = "delete it"
+RESTORE = "restore it from a backup"
+OTHERS = {
+    "alerts": DELETE,
+    "alert_channels": DELETE,
+    "landing": f"{DELETE}: it is made again by itself",
+    "source_index.json": f"{DELETE}: it is made again by itself",
+    "source_columns.json": f"{DELETE}: it is made again by itself",
+    "first_day.txt": "write into it the first day of the history, such as that of the oldest file "
+    "of observations",
+    "policies": "run backtest_policy_job again",
+}
+
+
+# what may be deleted once it is damaged: it is made again, or was told already
+REMADE = ("alerts", "alert_channels", "landing", "source_index.json", "source_columns.json")
+
+
+def is_replaced(path: str) -> bool:
+    """Whether a file is written again in its place, so that an older one could be put back."""
+    return path.startswith("datasets/") and path.endswith(".parquet")
+
+
+def log_of(name: str) -> str:
+    """The log beside a file of a dataset that tells what was written last: one a month."""
+    return f".{name[:MONTH]}{WRITTEN}"
+
+
+def is_log(path: str) -> bool:
+    """Whether it is such a log."""
+    return path.startswith("datasets/") and path.endswith(WRITTEN)
+
+
+def asset_of(dataset: str) -> str:
+    """The asset that a dataset belongs to."""
+    kind, _, rest = dataset.partition("/")
+    if kind == CHECKS:
+        return rest
+    return f"{ASSETS[kind]}/{rest}" if kind in ASSETS else WHOLE.get(dataset, dataset)
+
+
+def materialize_command(project: str, asset: str, partition: str) -> str:
+    """The command that makes a partition of an asset again; `project` is one of several."""
+    target, prefix = (f" -a {project}", f"{project}/") if project else ("", "")
+    of = f" --partition {partition}" if asset not in PLAIN else ""
+    return (
+        f"dagster asset materialize -m mlops_assets.definitions{target} "
+        f"--select {prefix}{asset}{of}"
+    )
+
+
+def remedy(project: str, path: str) -> str:
+    """What to do about a file that cannot be read."""
+    first, _, rest = path.partition("/")
+    match first, rest.split("/"):
+        case "datasets", [*dataset, name]:
+            asset = asset_of("/".join(dataset))
+            return f"rebuild it: {materialize_command(project, asset, name.partition('.')[0])}"
+        case "models", [model, version, *_]:
+            again = materialize_command(project, f"models/{model}", version[:10])
+            return f"train again, its folder moved away: {again}"
+        case "registry", ["decisions", *_]:
+            return f"the audit trail is never edited; {RESTORE}"
+        case "registry", [_, name]:
+            return (
+                f"{RESTORE}, or delete it and use create_model_job or update_model_job again; "
+                "to keep an edit of your own, remove the line that begins with `# seal`"
+            )
+        case "pages", _:
+            return "materialize leaderboard and drift, which write the pages"
+    return OTHERS.get(first, RESTORE)

@@ -12,9 +12,9 @@ from typing import Any
 from mlops_assets.contracts.family_contract import family_problems
 from mlops_assets.contracts.feature_contract import feature_problems
 from mlops_assets.contracts.metric_contract import metric_problems
-from mlops_assets.contracts.problems import Problems
 from mlops_assets.contracts.source_contract import custom_source_problems
 from mlops_assets.contracts.split_contract import split_problems
+from mlops_assets.contracts.wording import Problems
 from mlops_assets.ml.features.custom_features import FEATURES
 from mlops_assets.ml.metrics.metric import METRICS
 from mlops_assets.ml.models.families import FAMILIES

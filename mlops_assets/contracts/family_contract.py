@@ -15,7 +15,7 @@ from mlops_assets.contracts.examples import (
     example_target,
     of_classes,
 )
-from mlops_assets.contracts.problems import Problems, description_problems, differ
+from mlops_assets.contracts.wording import Problems, description_problems, differ
 from mlops_assets.lazy import np, pd, sio, sklearn, threadpoolctl
 from mlops_assets.ml.models.families import Family, Inputs, parse_hyperparameters, trusted_types
 from mlops_assets.resources.storage import make_storage

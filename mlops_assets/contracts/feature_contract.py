@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_assets.contracts.examples import EXAMPLE_COLUMNS, example_observations
-from mlops_assets.contracts.problems import Problems, description_problems
+from mlops_assets.contracts.wording import Problems, description_problems
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.features.custom_features import Feature, add_custom_features
 from mlops_assets.project import ColumnSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args, get_type_hints
 
-from mlops_assets.contracts.problems import (
+from mlops_assets.contracts.wording import (
     TOLERANCE,
     Problems,
     close,

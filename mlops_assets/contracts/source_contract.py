@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from mlops_assets.contracts.problems import Problems, description_problems
+from mlops_assets.contracts.wording import Problems, description_problems
 from mlops_assets.lazy import pd
 from mlops_assets.project.custom_sources import CustomSource
 from mlops_assets.resources.sources import Source

@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 from typing import Any
 
-from mlops_assets.contracts.problems import Problems, description_problems
+from mlops_assets.contracts.wording import Problems, description_problems
 from mlops_assets.lazy import pd
 from mlops_assets.ml.models.splits import HoldoutSplit, Split, TrainingWindow, add_months
 

@@ -16,7 +16,7 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.labels import target_numbers
-from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows, group_scores
+from mlops_assets.ml.metrics.metric import FloatArray, Metric, as_column, finite_rows, group_scores
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 from mlops_assets.ml.models.families import Hyperparameters
 from mlops_assets.ml.models.training_settings import CRON_MONTHS, Cadence
@@ -200,7 +200,6 @@ class _Walk:
     """By trigger, why the version in service failed on days that it served."""
     ever_failed: dict[str, set[dt.date]] = field(default_factory=dict)
     """By trigger, the days on which whichever version failed."""
-
     verdicts: dict[str, dict[str, CheckResult]] = field(default_factory=dict)
     """By day, what the checks say of the version in service."""
 
@@ -230,7 +229,8 @@ class _Walk:
             training.days_in_service, training.gain = self._gain(training.number, self.last)
         for alarm in self.alarms:
             alarm.false = self._was_false(alarm)
-        return Course(self.policy, *self._days(), self.trainings, self.alarms)
+        days = _days(self.workshop.metric, self.policy.name, self.served)
+        return Course(self.policy, *days, self.trainings, self.alarms)
 
     def _last_before_due(self, day: dt.date) -> dt.date:
         while day < self.last and not self.policy.due(day + ONE_DAY, self.first):
@@ -420,25 +420,24 @@ class _Walk:
         judged = [*ended, *later]
         return self._brought_nothing(judged[0], self.last) if judged else None
 
-    def _days(self) -> tuple[pd.DataFrame, float]:
-        metric = self.workshop.metric
-        rows = pd.concat(self.served)
-        training = rows.groupby("date")["version"].first()
-        rows = rows.assign(model=self.policy.name)
-        daily, weekly = (
-            trailing_scores({metric.name: metric}, rows, days).droplevel("model")
-            for days in (1, WEEK)
-        )
-        pooled = group_scores({metric.name: metric}, rows, ["model"])[metric.name]
-        days = pd.DataFrame(
-            {
-                "value": daily[metric.name],
-                "weekly": weekly[metric.name],
-                "rows": daily["rows"].astype(int),
-                "training": training,
-            }
-        )
-        return days, float(pooled.iloc[0])
+
+def _days(metric: Metric, name: str, served: list[pd.DataFrame]) -> tuple[pd.DataFrame, float]:
+    rows = pd.concat(served)
+    training = rows.groupby("date")["version"].first()
+    rows = rows.assign(model=name)
+    daily, weekly = (
+        trailing_scores({metric.name: metric}, rows, days).droplevel("model") for days in (1, WEEK)
+    )
+    pooled = group_scores({metric.name: metric}, rows, ["model"])[metric.name]
+    days = pd.DataFrame(
+        {
+            "value": daily[metric.name],
+            "weekly": weekly[metric.name],
+            "rows": daily["rows"].astype(int),
+            "training": training,
+        }
+    )
+    return days, float(pooled.iloc[0])
 
 
 def format_figure(value: float | str | None) -> str:

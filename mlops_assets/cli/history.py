@@ -18,10 +18,17 @@ from mlops_assets.definitions import load_definitions
 from mlops_assets.graph.keys import asset_key, own_parts
 from mlops_assets.graph.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.graph.reads import Every, layers
-from mlops_assets.graph.runs import unfinished_runs
+from mlops_assets.graph.runs import (
+    end_lost_runs,
+    is_carried_out,
+    process_of,
+    process_tags,
+    unfinished_runs,
+)
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
+from mlops_assets.resources.processes import this_process
 from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -29,6 +36,7 @@ from mlops_assets.resources.switches import paused_models
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
+OTHERS_SECONDS, OTHERS_LOOK_SECONDS = 3600.0, 1.0
 
 Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 
@@ -64,6 +72,7 @@ def build_history(
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
     for title, job_name, keys, definition in steps(project, partitions):
+        wait_for_others(instance, project, terminal)
         known = definition.get_partition_keys()
         missing = {key: missing_of(project, key, known, instance, created) for key in keys}
         count = sum(map(len, missing.values()))
@@ -128,7 +137,7 @@ def _run(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=list(assets),
-        tags={**tags, HISTORY_TAG: "true"},
+        tags={**tags, HISTORY_TAG: "true", **process_tags(run_id)},
         run_config=QUIET,
         run_id=run_id,
         raise_on_error=False,
@@ -137,9 +146,29 @@ def _run(
 
 
 def end_unfinished_runs(instance: dg.DagsterInstance, project: Project) -> None:
-    """End the runs that an interrupted build left behind: sensors wait for unfinished runs."""
+    """End the runs that an interrupted build left behind: sensors wait for unfinished runs.
+
+    Not those of a build that is going on in another process.
+    """
     for run in unfinished_runs(instance, project, {HISTORY_TAG: "true"}):
-        instance.report_run_canceled(run, message="The build of the history was interrupted.")
+        if process_of(run) == this_process() or not is_carried_out(run):
+            instance.report_run_canceled(run, message="The build of the history was interrupted.")
+
+
+def wait_for_others(instance: dg.DagsterInstance, project: Project, terminal: TextIO) -> None:
+    """Wait for what other processes are making, so that nothing is made twice."""
+    told = ""
+    deadline = time.monotonic() + OTHERS_SECONDS
+    while time.monotonic() < deadline:
+        runs = unfinished_runs(instance, project)
+        others = [r for r in runs if is_carried_out(r) and process_of(r) != this_process()]
+        if not others:
+            return
+        if others[0].run_id != told:
+            told = others[0].run_id
+            print(f"waiting for {others[0].job_name} ({told[:8]}) to end", file=terminal)
+        time.sleep(OTHERS_LOOK_SECONDS)
+        end_lost_runs(instance, project)
 
 
 class Progress:
@@ -204,6 +233,7 @@ def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> 
         return [problem]
     definitions = load_definitions(name)
     end_unfinished_runs(instance, project)
+    end_lost_runs(instance, project)
     # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
     with ThreadPoolExecutor(1) as worker:
         building = worker.submit(

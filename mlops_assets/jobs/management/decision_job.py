@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mlops_assets.graph.runs import project_tags
 from mlops_assets.jobs.evaluate import Job
+from mlops_assets.jobs.executor import telling_executor
 from mlops_assets.jobs.management.manager import Manager, RefusedError
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location
@@ -60,7 +61,7 @@ def make_decision_job(
         name=name,
         description=description,
         tags={DECISION_TAG: location(project), **project_tags(project)},
-        executor_def=dg.in_process_executor,
+        executor_def=telling_executor,
     )
     def job() -> None:
         decision()

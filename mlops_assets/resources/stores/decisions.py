@@ -2,8 +2,9 @@
 
 import datetime as dt
 import getpass
-import uuid
+import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -44,6 +45,12 @@ class Decision(BaseModel):
     run_id: str = ""
 
 
+def made(action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any) -> Decision:
+    """A decision as of now, by the account that runs this where nobody else is named."""
+    now = dt.datetime.now(dt.UTC)
+    return Decision(at=now, by=by or account(), action=action, model=model, reason=reason, **facts)
+
+
 class Pin(BaseModel):
     """The days on which a model is champion whatever the scores say."""
 
@@ -66,12 +73,16 @@ class Decisions:
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
     ) -> Decision:
         """Add a decision, by the account that runs this where nobody else is named."""
-        now = dt.datetime.now(dt.UTC)
-        decision = Decision(
-            at=now, by=by or account(), action=action, model=model, reason=reason, **facts
-        )
-        self.log.add(f"{now:%Y%m%dT%H%M%S%f}_{uuid.uuid4().hex[:8]}.json", decision)
+        decision = made(action, model, by=by, reason=reason, **facts)
+        self.add(decision)
         return decision
+
+    def add(self, decision: Decision) -> None:
+        """Add a decision; nothing happens where it is there already."""
+        told = "\n".join([decision.action, decision.model, decision.version, decision.run_id])
+        digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+        with suppress(FileExistsError):
+            self.log.add(f"{decision.at:%Y%m%dT%H%M%S%f}_{digest}.json", decision)
 
     def count(self) -> int:
         """How many decisions there are."""

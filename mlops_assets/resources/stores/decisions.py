@@ -102,15 +102,20 @@ class Decisions:
 
     def pin_on(self, day: dt.date) -> Decision | None:
         """The pin that holds on a day: the newest one, unless it has ended or was taken back."""
+        newest = self.newest_pin(day)
+        if newest is None or newest.action == Action.UNPIN:
+            return None
+        until = Pin.model_validate(newest.after).until
+        return newest if until is None or day <= until else None
+
+    def newest_pin(self, day: dt.date) -> Decision | None:
+        """What was decided last on pins that begin by a day."""
         newest: Decision | None = None
         for decision in self.all():
             pins = decision.action in (Action.PIN, Action.UNPIN)
             if pins and Pin.model_validate(decision.after).first <= day:
                 newest = decision
-        if newest is None or newest.action == Action.UNPIN:
-            return None
-        until = Pin.model_validate(newest.after).until
-        return newest if until is None or day <= until else None
+        return newest
 
 
 class KeepingDecisions(Decisions):

@@ -32,6 +32,7 @@ from mlops_assets.graph.runs import (
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
+from mlops_assets.resources.disk import GOES_ON
 from mlops_assets.resources.processes import this_process
 from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
@@ -98,6 +99,8 @@ def build_history(
                     with pace.measured(len(some)):
                         tags = range_tags(some[0], some[-1])
                         failures += _run(job, assets, tags, instance, progress)
+                    if any(GOES_ON in reason for reason in failures):
+                        return failures  # nothing else can be stored either
     return failures
 
 

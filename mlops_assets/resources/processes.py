@@ -1,5 +1,6 @@
 """Which process does something, so that another one can tell later whether it still lives."""
 
+import getpass
 import os
 import socket
 import subprocess
@@ -18,6 +19,14 @@ def this_process() -> str:
 @cache  # of a process the start never changes, and a fork is another process
 def _described(number: int) -> str:
     return f"{socket.gethostname()} {number} {started(number) or 'unknown'}"
+
+
+def account() -> str:
+    """The account that runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def is_gone(process: str) -> bool:

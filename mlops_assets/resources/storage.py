@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -9,12 +10,14 @@ import uuid
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import ParamSpec, Protocol, cast
 
 from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project
 from mlops_assets.project.folders import storage_root
+from mlops_assets.resources.disk import why_not_written
 
+P = ParamSpec("P")
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
@@ -58,6 +61,27 @@ def checked(path: str) -> str:
     return path
 
 
+class DiskError(StorageError):
+    """A disk takes nothing more; the message says which one, why and what to do."""
+
+
+def saying_why(put: Callable[P, None]) -> Callable[P, None]:
+    """A write of `(storage, path, data, ...)` that says in words why a disk takes nothing more."""
+
+    @functools.wraps(put)
+    def written(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            put(*args, **kwargs)
+        except OSError as error:
+            storage, path, data, *_ = cast(tuple[Storage, str, bytes], args)
+            why = why_not_written(error.errno, Path(storage.url(path)).parent, len(data))
+            if why is None:
+                raise
+            raise DiskError(why) from error
+
+    return written
+
+
 class LocalStorage:
     """A folder on this machine."""
 
@@ -77,6 +101,7 @@ class LocalStorage:
     def create(self, path: str, data: bytes) -> None:
         self._put(path, data, os.link)  # which refuses to replace a file
 
+    @saying_why
     def _put(self, path: str, data: bytes, into_place: Callable[[Path, Path], None]) -> None:
         file = self._file(path)
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")

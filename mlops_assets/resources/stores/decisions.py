@@ -1,7 +1,6 @@
 """The audit trail: what people and rules decided about models, and what follows from it."""
 
 import datetime as dt
-import getpass
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops_assets.resources.processes import account
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.record_log import KeepingRecordLog, RecordLog
 
@@ -122,14 +122,6 @@ class KeepingDecisions(Decisions):
     """Keeps the decisions that it has read, which are never edited."""
 
     log_type = KeepingRecordLog[Decision]
-
-
-def account() -> str:
-    """The account that runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def shown(value: Any) -> str:

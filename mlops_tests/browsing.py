@@ -241,11 +241,11 @@ class Browser:
 
 
 @contextlib.contextmanager
-def open_browser(profile: Path) -> Iterator[Browser]:
-    """A headless Chromium with a profile of its own."""
+def open_browser(profile: Path, *more: str) -> Iterator[Browser]:
+    """A headless Chromium with a profile of its own, and more options."""
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for option in [*CHROMIUM_OPTIONS, f"user-data-dir={profile}"]:
+    for option in [*CHROMIUM_OPTIONS, f"user-data-dir={profile}", *more]:
         options.add_argument(f"--{option}")
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
     try:

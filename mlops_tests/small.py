@@ -76,11 +76,11 @@ def prepare_instance(folder: Path) -> None:
 def build_small_history(folder: Path) -> None:
     """A small project, its storage and its instance, with the history built as `make` does."""
     write_small_project(folder / "problem")
-    build_history(folder)
+    assert build_history(folder) == []
 
 
-def build_history(folder: Path) -> None:
-    """What `make` builds of the project in `problem/` of a folder, in this process."""
+def build_history(folder: Path) -> list[str]:
+    """What `make` builds of the project in `problem/` of a folder, in this process: what failed."""
     prepare_instance(folder)
     project = load_project(folder / "problem" / "project.yaml")
     storage = LocalStorage(str(folder / "storage"))
@@ -88,4 +88,4 @@ def build_history(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_HOME", str(folder / "home"))
         with dg.DagsterInstance.get() as instance:
-            assert history.build_history(project, definitions, partitions, instance) == []
+            return history.build_history(project, definitions, partitions, instance)

@@ -85,7 +85,8 @@ def _results(
         why, passed, grade = outcome.why, outcome.passed, severity or _severity(outcome)
         if not context.has_partition_key:
             failed = [partition for partition in found if not found[partition][name].passed]
-            of = f" ({len(failed)} of the {len(found)} of this run failed)" if failed else ""
+            more = failed and len(found) > 1
+            of = f" ({len(failed)} of the {len(found)} of this run failed)" if more else ""
             why, grade = f"{newest}: {why}{of}", severity or dg.AssetCheckSeverity.WARN
             passed = not failed if severity is dg.AssetCheckSeverity.ERROR else passed
         results.append(

@@ -99,15 +99,14 @@ def issue(
     Not where the checks of the key's data found what `hold` says: what was stored before stays.
     """
     outcomes: dict[str, Metadata | Exception] = {}
-    failed = _failed_checks(datasets, keys, outcomes)
+    champions = _champions(project, datasets, keys, models, outcomes)
+    back = days_before_next(project)
+    observations, known = observed(project, partitions, list(champions), back, datasets, outcomes)
+    failed = _failed_checks(datasets, [key for key in champions if key in known], outcomes)
     for key, checks in failed.items():
         if why := _held(checks, hold):
             outcomes[key] = _as_before(project, key, why, datasets)
-    asked = [key for key in keys if key not in outcomes]
-    champions = _champions(project, datasets, asked, models, outcomes)
-    back = days_before_next(project)
-    observations, known = observed(project, partitions, list(champions), back, datasets, outcomes)
-    champions = {key: card for key, card in champions.items() if key in known}
+    champions = {key: card for key, card in champions.items() if key not in outcomes}
     forecasts, issued_at = _as_issued(project, champions, datasets, outcomes)
     left = {key: champions[key] for key in champions if key not in {*forecasts, *outcomes}}
     rows = inputs_to_come(project, observations, source, list(left), outcomes)

@@ -112,6 +112,7 @@ class Inspector:
             check,
             frame,
             [self.before[day] for day in sorted(self.before)],
+            date=columns.date,
             target=columns.target,
             series=columns.series,
             numeric=columns.numeric,

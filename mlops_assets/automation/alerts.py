@@ -27,7 +27,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 ALERTS = "alerts"
 GROUP = "monitoring"
-SHOWN = 20
+SHOWN, SHOWN_OPEN = 20, 3  # the web UI folds a longer table up
 HEADER = ["when", "severity", "what", "state", "link"]
 
 
@@ -77,9 +77,11 @@ def make_alert_sensor(
                 context.instance, project, partitions, datasets, now, told=still
             ) | {problem.key: problem for problem in long}
             if unfinished_runs(context.instance, project):
-                # the day is not all there yet: what was told of checks stands as it is
-                problems.pop(CHECKS_FAILED, None)
-                still.pop(CHECKS_FAILED, None)
+                # the day is not all there yet: what was told of it stands as it is
+                for name in {*problems, *still}:
+                    if name == CHECKS_FAILED or name.startswith(Kind.EVALUATION_MISSED):
+                        problems.pop(name, None)
+                        still.pop(name, None)
             watched_days = project.schedule.catch_up_days
             tell(alerts, problems, still, now, watched_days)
             tell_changes(alerts, *champion_changes(project, datasets, recent), now)
@@ -198,11 +200,13 @@ def summary(
         ]
         for alert in told[: -SHOWN - 1 : -1]
     ]
+    now_open = [row for row in rows if row[3] == "open"][:SHOWN_OPEN]
     quiet = f"nothing open since {told[-1].at if told else now:%Y-%m-%d %H:%M}"
     return dg.AssetMaterialization(
         key,
         metadata={
             "state": f"{len(still)} open" if still else quiet,
+            **({"now_open": markdown_table(HEADER, now_open)} if now_open else {}),
             **({"newest": markdown_table(HEADER, rows)} if rows else {}),
             "open": len(still),
             "delivered": sent,

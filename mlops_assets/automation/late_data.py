@@ -10,7 +10,7 @@ from dataclasses import replace
 import dagster as dg
 
 from mlops_assets.assets.datasets import by_day
-from mlops_assets.automation.changes import Log
+from mlops_assets.automation.changes import MADE, Log
 from mlops_assets.automation.requests import (
     local_time,
     make_attempt,
@@ -81,10 +81,13 @@ def late_days(
     tried |= set(IngestedStore(datasets).read(fingerprints))
     asked = {key: text for key, text in fingerprints.items() if key in tried}
     changed = changed_days(project, source, datasets, asked)
+    made = instance.get_latest_storage_id_by_partition(observations, MADE, partitions=set(changed))
+    # rows may change back to what they were: that is asked for as well
+    newest = max(made.values(), default=0)
     return range_requests(
         {observations: set(changed)},
         partitions,
-        f"{digest(changed)}:{make_attempt(now)}",
+        f"{digest(changed)}:{newest}:{make_attempt(now)}",
         CHANGED_AT_SOURCE,
     )
 

@@ -77,7 +77,8 @@ def failed_runs(
 ) -> tuple[list[Problem], set[str]]:
     """The recent failed runs whose work is still to be done, and the partitions of that work.
 
-    A run that failed at the same work again is no problem of its own.
+    A run that failed at the same work again is no problem of its own. What is left of days that
+    another run has ingested since is work of upkeep, whose runs are told if they fail.
     """
     since = now - dt.timedelta(days=project.schedule.catch_up_days)
     failure = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
@@ -90,6 +91,8 @@ def failed_runs(
         work = planned(run, project)
         wanted = {item for item in work if item[1] not in refused}
         left = set(_undone(instance, wanted, record.create_timestamp))
+        again = _ingested_since(instance, project, {day for _, day in left}, record)
+        left = {item for item in left if item[1] not in again}
         if not left if work else _succeeded_since(instance, project, record):
             continue
         earlier = told.setdefault(run.job_name, set())
@@ -196,6 +199,21 @@ def _undone(
         yield from (
             (key, missing) for missing in wanted - {record.partition_key for record in made}
         )
+
+
+def _ingested_since(
+    instance: dg.DagsterInstance, project: Project, days: set[str], record: dg.RunRecord
+) -> set[str]:
+    """Of days those whose observations another run has stored since a run was created."""
+    if not days:
+        return set()
+    since = dg.AssetRecordsFilter(
+        asset_key=asset_key(project, "observations"),
+        asset_partitions=sorted(days),
+        after_timestamp=record.create_timestamp.timestamp(),
+    )
+    made = instance.fetch_materializations(since, limit=1000).records
+    return {str(one.partition_key) for one in made if one.run_id != record.dagster_run.run_id}
 
 
 def _succeeded_since(instance: dg.DagsterInstance, project: Project, record: dg.RunRecord) -> bool:

@@ -77,13 +77,19 @@ def served_at(command: Callable[..., None]) -> Callable[..., None]:
         "--port", type=click.IntRange(1, 65534), default=PORT, help="of the web UI; pages: the next"
     )
     host = click.option("--host", default=HOST, help="the address to listen on")
-    return host(port(command))
+    allowed = click.option(
+        "--allow-host",
+        "allowed",
+        multiple=True,
+        help="a further name under which browsers may ask for it, such as that of a proxy",
+    )
+    return host(port(allowed(command)))
 
 
 @main.command()
 @served_at
 @click.option("--no-history", is_flag=True, help="serve what there is at once")
-def run(host: str, port: int, no_history: bool) -> None:
+def run(host: str, port: int, allowed: tuple[str, ...], no_history: bool) -> None:
     """Build what is missing of the history, then serve.
 
     \b
@@ -97,7 +103,7 @@ def run(host: str, port: int, no_history: bool) -> None:
         click.echo("To serve what there is: mlops-assets run --no-history", err=True)
         sys.exit(code)
     # in the place of this process, which holds all that building has imported
-    serve.replace_process(host, port)
+    serve.replace_process(host, port, allowed)
 
 
 @main.command()
@@ -125,7 +131,7 @@ def _build() -> int:
 
 @main.command()
 @served_at
-def serve(host: str, port: int) -> None:
+def serve(host: str, port: int, allowed: tuple[str, ...]) -> None:
     """Serve the web UI, with its schedules and sensors, and the pages.
 
     \b
@@ -139,7 +145,7 @@ def serve(host: str, port: int) -> None:
     served.refuse_taken_ports(host, port)
     names = project_names()
     prepare_instance()
-    sys.exit(served.serve(host, port, names))
+    sys.exit(served.serve(host, port, names, allowed))
 
 
 main.add_command(new)

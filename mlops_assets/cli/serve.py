@@ -19,6 +19,7 @@ from typing import IO, NoReturn
 import click
 import uvicorn
 
+from mlops_assets.cli.guard import ALLOWED_HOSTS, guarded
 from mlops_assets.pages.site import make_site
 from mlops_assets.project.folders import workspace_file
 from mlops_assets.project.workspace import environment
@@ -35,6 +36,11 @@ NOTHING_WRONG = re.compile(
     rb"\S+ \S+ \S+ - dagster\S* - ((DEBUG|INFO) - |WARNING - No cursor for event type)|Aborted!$"
 )
 COLOUR = re.compile(rb"\x1b\[[\d;]*m")
+WEBSERVER = "mlops_assets.cli.webserver"
+UNGUARDED = (
+    "The web UI lets pages of other sites in, so it was stopped: this version of dagster-webserver "
+    "is none that this package knows. Install those of its constraints."
+)
 DAGSTER_DEV_WARNING = "ignore:Function `dev_command` is superseded"
 
 
@@ -48,22 +54,28 @@ def refuse_taken_ports(host: str, port: int) -> None:
             )
 
 
-def replace_process(host: str, port: int) -> NoReturn:
+def replace_process(host: str, port: int, allowed: Sequence[str]) -> NoReturn:
     """Serve in a fresh interpreter that takes the place of this one."""
     sys.stdout.flush()
     sys.stderr.flush()
-    command = [sys.executable, "-P", "-m", "mlops_assets", "serve"]
-    os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])
+    command = [sys.executable, "-P", "-m", "mlops_assets", "serve", "--host", host]
+    command += ["--port", str(port), *(f"--allow-host={name}" for name in allowed)]
+    os.execv(sys.executable, command)
 
 
-def serve(host: str, port: int, names: Sequence[str]) -> int:
-    """Serve projects of the workspace until interrupted; 1 when the web UI ends by itself."""
+def serve(host: str, port: int, names: Sequence[str], allowed: Sequence[str] = ()) -> int:
+    """Serve projects of the workspace until interrupted; 1 when the web UI ends by itself.
+
+    `allowed` are the names by which a browser may ask for it, besides the host and this machine.
+    """
+    if allowed:
+        os.environ[ALLOWED_HOSTS] = ",".join(allowed)
     url = f"http://{host}:{port}"
     pages_url = f"http://{host}:{port + 1}"
     start_pages(host, port + 1, names)
     web = subprocess.Popen(
         [
-            *(sys.executable, "-m", "dagster", "dev"),
+            *(sys.executable, "-m", WEBSERVER, "dev"),
             *("--workspace", str(served_workspace()), "--log-level", "warning"),
             *("--host", host, "--port", str(port)),
         ],
@@ -89,6 +101,9 @@ def serve(host: str, port: int, names: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, terminate)
     try:
         if wait_until_up(url, web):
+            if not is_guarded(url):
+                web.terminate()
+                raise click.ClickException(UNGUARDED)
             print(f"\nWeb UI: {url}", flush=True)
             for name in names:
                 of, home = (f" of {name}", f"{pages_url}/{name}") if name else ("", pages_url)
@@ -136,9 +151,19 @@ def port_is_free(host: str, port: int) -> bool:
 
 def start_pages(host: str, port: int, names: Sequence[str]) -> None:
     """Serve the pages in a thread of this process."""
-    app = make_site({name: PageStore(named_storage(name)).read for name in names})
+    app = guarded(make_site({name: PageStore(named_storage(name)).read for name in names}), host)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
     threading.Thread(target=server.run, daemon=True).start()
+
+
+def is_guarded(url: str) -> bool:
+    """Whether the web UI refuses what is asked under a name that is not its own."""
+    asked = urllib.request.Request(f"{url}/server_info", headers={"Host": "elsewhere.invalid"})
+    try:
+        with urllib.request.urlopen(asked, timeout=5):
+            return False
+    except urllib.error.HTTPError as refused:
+        return refused.code == 403
 
 
 def wait_until_up(url: str, web: subprocess.Popen[bytes]) -> bool:

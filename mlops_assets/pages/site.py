@@ -1,5 +1,7 @@
 """A small web app that serves the HTML pages from where they are stored."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from html import escape
@@ -13,6 +15,7 @@ HOME = "/leaderboard.html"
 PAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.]*\.(html|js)")
 MEDIA_TYPES = {"html": "text/html", "js": "text/javascript"}
 BUILT_BY = {"monitoring.html": "materialize drift", "policies.html": "launch backtest_policy_job"}
+SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 
@@ -32,6 +35,16 @@ def make_site(projects: Mapping[str, Read]) -> Starlette:
 
     named = [Mount(f"/{name}", make_app(read)) for name, read in projects.items() if name]
     return Starlette(routes=[*named, Mount("/", make_app(alone)) if alone else Route("/", home)])
+
+
+def policy(page: bytes) -> str:
+    """What a page may load and run: its own files, and the scripts that it was built with."""
+    digests = (hashlib.sha256(script).digest() for script in SCRIPT.findall(page))
+    own = "".join(f" 'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src 'self'{own}; style-src 'unsafe-inline'; "
+        "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'"
+    )
 
 
 def make_app(read: Read) -> Starlette:
@@ -55,6 +68,7 @@ def make_app(read: Read) -> Starlette:
         except FileNotFoundError:
             hint = f"not built yet: {BUILT_BY.get(name.group(), 'materialize leaderboard')}\n"
             return PlainTextResponse(hint, status_code=404, headers=HEADERS)
-        return Response(content, media_type=MEDIA_TYPES[name.group(1)], headers=HEADERS)
+        headers = HEADERS | {"Content-Security-Policy": policy(content)}
+        return Response(content, media_type=MEDIA_TYPES[name.group(1)], headers=headers)
 
     return Starlette(routes=[Route("/", home), Route("/{name:path}", page)])

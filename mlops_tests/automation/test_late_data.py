@@ -90,6 +90,11 @@ def test_ranges_of_changed_days_are_requested_once(lab: Lab) -> None:
     again = requested(lab)
     assert spans(again) == spans(first)
     assert again[0].run_key != first[0].run_key
+    run(lab, again)
+    lab.write(corrected("2026-03-17", "2026-03-20", "2026-03-21", "2026-03-22"))
+    back = requested(lab)
+    assert spans(back) == spans(first)
+    assert back[0].run_key not in (first[0].run_key, again[0].run_key), "else it is never run"
 
 
 def test_rows_in_another_order_and_days_never_ingested_are_no_news(lab: Lab) -> None:

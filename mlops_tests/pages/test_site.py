@@ -1,12 +1,14 @@
 """The web app hands out stored pages and nothing else."""
 
 import asyncio
+import base64
+import hashlib
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
-from mlops_assets.pages.site import make_app, make_site
+from mlops_assets.pages.site import make_app, make_site, policy
 
 FILES = {"leaderboard.html": b"<h1>hi</h1>", "plotly.min.js": b"var a"}
 
@@ -63,6 +65,19 @@ def test_a_page_is_served_as_what_it_is(path: str, kind: str) -> None:
     assert (status, body) == (200, FILES[path[1:]])
     assert headers["content-type"] == f"{kind}; charset=utf-8"
     assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_runs_the_scripts_that_it_was_built_with_and_no_others() -> None:
+    inline = b"const a = '</p>';"
+    page = b'<script src="plotly.min.js"></script><script>' + inline + b"</script>"
+    digest = base64.b64encode(hashlib.sha256(inline).digest()).decode()
+    said = policy(page)
+    assert f"script-src 'self' 'sha256-{digest}';" in said
+    assert said.startswith("default-src 'none';")
+    assert "unsafe-inline" not in said.partition("script-src")[2].partition(";")[0]
+    assert request(Recorder(), "/leaderboard.html")[1]["content-security-policy"] == policy(
+        FILES["leaderboard.html"]
+    )
 
 
 def test_the_front_door_leads_to_the_leaderboard() -> None:

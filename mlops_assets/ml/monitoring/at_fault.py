@@ -16,6 +16,7 @@ def rows_at_fault(
     rows: pd.DataFrame,
     before: Sequence[DayFacts],
     *,
+    date: str,
     target: str,
     series: Sequence[str],
     categorical: Sequence[str],
@@ -23,7 +24,8 @@ def rows_at_fault(
 ) -> pd.DataFrame:
     """At most SHOWN rows of a day that a failed check is about, the furthest off first.
 
-    `before` are the days before it, the newest last. Empty where the check is about no rows.
+    Without their date. `before` are the days before it, the newest last. Empty where the check is
+    about no rows.
     """
     inputs = [*dict.fromkeys([*numeric, *categorical])]
     found = rows.iloc[:0]
@@ -46,7 +48,7 @@ def rows_at_fault(
     elif check in ("row_count", "series_count") and series and before:
         lost = sorted(before[-1].series - {*rows[list(series)].itertuples(index=False, name=None)})
         found = pd.DataFrame(lost, columns=list(series)).assign(lost="since the day before")
-    return found.head(SHOWN)
+    return found.head(SHOWN).drop(columns=date, errors="ignore")
 
 
 def _moved(

@@ -16,7 +16,8 @@ def shops(
     prices: list[float | None], kinds: str = "aab", units: tuple[float, ...] = (1, 3, 2)
 ) -> pd.DataFrame:
     names = ["east", "north", "south"][: len(prices)]
-    return pd.DataFrame({"shop": names, "units": units, "price": prices, "kind": [*kinds]})
+    columns = {"shop": names, "units": units, "price": prices, "kind": [*kinds], "date": 1}
+    return pd.DataFrame(columns)
 
 
 def known(rows: pd.DataFrame) -> DayFacts:
@@ -27,12 +28,14 @@ BEFORE = known(shops([1.0, 2.0, 4.0]))
 
 
 def at_fault(check: str, rows: pd.DataFrame, before: DayFacts = BEFORE) -> pd.DataFrame:
-    return rows_at_fault(check, rows, [before], **COLUMNS, numeric=["price"])
+    return rows_at_fault(check, rows, [before], **COLUMNS, date="date", numeric=["price"])
 
 
 def test_rows_of_new_categories_and_rows_that_lack_inputs() -> None:
     assert list(at_fault("new_categories", shops([1, 2, 4], "axb"))["shop"]) == ["north"]
-    assert list(at_fault("missing_values", shops([1, None, 4]))["shop"]) == ["north"]
+    found = at_fault("missing_values", shops([1, None, 4]))
+    assert list(found["shop"]) == ["north"]
+    assert "date" not in found
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,151 @@
+"""What stands in front of the web UI and the pages, so that no other page in a browser gets in.
+
+A browser sends along to a local server whatever a page of any other site asks it to. It says for
+whom: in the header Host which name was looked up, in Origin which page asks. Programs other than
+browsers send no Origin, and are let in by their host alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ALLOWED_HOSTS: Final = "MLOPS_ALLOWED_HOSTS"
+"""The environment variable of further hosts, with commas between them."""
+LOCAL = ("localhost", "127.0.0.1", "::1")
+EVERYWHERE = ("0.0.0.0", "::")
+READING = ("GET", "HEAD", "OPTIONS")
+HEADERS = {
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+}
+NO_FRAMES = "frame-ancestors 'self'"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """An ASGI app behind a guard; `host` is the address that it is served on.
+
+    `allowed` are names by which it is reached besides, such as that of a proxy in front of it.
+    """
+
+    app: ASGIApp
+    host: str
+    allowed: Collection[str] = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+        elif not (why := self.refusal(scope)):
+            await self.app(scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})
+        else:
+            refused = PlainTextResponse(f"{why}\n", status_code=403)
+            await refused(scope, receive, _with_headers(send))
+
+    def refusal(self, scope: Scope) -> str:
+        """Why a request is refused; nothing where it is let in."""
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self._is_ours(name := _host_of(f"//{hosts[0]}")):
+            named = ", ".join(hosts) or "none"
+            return f"not served under the host {named!r}; --allow-host NAME serves under it as well"
+        for origin in headers.getlist("origin"):
+            if not self._is_own(origin, hosts[0]):
+                return f"asked for by a page of {origin!r}, which is not of {name!r}"
+        if scope["type"] == "websocket":
+            return ""
+        site, mode = headers.get("sec-fetch-site", ""), headers.get("sec-fetch-mode", "")
+        window = mode == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if site in ("cross-site", "same-site") and not (window and scope["method"] == "GET"):
+            return "asked for by a page of another origin"
+        if scope["method"] not in READING:
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                return f"what changes something is sent as application/json, not {kind or 'bare'}"
+        elif scope["path"].rstrip("/").endswith("/graphql") and b"query=" in scope["query_string"]:
+            return "GraphQL is asked by POST, as application/json"
+        return ""
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether this is served under the name, or the address, of a host."""
+        if name in (*LOCAL, self.host.strip("[]").lower(), *self._named()):
+            return True
+        if self.host not in EVERYWHERE:
+            return False
+        # a name could be made to point here by whoever owns it; an address could not
+        return _is_address(name) or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page of an origin is one that was served under the host, or by the proxy."""
+        try:
+            parts = urlsplit(origin)
+            own = urlsplit(f"{parts.scheme}://{host}")
+            same = (parts.hostname, _port(parts.scheme, parts.port)) == (
+                own.hostname,
+                _port(parts.scheme, own.port),
+            )
+        except ValueError:
+            return False
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return False
+        return same or parts.hostname in self._named()
+
+    def _named(self) -> set[str]:
+        return {_host_of(f"//{name}") for name in self.allowed}
+
+
+def guarded(app: ASGIApp, host: str) -> Guard:
+    """An app behind a guard, served on a host; further names come from the environment."""
+    allowed = os.environ.get(ALLOWED_HOSTS, "").split(",")
+    return Guard(app, host, [name.strip() for name in allowed if name.strip()])
+
+
+def _host_of(address: str) -> str:
+    """The name in `//name:port`, without port and brackets; empty where there is none."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        return ""
+    plain = not (parts.path or parts.query or parts.fragment or parts.username)
+    return (parts.hostname or "").rstrip(".") if plain else ""
+
+
+def _port(scheme: str, port: int | None) -> int:
+    return port or {"https": 443}.get(scheme, 80)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_headers(send: Send) -> Send:
+    """Answers that say who may frame, embed and guess them."""
+
+    async def send_with(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers[name] = value
+            headers.append("Content-Security-Policy", NO_FRAMES)
+        await send(message)
+
+    return send_with

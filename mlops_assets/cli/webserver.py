@@ -1,0 +1,48 @@
+"""Dagster's web server behind the guard: `python -m mlops_assets.cli.webserver`.
+
+With `dev` as its first argument `dagster dev`, which then starts this one instead of its own.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+OWN, DAGSTERS = "mlops_assets.cli.webserver", "dagster_webserver"
+
+
+def serve_web() -> None:
+    """What `dagster-webserver` does, with its app behind the guard."""
+    from mlops_assets.cli.guard import guarded
+
+    cli: Any = import_module("dagster_webserver.cli")
+    made, host = cli.create_app_from_workspace_process_context, _host(sys.argv)
+
+    def make_app(*args: Any, **options: Any) -> Any:
+        return guarded(made(*args, **options), host)
+
+    cli.create_app_from_workspace_process_context = make_app
+    cli.main()
+
+
+def serve_all() -> None:
+    """What `dagster dev` does, with a web server as above."""
+    dev: Any = import_module("dagster._cli.dev")
+    started = dev.open_ipc_subprocess
+
+    def start(command: Sequence[str], **options: Any) -> Any:
+        return started([OWN if part == DAGSTERS else part for part in command], **options)
+
+    dev.open_ipc_subprocess = start
+    dev.dev_command(sys.argv[2:], prog_name="dagster dev")
+
+
+def _host(arguments: Sequence[str]) -> str:
+    return arguments[arguments.index("--host") + 1] if "--host" in arguments else "127.0.0.1"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["dev"]:
+        serve_all()
+    else:
+        serve_web()

@@ -35,6 +35,7 @@ from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.graph.reads import declared
 from mlops_assets.jobs.backtest import make_backtest_job
 from mlops_assets.jobs.evaluate import make_jobs
+from mlops_assets.jobs.executor import telling_executor
 from mlops_assets.jobs.manage import make_management_jobs
 from mlops_assets.project import LandingSettings, Project
 from mlops_assets.project.workspace import ATTRIBUTE, has_project, load_named
@@ -101,7 +102,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             "readers": dg.ResourceDefinition(lambda _: Readers(graph.nodes, storage)),
             "pages": PageStore(storage),
         },
-        executor=dg.in_process_executor,
+        executor=telling_executor,
     )
 
 

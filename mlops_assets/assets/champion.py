@@ -147,7 +147,7 @@ def record_revision(
 def record_pin(
     project: Project, config: ChampionConfig, keys: list[str], models: ModelStore, run_id: str
 ) -> None:
-    """Keep a pin, or that it was taken back. ValueError when it cannot be."""
+    """Keep a pin, or that it was taken back, once. ValueError when it cannot be."""
     if not config.pin and not config.unpin:
         return
     if config.pin and config.unpin:
@@ -155,7 +155,7 @@ def record_pin(
     if len(keys) > 1:
         raise ValueError(f"a pin is set on one day, not on {len(keys)} at a time")
     first = project.day_to_come(day_of(keys[0]))
-    before = models.decisions.pin_on(first)
+    before, newest = models.decisions.pin_on(first), models.decisions.newest_pin(first)
     shared: dict[str, Any] = {
         "by": config.by,
         "reason": config.reason,
@@ -163,9 +163,11 @@ def record_pin(
         "run_id": run_id,
     }
     if config.unpin:
+        after = Pin(first=first).model_dump(mode="json")
+        if newest is not None and (newest.action, newest.after) == (Action.UNPIN, after):
+            return  # by a run that was killed before it could decide
         if before is None:
             raise ValueError(f"no pin holds on {first}")
-        after = Pin(first=first).model_dump(mode="json")
         models.decisions.record(Action.UNPIN, before.model, after=after, **shared)
         return
     project.model(config.pin)
@@ -178,6 +180,12 @@ def record_pin(
         )
     until = _until(config.until, first)
     after = Pin(first=first, until=until).model_dump(mode="json")
+    if before is not None and (before.model, before.after, before.reason) == (
+        config.pin,
+        after,
+        config.reason,
+    ):
+        return  # likewise
     models.decisions.record(Action.PIN, config.pin, after=after, **shared)
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
@@ -86,7 +87,9 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
         for month in months:
             try:
                 rows, learned = learn_from(graph, month, through, datasets)
-                card = train(project, model, hyperparameters, month, rows, learned, models)
+                card = made_meanwhile(
+                    context, project, model, hyperparameters, month, rows, models
+                ) or train(project, model, hyperparameters, month, rows, learned, models)
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:
@@ -234,6 +237,49 @@ def learn_from(
             f"the training set of {month} is missing; materialize training_set for it first"
         )
     return rows, learned
+
+
+def made_meanwhile(
+    context: dg.AssetExecutionContext,
+    project: Project,
+    model: ModelSettings,
+    hyperparameters: Hyperparameters,
+    month: str,
+    rows: "pd.DataFrame",
+    models: ModelStore,
+) -> ModelCard | None:
+    """The version that would be trained, where another run made it since this one was asked for.
+
+    Or where a run that was killed has stored it and could not tell: nothing is trained twice.
+    """
+    since = _last_told(context.instance, context.asset_key, month)
+    if asked := context.instance.get_run_record_by_id(context.run.run_id):
+        since = min(since, asked.create_timestamp.timestamp())
+    later = [card for card in models.cards(model.name) if card.created.timestamp() > since]
+    if not later:
+        return None
+    wanted = (
+        *(month, model.family, hyperparameters.model_dump(mode="json"), frame_hash(rows)),
+        *(input_columns(project.inputs), str(project.training_window), code_version()),
+    )
+    for card in reversed(later):
+        found = (
+            *(card.month, card.family, card.hyperparameters, card.training_set_sha256),
+            *(card.inputs, card.window, card.code_version),
+        )
+        if found == wanted:
+            context.log.info(f"{card.version} was trained meanwhile from the same, and is taken.")
+            return card
+    return None
+
+
+def _last_told(instance: dg.DagsterInstance, key: dg.AssetKey, month: str) -> float:
+    """When a version of a month was told last; where none was, since when the instance has runs."""
+    wanted = dg.AssetRecordsFilter(key, asset_partitions=[month])
+    if told := instance.fetch_materializations(wanted, limit=1).records:
+        return told[0].timestamp
+    first = instance.get_run_records(limit=1, ascending=True)
+    return first[0].create_timestamp.timestamp() if first else time.time()
 
 
 def train(

@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlops_assets.lazy import pd
 from mlops_assets.resources.sources import SourceError
-from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.storage import DiskError, StorageError
 
 Metadata = dict[str, Any]
 TOLD = ("status", "version", "best", "champion")  # in the line that says what came of a run
@@ -58,10 +58,12 @@ def report(
     name = context.asset_key.to_user_string()
     keys_of: dict[str, list[str]] = {}
     for key, error in bad.items():
-        keys_of.setdefault(str(error), []).append(key)
+        if not isinstance(error, DiskError):  # which differ by the bytes that were needed
+            keys_of.setdefault(str(error), []).append(key)
     reasons = "\n".join(f"{_in_words(keys)}: {reason}" for reason, keys in keys_of.items())
+    disk = next((f"{error}\n" for error in bad.values() if isinstance(error, DiskError)), "")
     raise dg.Failure(
-        f"{name}: {len(bad)} of {len(outcomes)} partition(s) failed, the others are stored.\n"
+        f"{disk}{name}: {len(bad)} of {len(outcomes)} partition(s) failed, the others are stored.\n"
         f"{reasons}",
         metadata={"failed_partitions": dg.MetadataValue.json(list(bad))},
         allow_retries=False,

@@ -12,12 +12,13 @@ from mlops_assets.automation.problems import (
     Problem,
     champion_changes,
     failed_runs,
+    long_runs,
     missed_evaluations,
 )
 from mlops_assets.automation.requests import local_time, seen_of
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions
-from mlops_assets.graph.runs import unfinished_runs
+from mlops_assets.graph.runs import end_lost_runs, unfinished_runs
 from mlops_assets.project import Project
 from mlops_assets.resources.notifier import Notifier, messages
 from mlops_assets.resources.storage import Storage
@@ -58,20 +59,23 @@ def make_alert_sensor(
             "Tells failed runs, refused days, missed evaluations, changes of the champion and "
             "recoveries, once each, and what the checks of the newest day found, in one message: "
             "on the asset `alerts`, in its log, and to the channels that the settings name. "
-            "Requests no run."
+            "Ends runs whose process is gone, for which the others would wait. Requests no run."
         ),
     )
     def alert_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = local_time(project)
         before = set(alerts.all())
-        seen = _seen(context.instance, project, now)
+        for run in end_lost_runs(context.instance, project):
+            context.log.warning(f"ended {run.job_name} ({run.run_id}), whose process is gone")
+        long = long_runs(context.instance, project)
+        seen = " ".join([_seen(context.instance, project, now), *(run.key for run in long)])
         if seen != context.cursor:  # else no problem can have come or gone
             datasets = DatasetStore(storage)  # anew: it keeps what it has read
             recent = partitions.last_days(project.schedule.catch_up_days, now)
             still = alerts.open()
             problems = find_problems(
                 context.instance, project, partitions, datasets, now, told=still
-            )
+            ) | {problem.key: problem for problem in long}
             if unfinished_runs(context.instance, project):
                 # the day is not all there yet: what was told of it stands as it is
                 for name in {*problems, *still}:

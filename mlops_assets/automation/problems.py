@@ -1,6 +1,7 @@
 """Runs that failed, evaluations that were missed, and changes of the champion."""
 
 import datetime as dt
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from mlops_assets.graph.partitions import (
     day_of,
     days_between,
 )
-from mlops_assets.graph.runs import is_own
+from mlops_assets.graph.runs import UNFINISHED, is_own
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.alert_records import Alert, Kind, Severity
@@ -27,6 +28,9 @@ from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedule
 from mlops_assets.resources.web import web_url
 
 MOST_RUNS = 500
+# A run is long once it takes so many times as long as any of the last of its job, and so many
+# seconds at least; of a job that has not succeeded yet, an hour.
+LONG_TIMES, LONG_LEAST_SECONDS, LONG_UNKNOWN_SECONDS, LONG_KNOWN_RUNS = 3, 900.0, 3600.0, 20
 
 Work = set[tuple[dg.AssetKey, str]]
 """Assets with the partition of each that a run was to make; an empty one where it has none."""
@@ -111,6 +115,52 @@ def failed_runs(
             )
         )
     return problems, partitions
+
+
+def long_runs(
+    instance: dg.DagsterInstance, project: Project, now: float | None = None
+) -> list[Problem]:
+    """The runs that hold up the sensors for longer than their kind usually takes."""
+    now = time.time() if now is None else now
+    found = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
+        run = record.dagster_run
+        began = record.start_time or record.create_timestamp.timestamp()
+        lasts = now - began
+        if lasts < LONG_LEAST_SECONDS or not is_own(run, project):
+            continue
+        usual = _longest_of_late(instance, project, run.job_name)
+        most = (
+            LONG_UNKNOWN_SECONDS if usual is None else max(LONG_TIMES * usual, LONG_LEAST_SECONDS)
+        )
+        if lasts < most:
+            continue
+        state = "lasts" if record.start_time else "waits"
+        told = f", at most {usual / 60:.0f} minutes of late" if usual else ""
+        found.append(
+            Problem(
+                Kind.RUN_LONG,
+                f"{Kind.RUN_LONG}:{run.run_id}",
+                subject_of(project, f"{run.job_name} {state} over {most / 60:.0f} minutes"),
+                f"It usually takes less{told}, and the sensors wait for it. See on its page what "
+                "it does; terminate it there if it does nothing, and it is made up for.",
+                f"runs/{run.run_id}",
+                Severity.WARN,
+                digest=HISTORY_TAG in run.tags,
+            )
+        )
+    return found
+
+
+def _longest_of_late(instance: dg.DagsterInstance, project: Project, job_name: str) -> float | None:
+    """How many seconds the longest of the last runs of a job took; None where none succeeded."""
+    succeeded = dg.RunsFilter(job_name=job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
+    took = [
+        record.end_time - record.start_time
+        for record in instance.get_run_records(succeeded, limit=LONG_KNOWN_RUNS)
+        if record.start_time and record.end_time and is_own(record.dagster_run, project)
+    ]
+    return max(took, default=None)
 
 
 def planned(run: dg.DagsterRun, project: Project) -> Work:

@@ -1,4 +1,7 @@
-"""Build what is missing of the history: every layer in one run, with progress shown."""
+"""Build what is missing of the history: layer by layer, with progress shown.
+
+What a run has made is recorded at its end, so that a layer that takes long is built by several.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TextIO
 
 import dagster as dg
@@ -18,10 +22,18 @@ from mlops_assets.definitions import load_definitions
 from mlops_assets.graph.keys import asset_key, own_parts
 from mlops_assets.graph.partitions import Partitions, make_partitions, range_tags, ranges
 from mlops_assets.graph.reads import Every, layers
-from mlops_assets.graph.runs import unfinished_runs
+from mlops_assets.graph.runs import (
+    end_lost_runs,
+    is_carried_out,
+    process_of,
+    process_tags,
+    unfinished_runs,
+)
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
+from mlops_assets.resources.disk import GOES_ON
+from mlops_assets.resources.processes import this_process
 from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -29,6 +41,13 @@ from mlops_assets.resources.switches import paused_models
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
+RUN_SECONDS = 10.0  # that a run of a layer should take, which is what a kill loses
+FIRST_RUN = {
+    EVALUATE_JOB: 16,
+    RETRAIN_ALL_JOB: 1,
+}  # partitions, until it is known how long one takes
+MOST_GROWTH = 32
+OTHERS_SECONDS, OTHERS_LOOK_SECONDS = 3600.0, 1.0
 
 Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
 
@@ -64,16 +83,24 @@ def build_history(
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
     for title, job_name, keys, definition in steps(project, partitions):
+        wait_for_others(instance, project, terminal)
         known = definition.get_partition_keys()
         missing = {key: missing_of(project, key, known, instance, created) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
             print(f"{title}: complete", file=terminal)
             continue
-        job = definitions.resolve_job_def(job_name)
+        job, pace = definitions.resolve_job_def(job_name), Pace(FIRST_RUN[job_name])
         with Progress(title, count, terminal) as progress:
             for (first, last), assets in ranges(missing, definition).items():
-                failures += _run(job, assets, range_tags(first, last), instance, progress)
+                left = [key for key in known if first <= key <= last]
+                while left:
+                    some, left = left[: pace.size], left[pace.size :]
+                    with pace.measured(len(some)):
+                        tags = range_tags(some[0], some[-1])
+                        failures += _run(job, assets, tags, instance, progress)
+                    if any(GOES_ON in reason for reason in failures):
+                        return failures  # nothing else can be stored either
     return failures
 
 
@@ -128,7 +155,7 @@ def _run(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=list(assets),
-        tags={**tags, HISTORY_TAG: "true"},
+        tags={**tags, HISTORY_TAG: "true", **process_tags(run_id)},
         run_config=QUIET,
         run_id=run_id,
         raise_on_error=False,
@@ -137,9 +164,44 @@ def _run(
 
 
 def end_unfinished_runs(instance: dg.DagsterInstance, project: Project) -> None:
-    """End the runs that an interrupted build left behind: sensors wait for unfinished runs."""
+    """End the runs that an interrupted build left behind: sensors wait for unfinished runs.
+
+    Not those of a build that is going on in another process.
+    """
     for run in unfinished_runs(instance, project, {HISTORY_TAG: "true"}):
-        instance.report_run_canceled(run, message="The build of the history was interrupted.")
+        if process_of(run) == this_process() or not is_carried_out(run):
+            instance.report_run_canceled(run, message="The build of the history was interrupted.")
+
+
+def wait_for_others(instance: dg.DagsterInstance, project: Project, terminal: TextIO) -> None:
+    """Wait for what other processes are making, so that nothing is made twice."""
+    told = ""
+    deadline = time.monotonic() + OTHERS_SECONDS
+    while time.monotonic() < deadline:
+        runs = unfinished_runs(instance, project)
+        others = [r for r in runs if is_carried_out(r) and process_of(r) != this_process()]
+        if not others:
+            return
+        if others[0].run_id != told:
+            told = others[0].run_id
+            print(f"waiting for {others[0].job_name} ({told[:8]}) to end", file=terminal)
+        time.sleep(OTHERS_LOOK_SECONDS)
+        end_lost_runs(instance, project)
+
+
+class Pace:
+    """How many partitions of a layer are made by a run, by how long those before took."""
+
+    def __init__(self, first: int) -> None:
+        self.size = first
+
+    @contextmanager
+    def measured(self, count: int) -> Iterator[None]:
+        """The next runs are as large as the time that one of so many partitions takes allows."""
+        started = time.monotonic()
+        yield
+        each = max(time.monotonic() - started, 0.001) / count
+        self.size = max(1, min(int(RUN_SECONDS / each), count * MOST_GROWTH))
 
 
 class Progress:
@@ -204,6 +266,7 @@ def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> 
         return [problem]
     definitions = load_definitions(name)
     end_unfinished_runs(instance, project)
+    end_lost_runs(instance, project)
     # Dagster holds back an interrupt while a run is in the main thread, so runs get another.
     with ThreadPoolExecutor(1) as worker:
         building = worker.submit(

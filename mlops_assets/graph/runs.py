@@ -1,11 +1,19 @@
-"""Which runs of an instance are a project's own: several projects may share it."""
+"""Which runs of an instance are a project's own, and which of them nobody carries out any more.
+
+Several projects may share an instance. Dagster's own launcher asks no process whether it lives.
+"""
+
+import datetime as dt
 
 import dagster as dg
 
 from mlops_assets.graph.keys import own_parts
 from mlops_assets.project import Project
+from mlops_assets.resources.processes import is_gone, this_process
 
 PROJECT_TAG = "mlops_assets/project"  # of the jobs of one of several projects
+PROCESS_TAG = "mlops_assets/process"  # which process carries out a run
+UNSTARTED_SECONDS = 90  # from the making of a run in a shell to its start, which takes seconds
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -33,3 +41,63 @@ def unfinished_runs(
     """The runs of a project that are queued or under way, of those with some tags."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags=tags or {}))
     return [run for run in runs if is_own(run, project)]
+
+
+def process_tags(run_id: str) -> dict[str, str]:
+    """The tag of a run that this process carries out.
+
+    It names the run, since a run that is tried again takes over the tags of the one before.
+    """
+    return {PROCESS_TAG: f"{run_id} {this_process()}"}
+
+
+def process_of(run: dg.DagsterRun) -> str:
+    """The process that carries out a run; empty where it is not known."""
+    of, _, process = run.tags.get(PROCESS_TAG, "").partition(" ")
+    return process if of == run.run_id else ""
+
+
+def is_carried_out(run: dg.DagsterRun) -> bool:
+    """Whether a run is known to be under way in a process that lives, as far as can be seen."""
+    process = process_of(run)
+    return not run.is_finished and process != "" and not is_gone(process)
+
+
+def end_lost_runs(instance: dg.DagsterInstance, project: Project) -> list[dg.DagsterRun]:
+    """End the runs of a project whose process on this host is gone; those that were ended.
+
+    They fail, with the reason, so that Dagster tries again what it has launched. Runs on other
+    hosts are not judged.
+    """
+    filters = dg.RunsFilter(statuses=[s for s in UNFINISHED if s is not dg.DagsterRunStatus.QUEUED])
+    lost = []
+    for record in instance.get_run_records(filters):
+        run = record.dagster_run
+        reason = _lost(run, dt.datetime.now(dt.UTC) - _in_utc(record.create_timestamp))
+        if not reason or not is_own(run, project):
+            continue
+        now = instance.get_run_by_id(run.run_id)  # its process may just have ended it
+        if now is not None and not now.is_finished and now.tags == run.tags:
+            instance.report_run_failed(now, reason)
+            lost.append(now)
+    return lost
+
+
+def _lost(run: dg.DagsterRun, age: dt.timedelta) -> str:
+    """Why a run will never end by itself; empty where it may."""
+    process = process_of(run)
+    if process and is_gone(process):
+        host, number, _ = process.split(" ", 2)
+        return (
+            f"The process of the run, {number} on {host}, is gone: it was killed, its terminal was "
+            "closed or the machine was restarted. What it had stored is kept; the rest is made by "
+            "the next run."
+        )
+    unstarted = run.status is dg.DagsterRunStatus.NOT_STARTED and not process
+    if unstarted and age.total_seconds() > UNSTARTED_SECONDS:
+        return f"The run was made {age.total_seconds():.0f} s ago and nobody has started it."
+    return ""
+
+
+def _in_utc(moment: dt.datetime) -> dt.datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -12,6 +12,7 @@ from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned
 from mlops_assets.jobs.backtesting.policy_config import backtest_config
 from mlops_assets.jobs.backtesting.results import policies_html, policies_table, store
 from mlops_assets.jobs.evaluate import Job
+from mlops_assets.jobs.executor import telling_executor
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import Course, backtest
 from mlops_assets.ml.backtest.workshop import Version, Workshop
@@ -64,7 +65,7 @@ def make_backtest_job(project: Project) -> Job:
             "retrainings, alarms, false alarms, days degraded, mean primary metric and fit "
             "seconds. It changes nothing: no version, no dataset, no asset."
         ),
-        executor_def=dg.in_process_executor,
+        executor_def=telling_executor,
     )
     def backtest_policy_job() -> None:
         backtest_policy()

@@ -31,6 +31,8 @@ def failure_reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for event in steps:
         data = event.step_failure_data
         failure, error = data.user_failure_data, data.error
+        while error and error.cause:  # what Dagster wraps says that a step failed, and not why
+            error = error.cause
         reason = failure.description if failure else error.message if error else event.message
         yield reason or f"{event.step_key} failed"
     if not steps:

@@ -21,6 +21,8 @@ from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 
 from mlops_assets.lazy import sa
+from mlops_assets.resources.disk import why_not_recorded
+from mlops_assets.resources.storage import DiskError
 
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
@@ -72,9 +74,12 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
         self.store_event_batch([event])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events of one run as one transaction, those of assets in one statement."""
+        """Store events of one run as one transaction, those of assets in one statement.
+
+        DiskError where the disk takes nothing more.
+        """
         run_id = events[0].run_id
-        with self.index_connection(), self.run_connection(run_id):
+        with self._saying_why(), self.index_connection(), self.run_connection(run_id):
             for of_assets, some in groupby(events, lambda e: e.dagster_event_type in ASSET_EVENTS):
                 if of_assets:
                     self._store_asset_events(list(some))
@@ -83,6 +88,17 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                         super().store_event(event)
         with suppress(FileNotFoundError):  # an event without a run has no file of its own
             os.utime(self.path_for_shard(run_id))
+
+    @contextmanager
+    def _saying_why(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.OperationalError as error:
+            folder = Path(self.path_for_shard("index")).parent
+            why = why_not_recorded(str(error), folder)
+            if why is None:
+                raise
+            raise DiskError(why) from error
 
     def _store_asset_events(self, events: Sequence[EventLogEntry]) -> None:
         """Store events in ascending order; of each asset, the newest one is its newest state."""

@@ -3,8 +3,10 @@
 import datetime as dt
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from mlops_assets.assets import models
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 MARCH = "2026-03-01"
@@ -43,6 +45,38 @@ def test_the_same_training_set_gives_the_same_bytes(lab: Lab) -> None:
     inputs = lab.datasets.read("features", keys(MARCH, "2026-03-31"))[after.inputs]
     forecasts = [lab.models.load(card).predict(inputs).tobytes() for card in (before, after)]
     assert forecasts[0] == forecasts[1]
+
+
+def test_what_another_run_trains_meanwhile_is_taken(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(lab.models.cards("linear"))
+    learn_from, others = models.learn_from, [{}, config(alpha=5.0)]
+
+    def overtaken(*arguments: Any) -> Any:
+        monkeypatch.setattr(models, "learn_from", learn_from)
+        assert lab.run("models/linear", MARCH, config=others.pop()).success
+        return learn_from(*arguments)
+
+    monkeypatch.setattr(models, "learn_from", overtaken)
+    assert lab.run("models/linear", MARCH).success
+    cards = lab.models.cards("linear")[before:]
+    assert [card.hyperparameters for card in cards] == [{"alpha": 5.0}, {"alpha": 1.0}]
+    assert lab.metadata("models/linear", MARCH)["version"] == cards[-1].version
+    monkeypatch.setattr(models, "learn_from", overtaken)
+    assert lab.run("models/linear", MARCH).success
+    assert len(lab.models.cards("linear")) == before + 3, "one for both"
+    assert lab.run("models/linear", MARCH).success
+    assert len(lab.models.cards("linear")) == before + 4, "asked for again, it is trained again"
+
+
+def test_what_a_killed_run_has_stored_and_not_told_is_told(lab: Lab) -> None:
+    assert lab.run("models/linear", MARCH).success
+    *_, card = lab.models.cards("linear")
+    lab.instance.wipe_assets([dg.AssetKey(["models", "linear"])])
+    assert lab.run("models/linear", MARCH).success
+    assert lab.models.cards("linear")[-1] == card
+    assert lab.metadata("models/linear", MARCH)["version"] == card.version
 
 
 @pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"alpha": 1e7}])

@@ -6,11 +6,14 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
+import time_machine
 
 from mlops_assets.automation import alerts as alerting
 from mlops_assets.automation.alerts import find_problems, make_alert_sensor
 from mlops_assets.automation.failed_checks import CHECKS_FAILED, failed_day
+from mlops_assets.automation.problems import long_runs
 from mlops_assets.graph.partitions import PARTITION, make_partitions, range_tags
+from mlops_assets.graph.runs import PROCESS_TAG, process_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import load_project
@@ -125,6 +128,58 @@ def test_a_failed_run_is_a_problem_until_its_work_is_done(watch: Watch) -> None:
     assert watch.problems() == []
     assert watch.tick()["open"] == 0
     assert watch.subjects()[1].startswith("recovered: evaluate_job of")
+
+
+def test_a_run_is_long_by_what_runs_of_its_job_took(watch: Watch) -> None:
+    """Two of its job took five and ten minutes: it is long after three times as long as ten."""
+
+    def began(run_id: str, job: str, minutes: float, ended: bool = True) -> None:
+        run = dg.DagsterRun(job, run_id, status=dg.DagsterRunStatus.NOT_STARTED)
+        watch.instance.add_run(run)
+        # Dagster takes both times from the clock
+        with time_machine.travel(NOON - dt.timedelta(minutes=minutes)):
+            watch.instance.report_dagster_event(
+                dg.DagsterEvent("PIPELINE_START", job), run_id=run_id
+            )
+        if ended:
+            with time_machine.travel(NOON):
+                watch.instance.report_dagster_event(
+                    dg.DagsterEvent("PIPELINE_SUCCESS", job), run_id=run_id
+                )
+
+    def long(minutes: float) -> list[str]:
+        then = NOON + dt.timedelta(minutes=minutes)
+        return [found.key for found in long_runs(watch.instance, PROJECT, then.timestamp())]
+
+    began("1", EVALUATE_JOB, 5)
+    began("2", EVALUATE_JOB, 10)
+    began("3", EVALUATE_JOB, 0, ended=False)
+    began("4", "another_job", 0, ended=False)
+    assert long(29) == []
+    assert long(31) == ["run_long:3"]
+    assert set(long(61)) == {"run_long:3", "run_long:4"}, "an hour where none has succeeded"
+
+
+def test_a_long_run_is_told_once_and_so_is_its_end(watch: Watch) -> None:
+    watch.tick()
+    with time_machine.travel(dt.datetime.now(dt.UTC) - dt.timedelta(minutes=70)):
+        watch.end("1", dg.DagsterRunStatus.STARTED, {})
+    assert watch.tick()["state"] == "1 open"
+    assert watch.tick() == {}
+    run = watch.instance.get_run_by_id("1")
+    assert run is not None
+    watch.instance.report_run_canceled(run)
+    watch.tick()
+    told = f"{EVALUATE_JOB} waits over 60 minutes"
+    assert watch.subjects() == [told, f"recovered: {told}"]
+
+
+def test_a_run_whose_process_is_gone_is_ended_and_told(watch: Watch) -> None:
+    watch.tick()
+    host = process_tags("1")[PROCESS_TAG].split(" ")[1]
+    watch.end("1", dg.DagsterRunStatus.STARTED, {PROCESS_TAG: f"1 {host} 4194300 long_ago"})
+    assert watch.tick()["state"] == "1 open"
+    assert watch.subjects() == [f"{EVALUATE_JOB} failed"]
 
 
 def test_a_run_of_no_assets_is_done_by_a_later_one_of_its_job(watch: Watch) -> None:

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -98,6 +99,12 @@ def test_a_bad_day_is_told_and_the_rest_is_built(builder: Builder) -> None:
     assert builder.instance.get_runs_count() == before + 2
 
 
+def made_since(builder: Builder, runs: int) -> set[str]:
+    """What later runs than the first so many were to make."""
+    later = builder.instance.get_runs()[: builder.instance.get_runs_count() - runs]
+    return {key.to_user_string() for run in later for key in run.asset_selection or ()}
+
+
 def test_it_goes_on_where_it_stopped(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     original = history._run
     titles: list[str] = []
@@ -113,14 +120,57 @@ def test_it_goes_on_where_it_stopped(builder: Builder, monkeypatch: pytest.Monke
     monkeypatch.setattr(history, "_run", stop)
     with pytest.raises(KeyboardInterrupt):
         builder.build()
-    assert titles == ["observations", "features", "training sets"]
+    assert [*dict.fromkeys(titles)] == ["observations", "features", "training sets"]
     monkeypatch.setattr(history, "_run", original)
     runs = builder.instance.get_runs_count()
     assert builder.build() == []
-    assert builder.instance.get_runs_count() == runs + 8
+    assert {"observations", "features"} & made_since(builder, runs) == set(), "they are complete"
     every = set(builder.partitions.daily.get_partition_keys())
     for key in ("leaderboard", "champion", "forecast"):
         assert builder.done(key) == every, key
+
+
+def test_within_a_layer_it_goes_on_where_it_stopped(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two runs of four days each: what they have made is not made again."""
+    original, runs = history._run, []
+
+    def stop(*arguments: Any) -> Any:
+        runs.append(arguments[2])
+        if len(runs) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(history, "FIRST_RUN", dict.fromkeys(history.FIRST_RUN, 4))
+    monkeypatch.setattr(history, "MOST_GROWTH", 1)
+    monkeypatch.setattr(history, "_run", stop)
+    with pytest.raises(KeyboardInterrupt):
+        builder.build()
+    days = builder.partitions.daily.get_partition_keys()
+    assert [tuple(run.values()) for run in runs] == [
+        (days[0], days[3]),
+        (days[4], days[7]),
+        (days[8], days[11]),
+    ]
+    assert builder.done("observations") == set(days[:8])
+    again: list[Mapping[str, str]] = []
+    monkeypatch.setattr(history, "_run", lambda *arguments: again.append(arguments[2]) or [])
+    builder.build()
+    assert next(iter(again[0].values())) == days[8]
+
+
+def test_runs_are_as_large_as_their_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of ten seconds, by what a partition of the run before took."""
+    moments = iter([0.0, 4.0, 0.0, 40.0, 0.0, 0.1, 0.0, 100.0])
+    monkeypatch.setattr(history.time, "monotonic", lambda: next(moments))
+    pace, sizes = history.Pace(16), []
+    for _ in range(4):
+        with pace.measured(pace.size):
+            pass
+        sizes.append(pace.size)
+    # 0.25 s each, then 1 s, then more than 32 times as many, which is the most, then 20 s each
+    assert sizes == [40, 10, 320, 32]
 
 
 def test_runs_that_were_left_behind_are_ended_and_no_others(builder: Builder) -> None:

@@ -26,6 +26,7 @@ from mlops_assets.project import ModelSettings, Project, load_project
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.stores.model_store import ModelCard
+from mlops_assets.resources.stores.turns import Turns
 from mlops_tests.assets.lab import FIRST_DAY, QUIET, Lab, keys, make_rows, make_settings, reason
 
 TODAY = dt.date(2026, 4, 1)
@@ -399,16 +400,16 @@ def test_a_failed_training_leaves_the_model_recorded_and_is_named(lab: Lab) -> N
 def interrupt(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, **config: Any
 ) -> list[dg.ExecuteInProcessResult]:
-    """Has the next creation overtaken by another, between its checks and its record."""
-    create = Registry.create
+    """Has the next creation overtaken by another, before its turn."""
+    take = Turns.take
     late: list[dg.ExecuteInProcessResult] = []
 
-    def overtaken(self: Registry, model: ModelSettings) -> None:
-        monkeypatch.setattr(Registry, "create", create)
+    def overtaken(self: Turns, *arguments: Any) -> str:
+        monkeypatch.setattr(Turns, "take", take)
         late.append(asked(lab, "create_model_job", evaluate_past_days=0, **config))
-        create(self, model)
+        return take(self, *arguments)
 
-    monkeypatch.setattr(Registry, "create", overtaken)
+    monkeypatch.setattr(Turns, "take", overtaken)
     return late
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import dagster as dg
@@ -18,14 +19,14 @@ from mlops_assets.jobs.management.decision_job import (
     make_decision_job,
 )
 from mlops_assets.jobs.management.drop_model import DROP_JOB
-from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.jobs.management.one_of import Form, chosen, one_of
 from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
 from mlops_assets.project import Cadence, ModelSettings, Project
 from mlops_assets.project.workspace import location
-from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.web import reload_definitions, web_url
 
 CREATE_JOB = "create_model_job"
@@ -89,22 +90,25 @@ def make_create_job(project: Project, make_manager: MakeManager) -> Job:
     )
 
 
-def create(manager: Manager, config: CreateConfig) -> str:
-    """Record a model, train it and evaluate it on the past days; a sentence that sums it up."""
+def create(manager: Manager, config: CreateConfig) -> Decided:
+    """Decide that a model is made. RefusedError where it cannot be."""
     past_days = config.evaluate_past_days
     if not 0 <= past_days <= MOST_PAST_DAYS:
         raise RefusedError(f"evaluate_past_days = {past_days} is not from 0 to {MOST_PAST_DAYS}")
     family, values = chosen(config.family)
     model = _new_model(manager, family, values, config)
-    try:
-        manager.registry.create(model)
-    except FileExistsError:
-        _refuse_taken(manager, manager.project, model.name)
-        raise
     settings = model.model_dump(mode="json", exclude={"name"})
-    manager.record(Action.CREATE, model.name, after=settings, **config.decided)
+    decision = manager.made(Action.CREATE, model.name, after=settings, **config.decided)
+    return Decided(decision, {"past_days": past_days})
+
+
+def carry_out_creation(manager: Manager, decision: Decision, facts: Mapping[str, Any]) -> str:
+    """Record the model, train it and evaluate it on the past days; a sentence that sums it up."""
+    model = ModelSettings.model_validate({"name": decision.model, **decision.after})
+    with suppress(FileExistsError):
+        manager.registry.create(model)
     shown = reload_definitions(location(manager.base))
-    _train_and_evaluate(manager, model.name, past_days)
+    _train_and_evaluate(manager, model.name, facts["past_days"])
     return _told(manager, model, shown)
 
 
@@ -161,17 +165,18 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
     while month <= today:
         months.append(str(month))
         month = add_months(month, 1)
-    missing = set(months) - set(manager.datasets.keys("training_set"))
     definitions = manager.definitions
-    for key, wanted in (
-        (asset_key(base, "training_set"), missing),
-        (asset_key(base, "models", name), set(months)),
-    ):
+    sets, versions = asset_key(base, "training_set"), asset_key(base, "models", name)
+    # those that a creation which was killed has made are not made again
+    untrained = set(months) - manager.materialized(versions)
+    missing = untrained - set(manager.datasets.keys("training_set"))
+    for key, wanted in ((sets, missing), (versions, untrained)):
         for start, end in ranges({key: wanted}, partitions.monthly):
             manager.run(definitions, retrain_job_name(name), [key], start, end)
     newest = partitions.newest_day()
     days = [] if newest is None else days_between(first, newest + dt.timedelta(days=1))
-    manager.evaluate(definitions, [asset_key(base, "validation", name)], days)
+    scores = asset_key(base, "validation", name)
+    manager.evaluate(definitions, [scores], set(days) - manager.materialized(scores))
     manager.rank(definitions, days)
     manager.refresh_registry(definitions)
 

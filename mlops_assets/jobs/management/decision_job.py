@@ -9,7 +9,8 @@ from pydantic import Field
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.graph.runs import project_tags
 from mlops_assets.jobs.evaluate import Job
-from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.jobs.executor import telling_executor
+from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location
 
@@ -34,9 +35,9 @@ def make_decision_job(
     name: str,
     description: str,
     config_type: type[DecisionConfig],
-    decide: Callable[[Manager, Any], str],
+    check: Callable[[Manager, Any], Decided],
 ) -> Job:
-    """A job of one op, which calls `decide` with its config and returns the sentence it gives."""
+    """A job of one op: `check` decides from its config, or refuses; then that is carried out."""
 
     @dg.op(name=name.removesuffix("_job"), out=dg.Out(str))
     def decision(
@@ -44,8 +45,9 @@ def make_decision_job(
         config: config_type,  # type: ignore[valid-type]
     ) -> str:
         manager = make_manager(context)
+        asked = config.model_dump(mode="json", exclude={"reason", "by"})  # type: ignore[attr-defined]
         try:
-            summary = decide(manager, config)
+            summary = manager.decide(name, asked, lambda: check(manager, config))
         except RefusedError as error:
             raise dg.Failure(f"Nothing was changed: {error}", allow_retries=False) from error
         context.log.info(summary)
@@ -61,7 +63,7 @@ def make_decision_job(
         name=name,
         description=description,
         tags={DECISION_TAG: location(project), **project_tags(project)},
-        executor_def=dg.in_process_executor,
+        executor_def=telling_executor,
     )
     def job() -> None:
         decision()

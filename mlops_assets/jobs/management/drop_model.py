@@ -1,5 +1,8 @@
 """`drop_model_job`: takes a created model out of the running system."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from mlops_assets.assets.candidates import CANDIDATES, recipes_of
@@ -11,13 +14,14 @@ from mlops_assets.jobs.management.decision_job import (
     MakeManager,
     make_decision_job,
 )
-from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.project import IDENTIFIER, Project
 from mlops_assets.project.workspace import location
-from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.web import reload_definitions
 
 DROP_JOB = "drop_model_job"
+STORED = "stored versions"  # whether they are kept, in the decision
 
 
 class DropConfig(DecisionConfig):
@@ -39,16 +43,21 @@ def make_drop_job(project: Project, make_manager: MakeManager) -> Job:
     )
 
 
-def drop(manager: Manager, config: DropConfig) -> str:
-    """Take a created model out of the running system, and what is stored of it if asked."""
+def drop(manager: Manager, config: DropConfig) -> Decided:
+    """Decide that a created model goes, and what is stored of it if asked."""
     name, delete_stored = config.model, config.delete_stored
     _refuse_to_drop(manager, name, delete_stored)
-    manager.registry.drop(name)
     stored = "deleted" if delete_stored else "kept"
-    after = {"stored versions": stored, CANDIDATES: recipes_of(manager.models, name)}
-    manager.record(Action.DROP, name, after=after, **config.decided)
+    after = {STORED: stored, CANDIDATES: recipes_of(manager.models, name)}
+    return Decided(manager.made(Action.DROP, name, after=after, **config.decided))
+
+
+def carry_out_drop(manager: Manager, decision: Decision, _: Mapping[str, Any]) -> str:
+    """Take the model out of the running system; a sentence that sums it up."""
+    name, stored = decision.model, decision.after[STORED]
+    manager.registry.drop(name)
     shown = reload_definitions(location(manager.base))
-    if delete_stored:
+    if stored == "deleted":
         _delete(manager, name)
     definitions = manager.definitions
     manager.rank(definitions, manager.datasets.keys("leaderboard")[-1:])

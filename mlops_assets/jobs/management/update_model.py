@@ -13,12 +13,12 @@ from mlops_assets.jobs.management.decision_job import (
     MakeManager,
     make_decision_job,
 )
-from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.jobs.management.one_of import Form, chosen, one_of
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.project.workspace import location
-from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.web import reload_definitions
 
 UPDATE_JOB = "update_model_job"
@@ -64,17 +64,16 @@ def _form(model: ModelSettings) -> Form:
     return Form(ChangeConfig, fields={"hyperparameters": (values | None, described)})
 
 
-def update(manager: Manager, config: UpdateConfig) -> str:
-    """Give a model other default hyperparameters, those of a version or those given."""
+def update(manager: Manager, config: UpdateConfig) -> Decided:
+    """Decide on other default hyperparameters, those of a version or those given."""
     name, change = chosen(config.model)
     model = manager.known_model(name)
     version, values = change["adopt_version"], change["hyperparameters"] or {}
     if bool(version) == bool(values):
         raise RefusedError("give adopt_version or hyperparameters, one of them")
     before, after = _change(manager, model, version, values)
-    manager.registry.update(manager.base, name, after)
     changed = [key for key in after if before[key] != after[key]]
-    manager.record(
+    decision = manager.made(
         Action.UPDATE,
         name,
         version=version,
@@ -82,9 +81,16 @@ def update(manager: Manager, config: UpdateConfig) -> str:
         after={key: after[key] for key in changed},
         **config.decided,
     )
+    return Decided(decision, {"hyperparameters": after})
+
+
+def carry_out_update(manager: Manager, decision: Decision, facts: Mapping[str, Any]) -> str:
+    """Give the model its new defaults; a sentence that sums it up."""
+    name, before, after = decision.model, decision.before, decision.after
+    manager.registry.update(manager.base, name, facts["hyperparameters"])
     shown = reload_definitions(location(manager.base))
     manager.refresh_registry(manager.definitions)
-    changes = ", ".join(f"{key} {before[key]} to {after[key]}" for key in changed)
+    changes = ", ".join(f"{key} {before[key]} to {after[key]}" for key in after)
     return f"{name} is trained from now on with {changes} ({shown})"
 
 

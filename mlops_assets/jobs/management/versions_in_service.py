@@ -1,7 +1,8 @@
 """`retire_version_job` and `restore_version_job`: which versions of a model may serve."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import Field
 
@@ -13,12 +14,12 @@ from mlops_assets.jobs.management.decision_job import (
     MakeManager,
     make_decision_job,
 )
-from mlops_assets.jobs.management.manager import Manager, RefusedError
+from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.champions import CHAMPION
-from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.stores.model_store import ModelCard
 
 RETIRE_JOB, RESTORE_JOB = "retire_version_job", "restore_version_job"
@@ -56,8 +57,8 @@ def make_restore_job(project: Project, make_manager: MakeManager) -> Job:
     )
 
 
-def retire(manager: Manager, config: VersionConfig) -> str:
-    """Take a version out of service; the one before it takes over."""
+def retire(manager: Manager, config: VersionConfig) -> Decided:
+    """Decide that a version goes out of service; the one before it takes over."""
     version, models = config.version, manager.models
     card = manager.find(version)
     manager.known_model(card.model)
@@ -72,58 +73,68 @@ def retire(manager: Manager, config: VersionConfig) -> str:
             f"{version} is the only version of the champion that may serve; train another, or "
             "materialize champion with a pin of another model first"
         )
-    return _decide_on(manager, Action.RETIRE, card, successor, config)
+    return _decided_on(manager, Action.RETIRE, card, successor, config)
 
 
-def restore(manager: Manager, config: VersionConfig) -> str:
-    """Take back that a version was retired."""
+def restore(manager: Manager, config: VersionConfig) -> Decided:
+    """Decide that a version that was retired may serve again."""
     version, models = config.version, manager.models
     card = manager.find(version)
     manager.known_model(card.model)
     if version not in models.decisions.retired(card.model):
         raise RefusedError(f"{version} is not retired")
-    cards = sorted(
-        [*models.fit_to_serve(card.model), card],
-        key=lambda known: (known.trained_through, known.created),
-    )
-    now = serving(cards, manager.base.today())
-    return _decide_on(manager, Action.RESTORE, card, now, config)
+    now = serving(_with(models.fit_to_serve(card.model), card), manager.base.today())
+    return _decided_on(manager, Action.RESTORE, card, now, config)
 
 
-def _decide_on(
+def _decided_on(
     manager: Manager,
     action: Action,
     card: ModelCard,
     successor: ModelCard | None,
     config: VersionConfig,
-) -> str:
-    """Record a decision on a version, then compute what follows from it."""
-    before = _in_service(manager.models.in_service(card.model, manager.base.today()))
-    after = _in_service(successor)
-    manager.record(
-        action, card.model, version=card.version, before=before, after=after, **config.decided
+) -> Decided:
+    """What is decided on a version, and which past days it touches if these are asked for."""
+    decision = manager.made(
+        action,
+        card.model,
+        version=card.version,
+        before=_in_service(manager.models.in_service(card.model, manager.base.today())),
+        after=_in_service(successor),
+        **config.decided,
     )
-    definitions = manager.definitions
-    days = _days_of(manager, card) if config.evaluate_past else []
+    cards = [other for other in manager.models.fit_to_serve(card.model) if other != card]
+    if action == Action.RESTORE:
+        cards = _with(cards, card)
+    return Decided(
+        decision, {"days": _days_of(manager, card, cards) if config.evaluate_past else None}
+    )
+
+
+def carry_out_decision(manager: Manager, decision: Decision, facts: Mapping[str, Any]) -> str:
+    """Compute what follows from a decision on a version; a sentence that sums it up."""
+    definitions, name, days = manager.definitions, decision.model, facts["days"]
     if days:
-        baseline = card.model == manager.base.evaluation.baseline
-        judged = [model.name for model in manager.project.models] if baseline else [card.model]
-        scores = [asset_key(manager.base, "validation", name) for name in judged]
+        baseline = name == manager.base.evaluation.baseline
+        judged = [model.name for model in manager.project.models] if baseline else [name]
+        scores = [asset_key(manager.base, "validation", other) for other in judged]
         manager.evaluate(definitions, scores, days)
         last = day_of(days[-1]) + dt.timedelta(days=LONG)
         manager.rank(definitions, days_between(day_of(days[0]), last))
     newest = manager.datasets.keys(CHAMPION)[-1:]
     if newest:
-        names = ["issued", *(["champion", "forecast"] if card.model == manager.champion else [])]
+        names = ["issued", *(["champion", "forecast"] if name == manager.champion else [])]
         keys = [asset_key(manager.base, name) for name in names]
         manager.run(definitions, EVALUATE_JOB, keys, newest[0], newest[0])
     manager.refresh_registry(definitions)
-    done = "retired" if action == Action.RETIRE else "restored"
-    past = f"{len(days)} past days were evaluated again" if config.evaluate_past else None
-    return (
-        f"{card.version} of {card.model} is {done}; in service: {after['in service']}; "
-        f"{past or 'past days stay'}"
-    )
+    done = "retired" if decision.action == Action.RETIRE else "restored"
+    past = "past days stay" if days is None else f"{len(days)} past days were evaluated again"
+    serves = decision.after["in service"]
+    return f"{decision.version} of {decision.model} is {done}; in service: {serves}; {past}"
+
+
+def _with(cards: Sequence[ModelCard], card: ModelCard) -> list[ModelCard]:
+    return sorted([*cards, card], key=lambda known: (known.trained_through, known.created))
 
 
 def _in_service(card: ModelCard | None) -> Mapping[str, str]:
@@ -131,14 +142,14 @@ def _in_service(card: ModelCard | None) -> Mapping[str, str]:
     return {"in service": card.version if card else "none"}
 
 
-def _days_of(manager: Manager, card: ModelCard) -> list[str]:
-    """The evaluated days that a version scored but may not, or scores from now on."""
-    cards = manager.models.fit_to_serve(card.model)
+def _days_of(manager: Manager, card: ModelCard, cards: Sequence[ModelCard]) -> list[str]:
+    """The evaluated days that a version scored but may not, or scores from now on.
+
+    `cards` are those of the versions that may serve from now on.
+    """
     dataset = f"validation/{card.model}"
     first = card.trained_through
-    done = manager.context.instance.get_materialized_partitions(
-        asset_key(manager.base, "validation", card.model)
-    )
+    done = manager.materialized(asset_key(manager.base, "validation", card.model))
     known = {*manager.datasets.keys(dataset), *done}
     days = sorted(key for key in known if day_of(key) > first)
     frame = manager.datasets.read(dataset, days, {})

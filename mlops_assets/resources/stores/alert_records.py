@@ -18,6 +18,7 @@ class Kind(StrEnum):
     """What an alert is about."""
 
     RUN_FAILED = "run_failed"
+    RUN_LONG = "run_long"
     CHECK_FAILED = "check_failed"
     EVALUATION_MISSED = "evaluation_missed"
     CHAMPION_CHANGED = "champion_changed"

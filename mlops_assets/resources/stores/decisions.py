@@ -1,14 +1,15 @@
 """The audit trail: what people and rules decided about models, and what follows from it."""
 
 import datetime as dt
-import getpass
-import uuid
+import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from mlops_assets.resources.processes import account
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.record_log import KeepingRecordLog, RecordLog
 
@@ -44,6 +45,12 @@ class Decision(BaseModel):
     run_id: str = ""
 
 
+def made(action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any) -> Decision:
+    """A decision as of now, by the account that runs this where nobody else is named."""
+    now = dt.datetime.now(dt.UTC)
+    return Decision(at=now, by=by or account(), action=action, model=model, reason=reason, **facts)
+
+
 class Pin(BaseModel):
     """The days on which a model is champion whatever the scores say."""
 
@@ -65,12 +72,16 @@ class Decisions:
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
     ) -> Decision:
         """Add a decision, by the account that runs this where nobody else is named."""
-        now = dt.datetime.now(dt.UTC)
-        decision = Decision(
-            at=now, by=by or account(), action=action, model=model, reason=reason, **facts
-        )
-        self.log.add(f"{now:%Y%m%dT%H%M%S%f}_{uuid.uuid4().hex[:8]}.json", decision)
+        decision = made(action, model, by=by, reason=reason, **facts)
+        self.add(decision)
         return decision
+
+    def add(self, decision: Decision) -> None:
+        """Add a decision; nothing happens where it is there already."""
+        told = "\n".join([decision.action, decision.model, decision.version, decision.run_id])
+        digest = hashlib.sha256(told.encode()).hexdigest()[:8]
+        with suppress(FileExistsError):
+            self.log.add(f"{decision.at:%Y%m%dT%H%M%S%f}_{digest}.json", decision)
 
     def count(self) -> int:
         """How many decisions there are."""
@@ -90,29 +101,26 @@ class Decisions:
 
     def pin_on(self, day: dt.date) -> Decision | None:
         """The pin that holds on a day: the newest one, unless it has ended or was taken back."""
+        newest = self.newest_pin(day)
+        if newest is None or newest.action == Action.UNPIN:
+            return None
+        until = Pin.model_validate(newest.after).until
+        return newest if until is None or day <= until else None
+
+    def newest_pin(self, day: dt.date) -> Decision | None:
+        """What was decided last on pins that begin by a day."""
         newest: Decision | None = None
         for decision in self.all():
             pins = decision.action in (Action.PIN, Action.UNPIN)
             if pins and Pin.model_validate(decision.after).first <= day:
                 newest = decision
-        if newest is None or newest.action == Action.UNPIN:
-            return None
-        until = Pin.model_validate(newest.after).until
-        return newest if until is None or day <= until else None
+        return newest
 
 
 class KeepingDecisions(Decisions):
     """Keeps the decisions that it has read, which are never edited."""
 
     log_type = KeepingRecordLog[Decision]
-
-
-def account() -> str:
-    """The account that runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def shown(value: Any) -> str:

@@ -58,7 +58,7 @@ class WithRows(ColumnConstraint):
         try:
             self.constraint.validate(dataframe, column_name)
         except ColumnConstraintViolationException as broken:
-            rows = dict(broken.offending_rows or ())
+            rows = _by_row(broken.offending_rows, column_name)
             if not rows:
                 raise
             shown = [
@@ -69,6 +69,13 @@ class WithRows(ColumnConstraint):
             raise ColumnConstraintViolationException(
                 broken.constraint_name, f"{said}, such as {'; '.join(shown)}", column_name
             ) from broken
+
+
+def _by_row(offending: Any, column: str) -> dict[Any, Any]:
+    """The offending values by row; some constraints give rows, some pairs, some nothing."""
+    if isinstance(offending, pd.DataFrame):
+        return dict(offending[column])
+    return {} if offending is None else dict(offending)
 
 
 class OneRowPerSeries(DataFrameConstraint):

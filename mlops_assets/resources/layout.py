@@ -77,6 +77,8 @@ def remedy(project: str, path: str) -> str:
         case "models", [model, version, *_]:
             again = materialize_command(project, f"models/{model}", version[:10])
             return f"train again, its folder moved away: {again}"
+        case "registry", ["turns", *_]:
+            return DELETE
         case "registry", ["decisions", *_]:
             return f"the audit trail is never edited; {RESTORE}"
         case "registry", [_, name]:

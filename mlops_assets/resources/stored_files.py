@@ -25,6 +25,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision
 from mlops_assets.resources.stores.model_store import CARD, MODEL, VERSION, ModelStore
 from mlops_assets.resources.stores.record_log import RecordLog
+from mlops_assets.resources.stores.turns import Turn
 
 HOUR = 3600.0
 
@@ -138,6 +139,8 @@ class StoredFiles:
                     self.models.held_out(card)
             case ["registry", "decisions", "json"]:
                 RecordLog(self.storage, folder, Decision, what="decision").read(name)
+            case ["registry", "turns", "json"]:
+                RecordLog(self.storage, folder, Turn, what="turn").read(name)
             case ["registry", "models" | "updates", "yaml"]:
                 about = {MODELS: stem, UPDATES: f"update of {stem}"}[folder]
                 if about in self.left_out:

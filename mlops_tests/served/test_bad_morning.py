@@ -112,14 +112,14 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
 
 def test_from_each_alert_of_a_bad_morning_to_the_rows_at_fault(morning: Morning) -> None:
     day = yesterday()
-    data = f"the data failed checks on {day}"
+    data = f"failed checks on {day}"
 
     refused = f"observations of {day} are refused"
     morning.see(f"act {refused} open", picture="missing")
     morning.follow(refused, "source_freshness", f"the source has no rows of {day}")
 
     morning.arrive(lambda rows: rows.assign(units=rows["units"] * 3))
-    morning.see(f"warn {data} open", picture="late-and-tripled")
+    morning.see(f"{data} open", picture="late-and-tripled")
     morning.follow(data, "target_range", "compare the day with the source", picture="tripled")
     assert "SEAFOOD" in morning.rows_at_fault("rows-tripled")
     morning.browser.open(f"{morning.served.url}/assets/forecast?view=overview")
@@ -135,7 +135,7 @@ def test_from_each_alert_of_a_bad_morning_to_the_rows_at_fault(morning: Morning)
 
 def test_a_frozen_input_and_a_renamed_category_are_one_message(morning: Morning) -> None:
     day = yesterday()
-    data = f"the data failed checks on {day}"
+    data = f"failed checks on {day}"
     before = morning.rows[morning.rows["date"] == pd.Timestamp(day - dt.timedelta(days=1))]
     frozen = before.set_index("category")["promotion"]
     renamed = {frozen.index[0]: "WAFFLES"}
@@ -145,7 +145,7 @@ def test_a_frozen_input_and_a_renamed_category_are_one_message(morning: Morning)
         return rows.replace({"category": renamed})
 
     morning.arrive(change)
-    morning.see(f"warn {data} open")
+    morning.see(f"{data} open")
     morning.follow(data, "inputs_range", "promotion repeats 100%", picture="frozen")
     assert "promotion the day before" in morning.rows_at_fault("rows-frozen")
     morning.browser.driver.refresh()

@@ -37,7 +37,7 @@ class Turns:
     """The turns that have not ended, under `registry/turns/` of a storage."""
 
     def __init__(self, storage: Storage) -> None:
-        self.log = RecordLog(storage, FOLDER, Turn, what="turn", remedy="delete it")
+        self.log = RecordLog(storage, FOLDER, Turn, what="turn")
 
     def take(
         self, turn: Turn, is_held: Callable[[Turn], bool], wait: Callable[[Turn], None]

@@ -255,8 +255,16 @@ def test_the_schema_has_every_setting_of_before() -> None:
 
 @pytest.fixture(scope="module")
 def rebuilt(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The history after June was evaluated and ranked once more."""
+    """The history after June was evaluated and ranked once more.
+
+    Retired before the days that it served: version 0.1 let that change how they had been.
+    """
     folder = copied(unpacked, tmp_path_factory.mktemp("rebuilt"))
+    decided = folder / "storage" / "registry" / "decisions"
+    [retirement] = (file for file in decided.iterdir() if '"retire"' in file.read_text())
+    told = retirement.read_text()
+    assert told.count('"at": "2026-06-14T') == 1
+    retirement.write_text(told.replace('"at": "2026-06-14T', '"at": "2026-06-10T'))
     with time_machine.travel(LAST_EVENING), opened(folder) as found:
         evaluated = " ".join(f"validation/{model}" for model in RECORDED["models"])
         for select in ("observations features", evaluated, "leaderboard"):
@@ -279,6 +287,19 @@ def test_days_made_again_are_as_they_were(unpacked: Path, rebuilt: Path, dataset
     added = {"issued_at"} if dataset.startswith("validation/") else set()
     added |= {"live", "live_days_28d"} if dataset == "leaderboard" else set()
     assert set(after) - set(before) == added
+
+
+def test_days_that_were_judged_in_hindsight_are_judged_by_the_version_of_then(
+    history: History,
+) -> None:
+    """Retired on 14 June, the version of 11 June served the three days before."""
+    history.run("evaluate_job", "2026-06-10", "2026-06-14", "validation/linear")
+    rows = DatasetStore(history.storage).read("validation/linear", keys("2026-06-10", "2026-06-14"))
+    of_days = {f"{day:%Y-%m-%d}": set(made) for day, made in rows.groupby("date")["version"]}
+    assert [RETIRED in of_days[day] for day in sorted(of_days)] == [False, True, True, True, False]
+    assert all(len(versions) == 1 for versions in of_days.values())
+    recorded = RECORDED["forecasts"][RETIRED][-3:]  # of 12 June
+    assert rows.loc[rows["date"] == "2026-06-12", "forecast"].tolist() == pytest.approx(recorded)
 
 
 def test_the_page_made_again_shows_the_numbers_that_it_showed(

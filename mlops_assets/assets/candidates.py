@@ -7,11 +7,11 @@ its own: somebody has looked and taken another one. A dropped model counts as we
 """
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_assets.ml.selection.versions import Chosen
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.decisions import Action
@@ -45,11 +45,14 @@ class Candidates:
     """What the stores say of what was tried, read once for the days of a run."""
 
     def __init__(
-        self, project: Project, models: ModelStore, cards: Mapping[str, list[ModelCard]]
+        self,
+        project: Project,
+        models: ModelStore,
+        cards: Mapping[str, list[ModelCard]],
+        chosen: Mapping[str, Chosen[ModelCard]],
     ) -> None:
-        self.zone = zoneinfo.ZoneInfo(project.time_zone)
-        self.cards = cards
-        self.retired = {name: models.decisions.retired(name) for name in cards}
+        self.day_of = project.day_of
+        self.cards, self.chosen = cards, chosen
         self.decisions = models.decisions.all()
 
     def tried(self, ready: Mapping[str, ModelCard], first: dt.date, last: dt.date) -> Tried:
@@ -60,31 +63,32 @@ class Candidates:
         )
 
     def _recipes(self, model: str, serving: ModelCard, first: dt.date, last: dt.date) -> int:
-        within = [card for card in self.cards[model] if first <= self._since(card, last) <= last]
-        retired = [card for card in within if card.version in self.retired[model]]
+        chosen = self.chosen[model]
+        within = [
+            card for card in self.cards[model] if first <= self._since(card, chosen, last) <= last
+        ]
+        retired = [card for card in within if chosen.is_retired(card.version, last)]
         kept = [serving, *(card for card in within if card not in retired)]
         return len({recipe(card) for card in kept}) + len(retired)
 
-    def _since(self, card: ModelCard, last: dt.date) -> dt.date:
-        """Since when a version was there to be compared; one made later, as if it had been."""
-        made = self._day(card.created)
-        return card.serves_from if made > last else max(made, card.serves_from)
+    def _since(self, card: ModelCard, chosen: Chosen[ModelCard], last: dt.date) -> dt.date:
+        """Since when a version was there to be compared; the first of a month as if in time."""
+        made = self.day_of(card.created)
+        made_up_for = made > last and card.version not in chosen.since
+        return card.serves_from if made_up_for else max(made, card.serves_from)
 
     def _dropped(self, first: dt.date, last: dt.date) -> dict[str, int]:
         """Models that were there in the window and no more, with how many candidates of each."""
         created: dict[str, dt.date] = {}
         dropped: dict[str, int] = {}
         for decision in self.decisions:
-            day, name = self._day(decision.at), decision.model
+            day, name = self.day_of(decision.at), decision.model
             if decision.action == Action.CREATE:
                 created[name] = day
             elif decision.action == Action.DROP and day >= first and created.get(name, day) <= last:
                 known: Any = decision.after
                 dropped[name] = dropped.get(name, 0) + known.get(CANDIDATES, 1)
         return dropped
-
-    def _day(self, at: dt.datetime) -> dt.date:
-        return at.astimezone(self.zone).date()
 
 
 def recipe(card: ModelCard) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import Metric, group_scores
 from mlops_assets.ml.metrics.scores import common_rows
 from mlops_assets.ml.selection.gate import Evidence, Paired, Rule, compare, paired
-from mlops_assets.ml.selection.versions import serving
+from mlops_assets.ml.selection.versions import Chosen
 from mlops_assets.pages.charts import interval_chart
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
@@ -221,16 +221,7 @@ def decide(
     names = [model.name for model in project.models]
     forecasts = read_forecasts(datasets, names, asked, damaged)
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
-    fit_to_serve: dict[str, list[ModelCard]] = {}
-    cards: dict[str, list[ModelCard]] = {}
-    unreadable: dict[str, StorageError] = {}
-    for name in names:
-        try:
-            cards[name], fit_to_serve[name] = models.cards(name), models.fit_to_serve(name)
-        except StorageError as error:
-            unreadable[name] = error  # a challenger is left out, a champion not dethroned by it
-    candidates = Candidates(project, models, cards)
-    judge = Judge(project, forecasts, fit_to_serve, models, candidates)
+    judge = Judge(project, forecasts, models)
     outcomes: dict[str, Metadata | Exception] = {}
     before = newest_record(datasets, before=keys[0])
     delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
@@ -244,8 +235,8 @@ def decide(
                 f"no model has been evaluated on {key}; materialize validation for it first"
             )
             continue
-        if (live := judge.live(before)) in unreadable:
-            outcomes[key] = unreadable[live]
+        if (live := judge.live(before)) in judge.unreadable:
+            outcomes[key] = judge.unreadable[live]
             continue
         day = day_of(key)
         try:
@@ -281,19 +272,23 @@ def _kept(project: Project, key: str, record: Record, datasets: DatasetStore) ->
 
 
 class Judge:
-    """Decides who is champion, from the forecasts of all models and the versions fit to serve."""
+    """Decides who is champion, from the forecasts of all models and their chosen versions."""
 
-    def __init__(
-        self,
-        project: Project,
-        forecasts: "pd.DataFrame",
-        fit_to_serve: Mapping[str, list[ModelCard]],
-        models: ModelStore,
-        candidates: Candidates,
-    ) -> None:
+    def __init__(self, project: Project, forecasts: "pd.DataFrame", models: ModelStore) -> None:
         rule = project.champion
         self.project, self.forecasts, self.models = project, forecasts, models
-        self.fit_to_serve, self.candidates = fit_to_serve, candidates
+        self.chosen: dict[str, Chosen[ModelCard]] = {}
+        self.unreadable: dict[str, StorageError] = {}
+        """By model, why its versions cannot be read: a challenger is left out by it, a champion
+        not dethroned."""
+        cards: dict[str, list[ModelCard]] = {}
+        for name in [model.name for model in project.models]:
+            try:
+                cards[name] = models.cards(name)
+                self.chosen[name] = models.chosen(name, project.day_of)
+            except StorageError as error:
+                self.unreadable[name] = error
+        self.candidates = Candidates(project, models, cards, self.chosen)
         self.rule = Rule(
             window_days=rule.window_days,
             min_days=rule.min_days,
@@ -328,8 +323,8 @@ class Judge:
             champion_since, champion_why = before.since, before.why
         ready = {
             name: card
-            for name, cards in self.fit_to_serve.items()
-            if (card := serving(cards, tomorrow)) is not None
+            for name, chosen in self.chosen.items()
+            if (card := chosen.on(tomorrow)) is not None
         }
         challengers = {name: card for name, card in ready.items() if name != live}
         tried = self.candidates.tried(challengers, self._window(day)[0].date(), tomorrow)

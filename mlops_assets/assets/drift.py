@@ -33,7 +33,7 @@ from mlops_assets.ml.monitoring.distribution import (
     judge_drift,
     reference_of,
 )
-from mlops_assets.ml.selection.versions import serving
+from mlops_assets.ml.selection.versions import Chosen
 from mlops_assets.pages.monitoring import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
@@ -112,7 +112,7 @@ class Watch:
             if len(decided)
             else {}
         )
-        self.fit_to_serve: dict[str, list[ModelCard]] = {}
+        self.chosen: dict[str, Chosen[ModelCard]] = {}
         self.references: dict[str, Reference] = {}
         self.recent: dict[str, dict[str, pd.DataFrame]] = {}
 
@@ -164,9 +164,9 @@ class Watch:
 
     def _card(self, key: str) -> ModelCard | None:
         model = self.champions[key]
-        if model not in self.fit_to_serve:
-            self.fit_to_serve[model] = self.models.fit_to_serve(model)
-        return serving(self.fit_to_serve[model], day_of(key))
+        if model not in self.chosen:
+            self.chosen[model] = self.models.chosen(model, self.project.day_of)
+        return self.chosen[model].on(day_of(key))
 
     def _reference(self, card: ModelCard) -> Reference:
         if card.version not in self.references:

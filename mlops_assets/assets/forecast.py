@@ -33,7 +33,6 @@ from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.models.intervals import conformal_radii
-from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Hold, Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
@@ -209,7 +208,7 @@ def _champions(
         else {}
     )
     cards: dict[str, ModelCard] = {}
-    fit_to_serve = cache(models.fit_to_serve)
+    chosen = cache(lambda name: models.chosen(name, project.day_of))
     for key in keys:
         if key not in names:
             outcomes[key] = damaged.get(key) or PartitionError(
@@ -218,7 +217,7 @@ def _champions(
             continue
         try:
             day = project.day_to_come(day_of(key))
-            card = serving(fit_to_serve(names[key]), day)
+            card = chosen(names[key]).on(day)
         except DATA_ERRORS as error:
             outcomes[key] = error
             continue

@@ -35,7 +35,7 @@ from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import compare_with_previous, score_days
-from mlops_assets.ml.selection.versions import previous_version, serving
+from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -46,7 +46,7 @@ from mlops_assets.resources.stores.model_store import (
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 GROUP = "validation"
-LATER = "reconstructed"
+LATER, HINDSIGHT = "reconstructed", "hindsight"
 RECONSTRUCTED = "reconstructed: made later, from what is known by now"
 NO_VALUE = "(missing)"  # the slice of the rows without a value
 
@@ -123,14 +123,7 @@ def evaluate(
     if not keys:
         return outcomes, {}
     metrics = make_metrics(project.evaluation.metrics)
-    damaged: dict[str, StorageError] = {}
-    features = datasets.read("features", keys, damaged)
-    found = by_day(features, project.columns.date) if len(features) else {}
-    for key in keys:
-        if key not in found:
-            outcomes[key] = damaged.get(key) or PartitionError(
-                f"features of {key} are missing; materialize features for it first"
-            )
+    found = _features(project, keys, datasets, outcomes)
     issued = Issued(project, keys, datasets)
     forecasts = _forecasts(project, name, found, models, outcomes, issued, beside=True)
     for key, outcome in outcomes.items():
@@ -159,7 +152,7 @@ def evaluate(
             **defined({named.format(metric): day[metric] for metric in metrics}),
             "rows": int(day["rows"]),
             "issued": str(frame["issued_at"].iloc[0]) if is_live else RECONSTRUCTED,
-            **_shown_later(metrics, found[key], frame),
+            **_shown_beside(metrics, found[key], frame, LATER if is_live else HINDSIGHT),
             "version": str(frame["version"].iloc[0]),
             "trained_through": str(frame["trained_through"].iloc[0]),
             **metric_notes(metrics),
@@ -180,24 +173,42 @@ def evaluate(
     )
 
 
+def _features(
+    project: Project,
+    keys: list[str],
+    datasets: DatasetStore,
+    outcomes: dict[str, Metadata | Exception],
+) -> dict[str, "pd.DataFrame"]:
+    """The features of days by key; why those of a day are missing goes to `outcomes`."""
+    damaged: dict[str, StorageError] = {}
+    features = datasets.read("features", keys, damaged)
+    found = by_day(features, project.columns.date) if len(features) else {}
+    for key in keys:
+        if key not in found:
+            outcomes[key] = damaged.get(key) or PartitionError(
+                f"features of {key} are missing; materialize features for it first"
+            )
+    return found
+
+
 def _without_other_days(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The rows of a day without what was made later of other days of the run only."""
     later = [name for name in frame if str(name).startswith(f"{LATER}_")]
     return frame.drop(columns=[name for name in later if frame[name].isna().all()])
 
 
-def _shown_later(
-    metrics: Mapping[str, Metric], rows: "pd.DataFrame", frame: "pd.DataFrame"
+def _shown_beside(
+    metrics: Mapping[str, Metric], rows: "pd.DataFrame", frame: "pd.DataFrame", named: str
 ) -> Metadata:
-    """Of a day that was forecast in advance: rows that were not, and what another version makes."""
+    """Rows that were not forecast in advance, and what the version in service by now makes."""
     shown: Metadata = {}
     if len(frame) < len(rows):
         shown["rows_not_issued"] = len(rows) - len(frame)
     if f"{LATER}_version" in frame:
         again = frame.assign(forecast=frame[f"{LATER}_forecast"])
         scores = score_days(metrics, again, []).days.iloc[0]
-        shown |= defined({f"{metric}_{LATER}": scores[metric] for metric in metrics})
-        shown[f"{LATER}_version"] = str(frame[f"{LATER}_version"].iloc[0])
+        shown |= defined({f"{metric}_{named}": scores[metric] for metric in metrics})
+        shown[f"{named}_version"] = str(frame[f"{LATER}_version"].iloc[0])
     return shown
 
 
@@ -237,24 +248,28 @@ def _forecasts(
     *,
     beside: bool = False,
 ) -> "pd.DataFrame | None":
-    """Forecasts and the actuals: as they were issued, else of the versions in service.
+    """Forecasts and the actuals: as they were issued, else of the versions chosen before each day.
 
     With `beside`, those of other versions as well: of the one before each, in shadow, and of the
-    one that would serve by now where another was issued. Errors go to `outcomes`.
+    one that would serve by now where that is another. Errors go to `outcomes`.
     """
     outcomes |= {key: issued.damaged[key] for key in days if key in issued.damaged}
     days = {key: rows for key, rows in days.items() if key not in issued.damaged}
     try:
-        known, fit_to_serve = models.cards(name), models.fit_to_serve(name)
+        chosen, fit_to_serve = models.chosen(name, project.day_of), models.fit_to_serve(name)
+        known = models.cards(name)
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(days, error)
         return None
     live = {k: told for k, rows in days.items() if (told := issued.of(name, k, rows)) is not None}
-    found = {key: serving(fit_to_serve, day_of(key)) for key in days}
-    served = {key: card for key, card in found.items() if card is not None}
-    outcomes |= {
-        key: not_served(name, key, known) for key in days if key not in served and key not in live
-    }
+    by_now = {key: serving(fit_to_serve, day_of(key)) if beside else None for key in days}
+    served: dict[tuple[ModelCard, ModelCard | None, ModelCard | None], dict[str, ModelCard]] = {}
+    for key in [key for key in days if key not in live]:
+        card, before, *_ = [*chosen.in_turn(day_of(key)), None, None]
+        if card is None:
+            outcomes[key] = not_served(name, key, known, by_now[key])
+        else:
+            served.setdefault((card, before if beside else None, by_now[key]), {})[key] = card
     parts: list[pd.DataFrame] = []
 
     def add(rows: "pd.DataFrame", told: Mapping[str, Any]) -> None:
@@ -266,13 +281,14 @@ def _forecasts(
 
     for key, told in live.items():
         rows = days[key].loc[told.index]
-        by_now = served.get(key) if beside else None
-        later = _reconstructed(project, rows, by_now, str(told["version"].iloc[0]), models)
-        add(rows, {**{str(name): told[name] for name in told}, **later})
-    made_later = {key: card for key, card in served.items() if key not in live}
-    for made in forecast_days(project, made_later, days, models, outcomes):
-        previous = previous_version(fit_to_serve, made.card) if beside else None
-        add(made.rows, version_columns(project, made, previous, models) | {"issued_at": None})
+        again = _made_by_now(project, rows, by_now[key], str(told["version"].iloc[0]), models)
+        add(rows, {**{str(name): told[name] for name in told}, **again})
+    for (_, before, now), cards in served.items():
+        theirs = {key: days[key] for key in cards}
+        for made in forecast_days(project, cards, theirs, models, outcomes):
+            again = _made_by_now(project, made.rows, now, made.card.version, models)
+            made_later = version_columns(project, made, before, models) | {"issued_at": None}
+            add(made.rows, {**made_later, **again})
     return pd.concat(parts, ignore_index=True) if parts else None
 
 
@@ -287,20 +303,20 @@ def _beside(project: Project, rows: "pd.DataFrame", told: Mapping[str, Any]) -> 
     )
 
 
-def _reconstructed(
+def _made_by_now(
     project: Project,
     rows: "pd.DataFrame",
     card: ModelCard | None,
-    issued: str,
+    scored: str,
     models: ModelStore,
 ) -> Mapping[str, Any]:
-    """What the version that would serve a day by now forecasts, where another one was issued."""
-    if card is None or card.version == issued:
+    """What the version that would serve rows by now forecasts, where another one is scored."""
+    if card is None or card.version == scored:
         return {}
     try:
         made = forecast_rows(project, card, rows, models)
     except DATA_ERRORS:
-        return {}  # what was issued is scored all the same
+        return {}  # the other one is scored all the same
     return {
         f"{LATER}_version": card.version,
         f"{LATER}_forecast": pd.Series(as_column(made.values), index=rows.index),
@@ -337,15 +353,13 @@ def gains_in_service(
     Over all days that it served up to the last of them, on the same rows.
     """
     try:
-        cards = models.fit_to_serve(name)
+        chosen = models.chosen(name, project.day_of)
     except StorageError:
         return  # the evaluation of the days has said so
     loss_name = project.primary_metric.loss_name
-    last_day = {card.version: day_of(key) for key in keys if (card := serving(cards, day_of(key)))}
-    for card in cards:
-        if card.version not in last_day:
-            continue
-        rows, compared = compared_in_service(project, card, last_day[card.version], datasets)
+    last_day = {card: day_of(key) for key in keys if (card := chosen.on(day_of(key)))}
+    for card, last in last_day.items():
+        rows, compared = compared_in_service(project, card, last, datasets)
         if compared.empty:
             continue
         yield dg.AssetObservation(
@@ -355,7 +369,7 @@ def gains_in_service(
             metadata={
                 **defined({"gain_since_in_service": compared["gain"].iloc[0]}),
                 "days_in_service": int(rows["date"].nunique()),
-                "through": str(last_day[card.version]),
+                "through": str(last),
                 "version": card.version,
                 "previous_version": str(rows["previous_version"].iloc[0]),
             },
@@ -376,8 +390,13 @@ def compared_in_service(
     return rows, compare_with_previous(project.primary_metric, rows, ["version"])
 
 
-def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | PartitionError:
-    """Why no version of a model serves a day: an error only where nothing was ever trained."""
+def not_served(
+    name: str, key: str, known: list[ModelCard], by_now: ModelCard | None
+) -> Metadata | PartitionError:
+    """Why no version of a model serves a day: an error only where nothing was ever trained.
+
+    `by_now` is the one that would serve it, had it been chosen before the day was over.
+    """
     day = day_of(key)
     if not known:
         return PartitionError(
@@ -387,6 +406,8 @@ def not_served(name: str, key: str, known: list[ModelCard]) -> Metadata | Partit
     again = [card for card in older if card.serves_before and card.serves_before <= day]
     if again:
         reason = f"{again[-1].version} learned from the same rows, a loop of the recording before"
+    elif by_now:
+        reason = f"{by_now.version} was made, or restored, after it was over"
     elif older:
         refused = [card.version for card in older if not card.accepted]
         reason = f"all {len(older)} versions that learned from days before it only are retired"

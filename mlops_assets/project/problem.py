@@ -239,4 +239,8 @@ class Problem(Settings):
 
     def today(self) -> dt.date:
         """The current day in the project's time zone."""
-        return dt.datetime.now(zoneinfo.ZoneInfo(self.time_zone)).date()
+        return self.day_of(dt.datetime.now(dt.UTC))
+
+    def day_of(self, time: dt.datetime) -> dt.date:
+        """The day of a time in the project's time zone."""
+        return time.astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()

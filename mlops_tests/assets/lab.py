@@ -6,6 +6,10 @@ February. Nothing here depends on the day on which the tests run.
 
 import copy
 import datetime as dt
+import itertools
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
 from mlops_assets.definitions import make_definitions
@@ -20,6 +25,7 @@ from mlops_assets.graph.partitions import days_between, run_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
 from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.stores import decisions, model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests.small import PROJECT_FILE
@@ -27,6 +33,7 @@ from mlops_tests.small import PROJECT_FILE
 FIRST_DAY = dt.date(2025, 12, 25)
 END = dt.date(2026, 4, 1)
 SERIES = [("bakery", "bread"), ("bakery", "cake"), ("dairy", "milk")]
+MOMENTS = itertools.count()
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -142,7 +149,29 @@ def train(folder: Path) -> None:
     with lab.instance:
         assert lab.run("observations features", str(FIRST_DAY), "2026-03-31").success
         trained = "training_set models/seasonal_naive models/linear"
-        assert lab.run(trained, "2026-02-01", "2026-03-01").success
+        with made_on("2026-02-01"):  # before anything that a test makes besides
+            assert lab.run(trained, "2026-02-01", "2026-03-01").success
+
+
+def make_at(patch: pytest.MonkeyPatch, clock: Callable[[], dt.datetime]) -> None:
+    """Have what is trained and decided happen at other times, each a moment after the last."""
+
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, _: dt.tzinfo | None = None) -> dt.datetime:
+            return clock() + dt.timedelta(milliseconds=next(MOMENTS))
+
+    for module in (model_store, decisions):
+        patch.setattr(module, "dt", types.SimpleNamespace(**vars(dt) | {"datetime": Clock}))
+
+
+@contextmanager
+def made_on(day: str) -> Iterator[None]:
+    """What is trained and decided within is so at noon of a day."""
+    with pytest.MonkeyPatch.context() as patch:
+        noon = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(12), dt.UTC)
+        make_at(patch, lambda: noon)
+        yield
 
 
 def reason(result: dg.ExecuteInProcessResult) -> str:

@@ -29,7 +29,7 @@ from mlops_assets.ml.models.families import (
     parse_hyperparameters,
 )
 from mlops_assets.resources.stores.model_store import ModelCard
-from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
+from mlops_tests.assets.lab import Lab, keys, made_on, make_rows, make_settings, reason
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
 HOLDOUT, TEN_DAYS = keys("2026-02-22", "2026-02-28"), keys("2026-02-19", "2026-02-28")
@@ -491,7 +491,8 @@ def test_a_training_through_a_day_learns_through_it_and_serves_only_later_ones(
     lab: Lab, month: str
 ) -> None:
     february, march = lab.models.cards("linear")
-    result, card = train(lab, "linear", month, through="2026-03-09", alpha=1.0)
+    with made_on("2026-03-10"):
+        result, card = train(lab, "linear", month, through="2026-03-09", alpha=1.0)
     assert result.success
     # one month up to 10 March: from 10 February on
     assert (card.trained_from, card.trained_through) == (dt.date(2026, 2, 10), dt.date(2026, 3, 9))

@@ -7,27 +7,25 @@ from typing import Any
 import pytest
 
 from mlops_assets.assets.candidates import Candidates, Tried
+from mlops_assets.ml.selection.versions import Chosen
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.stores.model_store import ModelCard
 from mlops_tests.assets.lab import Lab, keys
 from mlops_tests.assets.test_champion import LINEAR, NAIVE, configure, write_losses
 
 FIRST, LAST = dt.date(2026, 3, 5), dt.date(2026, 4, 1)  # of the window, and the day to come
-BEFORE = dt.date(2026, 2, 1)
+BEFORE, JUNE = dt.date(2026, 2, 1), dt.date(2026, 6, 1)
 
 
 class Stored:
     """A model store in which only decisions are."""
 
-    def __init__(self, decisions: Sequence[Decision] = (), retired: Sequence[str] = ()) -> None:
-        self.found, self.out = list(decisions), set(retired)
+    def __init__(self, decisions: Sequence[Decision] = ()) -> None:
+        self.found = list(decisions)
         self.decisions = self
 
     def all(self) -> list[Decision]:
         return self.found
-
-    def retired(self, model: str) -> set[str]:
-        return self.out
 
 
 def card(
@@ -57,23 +55,28 @@ SERVING = card("a", dt.date(2026, 3, 1), depth=3)
 @pytest.mark.parametrize(
     ("others", "retired", "count"),
     [
-        ([], [], 1),
-        ([card("b", dt.date(2026, 4, 1), depth=3)], [], 1),  # trained again, the same recipe
-        ([card("b", dt.date(2026, 4, 1), depth=3)], ["b"], 2),  # somebody took it out of service
-        ([card(str(n), dt.date(2026, 3, 20), depth=n) for n in range(16)], [], 16),
+        ([], {}, 1),
+        ([card("b", LAST, depth=3)], {}, 1),  # trained again, the same recipe
+        ([card("b", LAST, depth=3)], {"b": [(LAST, True)]}, 2),  # somebody took it out of service
+        ([card("b", LAST, depth=3)], {"b": [(JUNE, True)]}, 1),  # but later
+        ([card("b", LAST, depth=3)], {"b": [(FIRST, True), (LAST, False)]}, 1),
+        ([card(str(n), dt.date(2026, 3, 20), depth=n) for n in range(16)], {}, 16),
         # of old data, made in the window
-        ([card("b", BEFORE, dt.date(2026, 3, 9), depth=4)], [], 2),
-        ([card("b", BEFORE, depth=4)], [], 1),  # looked at long before
-        # made after the window, by data of before it, and by data of its days
-        ([card("b", BEFORE, dt.date(2026, 6, 1), depth=4)], [], 1),
-        ([card("b", FIRST, dt.date(2026, 6, 1), depth=4)], [], 2),
-        ([card("b", dt.date(2026, 4, 2), depth=4)], [], 1),  # to come
+        ([card("b", BEFORE, dt.date(2026, 3, 9), depth=4)], {}, 2),
+        ([card("b", BEFORE, depth=4)], {}, 1),  # looked at long before
+        # the first of a month, made up for later, by data of before the window and of its days
+        ([card("b", BEFORE, JUNE, depth=4)], {}, 1),
+        ([card("b", FIRST, JUNE, depth=4)], {}, 2),
+        ([card("again", FIRST, JUNE, depth=4)], {}, 1),  # it judges no day of the window
+        ([card("b", dt.date(2026, 4, 2), depth=4)], {}, 1),  # to come
     ],
 )
 def test_recipes_of_a_window(
-    lab: Lab, others: list[ModelCard], retired: list[str], count: int
+    lab: Lab, others: list[ModelCard], retired: dict[str, list[tuple[dt.date, bool]]], count: int
 ) -> None:
-    found = Candidates(lab.project, Stored(retired=retired), {"tree": [SERVING, *others]})  # type: ignore[arg-type]
+    cards = [SERVING, *others]
+    chosen = Chosen(cards, {"again": JUNE}, retired)
+    found = Candidates(lab.project, Stored(), {"tree": cards}, {"tree": chosen})  # type: ignore[arg-type]
     assert found.tried({"tree": SERVING}, FIRST, LAST).challengers == {"tree": count}
 
 
@@ -93,7 +96,8 @@ def test_models_dropped_since(
 ) -> None:
     decisions = [] if created is None else [decision(Action.CREATE, created)]
     decisions.append(decision(Action.DROP, dropped, after))
-    found = Candidates(lab.project, Stored(decisions), {"tree": [SERVING]})  # type: ignore[arg-type]
+    chosen = {"tree": Chosen([SERVING], {}, {})}
+    found = Candidates(lab.project, Stored(decisions), {"tree": [SERVING]}, chosen)  # type: ignore[arg-type]
     tried = found.tried({"tree": SERVING}, FIRST, LAST)
     assert tried.dropped == counts
     assert tried.count == 1 + sum(counts.values())

@@ -18,7 +18,7 @@ from mlops_assets.assets.champion import decide
 from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.decisions import Action
-from mlops_tests.assets.lab import Lab, keys, make_settings, reason
+from mlops_tests.assets.lab import Lab, keys, made_on, make_settings, reason
 
 FEBRUARY = "2026-02-01"
 RULE = {"window_days": 14, "min_days": 7, "min_gain": 0.02, "confidence": 0.9, "block_days": 1}
@@ -67,8 +67,10 @@ def lives(lab: Lab, first: str, last: str) -> dict[str, str]:
 
 
 def retire(lab: Lab, model: str) -> None:
-    for card in lab.models.cards(model):
-        lab.models.decisions.record(Action.RETIRE, model, version=card.version)
+    """Retire all versions of a model, before the days that are decided."""
+    with made_on(FEBRUARY):
+        for card in lab.models.cards(model):
+            lab.models.decisions.record(Action.RETIRE, model, version=card.version)
 
 
 def test_the_first_champion_is_the_baseline(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.first_seen import FirstSeenStore, FirstSight
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
-from mlops_tests.assets.lab import Lab, make_rows
+from mlops_tests.assets.lab import Lab, made_on, make_rows
 
 DAY = "2026-03-31"
 EVALUATION = "validation/seasonal_naive validation/linear"
@@ -61,7 +61,8 @@ def test_the_first_metric_is_kept_beside_the_revised_one(lab: Lab) -> None:
 def test_another_version_is_told_apart_from_other_rows(lab: Lab) -> None:
     assert lab.run(CHAIN, DAY).success
     before = lab.metadata("validation/linear", DAY)["version"]
-    assert lab.run("models/linear", "2026-03-01").success
+    with made_on("2026-03-02"):
+        assert lab.run("models/linear", "2026-03-01").success
     assert lab.run("validation/linear", DAY).success
     said = lab.metadata("validation/linear", DAY)
     assert said["version"] != said["version_first_seen"] == before

@@ -12,7 +12,7 @@ import pytest
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
-from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
+from mlops_tests.assets.lab import Lab, keys, made_on, make_rows, make_settings, reason
 
 FIRST, LAST = "2026-02-01", "2026-03-30"
 
@@ -205,8 +205,9 @@ def test_a_champion_whose_versions_may_not_serve_is_named(lab: Lab) -> None:
     lab.write(settings=settings())
     assert lab.run("validation/linear", "2026-03-01").success
     assert lab.run("champion", "2026-03-01").success
-    for card in lab.models.cards("linear"):
-        lab.models.decisions.record(Action.RETIRE, "linear", version=card.version)
+    with made_on("2026-03-02"):
+        for card in lab.models.cards("linear"):
+            lab.models.decisions.record(Action.RETIRE, "linear", version=card.version)
     why = reason(lab.run("forecast", "2026-03-01"))
     assert (
         "linear, the champion, has no version that may serve the day after 2026-03-01; "

@@ -2,7 +2,8 @@
 nor from a day whose target was not known yet when the day was forecast.
 
 Whoever trains, retires and restores, in whichever order of time, and however late a day is
-evaluated. Each version here forecasts its own number, so that a forecast betrays who made it.
+evaluated; nor by what was trained, retired or restored after it, but for the first version of a
+month. Each version here forecasts its own number, so that a forecast betrays who made it.
 """
 
 import datetime as dt
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from mlops_assets.assets.validation import evaluate
 from mlops_assets.graph.partitions import days_between
@@ -23,8 +24,8 @@ from mlops_assets.project import Project
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
-from mlops_assets.resources.stores.model_store import ModelStore
-from mlops_tests.assets.lab import make_settings
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_tests.assets.lab import made_on, make_settings
 
 FIRST, DAYS = dt.date(2026, 2, 25), 9  # from 25 February through 5 March
 KEYS = days_between(FIRST, FIRST + dt.timedelta(days=DAYS))
@@ -42,12 +43,14 @@ class Training:
     through: int  # days after the first; below zero, before it
     accepted: bool
     delay: int = 0
+    waits: int = 0  # days before it happens
 
 
 @dataclass(frozen=True)
 class Change:
     action: Action
     position: int  # of a version, counted from the newest back
+    waits: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,13 @@ trainings = st.builds(
     st.integers(-4, DAYS + 2),
     st.sampled_from([True] * 3 + [False]),
     st.sampled_from([0, 0, 1, 2]),
+    st.integers(0, 5),
 )
 changes = st.builds(
-    Change, st.sampled_from([Action.RETIRE, Action.RETIRE, Action.RESTORE]), st.integers(0, 3)
+    Change,
+    st.sampled_from([Action.RETIRE, Action.RETIRE, Action.RESTORE]),
+    st.integers(0, 3),
+    st.integers(0, 5),
 )
 evaluations = st.tuples(st.integers(0, DAYS - 1), st.integers(0, DAYS - 1)).map(
     lambda ends: Evaluation(min(ends), max(ends))
@@ -83,7 +90,12 @@ class Known:
     through: dt.date
     accepted: bool
     delay: int
-    retired: bool = False
+    made: dt.date
+    first_of_month: bool
+    decided: list[tuple[dt.date, bool]] = field(default_factory=list)
+
+    def retired(self, day: dt.date) -> bool:
+        return [False, *(retired for at, retired in self.decided if at <= day)][-1]
 
 
 @dataclass
@@ -92,6 +104,8 @@ class World:
 
     versions: list[Known] = field(default_factory=list)
     expected: dict[str, Known] = field(default_factory=dict)
+    today: dt.date = FIRST - dt.timedelta(days=3)
+    months: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         storage = make_storage(f"memory://time_rule_{next(ROOTS)}")
@@ -113,43 +127,60 @@ class World:
         number = 100 + len(self.versions)
         through = FIRST + dt.timedelta(days=training.through)
         pipeline = make_pipeline(DummyRegressor(strategy="constant", constant=float(number)))
-        card = self.writer.add(
-            pipeline.fit([[0.0]], [0.0]),
-            model=NAME,
-            month=training.month,
-            family=NAME,
-            hyperparameters={},
-            trained_from=through - dt.timedelta(days=30),
-            trained_through=through,
-            label_delay_days=training.delay,
-            days=31,
-            rows=62,
-            inputs=["unit_price"],
-            non_negative=True,
-            training_set_sha256="0",
-            code_version="1",
-            fit_seconds=0.1,
-            holdout_from=through - dt.timedelta(days=6),
-            holdout_rows=14,
-            holdout={"wmape": 1.0},
-            importance={},
-            checks={"reproducible": CheckResult(passed=training.accepted, why="for the test")},
-        )
+        self.today += dt.timedelta(days=training.waits)
+        card = self.store(pipeline.fit([[0.0]], [0.0]), training, through)
         self.versions.append(
-            Known(number, card.version, through, training.accepted, training.delay)
+            Known(
+                number,
+                card.version,
+                through,
+                training.accepted,
+                training.delay,
+                self.today,
+                training.month not in self.months,
+            )
         )
+        self.months.add(training.month)
+
+    def store(self, pipeline: Pipeline, training: Training, through: dt.date) -> ModelCard:
+        with made_on(str(self.today)):
+            return self.writer.add(
+                pipeline,
+                model=NAME,
+                month=training.month,
+                family=NAME,
+                hyperparameters={},
+                trained_from=through - dt.timedelta(days=30),
+                trained_through=through,
+                label_delay_days=training.delay,
+                days=31,
+                rows=62,
+                inputs=["unit_price"],
+                non_negative=True,
+                training_set_sha256="0",
+                code_version="1",
+                fit_seconds=0.1,
+                holdout_from=through - dt.timedelta(days=6),
+                holdout_rows=14,
+                holdout={"wmape": 1.0},
+                importance={},
+                checks={"reproducible": CheckResult(passed=training.accepted, why="for the test")},
+            )
 
     def change(self, change: Change) -> None:
         if self.versions:
             known = self.versions[-1 - change.position % len(self.versions)]
-            self.writer.decisions.record(change.action, NAME, version=known.version)
-            known.retired = change.action == Action.RETIRE
+            self.today += dt.timedelta(days=change.waits)
+            with made_on(str(self.today)):
+                self.writer.decisions.record(change.action, NAME, version=known.version)
+            known.decided.append((self.today, change.action == Action.RETIRE))
 
     def evaluate(self, evaluation: Evaluation) -> None:
         keys = KEYS[evaluation.first : evaluation.last + 1]
         outcomes, _ = evaluate(PROJECT, NAME, keys, self.datasets, self.reader)
         for key in keys:
-            serves = self.serves(dt.date.fromisoformat(key))
+            day = dt.date.fromisoformat(key)
+            serves = self.serves(day, by=day)
             outcome = outcomes[key]
             if serves is not None:
                 assert isinstance(outcome, dict)
@@ -160,11 +191,16 @@ class World:
                 assert isinstance(outcome, Exception) == (not self.versions)
                 self.expected.pop(key, None)
 
-    def serves(self, day: dt.date) -> Known | None:
-        """The rule, told a second time: step by step, in the order of the trainings."""
+    def serves(self, day: dt.date, by: dt.date = dt.date.max) -> Known | None:
+        """The rule, told a second time: step by step, in the order of the trainings.
+
+        By what was known on a day, of which the first version of a month is.
+        """
         best: Known | None = None
         for known in self.versions:
-            if known.through >= day or known.retired or not known.accepted:
+            if known.through >= day or known.retired(by) or not known.accepted:
+                continue
+            if known.made > by and not known.first_of_month:
                 continue
             last_day_waited_for = known.through + dt.timedelta(days=known.delay)
             if last_day_waited_for >= day:  # it cannot have been trained before that has ended

@@ -1,13 +1,14 @@
 """Whatever happens in whatever order, the sensor leads back to a state in which all is right.
 
 The version that forecast the day to come is the one that will be scored on it, which is the one
-that `load_champion` answers with. A stored score is by the version that was in service on its day
-when it was scored, by all trainings since: retiring a version, or restoring one, leaves past days
-as they were scored, unless something else has them scored again.
+that `load_champion` answers with. A stored score is by what was issued, else by the version that
+would have been: nothing that was trained, retired or restored after a day changes by what it is
+scored, however often it is scored again.
 """
 
 import datetime as dt
 import random
+import zoneinfo
 from collections.abc import Iterator
 
 import dagster as dg
@@ -26,7 +27,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE
-from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings
+from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_at, make_rows, make_settings
 from mlops_tests.automation.test_late_data import EVALUATED, made
 
 MODELS = ["seasonal_naive", "linear"]
@@ -49,7 +50,8 @@ class Life:
         self.runs = 0
         self.withheld: set[dt.date] = set()
         self.paused: set[str] = set()
-        self.retired_when_scored: dict[tuple[str, str], set[str]] = {}
+        self.scored: set[tuple[str, str]] = set()
+        make_at(patch, self.morning)
         patch.setattr(sensor, "paused_schedules", lambda *_: self.paused)
         for module in (issued, forecast, day_to_come):
             patch.setattr(module, "is_over", lambda _, day: day <= self.day)
@@ -71,12 +73,12 @@ class Life:
         self.runs += 1
         for name in MODELS:
             for day in keys(first, last) if f"validation/{name}" in selected.split() else []:
-                retired = ModelStore(self.lab.storage).decisions.retired(name)
-                if (stored := self.scored_by(name, day)) and not self.is_live(name, day):
-                    card = serving_by_hand(self.cards(name), retired, day)
-                    assert stored == card.version, (name, day)
-                    self.retired_when_scored[name, day] = retired
+                if self.scored_by(name, day):
+                    self.scored.add((name, day))
         return result.success
+
+    def morning(self) -> dt.datetime:
+        return dt.datetime.combine(self.day + dt.timedelta(days=1), dt.time(8), dt.UTC)
 
     def cards(self, name: str) -> list[ModelCard]:
         return ModelStore(self.lab.storage).cards(name)
@@ -212,40 +214,43 @@ class Life:
         [model], [version] = set(rows["model"]), set(rows["version"])
         store = ModelStore(self.lab.storage)
         to_come = self.lab.project.day_to_come(dt.date.fromisoformat(issued_on))
-        retired = store.decisions.retired(model)
-        assert version == serving_by_hand(self.cards(model), retired, str(to_come)).version
+        assert version == self.serving(model, str(to_come))
         assert load_champion(self.lab.storage.root)[1].version == version
         pin = store.decisions.pin_on(to_come)
         assert pin is None or pin.model == model
         told = DatasetStore(self.lab.storage).read("issued", [issued_on])
         assert set(told["model"]) == set(MODELS)
         for name, rows in told.groupby("model"):
-            left_out = store.decisions.retired(str(name))
-            serves = serving_by_hand(self.cards(str(name)), left_out, str(to_come))
-            assert set(rows["version"]) == {serves.version}, name
+            assert set(rows["version"]) == {self.serving(str(name), str(to_come))}, name
         for key in DatasetStore(self.lab.storage).keys("issued"):
             now = DatasetStore(self.lab.storage).read("issued", [key])
             if key in self.told:
                 pd.testing.assert_frame_equal(now, self.told[key])
             if key < str(self.day):  # its day to come is over
                 self.told[key] = now
-        for (name, day), then in self.retired_when_scored.items():
-            cards, now = self.cards(name), store.decisions.retired(name)
-            allowed = {serving_by_hand(cards, left_out, day).version for left_out in (then, now)}
+        for name, day in self.scored:
             if not self.is_live(name, day):
-                assert self.scored_by(name, day) in allowed, (name, day)
+                assert self.scored_by(name, day) == self.serving(name, day), (name, day)
 
+    def serving(self, name: str, day: str) -> str:
+        """The version in service on a day, by the rule as it is told: no code is shared."""
+        retired = set()
+        for decision in ModelStore(self.lab.storage).decisions.all():
+            if self.local(decision.at) <= day and decision.action in ("retire", "restore"):
+                (retired.add if decision.action == "retire" else retired.discard)(decision.version)
+        months: set[str] = set()
+        fit = []
+        for card in sorted(self.cards(name), key=lambda card: card.created):
+            is_first = card.month not in months
+            months.add(card.month)
+            in_time = is_first or self.local(card.created) <= day
+            accepted = all(check.passed for check in card.checks.values())
+            if in_time and accepted and card.version not in retired:
+                fit += [card] if str(card.trained_through) < day else []
+        return max(fit, key=lambda card: (card.trained_through, card.created)).version
 
-def serving_by_hand(cards: list[ModelCard], retired: set[str], day: str) -> ModelCard:
-    """The version in service on a day, by the rule as it is told: no code is shared."""
-    fit = [
-        card
-        for card in cards
-        if card.version not in retired
-        and all(check.passed for check in card.checks.values())
-        and str(card.trained_through) < day
-    ]
-    return max(fit, key=lambda card: (card.trained_through, card.created))
+    def local(self, time: dt.datetime) -> str:
+        return f"{time.astimezone(zoneinfo.ZoneInfo(self.lab.project.time_zone)):%Y-%m-%d}"
 
 
 EVENTS = [

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from mlops_assets.assets.validation import LATER
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, Job
@@ -143,9 +144,10 @@ def _in_service(card: ModelCard | None) -> Mapping[str, str]:
 
 
 def _days_of(manager: Manager, card: ModelCard, cards: Sequence[ModelCard]) -> list[str]:
-    """The evaluated days that a version scored but may not, or scores from now on.
+    """The evaluated days that show a version but will not by now, or that will show it.
 
-    `cards` are those of the versions that may serve from now on.
+    `cards` are those of the versions that may serve from now on: what would serve a day by now is
+    shown beside what it is scored by.
     """
     dataset = f"validation/{card.model}"
     first = card.trained_through
@@ -153,6 +155,9 @@ def _days_of(manager: Manager, card: ModelCard, cards: Sequence[ModelCard]) -> l
     known = {*manager.datasets.keys(dataset), *done}
     days = sorted(key for key in known if day_of(key) > first)
     frame = manager.datasets.read(dataset, days, {})
+    if len(frame):
+        shown = frame.get(f"{LATER}_version", frame["version"]).fillna(frame["version"])
+        frame = frame.assign(version=shown)
     stored = {} if frame.empty else frame.groupby("date")["version"].first().to_dict()
     found = {f"{day:%Y-%m-%d}": version for day, version in stored.items()}
     affected = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from mlops_assets.lazy import pd
 
@@ -41,10 +42,49 @@ def serving(versions: Sequence[V], day: dt.date) -> V | None:
     Every day that it learned from lies before that day, and so early that its target was known
     when the forecast of that day was issued.
     """
+    return next(_in_turn(versions, day), None)
+
+
+def _in_turn(versions: Sequence[V], day: dt.date) -> Iterator[V]:
+    """The versions that may serve a day, newest data first."""
     older = bisect_left(versions, day, key=_data)
     # by other delays of the target, a version of older data may serve later than a newer one
     newest_first = (versions[position] for position in reversed(range(older)))
-    return next((version for version in newest_first if _serves(version, day)), None)
+    return (version for version in newest_first if _serves(version, day))
+
+
+@dataclass(frozen=True)
+class Chosen(Generic[V]):
+    """The versions by which a day that is over is judged: those that were chosen before it ended.
+
+    Else a version could be trained, retired or restored because its days are known to be better so.
+    """
+
+    versions: Sequence[V]
+    """Those that were accepted, oldest data first, with those that are retired by now."""
+    since: Mapping[str, dt.date]
+    """By version the day on which it was made, but of the first one of a month: that is what the
+    schedule would have trained by then, however late it was made up for."""
+    retired: Mapping[str, Sequence[tuple[dt.date, bool]]]
+    """By version the days on which it was retired (True) or restored, oldest first."""
+
+    def on(self, day: dt.date) -> V | None:
+        """The one that serves a day."""
+        return next(self.in_turn(day), None)
+
+    def in_turn(self, day: dt.date) -> Iterator[V]:
+        """Those that may serve a day: the one that does, the one that would without it, ..."""
+        return (
+            version
+            for version in _in_turn(self.versions, day)
+            if self.since.get(version.version, day) <= day
+            and not self.is_retired(version.version, day)
+        )
+
+    def is_retired(self, version: str, day: dt.date) -> bool:
+        """Whether a version was retired at the end of a day."""
+        decided = self.retired.get(version, ())
+        return next((retired for at, retired in reversed(decided) if at <= day), False)
 
 
 def _serves(version: TrainedVersion, day: dt.date) -> bool:

@@ -93,11 +93,13 @@ class Decisions:
 
     def retired(self, model: str) -> set[str]:
         """The versions of a model that may not serve."""
-        state: dict[str, Action] = {}
-        for decision in self.all():
-            if decision.model == model and decision.action in (Action.RETIRE, Action.RESTORE):
-                state[decision.version] = decision.action
+        state = {decision.version: decision.action for decision in self.retirements(model)}
         return {version for version, action in state.items() if action == Action.RETIRE}
+
+    def retirements(self, model: str) -> list[Decision]:
+        """What was decided on whether versions of a model may serve, oldest first."""
+        actions = (Action.RETIRE, Action.RESTORE)
+        return [found for found in self.all() if found.model == model and found.action in actions]
 
     def pin_on(self, day: dt.date) -> Decision | None:
         """The pin that holds on a day: the newest one, unless it has ended or was taken back."""

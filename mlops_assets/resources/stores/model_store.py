@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import (
@@ -22,10 +23,10 @@ from mlops_assets.lazy import pa, pd, pq, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
-from mlops_assets.ml.selection.versions import serving
+from mlops_assets.ml.selection.versions import Chosen, serving
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
-from mlops_assets.resources.stores.decisions import Decisions, KeepingDecisions
+from mlops_assets.resources.stores.decisions import Action, Decisions, KeepingDecisions
 from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
@@ -103,6 +104,9 @@ class ModelCard(BaseModel):
         if not isinstance(checks, dict):
             return checks
         return {name.replace("yardstick", "baseline"): check for name, check in checks.items()}
+
+    def __hash__(self) -> int:
+        return hash(self.version)
 
     @property
     def serves_from(self) -> dt.date:
@@ -198,6 +202,21 @@ class ModelStore:
     def in_service(self, model: str, day: dt.date) -> ModelCard | None:
         """The version that scores a day: the newest fit one, learned only from what was known."""
         return serving(self.fit_to_serve(model), day)
+
+    def chosen(self, model: str, day_of: Callable[[dt.datetime], dt.date]) -> Chosen[ModelCard]:
+        """By which versions the days that are over are judged; `day_of` is the day of a time."""
+        cards = self.cards(model)
+        newest_first = sorted(cards, key=lambda card: card.created, reverse=True)
+        first = {card.month: card.version for card in newest_first}.values()
+        retired: dict[str, list[tuple[dt.date, bool]]] = {}
+        for decision in self.decisions.retirements(model):
+            told = day_of(decision.at), decision.action == Action.RETIRE
+            retired.setdefault(decision.version, []).append(told)
+        return Chosen(
+            [card for card in cards if card.accepted],
+            {card.version: day_of(card.created) for card in cards if card.version not in first},
+            retired,
+        )
 
     def find(self, version: str) -> ModelCard:
         """The card of a version of any model. ValueError that lists the newest ones."""

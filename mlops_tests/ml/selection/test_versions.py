@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.ml.selection.versions import previous_version, serving
+from mlops_assets.ml.selection.versions import Chosen, previous_version, serving
 
 START = dt.date(2026, 1, 1)
 
@@ -59,3 +59,34 @@ def test_the_newest_data_that_may_serve_does(
     assert serving(versions, day(asked)) == (fit[-1] if fit else None)
     before = [previous_version(versions, version) for version in versions]
     assert before == [None, *versions][: len(versions)]
+
+
+def chosen(retired: dict[str, list[tuple[dt.date, bool]]] | None = None) -> Chosen[Stored]:
+    """Versions a, b and c that learn through days 0, 10 and 5; c was made on day 20."""
+    versions = [Stored(name, day(end), day(end + 1)) for name, end in (("a", 0), ("c", 5))]
+    versions.append(Stored("b", day(10), day(11)))
+    return Chosen(versions, {"c": day(20)}, retired or {})
+
+
+def names(found: Chosen[Stored], asked: int) -> list[str]:
+    return [version.version for version in found.in_turn(day(asked))]
+
+
+def test_a_version_that_was_made_later_judges_no_day_before() -> None:
+    found = chosen()
+    assert [names(found, n) for n in (0, 1, 7, 11, 19)] == [
+        [],
+        ["a"],
+        ["a"],
+        ["b", "a"],
+        ["b", "a"],
+    ]
+    assert names(found, 20) == ["b", "c", "a"]
+    assert found.on(day(20)) == Stored("b", day(10), day(11))
+    assert found.on(day(0)) is None
+
+
+def test_a_version_that_was_retired_later_judges_the_days_before() -> None:
+    found = chosen({"b": [(day(15), True), (day(25), False)], "c": [(day(30), True)]})
+    assert [names(found, n)[0] for n in (14, 15, 20, 24, 25, 30)] == ["b", "a", "c", "c", "b", "b"]
+    assert names(found, 30) == ["b", "a"]

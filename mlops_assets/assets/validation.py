@@ -67,7 +67,8 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         asset,
         description=(
             f"Metrics of what `{name}` forecast for the day, by a version that learned only from "
-            f"earlier days, or would have forecast (`_{LATER}`), their difference to "
+            f"earlier days, or would have forecast (`_{LATER}`), what a version chosen since makes "
+            f"of the day (`_{HINDSIGHT}`), their difference to "
             f"`{project.evaluation.baseline}`, and the gain over the version before, which goes on "
             "in shadow."
         ),

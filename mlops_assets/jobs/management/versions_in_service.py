@@ -30,7 +30,10 @@ class VersionConfig(DecisionConfig):
     version: str = Field(description="A version, as on its model's page.")
     evaluate_past: bool = Field(
         False,
-        description="Whether the past days that this touches are evaluated again, in one run.",
+        description=(
+            "Whether the past days that this touches are evaluated again, in one run: beside what "
+            "they are judged by, which stays, they show what the version in service by now makes."
+        ),
     )
 
 

@@ -92,8 +92,10 @@ class Served:
         runs: list[dict[str, Any]] = self.ask(query)["runsOrError"]["results"]
         return runs
 
-    def evaluated(self, model: str, days: list[str]) -> list[tuple[str, str]]:
-        """The run that evaluated each day last, and the version of the model that it found."""
+    def evaluated(
+        self, model: str, days: list[str], told: str = "version"
+    ) -> list[tuple[str, str]]:
+        """The run that evaluated each day last, and the version of the model that it told."""
         query = """
             query ($key: AssetKeyInput!, $days: [String!]) {
               assetNodeOrError(assetKey: $key) { ... on AssetNode {
@@ -107,7 +109,7 @@ class Served:
             (event["runId"], entry["text"])
             for event in data["assetNodeOrError"]["latestMaterializationByPartition"]
             for entry in event["metadataEntries"]
-            if entry["label"] == "version"
+            if entry["label"] == told
         ]
 
 

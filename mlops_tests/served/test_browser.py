@@ -148,13 +148,13 @@ def test_the_monitoring_page_of_the_metadata_is_filled(served: Served, browser: 
     assert browser.run("return document.querySelectorAll('#slices .scatterlayer .trace').length")
 
 
-def test_the_days_of_a_retrained_month_are_evaluated_again(
+def test_the_days_of_a_retrained_month_show_what_it_makes_of_them(
     served: Served, retrained: ModelCard
 ) -> None:
     days = days_between(day_of(retrained.month), yesterday() + dt.timedelta(days=1))
 
     def refreshed() -> Any:
-        found = served.evaluated("linear", days)
+        found = served.evaluated("linear", days, "hindsight_version")
         return {version for _, version in found} == {retrained.version} and found
 
     found = wait_for(refreshed, RUN_SECONDS, f"days of {retrained.month} by {retrained.version}")

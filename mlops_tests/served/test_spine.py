@@ -250,7 +250,7 @@ def test_a_broken_column_is_named(spine: Spine, column: str, value: object, mess
     assert spine.datasets.keys("observations") == []
 
 
-def test_training_twice_adds_a_version_and_rescores_its_month(built: Spine) -> None:
+def test_training_twice_adds_a_version_and_shows_what_it_makes_of_its_month(built: Spine) -> None:
     month = built.partitions.monthly.get_partition_keys()[0]
     before = built.models.cards("linear")
     alpha = {"ops": {"models__linear": {"config": {"hyperparameters": {"alpha": 500.0}}}}}
@@ -268,7 +268,9 @@ def test_training_twice_adds_a_version_and_rescores_its_month(built: Spine) -> N
     because = {"mlops_assets/because": f"models/linear {month} was made again"}
     assert request.tags == range_tags(evaluated[0], newest) | because
     assert built.run("validation/linear", evaluated[0], newest).success
-    assert set(built.datasets.read("validation/linear", evaluated)["version"]) == {new.version}
+    scored = built.datasets.read("validation/linear", evaluated)
+    assert set(scored["version"]) <= {card.version for card in before}, "chosen before the days"
+    assert set(scored["reconstructed_version"]) == {new.version}
     requests = stale_days(built.instance, built.project, built.partitions, built.models)
     asked = [request.asset_selection for request in requests]
     boards, forecast = ([dg.AssetKey(name)] for name in ("leaderboard", "forecast"))
@@ -297,6 +299,8 @@ def test_every_stored_score_is_out_of_sample(built: Spine) -> None:
     assert (pd.to_datetime(forecasts["trained_through"]) < forecasts["date"]).all()
     months = forecasts["version"].str[:7]
     assert (months == forecasts["date"].dt.strftime("%Y-%m")).all()
+    first = {card.month: card.version for card in reversed(built.models.cards("linear"))}
+    assert set(forecasts["version"]) == set(first.values()), "chosen before the days"
 
 
 def test_a_damaged_version_costs_its_month_alone(built: Spine) -> None:
@@ -307,6 +311,15 @@ def test_a_damaged_version_costs_its_month_alone(built: Spine) -> None:
     assert not result.success
     assert "does not match the SHA-256" in reason(result)
     assert f"--select models/linear --partition {damaged.month}" in reason(result)
+    # the remedy: another one stands in for it, in the past as well
+    assert built.run("models/linear", damaged.month).success
+    assert built.run("validation/linear", built.day(0)).success
+    [scored] = set(built.datasets.read("validation/linear", [built.day(0)])["version"])
+    assert scored != damaged.version
+    assert scored.startswith(damaged.month)
+    [decision] = built.models.decisions.all()
+    assert (decision.action, decision.version) == ("retire", damaged.version)
+    assert f"{scored} stands in for it" in decision.reason
 
 
 def test_metadata_of_a_day_and_of_the_leaderboard(built: Spine) -> None:

@@ -31,6 +31,7 @@ from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
+DAMAGED = "damaged"  # of a version that another one stands in for, in the decision
 CARD, MODEL, HOLDOUT = "card.json", "model.skops", "holdout.parquet"
 # what zip, JSON, skops and scikit-learn raise of bytes that are no fitted pipeline
 UNREADABLE = (
@@ -169,7 +170,27 @@ class ModelStore:
             pq.write_table(table, buffer, write_page_checksum=True)
             self.storage.write(self._path(model, card.version, HOLDOUT), buffer.getvalue())
         self._log(model, card.version).add(CARD, card)
+        self._stand_in(card)
         return card
+
+    def _stand_in(self, new: ModelCard) -> None:
+        """Retire the versions of the same month that are damaged, as if they had never been."""
+        retired = self.decisions.retired(new.model)
+        try:
+            cards = self.cards(new.model)
+        except StorageError:
+            return  # a damaged card is told by whoever needs it
+        for card in cards:
+            if card.month != new.month or card.version in retired:
+                continue
+            try:
+                self._read(card)
+            except StorageError as error:
+                after = {DAMAGED: True}
+                reason = f"{error}; {new.version} stands in for it"
+                self.decisions.record(
+                    Action.RETIRE, card.model, version=card.version, after=after, reason=reason
+                )
 
     def _log(self, model: str, version: str) -> RecordLog[ModelCard]:
         return RecordLog(self.storage, f"models/{model}/{version}", ModelCard, what="model card")
@@ -205,13 +226,15 @@ class ModelStore:
 
     def chosen(self, model: str, day_of: Callable[[dt.datetime], dt.date]) -> Chosen[ModelCard]:
         """By which versions the days that are over are judged; `day_of` is the day of a time."""
-        cards = self.cards(model)
-        newest_first = sorted(cards, key=lambda card: card.created, reverse=True)
-        first = {card.month: card.version for card in newest_first}.values()
         retired: dict[str, list[tuple[dt.date, bool]]] = {}
+        damaged: dict[str, bool] = {}
         for decision in self.decisions.retirements(model):
             told = day_of(decision.at), decision.action == Action.RETIRE
             retired.setdefault(decision.version, []).append(told)
+            damaged[decision.version] = told[1] and DAMAGED in (decision.after or {})
+        cards = [card for card in self.cards(model) if not damaged.get(card.version)]
+        newest_first = sorted(cards, key=lambda card: card.created, reverse=True)
+        first = {card.month: card.version for card in newest_first}.values()
         return Chosen(
             [card for card in cards if card.accepted],
             {card.version: day_of(card.created) for card in cards if card.version not in first},
@@ -246,14 +269,8 @@ class ModelStore:
         StorageError when its bytes are not those of the card, or are no fitted pipeline.
         Nothing stored is executed: only audited types are restored.
         """
+        data = self._read(card)
         path = self._path(card.model, card.version, MODEL)
-        try:
-            data = self.storage.read(path)
-        except FileNotFoundError as error:
-            raise damaged_file(self.storage, path, "is missing") from error
-        if hashlib.sha256(data).hexdigest() != card.sha256:
-            why = "does not match the SHA-256 of its card: it is damaged or was replaced"
-            raise damaged_file(self.storage, path, why)
         try:
             pipeline: sklearn.pipeline.Pipeline = sio.loads(data, trusted=trusted_types())
             if not isinstance(pipeline, sklearn.pipeline.Pipeline):
@@ -269,6 +286,18 @@ class ModelStore:
             why = f"is no fitted pipeline ({error})"
             raise damaged_file(self.storage, path, why) from error
         return pipeline
+
+    def _read(self, card: ModelCard) -> bytes:
+        """The bytes of a pipeline. StorageError when they are not those of its card."""
+        path = self._path(card.model, card.version, MODEL)
+        try:
+            data = self.storage.read(path)
+        except FileNotFoundError as error:
+            raise damaged_file(self.storage, path, "is missing") from error
+        if hashlib.sha256(data).hexdigest() != card.sha256:
+            why = "does not match the SHA-256 of its card: it is damaged or was replaced"
+            raise damaged_file(self.storage, path, why)
+        return data
 
     def held_out(self, card: ModelCard) -> pd.DataFrame | None:
         """The rows of a version's holdout with what its twin forecast of them.

@@ -71,6 +71,10 @@ class ChampionConfig(RunConfig):
     )
     by: str = Field(default="", description="Who decides; empty: the account that runs this.")
 
+    @property
+    def in_one_go(self) -> bool:
+        return bool(self.pin or self.unpin or self.revise)
+
 
 def make_champion(graph: Graph) -> dg.AssetsDefinition:
     """The asset `champion`."""
@@ -89,7 +93,7 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
         try:
             if config.revise and not config.reason:
                 raise ValueError("say in `reason` why days are decided again; it is kept")
-            facts = facts_of(datasets, served)
+            facts = facts_of(datasets, served, context.partition_key_range.end)
             if facts and (config.pin or config.unpin) and not config.revise:
                 raise ValueError(f"who is champion after {keys[0]} is a fact: pin on a newer day")
             record_pin(project, config, keys, models, context.run.run_id)
@@ -107,13 +111,13 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
     return champion
 
 
-def facts_of(datasets: DatasetStore, keys: list[str]) -> dict[str, Record]:
-    """The records of those days of a run of which a later one is decided, or is to be.
+def facts_of(datasets: DatasetStore, keys: list[str], last: str = "") -> dict[str, Record]:
+    """The records of those days of a run of which a later one is decided, or is to be, as `last`.
 
     A damaged one is none.
     """
     known = set(datasets.keys(CHAMPION))
-    newest = max([*known, *keys], default="")
+    newest = max([*known, *keys, last], default="")
     lines = {
         key: datasets.read(CHAMPION, [key], {}).to_dict("records")
         for key in keys

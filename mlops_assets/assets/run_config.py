@@ -20,3 +20,8 @@ class RunConfig(dg.Config):
     """A setting without a value is left out, and a flag is no number."""
 
     checked = pydantic.field_validator("*", mode="before")(left_out_or_meant)
+
+    @property
+    def in_one_go(self) -> bool:
+        """Whether it asks for what is done with all partitions of a run at once."""
+        return False

@@ -13,6 +13,7 @@ from mlops_assets.assets.candidates import Candidates, Tried
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.pin_turn import turn_of_pin
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     Metadata,
@@ -79,6 +80,7 @@ class ChampionConfig(RunConfig):
 def make_champion(graph: Graph) -> dg.AssetsDefinition:
     """The asset `champion`."""
     project, partitions = graph.project, graph.partitions
+    known_at = dt.datetime.now(dt.UTC)
 
     @daily(graph, CHAMPION, group=GROUP, kinds={"pandas"}, metadata={})
     def champion(
@@ -96,7 +98,9 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
             facts = facts_of(datasets, served, context.partition_key_range.end)
             if facts and (config.pin or config.unpin) and not config.revise:
                 raise ValueError(f"who is champion after {keys[0]} is a fact: pin on a newer day")
-            record_pin(project, config, keys, models, context.run.run_id)
+            if config.pin or config.unpin:
+                with turn_of_pin(context, models.storage, config.pin, known_at):
+                    record_pin(project, config, keys, models, context.run.run_id)
         except ValueError as error:
             raise dg.Failure(f"Nothing was decided: {error}", allow_retries=False) from error
         if served:

@@ -5,6 +5,8 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -117,6 +119,25 @@ def test_a_step_that_is_tried_again_makes_only_the_rest(
     assert lab.run("observations features", DAYS[0], LAST).success
     assert calls == [*DAYS[:40], *DAYS[39:]]
     assert materializations(lab, "features") == DAYS
+
+
+def test_a_run_that_dagster_tries_again_makes_only_the_rest(lab: Lab) -> None:
+    assert lab.run("observations", DAYS[0], DAYS[19]).success
+    [first] = lab.instance.get_runs()
+    again = dg.DagsterRun("any", tags={"dagster/retry_number": "1"}, parent_run_id=first.run_id)
+    lab.instance.add_run(again)
+    third = dg.DagsterRun("any", tags={"dagster/retry_number": "2"}, parent_run_id=again.run_id)
+    by_hand = dg.DagsterRun("any", parent_run_id=first.run_id)
+
+    def made(run: dg.DagsterRun, asset: str = "observations") -> set[str]:
+        context: Any = SimpleNamespace(
+            run=run, retry_number=0, instance=lab.instance, asset_key=dg.AssetKey(asset)
+        )
+        return pieces.made_before(context)
+
+    assert made(again) == made(third) == set(DAYS[:20])
+    assert made(again, "features") == set()
+    assert made(by_hand) == set(), "who asks for all gets all"
 
 
 def test_pieces_are_as_large_as_their_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:

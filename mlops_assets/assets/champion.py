@@ -15,13 +15,7 @@ from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.pin_turn import turn_of_pin
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import (
-    Metadata,
-    PartitionError,
-    markdown_table,
-    number,
-    report,
-)
+from mlops_assets.assets.reporting import Metadata, PartitionError, markdown_table, number, report
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
@@ -80,7 +74,6 @@ class ChampionConfig(RunConfig):
 def make_champion(graph: Graph) -> dg.AssetsDefinition:
     """The asset `champion`."""
     project, partitions = graph.project, graph.partitions
-    known_at = dt.datetime.now(dt.UTC)
 
     @daily(graph, CHAMPION, group=GROUP, kinds={"pandas"}, metadata={})
     def champion(
@@ -98,9 +91,8 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
             facts = facts_of(datasets, served, context.partition_key_range.end)
             if facts and (config.pin or config.unpin) and not config.revise:
                 raise ValueError(f"who is champion after {keys[0]} is a fact: pin on a newer day")
-            if config.pin or config.unpin:
-                with turn_of_pin(context, models.storage, config.pin, known_at):
-                    record_pin(project, config, keys, models, context.run.run_id)
+            with turn_of_pin(context, models.storage, config.pin or config.unpin):
+                record_pin(project, config, keys, models, context.run.run_id)
         except ValueError as error:
             raise dg.Failure(f"Nothing was decided: {error}", allow_retries=False) from error
         if served:

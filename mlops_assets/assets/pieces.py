@@ -13,7 +13,7 @@ import dagster as dg
 
 from mlops_assets.assets.checks import results, say, say_of_newest
 from mlops_assets.assets.reporting import Told, failure
-from mlops_assets.assets.run_config import RunConfig
+from mlops_assets.assets.run_config import RunConfig, refuse_flags_as_sent
 from mlops_assets.resources.event_log import RECORDED, record_now
 from mlops_assets.resources.storage import DiskError
 
@@ -64,7 +64,8 @@ def in_pieces(body: Body, first: int) -> Body:
         keys = list(context.partition_keys)
         made = made_before(context)
         left = [key for key in keys if key not in made] or keys[-1:]
-        config = given.get("config")
+        if config := given.get("config"):
+            refuse_flags_as_sent(config, context)
         in_one_go = isinstance(config, RunConfig) and config.in_one_go
         pace, whole = Pace(len(left) if in_one_go else first), Told()
         while left:

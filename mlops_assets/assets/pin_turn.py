@@ -13,17 +13,23 @@ from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.decisions import Action, Decisions
 from mlops_assets.resources.stores.turns import Turn, Turns
 
+STARTED = dt.datetime.now(dt.UTC)  # models that were dropped before are not known here any more
 PIN_SECONDS = 600.0  # that a pin waits for another decision
 
 
 @contextmanager
 def turn_of_pin(
-    context: dg.AssetExecutionContext, storage: Storage, model: str, known_at: dt.datetime
+    context: dg.AssetExecutionContext, storage: Storage, asked: str | bool
 ) -> Iterator[None]:
-    """Hold the turn while a pin is decided of a model that there was at a moment.
+    """Hold the turn while a pin of a model is decided, or whether one is taken back.
 
-    ValueError when it was dropped since, or is about to be, or the turn is not to be had.
+    Where neither is asked, nothing is held. ValueError when the model was dropped meanwhile, or is
+    about to be, or the turn is not to be had.
     """
+    if not asked:
+        yield
+        return
+    model = str(asked)
     turns, deadline = Turns(storage), time.monotonic() + PIN_SECONDS
 
     def wait(holder: Turn) -> None:
@@ -45,10 +51,11 @@ def turn_of_pin(
                 turns.end(name)  # left behind before anything was decided
             elif (decided.action, decided.model) == (Action.DROP, model):
                 raise ValueError(f"{begun.job} of {model} was begun; run that again first")
-        for decision in Decisions(storage).all():
-            dropped = (decision.action, decision.model) == (Action.DROP, model)
-            if dropped and decision.at > known_at:
-                raise ValueError(f"{model} was dropped at {decision.at:%Y-%m-%d %H:%M:%S} UTC")
+        came_or_went = (Action.CREATE, Action.DROP)
+        known = [d for d in Decisions(storage).all() if d.action in came_or_went]
+        last = next((d for d in reversed(known) if d.model == model), None)
+        if last is not None and last.action is Action.DROP and last.at > STARTED:
+            raise ValueError(f"{model} was dropped at {last.at:%Y-%m-%d %H:%M:%S} UTC")
         yield
     finally:
         turns.end(mine)

@@ -13,14 +13,9 @@ from mlops_assets.assets.candidates import Candidates, Tried
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.pin_turn import turn_of_pin
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import (
-    Metadata,
-    PartitionError,
-    markdown_table,
-    number,
-    report,
-)
+from mlops_assets.assets.reporting import Metadata, PartitionError, markdown_table, number, report
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
@@ -71,6 +66,10 @@ class ChampionConfig(RunConfig):
     )
     by: str = Field(default="", description="Who decides; empty: the account that runs this.")
 
+    @property
+    def in_one_go(self) -> bool:
+        return bool(self.pin or self.unpin or self.revise)
+
 
 def make_champion(graph: Graph) -> dg.AssetsDefinition:
     """The asset `champion`."""
@@ -89,10 +88,11 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
         try:
             if config.revise and not config.reason:
                 raise ValueError("say in `reason` why days are decided again; it is kept")
-            facts = facts_of(datasets, served)
+            facts = facts_of(datasets, served, context.partition_key_range.end)
             if facts and (config.pin or config.unpin) and not config.revise:
                 raise ValueError(f"who is champion after {keys[0]} is a fact: pin on a newer day")
-            record_pin(project, config, keys, models, context.run.run_id)
+            with turn_of_pin(context, models.storage, config.pin or config.unpin):
+                record_pin(project, config, keys, models, context.run.run_id)
         except ValueError as error:
             raise dg.Failure(f"Nothing was decided: {error}", allow_retries=False) from error
         if served:
@@ -107,13 +107,13 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
     return champion
 
 
-def facts_of(datasets: DatasetStore, keys: list[str]) -> dict[str, Record]:
-    """The records of those days of a run of which a later one is decided, or is to be.
+def facts_of(datasets: DatasetStore, keys: list[str], last: str = "") -> dict[str, Record]:
+    """The records of those days of a run of which a later one is decided, or is to be, as `last`.
 
     A damaged one is none.
     """
     known = set(datasets.keys(CHAMPION))
-    newest = max([*known, *keys], default="")
+    newest = max([*known, *keys, last], default="")
     lines = {
         key: datasets.read(CHAMPION, [key], {}).to_dict("records")
         for key in keys

@@ -1,11 +1,11 @@
 """How asset checks report partition by partition."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
 
 import dagster as dg
 
-from mlops_assets.assets.reporting import Metadata, number, report, table
+from mlops_assets.assets.reporting import Metadata, Told, number, report, table
 from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
 from mlops_assets.ml.monitoring.quality import TARGET_LEVEL, TARGET_RANGE, checks_of
 from mlops_assets.project import Project
@@ -43,44 +43,61 @@ def report_checked(
     *,
     blocking: bool = False,
     severity: dg.AssetCheckSeverity | None = None,
-) -> Iterator[Any]:
-    """`report` with what each check found of each partition, and of those that they refused.
+) -> Iterator[Told]:
+    """`report` with what each check found of each partition, and of those that they refused."""
+    for told in report(context, outcomes):
+        yield replace(
+            told,
+            found=dict(found),
+            refused=dict(refused or {}),
+            blocking=blocking,
+            severity=severity,
+        )
+
+
+def say(context: dg.AssetExecutionContext, told: Told) -> Iterator[dg.AssetCheckEvaluation]:
+    """Record what checks found of each partition of a range, and yield what they refused.
+
+    What they found of a single partition is the result of its run, see `results`.
+    """
+    for partition, verdicts in sorted({**told.found, **told.refused}.items()):
+        found = evaluations(
+            context.asset_key,
+            partition,
+            verdicts,
+            blocking=told.blocking,
+            severity=told.severity,
+        )
+        if partition in told.refused:
+            yield from found
+        elif not context.has_partition_key:
+            for evaluation in found:  # yielded, one that blocks would end the run
+                context.log_event(evaluation)
+
+
+def say_of_newest(context: dg.AssetExecutionContext, told: Told) -> None:
+    """Record again what checks said of a partition that is newer than all of a run.
 
     The web UI shows of a check what was said last, so the newest partition has the last word,
-    whichever a run was about. A `severity` that is given is that of every failure.
+    whichever a run was about.
     """
-    refused = refused or {}
-    for partition, verdicts in sorted({**found, **refused}.items()):
-        said = evaluations(
-            context.asset_key, partition, verdicts, blocking=blocking, severity=severity
-        )
-        if partition in refused:
-            yield from said  # the step fails: what was only logged would be lost with it
-        elif not context.has_partition_key:
-            for evaluation in said:
-                context.log_event(evaluation)
-    results = _results(context, found, severity) if found else []
-    try:
-        yield from report(context, outcomes, results)
-    finally:
-        if results:
-            names = [dg.AssetCheckKey(context.asset_key, name) for name in found[max(found)]]
-            newer = said_of_newer(context.instance, names, max({**found, **refused}))
-            for evaluation in newer:
-                context.log_event(evaluation)
+    if told.found:
+        names = [dg.AssetCheckKey(context.asset_key, name) for name in told.found[max(told.found)]]
+        newest = max({**told.found, **told.refused})
+        for evaluation in said_of_newer(context.instance, names, newest):
+            context.log_event(evaluation)
 
 
-def _results(
-    context: dg.AssetExecutionContext,
-    found: Mapping[str, CheckResults],
-    severity: dg.AssetCheckSeverity | None,
-) -> list[dg.AssetCheckResult]:
+def results(context: dg.AssetExecutionContext, told: Told) -> list[dg.AssetCheckResult]:
     """The results of a run of one partition; of a range, what was found of the newest.
 
     Those never fail a run, unless the `severity` of every failure is given and asks for it.
     """
+    found, severity = told.found, told.severity
+    if not found:
+        return []
     newest = max(found)
-    results = []
+    made = []
     for name, outcome in found[newest].items():
         why, passed, grade = outcome.why, outcome.passed, severity or _severity(outcome)
         if not context.has_partition_key:
@@ -89,7 +106,7 @@ def _results(
             of = f" ({len(failed)} of the {len(found)} of this run failed)" if more else ""
             why, grade = f"{newest}: {why}{of}", severity or dg.AssetCheckSeverity.WARN
             passed = not failed if severity is dg.AssetCheckSeverity.ERROR else passed
-        results.append(
+        made.append(
             dg.AssetCheckResult(
                 check_name=name,
                 passed=passed,
@@ -98,7 +115,7 @@ def _results(
                 metadata=_metadata(outcome),
             )
         )
-    return results
+    return made
 
 
 def evaluations(

@@ -8,7 +8,10 @@ import dagster as dg
 from mlops_assets.assets.checks import check_specs
 from mlops_assets.assets.freshness import daily_freshness
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.pieces import Body, in_pieces
 from mlops_assets.assets.reporting import COMMON
+
+FIRST_DAYS = 16  # of a run, until it is known how long a day takes
 
 
 def daily(
@@ -20,10 +23,10 @@ def daily(
     metadata: Mapping[str, Any],
     checks: Mapping[str, str] | None = None,
     description: str | None = None,
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+) -> Callable[[Body], dg.AssetsDefinition]:
     """The decorator of a daily asset; `checks` are named, each with what it asks of a day."""
     key, days = graph.key(asset), graph.partitions.daily
-    decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+    decorator: Callable[[Body], dg.AssetsDefinition] = dg.asset(
         key=key,
         description=description,
         group_name=group,
@@ -36,4 +39,4 @@ def daily(
         metadata=metadata,
         **COMMON,
     )
-    return decorator
+    return lambda body: decorator(in_pieces(body, FIRST_DAYS))

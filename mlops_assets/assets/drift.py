@@ -84,7 +84,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
                 continue
             checks.write(DATASET, key, found[key])
         newest = max([*datasets.keys(DATASET), *keys])
-        if newest in keys:
+        if newest in keys and keys[-1] == context.partition_key_range.end:  # the last piece
             pages.write(MONITORING_PAGE, monitoring_html(project, datasets, newest))
         yield from report_checked(context, outcomes, found)
 

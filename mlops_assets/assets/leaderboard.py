@@ -66,7 +66,9 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
         keys = list(context.partition_keys)
         datasets = readers.datasets(DATASET, keys)
         paused = paused_models(context.instance, project)
-        yield from report(context, compare_models(graph, keys, datasets, pages, paused))
+        last = keys[-1] == context.partition_key_range.end  # piece of a range
+        outcomes = compare_models(graph, keys, datasets, pages if last else None, paused)
+        yield from report(context, outcomes)
 
     return leaderboard
 
@@ -75,10 +77,10 @@ def compare_models(
     graph: Graph,
     keys: list[str],
     datasets: DatasetStore,
-    pages: PageStore,
+    pages: PageStore | None,
     paused: Collection[str],
 ) -> dict[str, Metadata | Exception]:
-    """Rank the models on days and store it, with the page of the newest; what each came to."""
+    """Rank the models on days and store it, and perhaps the page of the newest; what came of it."""
     project, first_month = graph.project, graph.partitions.first_month
     start, end = window(keys)
     reach = max(start - dt.timedelta(days=LONG - 1), first_month)
@@ -106,7 +108,7 @@ def compare_models(
                 **board_metadata(project, board, paused if key == newest else set()),
                 **stored(datasets, DATASET, key, board),
             }
-    if newest in boards and newest in keys and newest not in damaged:
+    if pages is not None and newest in boards and newest in keys and newest not in damaged:
         pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts, newest))
     return outcomes
 

@@ -104,12 +104,20 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
     return trained
 
 
+class TrainingConfig(RunConfig):
+    """The run config of every model, without its hyperparameters and what else is added to it."""
+
+    @property
+    def in_one_go(self) -> bool:
+        return bool(self.through)  # type: ignore[attr-defined]  # which names one month
+
+
 def training_config(model: ModelSettings) -> type[dg.Config]:
     """The run config of a model: its hyperparameters, how far it learns, what fails its run."""
     form: Any = hyperparameters_form(model.family, model.hyperparameters)
     config: type[dg.Config] = pydantic.create_model(
         "TrainingConfig",
-        __base__=RunConfig,
+        __base__=TrainingConfig,
         hyperparameters=(
             form,
             pydantic.Field(default=form(), description=f"Hyperparameters of {model.family}."),

@@ -8,6 +8,7 @@ import dagster as dg
 from mlops_assets.assets.checks import check_specs
 from mlops_assets.assets.freshness import training_freshness
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.pieces import Body, in_pieces
 from mlops_assets.assets.reporting import COMMON
 from mlops_assets.project import Cadence
 
@@ -23,13 +24,13 @@ def monthly(
     checks: Mapping[str, str] | None = None,
     description: str | None = None,
     code_version: str | None = None,
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+) -> Callable[[Body], dg.AssetsDefinition]:
     """The decorator of a monthly asset, which the trainings of some cadences need.
 
     A version that fails one of `checks` may stop what comes after it.
     """
     key, months = graph.key(asset), graph.partitions.monthly
-    decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+    decorator: Callable[[Body], dg.AssetsDefinition] = dg.asset(
         key=key,
         description=description,
         group_name=group,
@@ -43,4 +44,4 @@ def monthly(
         metadata=metadata,
         **COMMON,
     )
-    return decorator
+    return lambda body: decorator(in_pieces(body, 1))

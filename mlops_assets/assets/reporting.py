@@ -1,12 +1,14 @@
 """How an asset reports partition by partition: each stands alone, and one bad one costs itself."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.resources.sources import SourceError
 from mlops_assets.resources.storage import DiskError, StorageError
 
@@ -33,41 +35,60 @@ class PartitionError(ValueError):
     """What is wrong with one partition, and what to do about it."""
 
 
-def report(
-    context: dg.AssetExecutionContext,
-    outcomes: Mapping[str, Metadata | Exception],
-    checks: Sequence[dg.AssetCheckResult] = (),
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetMaterialization]:
-    """Materialize every good partition of a run and fail for the bad ones.
+@dataclass
+class Told:
+    """What partitions came to: metadata or an error of each, and what its checks found.
 
-    Without a bad partition the run goes on to the assets downstream. With one, the good
-    partitions are materialized all the same and the step fails with the reasons, so that only
-    the bad ones remain to be run again; `checks` are then left out.
+    Those that its checks refused are errors. A `severity` that is given is that of every failure.
     """
+
+    outcomes: dict[str, Metadata | Exception] = field(default_factory=dict)
+    found: dict[str, CheckResults] = field(default_factory=dict)
+    refused: dict[str, CheckResults] = field(default_factory=dict)
+    blocking: bool = False
+    severity: dg.AssetCheckSeverity | None = None
+
+    @property
+    def good(self) -> dict[str, Metadata]:
+        """The metadata of the partitions that are stored."""
+        return {k: told for k, told in self.outcomes.items() if not isinstance(told, Exception)}
+
+    def add(self, other: "Told") -> None:
+        """Take over what other partitions came to."""
+        self.outcomes |= other.outcomes
+        self.found |= other.found
+        self.refused |= other.refused
+        self.blocking, self.severity = other.blocking, other.severity
+
+
+def report(
+    context: dg.AssetExecutionContext, outcomes: Mapping[str, Metadata | Exception]
+) -> Iterator[Told]:
+    """What partitions of a run came to; they are recorded by `assets.pieces`."""
     if outcomes:
         context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
+    yield Told(dict(outcomes))
+
+
+def failure(name: str, outcomes: Mapping[str, Metadata | Exception]) -> dg.Failure | None:
+    """That partitions of an asset failed, with the reasons; None where none did."""
     bad = {key: error for key, error in outcomes.items() if isinstance(error, Exception)}
-    good = {key: value for key, value in outcomes.items() if not isinstance(value, Exception)}
     if not bad:
-        for key, metadata in good.items():
-            context.add_asset_metadata(metadata, partition_key=key)
-        yield dg.MaterializeResult(check_results=checks)
-        return
-    for key, metadata in good.items():
-        yield dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
-    name = context.asset_key.to_user_string()
+        return None
     keys_of: dict[str, list[str]] = {}
     for key, error in bad.items():
         if not isinstance(error, DiskError):  # which differ by the bytes that were needed
             keys_of.setdefault(str(error), []).append(key)
     reasons = "\n".join(f"{_in_words(keys)}: {reason}" for reason, keys in keys_of.items())
     disk = next((f"{error}\n" for error in bad.values() if isinstance(error, DiskError)), "")
-    raise dg.Failure(
+    found = dg.Failure(
         f"{disk}{name}: {len(bad)} of {len(outcomes)} partition(s) failed, the others are stored.\n"
         f"{reasons}",
         metadata={"failed_partitions": dg.MetadataValue.json(list(bad))},
         allow_retries=False,
-    ) from next(iter(bad.values()))
+    )
+    found.__cause__ = next(iter(bad.values()))
+    return found
 
 
 def result_line(name: str, outcomes: Mapping[str, Metadata | Exception]) -> str:

@@ -18,7 +18,7 @@ from mlops_assets.automation.problems import (
 from mlops_assets.automation.requests import local_time, seen_of
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions
-from mlops_assets.graph.runs import end_lost_runs, unfinished_runs
+from mlops_assets.graph.runs import end_lost_runs, is_own, unfinished_runs
 from mlops_assets.project import Project
 from mlops_assets.resources.notifier import Notifier, messages
 from mlops_assets.resources.storage import Storage
@@ -27,6 +27,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 ALERTS = "alerts"
 GROUP = "monitoring"
+CATCHING_UP_SECONDS = 300.0  # from the end of a run to the next, which sensors ask for, at most
 SHOWN, SHOWN_OPEN = 20, 3  # the web UI folds a longer table up
 HEADER = ["when", "severity", "what", "state", "link"]
 
@@ -68,7 +69,10 @@ def make_alert_sensor(
         for run in end_lost_runs(context.instance, project):
             context.log.warning(f"ended {run.job_name} ({run.run_id}), whose process is gone")
         long = long_runs(context.instance, project)
+        busy = bool(unfinished_runs(context.instance, project))
+        goes_on = busy or is_catching_up(context, project)
         seen = " ".join([_seen(context.instance, project, now), *(run.key for run in long)])
+        seen += " catching up" * goes_on
         if seen != context.cursor:  # else no problem can have come or gone
             datasets = DatasetStore(storage)  # anew: it keeps what it has read
             recent = partitions.last_days(project.schedule.catch_up_days, now)
@@ -76,12 +80,12 @@ def make_alert_sensor(
             problems = find_problems(
                 context.instance, project, partitions, datasets, now, told=still
             ) | {problem.key: problem for problem in long}
-            if unfinished_runs(context.instance, project):
-                # the day is not all there yet: what was told of it stands as it is
-                for name in {*problems, *still}:
-                    if name == CHECKS_FAILED or name.startswith(Kind.EVALUATION_MISSED):
-                        problems.pop(name, None)
-                        still.pop(name, None)
+            for name in {*problems, *still}:
+                missed = goes_on and name.startswith(Kind.EVALUATION_MISSED)
+                if missed or (busy and name == CHECKS_FAILED):
+                    # the day is not all there yet: what was told of it stands as it is
+                    problems.pop(name, None)
+                    still.pop(name, None)
             watched_days = project.schedule.catch_up_days
             tell(alerts, problems, still, now, watched_days)
             tell_changes(alerts, *champion_changes(project, datasets, recent), now)
@@ -99,6 +103,19 @@ def make_alert_sensor(
         return dg.SensorResult(asset_events=[shown], cursor=seen)
 
     return alert_sensor
+
+
+def is_catching_up(context: dg.SensorEvaluationContext, project: Project) -> bool:
+    """Whether another run is to be expected: one has just ended, or the service has just begun.
+
+    What is missing is made layer by layer, and the next one is asked for when one has ended.
+    """
+    now = dt.datetime.now(dt.UTC)
+    before = context.last_tick_completion_time
+    if before is None or now.timestamp() - before > CATCHING_UP_SECONDS:
+        return True
+    since = dg.RunsFilter(updated_after=now - dt.timedelta(seconds=CATCHING_UP_SECONDS))
+    return any(is_own(run, project) for run in context.instance.get_runs(since))
 
 
 def _seen(instance: dg.DagsterInstance, project: Project, now: dt.datetime) -> str:

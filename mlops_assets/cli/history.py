@@ -1,7 +1,4 @@
-"""Build what is missing of the history: layer by layer, with progress shown.
-
-What a run has made is recorded at its end, so that a layer that takes long is built by several.
-"""
+"""Build what is missing of the history: layer by layer, with progress shown."""
 
 from __future__ import annotations
 
@@ -9,9 +6,8 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TextIO
 
 import dagster as dg
@@ -41,12 +37,6 @@ from mlops_assets.resources.switches import paused_models
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
-RUN_SECONDS = 10.0  # that a run of a layer should take, which is what a kill loses
-FIRST_RUN = {
-    EVALUATE_JOB: 16,
-    RETRAIN_ALL_JOB: 1,
-}  # partitions, until it is known how long one takes
-MOST_GROWTH = 32
 OTHERS_SECONDS, OTHERS_LOOK_SECONDS = 3600.0, 1.0
 
 Step = tuple[str, str, list[dg.AssetKey], "dg.PartitionsDefinition[str]"]
@@ -90,17 +80,12 @@ def build_history(
         if not count:
             print(f"{title}: complete", file=terminal)
             continue
-        job, pace = definitions.resolve_job_def(job_name), Pace(FIRST_RUN[job_name])
+        job = definitions.resolve_job_def(job_name)
         with Progress(title, count, terminal) as progress:
             for (first, last), assets in ranges(missing, definition).items():
-                left = [key for key in known if first <= key <= last]
-                while left:
-                    some, left = left[: pace.size], left[pace.size :]
-                    with pace.measured(len(some)):
-                        tags = range_tags(some[0], some[-1])
-                        failures += _run(job, assets, tags, instance, progress)
-                    if any(GOES_ON in reason for reason in failures):
-                        return failures  # nothing else can be stored either
+                failures += _run(job, assets, range_tags(first, last), instance, progress)
+                if any(GOES_ON in reason for reason in failures):
+                    return failures  # nothing else can be stored either
     return failures
 
 
@@ -187,21 +172,6 @@ def wait_for_others(instance: dg.DagsterInstance, project: Project, terminal: Te
             print(f"waiting for {others[0].job_name} ({told[:8]}) to end", file=terminal)
         time.sleep(OTHERS_LOOK_SECONDS)
         end_lost_runs(instance, project)
-
-
-class Pace:
-    """How many partitions of a layer are made by a run, by how long those before took."""
-
-    def __init__(self, first: int) -> None:
-        self.size = first
-
-    @contextmanager
-    def measured(self, count: int) -> Iterator[None]:
-        """The next runs are as large as the time that one of so many partitions takes allows."""
-        started = time.monotonic()
-        yield
-        each = max(time.monotonic() - started, 0.001) / count
-        self.size = max(1, min(int(RUN_SECONDS / each), count * MOST_GROWTH))
 
 
 class Progress:

@@ -83,6 +83,13 @@ def end_lost_runs(instance: dg.DagsterInstance, project: Project) -> list[dg.Dag
     return lost
 
 
+def holds_turn(instance: dg.DagsterInstance, process: str, run_id: str, own: str) -> bool:
+    """Whether a run that has taken a turn may still hold it, as far as can be seen from here."""
+    run = instance.get_run_by_id(run_id)
+    ended = run is not None and run.is_finished
+    return not (ended or run_id == own or is_gone(process))
+
+
 def _lost(run: dg.DagsterRun, age: dt.timedelta) -> str:
     """Why a run will never end by itself; empty where it may."""
     process = process_of(run)

@@ -8,6 +8,7 @@ import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept, held_out
 from mlops_assets.assets.reporting import DATA_ERRORS
+from mlops_assets.assets.run_config import refuse_flags_as_sent
 from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned_days, make_plan
 from mlops_assets.jobs.backtesting.policy_config import backtest_config
 from mlops_assets.jobs.backtesting.results import policies_html, policies_table, store
@@ -35,6 +36,7 @@ def make_backtest_job(project: Project) -> Job:
         datasets: dg.ResourceParam[DatasetStore],
         pages: dg.ResourceParam[PageStore],
     ) -> str:
+        refuse_flags_as_sent(config, context)
         try:
             plan = make_plan(project, datasets, config.model_dump())  # type: ignore[attr-defined]
         except (*DATA_ERRORS, pydantic.ValidationError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,17 +16,52 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import AssetCheckEvaluation, AssetCheckKey, DagsterInstance, EventLogEntry
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
+    AssetExecutionContext,
+    AssetMaterialization,
+    DagsterEvent,
+    DagsterInstance,
+    EventLogEntry,
+    Output,
+)
+from dagster._core.definitions.assets.definition.asset_spec import AssetExecutionType
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.events import ASSET_EVENTS
+from dagster._core.events import ASSET_EVENTS, DagsterEventBatchMetadata
+from dagster._core.execution.plan.execute_step import _get_output_asset_events
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 
 from mlops_assets.lazy import sa
 from mlops_assets.resources.disk import why_not_recorded
 from mlops_assets.resources.storage import DiskError
 
+# Of an output whose events are recorded already: Dagster records none of its own.
+RECORDED = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
+
+
+def record_now(context: AssetExecutionContext, partitions: Sequence[str]) -> list[DagsterEvent]:
+    """Record partitions of a step while it goes on, just as Dagster does at its end.
+
+    With what was added to their metadata and with data versions, as one batch.
+    """
+    step = context.op_execution_context.get_step_execution_context()
+    output, kind = Output(None), AssetExecutionType.MATERIALIZATION
+    definition = step.op_def.output_defs[0]
+    made = [
+        *_get_output_asset_events(context.asset_key, partitions, output, definition, {}, step, kind)
+    ]
+    batch = str(uuid.uuid4())
+    return [
+        DagsterEvent.asset_materialization(
+            step, one, DagsterEventBatchMetadata(batch, is_end=one is made[-1])
+        )
+        for one in made
+        if isinstance(one, AssetMaterialization)
+    ]
 
 
 def said_of_newer(

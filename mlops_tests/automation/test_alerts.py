@@ -1,6 +1,7 @@
 """Each problem, change and recovery is told once, over ticks of the sensor."""
 
 import datetime as dt
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -38,9 +39,18 @@ class Watch:
         self.datasets, self.alerts = DatasetStore(self.storage), Alerts(self.storage)
         self.sensor = make_alert_sensor(PROJECT, self.partitions, self.storage)
 
-    def tick(self) -> dict[str, object]:
-        """What a tick of the sensor says; nothing where it has nothing to say."""
-        context = dg.build_sensor_context(instance=self.instance)
+    def tick(self, before: float | None = None) -> dict[str, object]:
+        """What a tick of the sensor says; nothing where it has nothing to say.
+
+        The one before was so many seconds ago, or there was none.
+        """
+        context = dg.SensorEvaluationContext(
+            instance_ref=None,
+            last_tick_completion_time=None if before is None else time.time() - before,
+            cursor=None,
+            repository_name=None,
+            instance=self.instance,
+        )
         result = self.sensor.evaluate_tick(context)
         assert not result.run_requests
         if not result.asset_events:
@@ -324,6 +334,26 @@ def test_a_missed_evaluation_is_one_two_hours_after_it_was_due(tmp_path: Path) -
     assert watch.problems(NOON.replace(hour=3)) == [f"evaluation_missed:{YESTERDAY}"]
     watch.materialize("leaderboard")
     assert watch.problems() == []
+
+
+def test_nothing_is_missed_while_it_is_caught_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when the service has just begun, and not between two runs of which one waits for one."""
+    monkeypatch.setattr(alerting, "local_time", lambda _: NOON)
+    watch = Watch(tmp_path)
+    for before in (None, 3600.0):  # the first tick, and after the machine was off
+        watch.tick(before)
+    watch.end("1", dg.DagsterRunStatus.SUCCESS, {PARTITION: YESTERDAY}, "observations")
+    watch.tick(60.0)
+    assert watch.subjects() == []
+    monkeypatch.setattr(alerting, "CATCHING_UP_SECONDS", 2.0)
+    time.sleep(3.5)  # the database tells whole seconds
+    watch.tick(1.0)
+    assert watch.subjects() == [f"{YESTERDAY} is not evaluated"]
+    watch.end("2", dg.DagsterRunStatus.SUCCESS, {PARTITION: YESTERDAY}, "observations")
+    watch.tick(1.0)
+    assert len(watch.subjects()) == 1, "what was told stands meanwhile"
 
 
 def test_a_change_of_the_champion_is_told_once(watch: Watch) -> None:

@@ -2,23 +2,31 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping
+import signal
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pytest
 import yaml
 
+from mlops_assets.assets import pieces
 from mlops_assets.cli import history
 from mlops_assets.definitions import make_definitions
-from mlops_assets.graph.partitions import Partitions, add_months, days_between, make_partitions
+from mlops_assets.graph.partitions import (
+    Partitions,
+    add_months,
+    day_of,
+    days_between,
+    make_partitions,
+)
 from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage, Storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.assets.lab import make_settings
 from mlops_tests.commands import command
+from mlops_tests.killing import in_child
 from mlops_tests.servers import free_ports
 
 pytestmark = pytest.mark.history
@@ -131,46 +139,42 @@ def test_it_goes_on_where_it_stopped(builder: Builder, monkeypatch: pytest.Monke
 
 
 def test_within_a_layer_it_goes_on_where_it_stopped(
-    builder: Builder, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After two runs of four days each: what they have made is not made again."""
-    original, runs = history._run, []
+    """Killed in a layer, which is one run: what that has recorded is not made again."""
+    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)  # a day each, after the first sixteen
+    (tmp_path / "home").mkdir()
+    killed_at = str(FIRST_DAY + dt.timedelta(days=20))
+    original = DatasetStore.write
 
-    def stop(*arguments: Any) -> Any:
-        runs.append(arguments[2])
-        if len(runs) == 3:
-            raise KeyboardInterrupt
-        return original(*arguments)
+    def killed(self: DatasetStore, dataset: str, key: str, frame: pd.DataFrame) -> None:
+        if dataset == "features" and key == killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        original(self, dataset, key, frame)
 
-    monkeypatch.setattr(history, "FIRST_RUN", dict.fromkeys(history.FIRST_RUN, 4))
-    monkeypatch.setattr(history, "MOST_GROWTH", 1)
-    monkeypatch.setattr(history, "_run", stop)
-    with pytest.raises(KeyboardInterrupt):
-        builder.build()
-    days = builder.partitions.daily.get_partition_keys()
-    assert [tuple(run.values()) for run in runs] == [
-        (days[0], days[3]),
-        (days[4], days[7]),
-        (days[8], days[11]),
-    ]
-    assert builder.done("observations") == set(days[:8])
-    again: list[Mapping[str, str]] = []
-    monkeypatch.setattr(history, "_run", lambda *arguments: again.append(arguments[2]) or [])
-    builder.build()
-    assert next(iter(again[0].values())) == days[8]
+    def work() -> None:
+        monkeypatch.setattr(DatasetStore, "write", killed)
+        with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+            Builder(tmp_path, instance).build()
 
+    assert in_child(work) == -signal.SIGKILL
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+        builder = Builder(tmp_path, instance)
+        assert builder.done("features") == set(days_between(FIRST_DAY, day_of(killed_at)))
+        history.end_unfinished_runs(instance, builder.project)
+        made: list[str] = []
 
-def test_runs_are_as_large_as_their_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of ten seconds, by what a partition of the run before took."""
-    moments = iter([0.0, 4.0, 0.0, 40.0, 0.0, 0.1, 0.0, 100.0])
-    monkeypatch.setattr(history.time, "monotonic", lambda: next(moments))
-    pace, sizes = history.Pace(16), []
-    for _ in range(4):
-        with pace.measured(pace.size):
-            pass
-        sizes.append(pace.size)
-    # 0.25 s each, then 1 s, then more than 32 times as many, which is the most, then 20 s each
-    assert sizes == [40, 10, 320, 32]
+        def counted(self: DatasetStore, dataset: str, key: str, frame: pd.DataFrame) -> None:
+            made.append(f"{dataset} {key}")
+            original(self, dataset, key, frame)
+
+        monkeypatch.setattr(DatasetStore, "write", counted)
+        assert builder.build() == []
+        every = builder.partitions.daily.get_partition_keys()
+        features = [one.split()[1] for one in made if one.startswith("features ")]
+        assert features == [key for key in every if key >= killed_at]
+        assert not any(one.startswith("observations ") for one in made)
+        assert builder.done("features") == set(every)
 
 
 def test_runs_that_were_left_behind_are_ended_and_no_others(builder: Builder) -> None:

@@ -8,7 +8,7 @@ import pytest
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import run_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, RETRAIN_ALL_JOB
-from mlops_tests.assets.lab import QUIET, Lab
+from mlops_tests.assets.lab import QUIET, Lab, reason
 
 ODD = [
     *(-1, 10**30, float("inf"), float("nan"), "", "x" * 5000, "a\x00b", "../../x", "März"),
@@ -66,3 +66,23 @@ def test_an_odd_value_is_refused_or_told(lab: Lab, place: str) -> None:
 @pytest.mark.parametrize("place", ["alpha", "through"])
 def test_a_setting_without_a_value_is_left_out(lab: Lab, place: str) -> None:
     assert launch(lab, place, None) == "done"
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_flag_is_no_number(lab: Lab, flag: bool) -> None:
+    """Dagster takes it for one: what was sent is looked at."""
+    told = f"Nothing was done: hyperparameters.alpha: {str(flag).lower()} is no number"
+    assert launch(lab, "alpha", flag) == told
+    assert lab.models.cards("linear")[-1].hyperparameters["alpha"] > 0
+
+
+def test_a_flag_is_no_number_in_one_of_several_forms(lab: Lab) -> None:
+    config = {"family": {"ridge": {"alpha": True}}}
+    job = make_definitions(lab.project, lab.storage).resolve_job_def("create_model_job")
+    result = job.execute_in_process(
+        instance=lab.instance,
+        run_config=QUIET | {"ops": {"create_model": {"config": config}}},
+        raise_on_error=False,
+    )
+    assert reason(result) == "Nothing was done: family.ridge.alpha: true is no number"
+    assert lab.models.decisions.all() == []

@@ -15,11 +15,12 @@ import dagster as dg
 import pytest
 
 from mlops_assets.definitions import make_definitions
+from mlops_assets.graph.partitions import run_tags
 from mlops_assets.graph.runs import PROCESS_TAG, UNFINISHED, end_lost_runs, process_tags
 from mlops_assets.project import Project, load_project
 from mlops_assets.resources.processes import this_process
 from mlops_assets.resources.stores.created_models import Registry
-from mlops_assets.resources.stores.decisions import Action, made
+from mlops_assets.resources.stores.decisions import Action, Pin, made
 from mlops_assets.resources.stores.turns import FOLDER, Turn, Turns
 from mlops_tests.assets.lab import QUIET, Lab, make_rows, make_settings, reason
 from mlops_tests.jobs.test_manage import (
@@ -198,7 +199,7 @@ def test_the_same_again_completes_what_was_killed(name: str, folder: Path, tmp_p
     expected = ended(undisturbed)
     assert len(expected["decided"]) == 3, "creation, retirement and this one"
     spread = {round(n * (len(paths) - 1) / (KILLS + 1)) for n in range(1, KILLS + 1)}
-    for number in sorted(spread | ({1} if name == "pin" else {WRITTEN_DOWN, RECORDED})):
+    for number in sorted(spread | {WRITTEN_DOWN, RECORDED}):
         place = copied(folder, tmp_path / str(number))
         assert in_child(work(place), kill_at=number) == KILLED, paths[number]
         assert in_child(work(place)) == 0, (number, paths[number])
@@ -210,6 +211,57 @@ def copied(folder: Path, to: Path) -> Path:
     shutil.copytree(folder, to)
     write_instance(to)
     return to
+
+
+def test_a_model_is_pinned_or_dropped_and_never_both(folder: Path, tmp_path: Path) -> None:
+    """Whichever comes first; at once; and with definitions that are older than the drop."""
+    pinned = {"ops": {"champion": {"config": {"pin": "extra", "reason": "a test"}}}}
+
+    def pin_extra(lab: Kept) -> dg.ExecuteInProcessResult:
+        return lab.run("champion", NEWEST, config=pinned)
+
+    def apart(lab: Kept) -> None:
+        after = Pin(first=TODAY).model_dump(mode="json")  # and not decided yet
+        lab.models.decisions.record(Action.PIN, "extra", after=after)
+        assert "extra is pinned; materialize champion with `unpin: true`" in reason(
+            COMMANDS["drop"](lab)
+        )
+
+    def older(lab: Kept) -> None:
+        base = load_project(lab.folder / "project.yaml")
+        project, _ = Registry(lab.storage).apply(base)
+        job = make_definitions(project, lab.storage).resolve_job_def("evaluate_job")
+        assert COMMANDS["drop"](lab).success
+        result = job.execute_in_process(
+            instance=lab.instance,
+            asset_selection=[dg.AssetKey("champion")],
+            tags=run_tags(NEWEST, NEWEST),
+            run_config=QUIET | pinned,
+            raise_on_error=False,
+        )
+        assert "Nothing was decided: extra was dropped at" in reason(result)
+
+    def decided(place: Path) -> list[Action]:
+        known = Lab(place).models.decisions.all()
+        return [d.action for d in known if d.model == "extra" and d.action is not Action.CREATE]
+
+    def alone(work: Callable[[Kept], object], place: Path) -> int:
+        def one() -> None:
+            lab = Kept(place)
+            with lab.instance:
+                work(lab)
+
+        return in_child(one)
+
+    for name, work in (("apart", apart), ("older", older)):
+        place = copied(folder, tmp_path / name)
+        assert alone(work, place) == 0
+        assert decided(place) == [Action.PIN if name == "apart" else Action.DROP]
+    place = copied(folder, tmp_path / "at once")
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(lambda work: alone(work, place), (pin_extra, COMMANDS["drop"]))] == [0, 0]
+    assert decided(place) in ([Action.PIN], [Action.DROP])
+    assert Lab(place).storage.names(FOLDER) == []
 
 
 def hold(folder: Path, process: str) -> None:

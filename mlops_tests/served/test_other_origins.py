@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,6 +44,12 @@ ATTACKS = {
         {action: `${url}?query=${query}`, method: "POST", target: "_blank"});
       document.body.append(form); form.submit()""",
 }
+JSON_FETCH = """
+const [url, query, mode, credentials, done] = arguments;
+fetch(url, {method: "POST", mode, credentials, headers: {"Content-Type": "application/json"},
+  body: JSON.stringify({query})})
+  .then((answer) => done(`${answer.type} ${answer.status}`)).catch((error) => done(error.name));
+"""
 SOCKET = """
 const [url, done] = arguments;
 const socket = new WebSocket(url, "graphql-ws");
@@ -145,6 +153,40 @@ def test_no_page_elsewhere_changes_anything(
         prepare = "const [url, sent] = arguments; const query = encodeURIComponent(sent);"
         browser.run(prepare + ATTACKS[name], f"{url}/graphql", PAUSE)
         assert comes(lambda url=url: paused(url), seconds) is works, url  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("mode", ["cors", "no-cors"])
+@pytest.mark.parametrize("credentials", ["include", "omit"])
+def test_no_page_elsewhere_sends_json(
+    guarded: str, bare: str, elsewhere: str, browser: Browser, mode: str, credentials: str
+) -> None:
+    """With cors it is asked first whether it may, and may not; without, it is no JSON.
+
+    Nor is the page shown whether there was an answer, as by the web server as it is.
+    """
+    came = {}
+    for url in (bare, guarded):
+        ask(url, RESUME)
+        browser.open(elsewhere)
+        sent = [f"{url}/graphql", PAUSE, mode, credentials]
+        came[url] = browser.driver.execute_async_script(JSON_FETCH, *sent)
+        assert not comes(lambda url=url: paused(url), QUIET_SECONDS)  # type: ignore[misc]
+    assert came == {bare: "opaque 0" if mode == "no-cors" else "TypeError", guarded: "TypeError"}
+
+
+def test_a_preflight_is_refused(guarded: str, elsewhere: str) -> None:
+    """What a browser asks before it sends JSON; nothing in the answer lets it do so."""
+    asked = {
+        "Origin": elsewhere,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    request = urllib.request.Request(f"{guarded}/graphql", headers=asked, method="OPTIONS")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    with refused.value as answer:
+        assert answer.code == 403
+        assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
 def test_no_page_elsewhere_opens_a_websocket(

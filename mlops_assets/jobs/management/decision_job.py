@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.assets.run_config import RunConfig
+from mlops_assets.assets.run_config import RunConfig, refuse_flags_as_sent
 from mlops_assets.graph.runs import project_tags
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.jobs.executor import telling_executor
@@ -44,6 +44,7 @@ def make_decision_job(
         context: dg.OpExecutionContext,
         config: config_type,  # type: ignore[valid-type]
     ) -> str:
+        refuse_flags_as_sent(config, context)
         manager = make_manager(context)
         asked = config.model_dump(mode="json", exclude={"reason", "by"})  # type: ignore[attr-defined]
         try:

@@ -1,5 +1,6 @@
 """`drop_model_job`: takes a created model out of the running system."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from mlops_assets.jobs.management.decision_job import (
 from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.project import IDENTIFIER, Project
 from mlops_assets.project.workspace import location
-from mlops_assets.resources.stores.decisions import Action, Decision
+from mlops_assets.resources.stores.decisions import Action, Decision, Pin
 from mlops_assets.resources.web import reload_definitions
 
 DROP_JOB = "drop_model_job"
@@ -77,6 +78,11 @@ def _refuse_to_drop(manager: Manager, name: str, delete_stored: str) -> None:
         raise RefusedError(
             f"{name} is the champion; materialize champion with a pin of another model first"
         )
+    pin = manager.models.decisions.newest_pin(dt.date.max)
+    if pin is not None and (pin.action, pin.model) == (Action.PIN, name):
+        until = Pin.model_validate(pin.after).until
+        if until is None or until >= manager.base.today():
+            raise RefusedError(f"{name} is pinned; materialize champion with `unpin: true` first")
     created = manager.registry.created()
     plain = IDENTIFIER.fullmatch(name) is not None
     leftovers = plain and bool(manager.storage.names(f"models/{name}"))

@@ -11,10 +11,10 @@ import dagster as dg
 
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, make_partitions, ranges, run_tags
-from mlops_assets.graph.runs import process_tags
+from mlops_assets.graph.runs import holds_turn, process_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, failure_reasons
 from mlops_assets.project import ModelSettings, Project
-from mlops_assets.resources.processes import is_gone, this_process
+from mlops_assets.resources.processes import this_process
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.champions import newest_record
 from mlops_assets.resources.stores.created_models import Registry
@@ -144,10 +144,8 @@ class Manager:
         return self.turns.take(turn, self._is_held, wait)
 
     def _is_held(self, turn: Turn) -> bool:
-        """Whether somebody may still be carrying a turn out, as far as can be seen from here."""
-        run = self.context.instance.get_run_by_id(turn.run_id)
-        ended = run is not None and run.is_finished
-        return not (ended or turn.run_id == self.context.run_id or is_gone(turn.process))
+        instance, own = self.context.instance, self.context.run_id
+        return holds_turn(instance, turn.process, turn.run_id, own)
 
     def _complete_what_was_begun(self, mine: str, asked: Turn) -> str | None:
         """Carry out what killed runs have left; what came of it where the same was asked."""

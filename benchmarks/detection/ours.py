@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from benchmarks.detection.plant import CHANGES, Change
+from benchmarks.detection.plant import Change
 from benchmarks.detection.stretches import Stretch, Version, World
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features
@@ -130,7 +130,7 @@ class Follower:
 
     def cases(self, planted: bool) -> Iterator[Case]:
         yield self.untouched
-        for number, change in enumerate(CHANGES if planted else ()):
+        for number, change in enumerate(self.world.table.changes if planted else ()):
             yield self.case(change, number)
 
     @cached_property

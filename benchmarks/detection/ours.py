@@ -241,9 +241,10 @@ class Follower:
 
     def _forecasts(self, features: pd.DataFrame) -> pd.DataFrame:
         columns = self.columns
+        known = dict.fromkeys([*columns.series, *self.project.evaluation.slices])
         return pd.DataFrame(
             {
-                **{name: features[name] for name in columns.series},
+                **{name: features[name] for name in known},
                 "date": features[columns.date],
                 "actual": features[columns.target],
                 "forecast": features[FORECAST],

@@ -10,6 +10,7 @@ python -m benchmarks.policies [--table bikes]
 import argparse
 import datetime as dt
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -30,7 +31,7 @@ from mlops_assets.ml.features.model_inputs import make_features
 
 BEFORE, AFTER = 84, 56  # days walked before a change and after it
 BEGINNINGS = 4  # changes of a table, evenly spread, up and down by turns
-SHARES = (0.2, 0.4)
+SHARE = 0.3
 FURTHER: list[dict[str, Any]] = [
     {"name": "monthly, performance", "triggers": ["performance"]},
     {"name": "never, triggers", "cadence": "never", "triggers": BOTH},
@@ -79,13 +80,12 @@ def beginnings(world: World) -> list[dt.date]:
     return [first + dt.timedelta(days=n * step) for n in range(BEGINNINGS)]
 
 
-def changed(world: World, number: int, begins: dt.date, share: float) -> list[Course]:
-    """The weeks around a change of the target by a share."""
+def changed(world: World, number: int, begins: dt.date) -> list[Course]:
+    """The weeks around a change of the target."""
     first, end = begins - dt.timedelta(days=BEFORE), begins + dt.timedelta(days=AFTER)
-    plant = level(share, target=world.project.columns.target)
-    random = np.random.default_rng([number, round(100 * share)])
+    plant = level(SHARE, target=world.project.columns.target)
     back = begins - dt.timedelta(days=world.project.longest_lag)
-    sign = 1 if number % 2 else -1
+    random, sign = np.random.default_rng(number), 1 if number % 2 else -1
     rows = plant(world.between(world.observations, back, end), pd.Timestamp(begins), random, sign)
     fresh = make_features(world.project.feature_plan, rows, begins, end)
     before = world.between(world.features, world.table.recorded_from, begins)
@@ -94,32 +94,27 @@ def changed(world: World, number: int, begins: dt.date, share: float) -> list[Co
 
 
 def of_changes(world: World) -> Iterator[list[str]]:
-    """By policy and share: the metric after the change, days until a reaction, trainings."""
-    values: dict[tuple[str, float], list[float]] = defaultdict(list)
-    delays: dict[tuple[str, float], list[float]] = defaultdict(list)
-    fits: dict[tuple[str, float], list[int]] = defaultdict(list)
+    """By policy: the metric after each change and of all, days until a reaction, trainings."""
+    found: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
     for number, begins in enumerate(beginnings(world)):
-        for share in SHARES:
-            for course in changed(world, number, begins, share):
-                key = course.policy.name, share
-                if course.problem:
-                    raise SystemExit(f"{course.policy.name}: {course.problem}")
-                after = course.days[course.days.index >= pd.Timestamp(begins)]
-                values[key].append(float(after["value"].mean()))
-                reacted = [t.day for t in course.trainings if t.why in TRIGGERS and t.day > begins]
-                delays[key].append((min(reacted) - begins).days if reacted else np.inf)
-                fits[key].append(sum(t.day > begins for t in course.trainings))
-    for name in dict.fromkeys(name for name, _ in values):
-        line = [name]
-        for share in SHARES:
-            key = name, share
-            seen = [delay for delay in delays[key] if np.isfinite(delay)]
-            line += [
-                format_figure(fmean(values[key])),
-                f"{fmean(fits[key]):.1f}",
-                f"{median(seen):.0f} ({len(seen)}/{len(delays[key])})" if seen else "",
-            ]
-        yield line
+        for course in changed(world, number, begins):
+            if course.problem:
+                raise SystemExit(f"{course.policy.name}: {course.problem}")
+            after = course.days.loc[str(begins) :, "value"]
+            later = [training for training in course.trainings if training.day > begins]
+            reacted = [(t.day - begins).days for t in later if t.why in TRIGGERS]
+            first = min(reacted, default=math.inf)
+            found[course.policy.name].append((float(after.mean()), first, len(later)))
+    for name, courses in found.items():
+        values, firsts, counts = zip(*courses, strict=True)
+        seen = [first for first in firsts if math.isfinite(first)]
+        yield [
+            name,
+            format_figure(fmean(values)),
+            *map(format_figure, values),
+            f"{fmean(counts):.1f}",
+            f"{median(seen):.0f} ({len(seen)}/{len(firsts)})" if seen else "",
+        ]
 
 
 def report(name: str) -> None:
@@ -131,11 +126,13 @@ def report(name: str) -> None:
     shown = [column for column in rows[0] if column != "problem"]
     days = max(len(course.days) for course in courses)
     print(f"`{name}`, untouched, {days} days:\n")
-    print(markdown(shown, [[format_figure(row[column]) for column in shown] for row in rows]))
-    header = ["policy"]
-    for share in SHARES:
-        header += [f"{metric}, {share:.0%}", "trainings", "reacted after"]
-    print(f"\n`{name}`, {BEGINNINGS} times {AFTER} days after a change of all rows:\n")
+    print(
+        markdown(shown, [[format_figure(row[column]) for column in shown] for row in rows]),
+        flush=True,
+    )
+    begins = [f"from {day}" for day in beginnings(world)]
+    header = ["policy", metric, *begins, "trainings", "days until the first reaction"]
+    print(f"\n`{name}`, {AFTER} days from a change of {SHARE:.0%}, down and up by turns:\n")
     print(markdown(header, list(of_changes(world))))
     print(f"\n{time.process_time() - started:.0f} CPU seconds\n", flush=True)
 

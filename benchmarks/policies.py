@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from statistics import fmean, median
 from typing import Any
 
@@ -29,6 +29,7 @@ from mlops_assets.jobs.backtesting.policy_config import BOTH, DEFAULT_POLICIES, 
 from mlops_assets.ml.backtest.policies import TRIGGERS, Course, Policy, format_figure
 from mlops_assets.ml.features.model_inputs import make_features
 
+NEWEST = 610  # days of a table that are walked untouched
 BEFORE, AFTER = 84, 56  # days walked before a change and after it
 BEGINNINGS = 4  # changes of a table, evenly spread, up and down by turns
 SHARE = 0.3
@@ -63,12 +64,13 @@ def walk(
     return backtest_all(world.project, plan, log)
 
 
-def untouched(world: World, name: str) -> list[Course]:
-    """All days before which a window lies; of the sample, none that is a twin of another."""
+def untouched(world: World, name: str, names: Collection[str]) -> list[Course]:
+    """The newest days before which a window lies; of the sample, none that is a twin of another."""
     start = world.table.recorded_from
-    first = start + dt.timedelta(days=world.project.longest_lag + 124)
     days = 364 if name == "sample" else world.table.days
-    return walk(world, world.features, first, start + dt.timedelta(days=days - 1))
+    first = max(world.project.longest_lag + 124, days - NEWEST)
+    first_day, last_day = (start + dt.timedelta(days=n) for n in (first, days - 1))
+    return walk(world, world.features, first_day, last_day, names)
 
 
 def beginnings(world: World) -> list[dt.date]:
@@ -117,11 +119,11 @@ def of_changes(world: World) -> Iterator[list[str]]:
         ]
 
 
-def report(name: str) -> None:
+def report(name: str, names: Collection[str]) -> None:
     started = time.process_time()
     world = World(TABLES[name])
     metric = world.project.primary_metric.name
-    courses = untouched(world, name)
+    courses = untouched(world, name, names)
     rows = [course.summary(metric) for course in courses]
     shown = [column for column in rows[0] if column != "problem"]
     days = max(len(course.days) for course in courses)
@@ -137,14 +139,17 @@ def report(name: str) -> None:
     print(f"\n{time.process_time() - started:.0f} CPU seconds\n", flush=True)
 
 
-def main(names: Sequence[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", choices=TABLES, help="one of them instead of all")
+    parser.add_argument(
+        "--few", action="store_true", help="only the policies that are tried around changes"
+    )
+    args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for name in names:
-        report(name)
+    for name in [args.table] if args.table else TABLES:
+        report(name, AROUND if args.few else ())
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", choices=TABLES, help="one of them instead of all")
-    asked = parser.parse_args().table
-    main([asked] if asked else list(TABLES))
+    main()

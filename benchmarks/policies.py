@@ -1,95 +1,154 @@
-"""Benchmark: try the job's default retraining policies, six, over a year of the sample.
+"""Benchmark: whether retraining pays, by policies tried on three tables, untouched and changed.
 
-Builds the observations and features of a year and of the window before it, or takes a root where
-they are, then times `backtest_policy_job` in this process. Prints a Markdown table.
+Each policy walks all days of a table as it is, and again some weeks before and after changes of the
+target that last. They are walked by the functions of `backtest_policy_job`, from features made in
+memory. Prints Markdown tables.
+
+python -m benchmarks.policies [--table bikes]
 """
 
 import argparse
 import datetime as dt
-import os
-import sys
-import tempfile
+import logging
+import math
 import time
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from statistics import fmean, median
 from typing import Any
 
-import dagster as dg
-import yaml
+import numpy as np
+import pandas as pd
 
-from mlops_assets.graph.partitions import months_before, range_tags
-from mlops_assets.jobs.evaluate import EVALUATE_JOB
+from benchmarks.detection.plant import level
+from benchmarks.detection.stretches import LEARNED_DAYS, MODEL, TABLES, World
+from benchmarks.detection.tables import table as markdown
+from mlops_assets.jobs.backtest import backtest_all
+from mlops_assets.jobs.backtesting.plan import Plan, make_policy
+from mlops_assets.jobs.backtesting.policy_config import BOTH, DEFAULT_POLICIES, DIALS
+from mlops_assets.ml.backtest.policies import TRIGGERS, Course, Policy, format_figure
+from mlops_assets.ml.features.model_inputs import make_features
 
-PROJECT_FILE = Path(__file__).resolve().parents[1] / "project.yaml"
-DAYS = 364
-QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-LOUD: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
-
-
-def prepare(root: Path) -> None:
-    """The settings with an earlier first day, beside the storage that they are for."""
-    settings = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
-    longest = max(settings["features"]["lags"] + settings["features"]["rolling_means"])
-    first = dt.date.today() - dt.timedelta(days=DAYS)
-    settings["first_day"] = months_before(
-        first, settings["training"]["window_months"]
-    ) - dt.timedelta(days=longest + 1)
-    settings["source"]["path"] = str((PROJECT_FILE.parent / settings["source"]["path"]).resolve())
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "project.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+NEWEST = 610  # days of a table that are walked untouched
+BEFORE, AFTER = 84, 56  # days walked before a change and after it
+BEGINNINGS = 4  # changes of a table, evenly spread, up and down by turns
+SHARE = 0.3
+FURTHER: list[dict[str, Any]] = [
+    {"name": "monthly, performance", "triggers": ["performance"]},
+    {"name": "never, triggers", "cadence": "never", "triggers": BOTH},
+]
+AROUND = ("monthly", "monthly, triggers", "never", "never, triggers")  # tried around changes
 
 
-def build(definitions: dg.Definitions, first: dt.date) -> None:
-    """Observations, then features, of every day through yesterday."""
-    last = dt.date.today() - dt.timedelta(days=1)
-    with dg.DagsterInstance.ephemeral() as instance:
-        for asset in ("observations", "features"):
-            definitions.resolve_job_def(EVALUATE_JOB).execute_in_process(
-                instance=instance,
-                asset_selection=[dg.AssetKey(asset)],
-                tags=range_tags(str(first), str(last)),
-                run_config=QUIET,
-            )
+def policies(world: World, names: Collection[str]) -> list[Policy]:
+    """Those that the job compares by default and further ones, or the named of them."""
+    project, model = world.project, world.project.model(MODEL)
+    left_out = {**dict.fromkeys(DIALS), "cadence": "monthly", "triggers": [], "hyperparameters": {}}
+    asked = [{**left_out, **policy} for policy in [*DEFAULT_POLICIES, *FURTHER]]
+    wanted = [policy for policy in asked if not names or policy["name"] in names]
+    return [make_policy(project, model, policy) for policy in wanted]
 
 
-def backtest(definitions: dg.Definitions, model: str) -> tuple[float, float, str]:
-    """Seconds and CPU seconds of the job with its default policies, and its table."""
-    config = {"ops": {"backtest_policy": {"config": {"model": model}}}}
-    with dg.DagsterInstance.ephemeral() as instance:
-        started, worked = time.perf_counter(), time.process_time()
-        result = definitions.resolve_job_def("backtest_policy_job").execute_in_process(
-            instance=instance, run_config=LOUD | config
-        )
-        seconds = time.perf_counter() - started
-    [output] = [event for event in result.all_node_events if event.is_successful_output]
-    return (
-        seconds,
-        time.process_time() - worked,
-        str(output.step_output_data.metadata["policies"].value),
+def walk(
+    world: World,
+    features: pd.DataFrame,
+    first: dt.date,
+    last: dt.date,
+    names: Collection[str] = (),
+) -> list[Course]:
+    date = world.project.columns.date
+    known = frozenset(world.observations[date].dt.strftime("%Y-%m-%d"))
+    model = world.project.model(MODEL)
+    plan = Plan(model, policies(world, names), features, known, first, last)
+    log: Any = logging.getLogger(__name__)
+    return backtest_all(world.project, plan, log)
+
+
+def untouched(world: World, name: str, names: Collection[str]) -> list[Course]:
+    """The newest days before which a window lies; of the sample, none that is a twin of another."""
+    start = world.table.recorded_from
+    days = 364 if name == "sample" else world.table.days
+    first = max(world.project.longest_lag + 124, days - NEWEST)
+    first_day, last_day = (start + dt.timedelta(days=n) for n in (first, days - 1))
+    return walk(world, world.features, first_day, last_day, names)
+
+
+def beginnings(world: World) -> list[dt.date]:
+    first = world.table.recorded_from + dt.timedelta(days=LEARNED_DAYS)
+    span = (world.end - first).days - AFTER
+    if world.table.every > 1:  # the sample comes again after a year
+        span = min(span, 364 - 364 // BEGINNINGS)
+    step = span // (BEGINNINGS - 1)
+    return [first + dt.timedelta(days=n * step) for n in range(BEGINNINGS)]
+
+
+def changed(world: World, number: int, begins: dt.date) -> list[Course]:
+    """The weeks around a change of the target."""
+    first, end = begins - dt.timedelta(days=BEFORE), begins + dt.timedelta(days=AFTER)
+    plant = level(SHARE, target=world.project.columns.target)
+    back = begins - dt.timedelta(days=world.project.longest_lag)
+    random, sign = np.random.default_rng(number), 1 if number % 2 else -1
+    rows = plant(world.between(world.observations, back, end), pd.Timestamp(begins), random, sign)
+    fresh = make_features(world.project.feature_plan, rows, begins, end)
+    before = world.between(world.features, world.table.recorded_from, begins)
+    features = pd.concat([before, fresh], ignore_index=True)
+    return walk(world, features, first, end - dt.timedelta(days=1), AROUND)
+
+
+def of_changes(world: World) -> Iterator[list[str]]:
+    """By policy: the metric after each change and of all, days until a reaction, trainings."""
+    found: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
+    for number, begins in enumerate(beginnings(world)):
+        for course in changed(world, number, begins):
+            if course.problem:
+                raise SystemExit(f"{course.policy.name}: {course.problem}")
+            after = course.days.loc[str(begins) :, "value"]
+            later = [training for training in course.trainings if training.day > begins]
+            reacted = [(t.day - begins).days for t in later if t.why in TRIGGERS]
+            first = min(reacted, default=math.inf)
+            found[course.policy.name].append((float(after.mean()), first, len(later)))
+    for name, courses in found.items():
+        values, firsts, counts = zip(*courses, strict=True)
+        seen = [first for first in firsts if math.isfinite(first)]
+        yield [
+            name,
+            format_figure(fmean(values)),
+            *map(format_figure, values),
+            f"{fmean(counts):.1f}",
+            f"{median(seen):.0f} ({len(seen)}/{len(firsts)})" if seen else "",
+        ]
+
+
+def report(name: str, names: Collection[str]) -> None:
+    started = time.process_time()
+    world = World(TABLES[name])
+    metric = world.project.primary_metric.name
+    courses = untouched(world, name, names)
+    rows = [course.summary(metric) for course in courses]
+    shown = [column for column in rows[0] if column != "problem"]
+    days = max(len(course.days) for course in courses)
+    print(f"`{name}`, untouched, {days} days:\n")
+    print(
+        markdown(shown, [[format_figure(row[column]) for column in shown] for row in rows]),
+        flush=True,
     )
+    begins = [f"from {day}" for day in beginnings(world)]
+    header = ["policy", metric, *begins, "trainings", "days until the first reaction"]
+    print(f"\n`{name}`, {AFTER} days from a change of {SHARE:.0%}, down and up by turns:\n")
+    print(markdown(header, list(of_changes(world))))
+    print(f"\n{time.process_time() - started:.0f} CPU seconds\n", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
-    parser.add_argument("--root", type=Path, help="where to build, and to find what was built")
-    parser.add_argument("--model", default="hist_boosting", help="default hist_boosting")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", choices=TABLES, help="one of them instead of all")
+    parser.add_argument(
+        "--few", action="store_true", help="only the policies that are tried around changes"
+    )
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = args.root or Path(folder)
-        if not (root / "project.yaml").exists():
-            prepare(root)
-        os.environ |= {
-            "MLOPS_PROJECT": str(root / "project.yaml"),
-            "MLOPS_ROOT": str(root / "storage"),
-        }
-        from mlops_assets.definitions import defs  # reads the settings named above
-
-        if not (root / "storage" / "datasets" / "features").exists():
-            started = time.perf_counter()
-            first_day = yaml.safe_load((root / "project.yaml").read_text())["first_day"]
-            build(defs, first_day)
-            print(f"built in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-        seconds, worked, table = backtest(defs, args.model)
-    print(f"{args.model}: {seconds:.0f} s, of which {worked:.0f} s of CPU time\n\n{table}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    for name in [args.table] if args.table else TABLES:
+        report(name, AROUND if args.few else ())
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-DATE, TARGET, FORECAST = "date", "units", "forecast"
-CATEGORICAL = ["department", "category"]
+DATE, TARGET, FORECAST = "date", "target", "forecast"
 
 Found = Iterator[tuple[str, pd.Timestamp, str, str]]
 """Side, day, family and check of an alarm."""
@@ -77,6 +76,7 @@ class Evidently:
     def __init__(self, learned: pd.DataFrame, history: pd.DataFrame) -> None:
         self.learned, self.history = learned, history
         self.columns = [name for name in learned if name not in (DATE, TARGET)]
+        self.categorical = [name for name in self.columns if learned[name].dtype == object]
         self.usual = self._error(history)
 
     def judge(self, rows: pd.DataFrame) -> Found:
@@ -103,7 +103,7 @@ class Evidently:
         from evidently.legacy.calculations.stattests import get_stattest
         from evidently.legacy.core import ColumnType
 
-        kind = ColumnType.Categorical if name in CATEGORICAL else ColumnType.Numerical
+        kind = ColumnType.Categorical if name in self.categorical else ColumnType.Numerical
         learned, recent = self.learned[name].dropna(), today[name].dropna()
         if recent.empty:  # of which its tests raise; the report leaves the column out
             return False
@@ -116,8 +116,8 @@ class Evidently:
         from evidently.metrics import MAE
         from evidently.presets import DataDriftPreset
 
-        numerical = [name for name in self.columns if name not in CATEGORICAL]
-        inputs = DataDefinition(numerical_columns=numerical, categorical_columns=CATEGORICAL)
+        numerical = [name for name in self.columns if name not in self.categorical]
+        inputs = DataDefinition(numerical_columns=numerical, categorical_columns=self.categorical)
         scored = DataDefinition(
             regression=[Regression(target=TARGET, prediction=FORECAST)],
             numerical_columns=[TARGET, FORECAST],

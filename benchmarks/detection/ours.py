@@ -1,14 +1,14 @@
 """This project's checks, and fixed thresholds on its distances, on the days of a stretch."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.detection.plant import CHANGES, Change
+from benchmarks.detection.plant import Change
 from benchmarks.detection.stretches import Stretch, Version, World
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features
@@ -130,7 +130,7 @@ class Follower:
 
     def cases(self, planted: bool) -> Iterator[Case]:
         yield self.untouched
-        for number, change in enumerate(CHANGES if planted else ()):
+        for number, change in enumerate(self.world.table.changes if planted else ()):
             yield self.case(change, number)
 
     @cached_property
@@ -167,6 +167,7 @@ class Follower:
 
         failed = self._failed(case)
         before = [found for found in self._failed_untouched if found[0] < case.first]
+        before += self._failed_before
         known = {(day, told_as(family, check)) for day, family, check in [*before, *failed]}
         for day, family, check in failed:
             yield alarm(EVERY, day, family, check)
@@ -189,17 +190,22 @@ class Follower:
             PERFORMANCE: self._control(case),
             DRIFT: self._drift(case),
         }
-        return [
-            (day, family, check)
-            for family, found in families.items()
-            for day, verdicts in found
-            for check, verdict in verdicts.items()
-            if not verdict.passed
-        ]
+        return list(_failing(families))
 
     @cached_property
     def _failed_untouched(self) -> list[tuple[dt.date, str, str]]:
         return self._failed(self.untouched)
+
+    @cached_property
+    def _failed_before(self) -> list[tuple[dt.date, str, str]]:
+        """What failed of data and older versions in the week before, and so was told before."""
+        first = self.stretch.start - WEEK * ONE_DAY
+        week = {day: f for day, f in self._known_facts.items() if first <= day < self.stretch.start}
+        families = {
+            DATA: self._soundness(week, first),
+            PERFORMANCE: self._judged(self._known_forecasts[1], list(week)),
+        }
+        return list(_failing(families))
 
     def _facts(
         self, rows: pd.DataFrame, before: Mapping[dt.date, DayFacts]
@@ -222,7 +228,7 @@ class Follower:
     @cached_property
     def _known_facts(self) -> dict[dt.date, DayFacts]:
         """Of the untouched days, and of those before them."""
-        first = self.stretch.start - dt.timedelta(days=days_judged_by(self.rule))
+        first = self.stretch.start - dt.timedelta(days=days_judged_by(self.rule) + WEEK)
         world = self.world
         return self._facts(world.between(world.observations, first, self.stretch.end), {})
 
@@ -241,9 +247,10 @@ class Follower:
 
     def _forecasts(self, features: pd.DataFrame) -> pd.DataFrame:
         columns = self.columns
+        known = dict.fromkeys([*columns.series, *self.project.evaluation.slices])
         return pd.DataFrame(
             {
-                **{name: features[name] for name in columns.series},
+                **{name: features[name] for name in known},
                 "date": features[columns.date],
                 "actual": features[columns.target],
                 "forecast": features[FORECAST],
@@ -273,7 +280,7 @@ class Follower:
 
     def _control(self, case: Case) -> Iterator[tuple[dt.date, Verdicts]]:
         """The checks of the model, whose days before the case are those of the untouched."""
-        project, first = self.project, pd.Timestamp(case.first)
+        first = pd.Timestamp(case.first)
         forecasts, known = self._known_forecasts
         if case is self.untouched:
             facts = known
@@ -282,9 +289,14 @@ class Follower:
             fresh = self._model_facts(self._forecasts(case.features), before)
             facts = pd.concat([known[known["date"] < first], fresh], ignore_index=True)
         days = [day.date() for day in sorted(case.features[self.columns.date].unique())]
+        return self._judged(facts, days)
+
+    def _judged(
+        self, facts: pd.DataFrame, days: Sequence[dt.date]
+    ) -> Iterator[tuple[dt.date, Verdicts]]:
         verdicts = judge_days(
-            project.performance,
-            project.primary_metric,
+            self.project.performance,
+            self.project.primary_metric,
             facts,
             days,
             against_baseline=True,
@@ -330,6 +342,16 @@ class Follower:
             )
             if jensen_shannon(first, second) > FIXED_THRESHOLD:
                 yield name
+
+
+def _failing(
+    families: Mapping[str, Iterable[tuple[dt.date, Verdicts]]],
+) -> Iterator[tuple[dt.date, str, str]]:
+    for family, found in families.items():
+        for day, verdicts in found:
+            for check, verdict in verdicts.items():
+                if not verdict.passed:
+                    yield day, family, check
 
 
 def _present(values: pd.Series) -> np.ndarray:

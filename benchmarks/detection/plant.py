@@ -1,6 +1,6 @@
-"""Changes that are planted into the sample from a day on. None of them mutates its rows."""
+"""Changes that are planted into a table from a day on. None of them mutates its rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,37 +23,40 @@ class Change:
     plant: Plant
 
 
-def level(share: float, department: str | None = None) -> Plant:
-    """Demand higher or lower by a share, in all departments or in one.
+def level(
+    share: float, value: str | None = None, *, column: str = DEPARTMENT, target: str = UNITS
+) -> Plant:
+    """Demand higher or lower by a share, in all rows or in those with a value of a column.
 
     Each unit sells once more, or not at all, with that probability: counts stay counts.
     """
 
     def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         shares = np.where(rows[DATE] >= first, share, 0.0)
-        if department is not None:
-            shares = np.where(rows[DEPARTMENT] == department, shares, 0.0)
-        return _shifted(rows, shares, random, sign)
+        if value is not None:
+            shares = np.where(rows[column] == value, shares, 0.0)
+        return _shifted(rows, target, shares, random, sign)
 
     return plant
 
 
-def trend(per_day: float) -> Plant:
+def trend(per_day: float, *, target: str = UNITS) -> Plant:
     """Demand that moves away by a share per day, added up."""
 
     def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         days = (rows[DATE] - first).dt.days.to_numpy() + 1
-        return _shifted(rows, np.clip(per_day * days, 0.0, 1.0), random, sign)
+        return _shifted(rows, target, np.clip(per_day * days, 0.0, 1.0), random, sign)
 
     return plant
 
 
-def frozen(column: str) -> Plant:
+def frozen(column: str, series: Sequence[str] = SERIES) -> Plant:
     """Each series keeps the value that it had on the day before."""
 
     def plant(rows: pd.DataFrame, first: pd.Timestamp, random: Random, sign: int) -> pd.DataFrame:
         before = rows[rows[DATE] == first - pd.Timedelta(days=1)]
-        last = rows[SERIES].merge(before[[*SERIES, column]], on=SERIES, how="left")[column]
+        keys = list(series)
+        last = rows[keys].merge(before[[*keys, column]], on=keys, how="left")[column]
         since = rows[DATE] >= first
         return rows.assign(**{column: rows[column].mask(since, last.set_axis(rows.index))})
 
@@ -96,24 +99,49 @@ def stopped(column: str) -> Plant:
     return rescaled(column, 0.0)
 
 
-def _shifted(rows: pd.DataFrame, shares: np.ndarray, random: Random, sign: int) -> pd.DataFrame:
-    units = rows[UNITS].to_numpy()
+def _shifted(
+    rows: pd.DataFrame, target: str, shares: np.ndarray, random: Random, sign: int
+) -> pd.DataFrame:
+    units = rows[target].to_numpy()
     moved = random.binomial(units.astype("int64"), shares)
-    return rows.assign(**{UNITS: (units + sign * moved).astype(units.dtype)})
+    return rows.assign(**{target: (units + sign * moved).astype(units.dtype)})
 
 
-DEPARTMENT_CHANGED, CATEGORY_RENAMED = "PRODUCE", "SOFT DRINKS"
+def of_demand(target: str, column: str, value: str, which: str) -> tuple[Change, ...]:
+    """Changes of the target: in all rows, in those with a value of a column, and day by day."""
+    shares = (0.1, 0.2, 0.4)
+    return (
+        *(Change(f"level {share:.0%}, all", level(share, target=target)) for share in shares),
+        *(
+            Change(
+                f"level {share:.0%}, one {which}",
+                level(share, value, column=column, target=target),
+            )
+            for share in shares
+        ),
+        Change("trend of 1% a day", trend(0.01, target=target)),
+    )
+
+
 CHANGES = (
-    *(Change(f"level {share:.0%}, all", level(share)) for share in (0.1, 0.2, 0.4)),
-    *(
-        Change(f"level {share:.0%}, one department", level(share, DEPARTMENT_CHANGED))
-        for share in (0.1, 0.2, 0.4)
-    ),
-    Change("trend of 1% a day", trend(0.01)),
+    *of_demand(UNITS, DEPARTMENT, "PRODUCE", "department"),
     Change("price frozen", frozen(PRICE)),
     Change("price times 1.2", rescaled(PRICE, 1.2)),
     Change("price times 100", rescaled(PRICE, 100.0)),
-    Change("category renamed", renamed(CATEGORY, CATEGORY_RENAMED, "SODA")),
+    Change("category renamed", renamed(CATEGORY, "SOFT DRINKS", "SODA")),
     Change("rows halved", halved()),
     Change("promotions stopped", stopped(PROMOTION)),
+)
+OF_BIKES = (
+    *of_demand("rides", "part", "evening", "part of the day"),
+    Change("temperature frozen", frozen("temperature", ["part", "rider"])),
+    Change("temperature times 1.2", rescaled("temperature", 1.2)),
+    Change("temperature times 100", rescaled("temperature", 100.0)),
+    Change("kind of rider renamed", renamed("rider", "casual", "guest")),
+    Change("rows halved", halved()),
+)
+OF_PEDESTRIANS = (
+    *of_demand("people", "street", "K Road", "street"),
+    Change("sensor renamed", renamed("sensor", "45 Queen Street", "45 Queen St")),
+    Change("rows halved", halved()),
 )

@@ -14,16 +14,14 @@ import venv
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.detection.ours import UNTOUCHED, Alarm, Follower
-from benchmarks.detection.plant import CHANGES
 from benchmarks.detection.stretches import (
-    REPORTED,
-    TUNED_ON,
+    TABLES,
     Stretch,
     Version,
     World,
@@ -31,7 +29,6 @@ from benchmarks.detection.stretches import (
 )
 from benchmarks.detection.tables import tables
 from mlops_assets.ml.monitoring.distribution import FORECAST
-from mlops_assets.project import load_project
 
 HERE = Path(__file__).resolve().parent
 OTHERS = ("nannyml", "evidently")
@@ -39,28 +36,35 @@ OURS_FILE = "alarms this project.parquet"
 
 
 @cache
-def world() -> World:
+def world(table: str) -> World:
     """One for each process."""
-    return World(load_project())
+    return World(TABLES[table])
 
 
-def train(start: dt.date) -> tuple[dt.date, Version]:
-    return start, world().train(start)
+def train(table: str, start: dt.date) -> tuple[dt.date, Version]:
+    return start, world(table).train(start)
 
 
-def follow(stretch: Stretch, versions: dict[dt.date, Version], planted: bool, folder: Path) -> None:
+def follow(
+    table: str,
+    stretch: Stretch,
+    versions: dict[dt.date, Version],
+    planted: bool,
+    folder: Path,
+) -> None:
     """Write the alarms of this project, and the rows that the others are given."""
     needed = {start: versions[start] for start in stretch.version_starts}
-    follower = Follower(world(), needed, stretch)
+    follower = Follower(world(table), needed, stretch)
     place = folder / str(stretch.start)
     if (place / OURS_FILE).exists():
         return
     place.mkdir(exist_ok=True)
-    columns = [world().project.columns.date, world().project.columns.target]
-    columns += [*follower.numeric, *follower.categorical]
+    date, target = follower.columns.date, follower.columns.target
+    columns = [date, target, *follower.numeric, *follower.categorical]
+    names = {date: "date", target: "target", FORECAST: "forecast"}
 
     def give(name: str, rows: pd.DataFrame) -> None:
-        rows[columns].rename(columns={FORECAST: "forecast"}).to_parquet(place / f"{name}.parquet")
+        rows[columns].rename(columns=names).to_parquet(place / f"{name}.parquet")
 
     give("learned", follower.learned)
     give("history", follower.history)
@@ -99,6 +103,7 @@ def said(what: str, started: float) -> None:
 
 
 def measure(
+    table: str,
     stretches: Sequence[Stretch],
     planted: Sequence[Stretch],
     others: Sequence[str],
@@ -110,10 +115,11 @@ def measure(
     started = time.perf_counter()
     with ProcessPoolExecutor(workers) as pool:
         left = [s for s in stretches if not (folder / str(s.start) / OURS_FILE).exists()]
-        versions = dict(pool.map(train, versions_needed(left)))
+        versions = dict(pool.map(partial(train, table), versions_needed(left)))
         said(f"{len(versions)} versions trained", started)
         jobs = [
-            pool.submit(follow, stretch, versions, stretch in planted, folder) for stretch in left
+            pool.submit(follow, table, stretch, versions, stretch in planted, folder)
+            for stretch in left
         ]
         for job in jobs:
             job.result()
@@ -130,13 +136,15 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
+        "--table", choices=TABLES, default="sample", help="which one (default sample)"
+    )
+    parser.add_argument(
         "--tuning", action="store_true", help="the stretches that the defaults were tuned on"
     )
     parser.add_argument(
         "--every",
         type=int,
-        default=2,
-        help="changes are planted into every so many of them (default 2)",
+        help="changes are planted into every so many of them (default 2 of the sample, else 1)",
     )
     parser.add_argument("--without", nargs="*", default=[], choices=OTHERS, metavar="NAME")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
@@ -151,18 +159,21 @@ def main() -> None:
         help="where the environments of the others are kept",
     )
     args = parser.parse_args()
-    if args.every < 1:
+    if args.every is not None and args.every < 1:
         parser.error(f"--every {args.every} is less than 1")
-    stretches = TUNED_ON if args.tuning else REPORTED
-    planted = stretches[:: args.every]
+    table = TABLES[args.table]
+    stretches = table.tuned_on if args.tuning else table.reported
+    planted = stretches[:: args.every or table.every]
     others = [name for name in OTHERS if name not in args.without]
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        alarms = measure(stretches, planted, others, folder, args.cache, args.workers)
+        alarms = measure(args.table, stretches, planted, others, folder, args.cache, args.workers)
     if args.alarms:
         alarms.to_parquet(args.alarms)
-    print(tables(alarms, stretches, planted, [UNTOUCHED, *(change.name for change in CHANGES)]))
+    print(
+        tables(alarms, stretches, planted, [UNTOUCHED, *(change.name for change in table.changes)])
+    )
 
 
 if __name__ == "__main__":

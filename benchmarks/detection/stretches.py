@@ -4,38 +4,42 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from benchmarks.detection.plant import CHANGES, OF_BIKES, OF_PEDESTRIANS, Change
 from mlops_assets.graph.partitions import months_before
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.models.splits import HoldoutSplit
 from mlops_assets.ml.models.training import fit, forecast
-from mlops_assets.project import REPLAY_DAYS, Project
+from mlops_assets.project import REPLAY_DAYS, load_project
 from mlops_assets.resources.sources import make_source
 
 MODEL = "hist_boosting"
-RECORDED_FROM = dt.date(2017, 1, 1)
-FIRST_START = RECORDED_FROM + dt.timedelta(days=240)  # with all that is learned from before it
+LEARNED_DAYS = 240  # before the first stretch, with all that is learned from
 CADENCE = 28  # days from one version to the next
 VERSIONS_BEFORE = 3  # whose days the limits of a model are learnt from
-STEP = 14  # days from one stretch to the next
+STEP = 14  # days from one stretch of the sample to the next
 FOLLOWED, HORIZON = 42, 18  # days of a stretch, and of a planted change in it
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """42 days after a training, by its number in the year."""
+    """42 days after a training, by their number in a table and the first day of that table."""
 
     number: int
+    recorded_from: dt.date
+    step: int = FOLLOWED
+    """Days from one stretch to the next."""
 
     @property
     def start(self) -> dt.date:
-        return FIRST_START + dt.timedelta(days=STEP * self.number)
+        return self.recorded_from + dt.timedelta(days=LEARNED_DAYS + self.step * self.number)
 
     @property
     def planted(self) -> dt.date:
@@ -60,10 +64,49 @@ class Stretch:
         ]
 
 
-# One begins every two weeks of the year. Defaults were tuned on some, the others are reported.
-YEAR = [Stretch(number) for number in range(REPLAY_DAYS // STEP)]
-TUNED_ON = YEAR[2:23:4]
-REPORTED = [stretch for stretch in YEAR if stretch not in TUNED_ON]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that changes are planted into, and the stretches of them that are followed."""
+
+    settings: Path
+    recorded_from: dt.date
+    days: int
+    """Those that are read."""
+    changes: tuple[Change, ...]
+    tuned_on: list[Stretch]
+    """Defaults were looked at on these, the others are reported."""
+    reported: list[Stretch]
+    every: int = 1
+    """Changes are planted into every so many of the reported ones."""
+
+
+def _table(name: str, recorded_from: dt.date, days: int, changes: tuple[Change, ...]) -> Table:
+    """Stretches that do not overlap; defaults were looked at on the first half of them."""
+    count = (days - LEARNED_DAYS) // FOLLOWED
+    stretches = [Stretch(number, recorded_from) for number in range(count)]
+    half = count // 2
+    settings = ROOT / "benchmarks" / "tables" / f"{name}.yaml"
+    return Table(settings, recorded_from, days, changes, stretches[:half], stretches[half:])
+
+
+# Of the sample, played in a loop, a stretch begins every two weeks of the year.
+_YEAR = [Stretch(number, dt.date(2017, 1, 1), STEP) for number in range(REPLAY_DAYS // STEP)]
+TABLES = {
+    "sample": Table(
+        ROOT / "project.yaml",
+        dt.date(2017, 1, 1),
+        2 * REPLAY_DAYS,
+        CHANGES,
+        _YEAR[2:23:4],
+        [stretch for stretch in _YEAR if stretch not in _YEAR[2:23:4]],
+        every=2,
+    ),
+    "bikes": _table("bikes", dt.date(2011, 1, 1), 731, OF_BIKES),
+    "pedestrians": _table("pedestrians", dt.date(2022, 4, 4), 1066, OF_PEDESTRIANS),
+}
 
 
 @dataclass(frozen=True)
@@ -75,17 +118,17 @@ class Version:
 
 
 class World:
-    """The untouched sample, replayed in a loop for two years, and its features."""
+    """An untouched table and its features; the sample is replayed in a loop for two years."""
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.end = RECORDED_FROM + dt.timedelta(days=2 * REPLAY_DAYS)
-        rows = make_source(project).read(RECORDED_FROM, self.end)
-        self.observations = rows.astype(dict.fromkeys(project.number_columns, "float64"))
+    def __init__(self, table: Table) -> None:
+        self.table, self.project = table, load_project(table.settings)
+        self.end = table.recorded_from + dt.timedelta(days=table.days)
+        rows = make_source(self.project).read(table.recorded_from, self.end)
+        self.observations = rows.astype(dict.fromkeys(self.project.number_columns, "float64"))
 
     @cached_property
     def features(self) -> pd.DataFrame:
-        first = RECORDED_FROM + dt.timedelta(days=self.project.longest_lag)
+        first = self.table.recorded_from + dt.timedelta(days=self.project.longest_lag)
         return make_features(self.project.feature_plan, self.observations, first, self.end)
 
     @property

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ import pytest
 from benchmarks.detection.ours import OURS, UNTOUCHED
 from benchmarks.detection.plant import (
     CHANGES,
+    OF_BIKES,
+    OF_PEDESTRIANS,
     Change,
     Plant,
     frozen,
@@ -20,10 +23,12 @@ from benchmarks.detection.plant import (
     stopped,
     trend,
 )
-from benchmarks.detection.stretches import REPORTED, TUNED_ON, YEAR, Stretch
+from benchmarks.detection.stretches import TABLES, World
 from benchmarks.detection.tables import caused, delay, delays, episodes, false_alarms, shown
 
 FIRST = pd.Timestamp("2017-03-03")
+SAMPLE = TABLES["sample"]
+YEAR = sorted([*SAMPLE.tuned_on, *SAMPLE.reported], key=lambda stretch: stretch.number)
 
 
 def make_rows() -> pd.DataFrame:
@@ -96,10 +101,59 @@ def test_a_category_renamed_and_rows_halved() -> None:
 
 
 def test_changes_begin_on_every_weekday_and_end_inside_of_the_stretch() -> None:
-    assert (len(REPORTED), len(YEAR)) == (20, 26)
-    assert not set(REPORTED) & set(TUNED_ON)
+    assert (len(SAMPLE.reported), len(YEAR)) == (20, 26)
+    assert not set(SAMPLE.reported) & set(SAMPLE.tuned_on)
     assert len({stretch.planted.weekday() for stretch in YEAR}) == 7
     assert all(stretch.horizon <= stretch.end for stretch in YEAR)
+
+
+@pytest.mark.parametrize(
+    ("name", "tuned_on", "reported"), [("bikes", 5, 6), ("pedestrians", 9, 10)]
+)
+def test_stretches_of_longer_tables_do_not_overlap_and_those_tuned_on_come_first(
+    name: str, tuned_on: int, reported: int
+) -> None:
+    table = TABLES[name]
+    assert (len(table.tuned_on), len(table.reported)) == (tuned_on, reported)
+    stretches = [*table.tuned_on, *table.reported]
+    assert all(a.end <= b.start for a, b in pairwise(stretches))
+    assert stretches[-1].end <= table.recorded_from + dt.timedelta(days=table.days)
+    assert all(stretch.horizon <= stretch.end for stretch in stretches)
+
+
+# The totals of single days, added up by hand from what the sources publish by the hour.
+@pytest.mark.parametrize(
+    ("name", "day", "total"),
+    [
+        ("bikes", "2011-01-01", 985),
+        ("bikes", "2012-12-31", 2729),
+        ("pedestrians", "2022-04-04", 74_382),
+        ("pedestrians", "2025-03-04", 140_411),
+    ],
+)
+def test_the_tables_hold_what_their_sources_publish(name: str, day: str, total: int) -> None:
+    world = World(TABLES[name])
+    rows, columns = world.observations, world.project.columns
+    assert rows[columns.date].nunique() == TABLES[name].days
+    assert rows.loc[rows[columns.date] == day, columns.target].sum() == total
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("bikes", OF_BIKES), ("pedestrians", OF_PEDESTRIANS)]
+)
+def test_each_change_of_a_table_changes_its_rows_from_that_day_on(
+    name: str, changes: tuple[Change, ...]
+) -> None:
+    table = TABLES[name]
+    world, stretch = World(table), table.reported[0]
+    first = pd.Timestamp(stretch.planted)
+    rows = world.between(world.observations, stretch.start, stretch.horizon).reset_index(drop=True)
+    assert len(changes) == len({change.name for change in changes})
+    for change in changes:
+        changed = change.plant(rows, first, np.random.default_rng(1), 1)
+        before = changed[changed["date"] < first]
+        pd.testing.assert_frame_equal(before, rows[rows["date"] < first])
+        assert not changed.equals(rows), change.name
 
 
 def alarm(day: dt.date, change: str = UNTOUCHED, check: str = "bias") -> dict[str, object]:
@@ -128,7 +182,7 @@ def test_false_alarms_delays_and_what_a_change_caused() -> None:
 
 
 def test_episodes_and_delays_by_hand() -> None:
-    day = Stretch(3).planted
+    day = YEAR[3].planted
     run = {day + dt.timedelta(days=n) for n in (0, 1, 4, 6)}
     assert episodes(run) == 3
     assert delay(run, day + dt.timedelta(days=2)) == 3

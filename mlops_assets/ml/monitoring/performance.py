@@ -290,6 +290,7 @@ class _Judge:
             width=self.settings.width,
             least=least,
             higher=check == LIMITS,
+            wanders=check == SLICES,
         )
 
     def limits(self, now: int, day: dt.date) -> CheckResult:

@@ -18,6 +18,7 @@ SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
 TARGET_RANGE, TARGET_LEVEL = "target_range", "target_level"
 TARGET_SHARE = 7 / 12  # of the false alarms that are expected
 ODD_DAY = 4.0  # standard deviations; a target further away counts for no more
+FLAG = frozenset((0.0, 1.0))
 NAMED = 5  # so many names in a sentence
 
 # Each check by name, with what it asks of a day.
@@ -267,13 +268,16 @@ def _inputs(
 
     A level that moves in steps, such as one by the week, looks steady between them: it must leave
     the usual range and, by `rule.beyond`, that between the lowest and the highest of late; where
-    all series have moved at once, one half as wide as the usual.
+    all series have moved at once, one half as wide as the usual. A flag of whole days, such as a
+    holiday, may rise after weeks without.
     """
     found: list[tuple[float, str]] = []
     for name, middle in facts.middles.items():
         known = {then: past.middles.get(name, math.nan) for then, past in history.items()}
         known = {then: value for then, value in known.items() if math.isfinite(value)}
         if len(known) < rule.min_days or not math.isfinite(middle):
+            continue
+        if FLAG.issuperset({middle, *known.values()}):
             continue
         if _moved_at_once(rule, name, facts, history):
             narrow = rule.model_copy(update={"width": rule.width / 2})

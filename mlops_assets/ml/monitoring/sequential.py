@@ -66,6 +66,7 @@ def judge_levels(
     width: float,
     least: float,
     higher: bool = False,
+    wanders: bool = False,
 ) -> list[Level]:
     """What is known on the last of some days of each stream that can be judged on it.
 
@@ -84,7 +85,10 @@ def judge_levels(
         return []
     values = values[:, judged]
     away, usual, deviation = _standardised(values, weekdays, recent, width, least)
-    evidence = _evidence(_unforetold(away, recent), known[:-recent, judged].sum(axis=0), higher)
+    share = _foretold(away[:-recent])
+    wander = _wander(away[:-recent], share) if wanders else np.zeros(share.shape)
+    count = known[:-recent, judged].sum(axis=0)
+    evidence = _evidence(_unforetold(away, share)[-recent:], count, wander, higher)
     begun = evidence.argmax(axis=0)
     total = evidence.sum(axis=0) * false_alarms * RARER / (DAYS_OF_YEAR * judged.sum())
     day = np.arange(recent)[:, None]
@@ -164,32 +168,54 @@ def _median(values: FloatArray) -> FloatArray:
     return found
 
 
-def _unforetold(away: FloatArray, recent: int) -> FloatArray:
-    """Of the recent days, what the day before does not foretell, with a variance of 1.
+def _foretold(before: FloatArray) -> FloatArray:
+    """The share of each day that the one before foretells, of each stream.
 
-    By the first autocorrelation of the days before, less its bias (Marriott and Pope, Bias in the
-    estimation of autocorrelations, 1954).
+    The first autocorrelation, less its bias (Marriott and Pope, Bias in the estimation of
+    autocorrelations, 1954).
     """
-    filled = np.nan_to_num(away)
-    before = filled[:-recent]
-    products = (before[1:] * before[:-1]).sum(axis=0)
-    share = products / (before**2).sum(axis=0).clip(1e-300)
-    known = (~np.isnan(away[:-recent])).sum(axis=0)
-    share = (share + (1 + 4 * share) / known).clip(0, MOST_FORETOLD)
-    fresh = (away[1:] - share * filled[:-1]) / np.sqrt(1 - share**2)
-    return np.where(np.isnan(away[:-1]), away[1:], fresh)[-recent:]
+    filled = np.nan_to_num(before)
+    products = (filled[1:] * filled[:-1]).sum(axis=0)
+    share = products / (filled**2).sum(axis=0).clip(1e-300)
+    known = (~np.isnan(before)).sum(axis=0)
+    corrected: FloatArray = (share + (1 + 4 * share) / known).clip(0, MOST_FORETOLD)
+    return corrected
 
 
-def _evidence(fresh: FloatArray, before: IntArray, higher: bool) -> FloatArray:
+def _unforetold(away: FloatArray, share: FloatArray) -> FloatArray:
+    """What the day before does not foretell of each but the first, with a variance of 1."""
+    fresh = (away[1:] - share * np.nan_to_num(away)[:-1]) / np.sqrt(1 - share**2)
+    return np.where(np.isnan(away[:-1]), away[1:], fresh)
+
+
+def _wander(before: FloatArray, share: FloatArray) -> FloatArray:
+    """The variance of the levels of weeks beyond what days explain, in that of a fresh day.
+
+    The mean of a week of days of which a share is foretold varies by itself (Cochran, Sampling
+    techniques, 1977, 8.2).
+    """
+    weeks = before[len(before) % WEEK :].reshape(-1, WEEK, before.shape[1])
+    days = (~np.isnan(weeks)).sum(axis=1)
+    whole = days > WEEK / 2
+    means = np.nan_to_num(weeks).sum(axis=1) / days.clip(1)
+    level = means.sum(axis=0, where=whole) / whole.sum(axis=0).clip(1)
+    weekly = ((means - level) ** 2).sum(axis=0, where=whole) / (whole.sum(axis=0) - 1).clip(1)
+    lags = np.arange(1, WEEK)[:, None]
+    by_chance = (1 + 2 * ((1 - lags / WEEK) * share**lags).sum(axis=0)) / WEEK
+    beyond: FloatArray = (weekly - by_chance).clip(0) * (1 - share) / (1 + share)
+    return beyond
+
+
+def _evidence(fresh: FloatArray, before: IntArray, wander: FloatArray, higher: bool) -> FloatArray:
     """The Bayes factor of a change that began on each day, by the days since, of the same shape.
 
     Changes have a normal distribution with the deviation of a day; `before` is the number of days
-    by which each stream's level and deviation are known.
+    by which each stream's level and deviation are known, `wander` the variance of its level.
     """
     known = ~np.isnan(fresh)
     moved = np.nan_to_num(fresh)[::-1].cumsum(axis=0)[::-1]
     days = known[::-1].cumsum(axis=0)[::-1].clip(1)
-    chance = days + days**2 / before
+    chance = days + days**2 * (1 / before + wander)
     change = chance + days**2
     free = (before - WEEK - 1).clip(WEEK)
     ratio = (1 + moved**2 / (chance * free)) / (1 + moved**2 / (change * free))

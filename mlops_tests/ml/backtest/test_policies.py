@@ -81,8 +81,8 @@ def last_two_days() -> Any:
         yield
 
 
-def make_features(shifted: Callable[[dt.date], bool]) -> pd.DataFrame:
-    days = pd.date_range(START, END)
+def make_features(shifted: Callable[[dt.date], bool], start: dt.date = START) -> pd.DataFrame:
+    days = pd.date_range(start, END)
     units = np.where(np.arange(len(days)) % 2, 11.0, 9.0)
     units += np.array([10.0 if shifted(date.date()) else 0.0 for date in days])
     random = np.random.default_rng(0)
@@ -248,6 +248,33 @@ def test_drift_is_watched_where_it_is_a_trigger(project: Project) -> None:
     ).alarms
     assert alarm.since == day(0)
     assert "unit_price" in alarm.why
+
+
+A_YEAR = dt.timedelta(days=364)
+LASTING = 4  # days of a holiday
+
+
+@pytest.mark.parametrize(
+    ("known", "lasting", "reacts"),
+    [(False, LASTING, True), (True, LASTING, False), (True, 50, True)],
+    ids=["a holiday seen for the first time", "one seen the year before", "one that stays"],
+)
+def test_a_holiday_seen_the_year_before_is_no_reason_and_a_change_that_stays_is(
+    project: Project, known: bool, lasting: int, reacts: bool
+) -> None:
+    def shifted(date: dt.date) -> bool:
+        year_before = known and day(0) <= date + A_YEAR < day(LASTING)
+        return year_before or day(0) <= date < day(lasting)
+
+    features = make_features(shifted, START - A_YEAR)
+    course = backtest(make_workshop(project, features), make_policy(), FIRST - A_YEAR, day(39))
+    early = [training.day for training in course.retrainings if training.day < day(-300)]
+    late = [training.day for training in course.retrainings if training.day >= day(0)]
+    # trained for the holiday, and again for the days after it, which are as before
+    assert early == ([day(3) - A_YEAR, day(17) - A_YEAR] if known else [])
+    assert bool(late) is reacts
+    if known and reacts:  # once the last days lie behind those of the year before
+        assert late[0] > day(LASTING)
 
 
 def test_a_fit_is_made_once_whichever_policies_ask_for_it(project: Project) -> None:

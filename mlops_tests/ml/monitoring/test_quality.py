@@ -298,6 +298,15 @@ def test_an_input_that_moves_in_steps_may_go_half_its_range_beyond() -> None:
     assert why.startswith("price is 9 at the middle, of late 1 to 5; see whether the source has")
 
 
+def test_a_flag_of_whole_days_may_rise_after_weeks_without_and_nothing_else_may() -> None:
+    history = {day: facts(middles={"holiday": 0.0}) for day in before(56)}
+    assert failed(facts(middles={"holiday": 1.0}), history) == {}
+    for odd in (0.5, 2.0, 100.0):
+        assert failed(facts(middles={"holiday": odd}), history) == {"inputs_range": False}
+    share = {day: facts(middles={"holiday": 0.02}) for day in before(56)}
+    assert failed(facts(middles={"holiday": 1.0}), share) == {"inputs_range": False}
+
+
 def test_a_usual_range_by_hand() -> None:
     # Mondays 8, 10, 12, their median 10; Tuesdays 20, 20, 26, their median 20:
     # deviations 2, 0, 2, 0, 0, 6, their median 1

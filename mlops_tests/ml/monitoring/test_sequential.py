@@ -28,7 +28,13 @@ def series(days: int, streams: int, *, share: float, heavy: bool = False) -> np.
     return values[30:]
 
 
-def judge(values: np.ndarray, weekdays: np.ndarray = WEEKDAYS, *, higher: bool = False) -> Level:
+def judge(
+    values: np.ndarray,
+    weekdays: np.ndarray = WEEKDAYS,
+    *,
+    higher: bool = False,
+    wanders: bool = False,
+) -> Level:
     [level] = judge_levels(
         ["level"],
         values.reshape(-1, 1),
@@ -38,6 +44,7 @@ def judge(values: np.ndarray, weekdays: np.ndarray = WEEKDAYS, *, higher: bool =
         width=4.0,
         least=1e-9,
         higher=higher,
+        wanders=wanders,
     )
     return level
 
@@ -48,23 +55,7 @@ def judge(values: np.ndarray, weekdays: np.ndarray = WEEKDAYS, *, higher: bool =
 def test_false_alarms_come_as_often_as_is_said(share: float, heavy: bool) -> None:
     """Forty streams for more than a year, each with six alarms a year of its own to expect."""
     streams, days = 40, 500
-    values = series(DAYS + days, streams, share=share, heavy=heavy)
-    last = np.full(streams, -99)
-    told = 0
-    for day in range(days):
-        levels = judge_levels(
-            [str(n) for n in range(streams)],
-            values[day : day + DAYS],
-            (np.arange(DAYS) + day) % WEEK,
-            false_alarms=FALSE_ALARMS * streams,
-            min_days=21,
-            width=4.0,
-            least=1e-9,
-        )
-        changed = np.array([level.changed for level in levels])
-        told += int((changed & (day - last > WEEK)).sum())
-        last[changed] = day
-    realised = told / (streams * days / 365)
+    realised = alarms_a_year(series(DAYS + days, streams, share=share, heavy=heavy), wanders=False)
     assert 0.6 * FALSE_ALARMS < realised < 1.3 * FALSE_ALARMS, realised
 
 
@@ -77,15 +68,65 @@ def test_the_evidence_is_a_ratio_of_densities() -> None:
     random = np.random.default_rng(3)
     fresh = random.normal(0.5, 1, (RECENT, 2))
     before = np.array([56, 30])
-    found = sequential._evidence(fresh, before, higher=False)
+    wander = np.array([0.0, 0.25])
+    found = sequential._evidence(fresh, before, wander, higher=False)
     for stream, known in enumerate(before):
         for begun in range(RECENT):
             moved, days = fresh[begun:, stream].sum(), RECENT - begun
-            chance = days + days**2 / known
+            chance = days + days**2 / known + days**2 * wander[stream]
             free = max(known - 8, 7)
             with_change = stats.t.pdf(moved, free, scale=np.sqrt(chance + days**2))
             ratio = with_change / stats.t.pdf(moved, free, scale=np.sqrt(chance))
             assert found[begun, stream] == pytest.approx(ratio)
+
+
+def test_weeks_that_differ_by_more_than_their_days_wander() -> None:
+    # two weeks one deviation above and below their mean: a variance of 2, of which a seventh
+    # is by chance where no day foretells the next
+    weeks = np.repeat([1.0, -1.0], WEEK)[:, None]
+    assert sequential._wander(weeks, np.array([0.0])) == pytest.approx([2 - 1 / 7])
+    # with half foretold, of a mean of seven: (1 + 2 sum (1 - k / 7) / 2^k) / 7
+    by_chance = (1 + 2 * sum((1 - k / 7) * 0.5**k for k in range(1, 7))) / 7
+    expected = (2 - by_chance) * (1 - 0.5) / (1 + 0.5)
+    assert sequential._wander(weeks, np.array([0.5])) == pytest.approx([expected])
+    alike = np.tile([3.0, -3.0, 0.0, 2.0, -2.0, 1.0, -1.0], 2)[:, None]
+    assert sequential._wander(alike, np.array([0.0])) == [0.0]
+    gaps = np.vstack([weeks, np.full((3, 1), np.nan), [[9.0]], np.full((3, 1), np.nan)])
+    assert sequential._wander(gaps, np.array([0.0])) == pytest.approx([2 - 1 / 7]), "one day of 7"
+    assert sequential._wander(weeks[:WEEK], np.array([0.0])) == [0.0], "one week says nothing"
+
+
+def alarms_a_year(values: np.ndarray, *, wanders: bool) -> float:
+    """Told after a week without, of each stream, which has six a year to expect."""
+    days, streams = len(values) - DAYS, values.shape[1]
+    last, told = np.full(streams, -99), 0
+    for day in range(days):
+        levels = judge_levels(
+            [str(n) for n in range(streams)],
+            values[day : day + DAYS],
+            (np.arange(DAYS) + day) % WEEK,
+            false_alarms=FALSE_ALARMS * streams,
+            min_days=21,
+            width=4.0,
+            least=1e-9,
+            wanders=wanders,
+        )
+        changed = np.array([level.changed for level in levels])
+        told += int((changed & (day - last > WEEK)).sum())
+        last[changed] = day
+    return told / (streams * days / 365)
+
+
+def test_a_level_that_wanders_is_told_no_more_often_than_is_said() -> None:
+    """Its weeks differ by as much as their days; steady ones are told hardly more seldom."""
+    random = np.random.default_rng(11)
+    days, streams = DAYS + 7 * 30, 40
+    weeks = random.normal(size=(days // WEEK + 1, streams))
+    steady = random.normal(size=(days, streams))
+    wandering = steady + np.repeat(weeks, WEEK, axis=0)[:days]
+    assert alarms_a_year(wandering, wanders=False) > 1.1 * FALSE_ALARMS
+    assert 0.6 * FALSE_ALARMS < alarms_a_year(wandering, wanders=True) < FALSE_ALARMS
+    assert alarms_a_year(steady, wanders=True) > 0.8 * alarms_a_year(steady, wanders=False)
 
 
 def test_a_change_is_told_with_its_size_and_since_when() -> None:
@@ -99,6 +140,7 @@ def test_a_change_is_told_with_its_size_and_since_when() -> None:
     today = dt.date(2026, 3, 31)
     assert level.since(today) == today - dt.timedelta(days=level.days - 1)
     assert judge(values, higher=True).changed
+    assert judge(values, wanders=True).changed
     assert not judge(-values, higher=True).changed
 
 

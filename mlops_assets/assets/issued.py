@@ -11,22 +11,26 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, report
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError
 from mlops_assets.assets.schemas import issued_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of
 from mlops_assets.graph.reads import days_to_come
 from mlops_assets.lazy import pd
+from mlops_assets.ml.check_result import CheckResult, CheckResults
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
+from mlops_assets.ml.monitoring.inputs_known import CHECKS, INPUTS_KNOWN, judge_inputs
 from mlops_assets.ml.selection.versions import previous_version, serving
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 
@@ -42,6 +46,7 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
         ISSUED,
         group=GROUP,
         kinds={"pandas", "parquet"},
+        checks=CHECKS,
         metadata={"dagster/column_schema": issued_schema(project)},
     )
     def issued(
@@ -51,12 +56,38 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         """Every model's forecast of the day to come, as it was given: what it is scored by."""
         outcomes, served = without_warm_up(partitions, context.partition_keys)
+        found: dict[str, CheckResults] = dict.fromkeys(outcomes, not_judged("warm-up"))
         if served:
             datasets, models = readers.datasets(ISSUED, served), readers.models(ISSUED)
             outcomes |= issue_all(project, partitions, served, source, datasets, models)
-        yield from report(context, outcomes)
+            found |= judge_all(project, served, datasets)
+        yield from report_checked(context, outcomes, found)
 
     return issued
+
+
+def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict[str, CheckResults]:
+    """Compare what days were forecast from, so long before, with their rows; kept and by key."""
+    ahead = dt.timedelta(days=project.days_ahead)
+    before = {str(day_of(key) - ahead): key for key in keys}
+    told = datasets.read(ISSUED, list(before), {})
+    used = by_day(told, "date") if len(told) else {}
+    rows = datasets.read("observations", list(used), {}) if used else told
+    later = by_day(rows, project.columns.date) if len(rows) else {}
+    series, inputs = project.columns.series, project.inputs_in_advance
+    checks = CheckStore(datasets)
+    found: dict[str, CheckResults] = {}
+    for key in keys:
+        found[key] = not_judged("nothing was issued for the day, or its rows are not there")
+        if key in later and set(inputs) <= set(used[key]):  # files of before have no inputs
+            first = used[key][used[key]["model"] == used[key]["model"].iloc[0]]
+            found[key] = {INPUTS_KNOWN: judge_inputs(first, later[key], series, inputs)}
+        checks.write(ISSUED, key, found[key])
+    return found
+
+
+def not_judged(why: str) -> CheckResults:
+    return {INPUTS_KNOWN: CheckResult(True, f"not judged: {why}")}
 
 
 def is_over(project: Project, day: dt.date) -> bool:
@@ -108,6 +139,7 @@ def _issue(
     day = project.day_to_come(day_of(key))
     if rows is None:
         return no_rows(day)
+    told = list(dict.fromkeys([*project.row_columns, *project.inputs_in_advance]))
     parts: list[pd.DataFrame] = []
     versions: dict[str, str] = {}
     unserved: dict[str, str] = {}
@@ -126,7 +158,7 @@ def _issue(
         errors: dict[str, Metadata | Exception] = {}
         for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
             parts.append(
-                made.rows[project.row_columns].assign(
+                made.rows[told].assign(
                     date=made.rows[project.columns.date],
                     model=model.name,
                     **version_columns(project, made, previous_version(fit, card), models),

@@ -78,9 +78,14 @@ def forecasts_schema(project: Project) -> dg.TableSchema:
 
 def issued_schema(project: Project) -> dg.TableSchema:
     """The columns of the forecasts of all models as they were issued."""
+    numbers = project.number_columns
     return _schema(
         {
             **_of_row(project),
+            **{
+                name: ("float" if name in numbers else "string", "input that it was made from")
+                for name in project.inputs_in_advance
+            },
             "date": ("datetime", "the day forecast"),
             "model": ("string", "name of the model"),
             **_by_version(project),

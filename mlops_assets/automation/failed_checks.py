@@ -7,11 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlops_assets.assets.checks import observation_checks
+from mlops_assets.assets.forecasting import ISSUED
 from mlops_assets.assets.schemas import FAILED_CHECKS
 from mlops_assets.automation.problems import Problem, subject_of
 from mlops_assets.graph.keys import asset_page
 from mlops_assets.lazy import pd
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
+from mlops_assets.ml.monitoring.inputs_known import CHECKS as INPUTS_KNOWN
 from mlops_assets.ml.monitoring.performance import TOLD
 from mlops_assets.ml.monitoring.quality import TARGET_LEVEL
 from mlops_assets.ml.monitoring.sequential import WEEK
@@ -64,7 +66,8 @@ def failed_day(
         return
     day, store = recent[-1], CheckStore(datasets)
     champion = _champion(project, datasets, day)
-    counts = {DATA: "the data", f"validation/{champion}": champion, DRIFT: DRIFT}
+    counts = {DATA: "the data", ISSUED: "the inputs"}
+    counts |= {f"validation/{champion}": champion, DRIFT: DRIFT}
     others = [f"validation/{model.name}" for model in project.models if model.name != champion]
     past = store.read([*counts, *others], recent, {})
     failing = past[~past["passed"].astype(bool)]
@@ -123,6 +126,7 @@ def _groups(project: Project, champion: str) -> dict[str, Group]:
             f"{DATA}:{check}": Group(DATA, (check,), WEEK if check == TARGET_LEVEL else 1)
             for check in observation_checks(project)
         },
+        ISSUED: Group(ISSUED, INPUTS_KNOWN, WEEK),
         scores: Group(scores, TOLD, WEEK),
         DRIFT: Group(DRIFT, WEIGHTY, WEEK),
     }

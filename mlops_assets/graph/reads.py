@@ -121,6 +121,7 @@ def _nodes(project: Project) -> Iterator[Node]:
         "issued",
         (
             Reads("observations", days_to_come(project)),
+            Reads("issued", (project.days_ahead,), shown=True),  # whether its inputs were right
             *(ReadsVersions(model.name, project.days_ahead) for model in project.models),
         ),
         again=Again.NEWEST,  # what was issued for a day that is over is what it is scored by

@@ -141,6 +141,12 @@ class Problem(Settings):
         return list(dict.fromkeys([*told_by, *self.evaluation.slices]))
 
     @property
+    def inputs_in_advance(self) -> list[str]:
+        """The inputs of a row that are said to be known in advance, the series left out."""
+        c = self.columns
+        return [name for name in [*c.numeric, *c.categorical] if name not in c.series]
+
+    @property
     def days_ahead(self) -> int:
         """How many days after the newest one with a known target the day to forecast lies."""
         return self.feature_plan.days_ahead

@@ -11,6 +11,7 @@ from mlops_assets.assets import forecast, forecasting, issued
 from mlops_assets.assets.forecasting import as_issued
 from mlops_assets.automation import day_to_come
 from mlops_assets.automation.day_to_come import Outdated, outdated_forecasts
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_tests.assets.lab import Lab, keys, made_on, make_rows, make_settings, reason
@@ -297,3 +298,32 @@ def test_a_damaged_card_hides_no_other_model_from_the_day_to_come(living: Living
 
 def outdated(living: Living) -> list[Outdated]:
     return [*outdated_forecasts(living.instance, living.project, living.models)]
+
+
+def inputs_known(lab: Lab, key: str) -> dict[str, Any]:
+    found = CheckStore(DatasetStore(lab.storage)).read(["issued"], [key]).set_index("check")
+    return {str(name): value for name, value in found.loc["inputs_known"].items()}
+
+
+def test_inputs_that_were_not_known_when_the_day_was_forecast_are_named(living: Living) -> None:
+    """Forecast with a price that the source had announced, a day was sold at another."""
+    day = str(living.today)
+    assert inputs_known(living, LAST)["passed"]
+    assert inputs_known(living, LAST)["value"] == 0
+    assert inputs_known(living, FIRST)["why"].startswith("not judged")
+    rows = make_rows()
+    rows.loc[rows["date"] == day, "unit_price"] += 1
+    living.write(rows)
+    assert living.run("observations features", day).success
+    living.night_after(day)
+    found = inputs_known(living, day)
+    assert not found["passed"]
+    assert found["why"].startswith("not as forecast from: unit_price in 100% of the rows (such as ")
+    [evaluation] = [
+        made
+        for made in living.run("issued", LAST, day).get_asset_check_evaluations()
+        if made.partition in (day, None)
+    ][-1:]
+    assert (evaluation.passed, evaluation.severity.value) == (False, "WARN")
+    # a day judged alone and in a range
+    assert inputs_known(living, day)["why"] == found["why"]

@@ -124,10 +124,15 @@ def test_a_step_that_is_tried_again_makes_only_the_rest(
 def test_a_run_that_dagster_tries_again_makes_only_the_rest(lab: Lab) -> None:
     assert lab.run("observations", DAYS[0], DAYS[19]).success
     [first] = lab.instance.get_runs()
-    again = dg.DagsterRun("any", tags={"dagster/retry_number": "1"}, parent_run_id=first.run_id)
+    root = first.run_id
+
+    def after(parent: str, **tags: str) -> dg.DagsterRun:
+        told = {f"dagster/{name}": value for name, value in tags.items()}
+        return dg.DagsterRun("any", tags=told, parent_run_id=parent, root_run_id=root)
+
+    again, by_hand = after(root, retry_number="1"), after(root)
     lab.instance.add_run(again)
-    third = dg.DagsterRun("any", tags={"dagster/retry_number": "2"}, parent_run_id=again.run_id)
-    by_hand = dg.DagsterRun("any", parent_run_id=first.run_id)
+    third = after(again.run_id, retry_number="2")
 
     def made(run: dg.DagsterRun, asset: str = "observations") -> set[str]:
         context: Any = SimpleNamespace(

@@ -14,8 +14,9 @@ from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
 
-# Of each dataset the newest read: the assets of a run read the same days one after another.
-Kept: TypeAlias = "dict[str, tuple[list[str], pd.DataFrame]]"
+# The newest reads by dataset and days: the assets of a run read the same ones one after another.
+Kept: TypeAlias = "dict[tuple[str, ...], pd.DataFrame]"
+KEPT_BYTES = 250_000_000
 
 
 class UndeclaredReadError(RuntimeError):
@@ -67,8 +68,7 @@ class DatasetReader(DatasetStore):
         for key in keys:
             if not self._may_read(dataset, key):
                 raise UndeclaredReadError(self.node, f"{dataset} of {key}")
-        known, frame = self._kept.get(dataset, ([], None))
-        if frame is not None and known == keys:
+        if (frame := self._kept.get((dataset, *keys))) is not None:
             return frame
         found: dict[str, StorageError] | None = None if damaged is None else {}
         frame = super().read(dataset, keys, found)
@@ -76,7 +76,9 @@ class DatasetReader(DatasetStore):
             assert damaged is not None
             damaged |= found
         elif len(frame) and asset_of(dataset) != self.node.asset:
-            self._kept[dataset] = keys, frame
+            self._kept[dataset, *keys] = frame
+            while sum(kept.memory_usage().sum() for kept in self._kept.values()) > KEPT_BYTES:
+                del self._kept[next(iter(self._kept))]
         return frame
 
     def keys(self, dataset: str) -> list[str]:
@@ -85,12 +87,16 @@ class DatasetReader(DatasetStore):
         return super().keys(dataset)
 
     def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
-        self._kept.pop(dataset, None)
+        self._forget(dataset)
         super().write(dataset, key, frame)
 
     def delete(self, dataset: str, key: str | None = None) -> None:
-        self._kept.pop(dataset, None)
+        self._forget(dataset)
         super().delete(dataset, key)
+
+    def _forget(self, dataset: str) -> None:
+        for read in [read for read in self._kept if read[0] == dataset]:
+            del self._kept[read]
 
     def _may_read(self, dataset: str, key: str) -> bool:
         asset = asset_of(dataset)

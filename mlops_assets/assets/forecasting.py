@@ -123,13 +123,20 @@ def as_issued(project: Project, issued: pd.DataFrame, rows: pd.DataFrame) -> pd.
     """Forecasts as they were issued for rows, by the index of these.
 
     Rows are told apart by their series, else by what is known of them in advance, and of rows that
-    are alike there the n-th is the n-th. Rows that nobody forecast are left out.
+    are alike there the n-th is the n-th. Where that was corrected since, the rows that are left of
+    as many are taken in their order. Rows that nobody forecast are left out.
     """
     on = [name for name in project.columns.series or project.row_columns if name in issued]
     told = ["forecast", "version", "trained_through", "previous_version", "previous_forecast"]
-    theirs = with_nth(issued, on)[[*on, "nth", *told, "issued_at"]]
+    theirs = with_nth(issued, on)[[*on, "nth", *told, "issued_at"]].assign(asked=range(len(issued)))
     ours = with_nth(rows[on], on).assign(position=rows.index)
-    return ours.merge(theirs, on=[*on, "nth"]).set_index("position")[[*told, "issued_at"]]
+    found = ours.merge(theirs, on=[*on, "nth"])
+    if not project.columns.series and len(ours) == len(theirs):
+        left = ours.loc[~ours["position"].isin(found["position"]), "position"]
+        others = theirs[~theirs["asked"].isin(found["asked"])]
+        parts = [found, others.assign(position=left.to_numpy())]
+        found = pd.concat([part for part in parts if len(part)])
+    return found.set_index("position").sort_index()[[*told, "issued_at"]]
 
 
 def with_nth(rows: pd.DataFrame, alike: list[str]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
@@ -28,6 +29,7 @@ from mlops_assets.jobs.backtesting.plan import Plan, make_policy
 from mlops_assets.jobs.backtesting.policy_config import BOTH, DEFAULT_POLICIES, DIALS
 from mlops_assets.ml.backtest.policies import TRIGGERS, Course, Policy, format_figure
 from mlops_assets.ml.features.model_inputs import make_features
+from mlops_assets.project import ModelSettings
 
 NEWEST = 610  # days of a table that are walked untouched
 BEFORE, AFTER = 84, 56  # days walked before a change and after it
@@ -40,13 +42,20 @@ FURTHER: list[dict[str, Any]] = [
 AROUND = ("monthly", "monthly, triggers", "never", "never, triggers")  # tried around changes
 
 
-def policies(world: World, names: Collection[str]) -> list[Policy]:
+@dataclass(frozen=True)
+class Asked:
+    """A model and the names of the policies to try, all where there are none."""
+
+    model: str
+    names: Collection[str]
+
+
+def policies(world: World, model: ModelSettings, names: Collection[str]) -> list[Policy]:
     """Those that the job compares by default and further ones, or the named of them."""
-    project, model = world.project, world.project.model(MODEL)
     left_out = {**dict.fromkeys(DIALS), "cadence": "monthly", "triggers": [], "hyperparameters": {}}
     asked = [{**left_out, **policy} for policy in [*DEFAULT_POLICIES, *FURTHER]]
     wanted = [policy for policy in asked if not names or policy["name"] in names]
-    return [make_policy(project, model, policy) for policy in wanted]
+    return [make_policy(world.project, model, policy) for policy in wanted]
 
 
 def walk(
@@ -54,23 +63,23 @@ def walk(
     features: pd.DataFrame,
     first: dt.date,
     last: dt.date,
-    names: Collection[str] = (),
+    asked: Asked,
 ) -> list[Course]:
     date = world.project.columns.date
     known = frozenset(world.observations[date].dt.strftime("%Y-%m-%d"))
-    model = world.project.model(MODEL)
-    plan = Plan(model, policies(world, names), features, known, first, last)
+    model = world.project.model(asked.model)
+    plan = Plan(model, policies(world, model, asked.names), features, known, first, last)
     log: Any = logging.getLogger(__name__)
     return backtest_all(world.project, plan, log)
 
 
-def untouched(world: World, name: str, names: Collection[str]) -> list[Course]:
+def untouched(world: World, name: str, asked: Asked) -> list[Course]:
     """The newest days before which a window lies; of the sample, none that is a twin of another."""
     start = world.table.recorded_from
     days = 364 if name == "sample" else world.table.days
     first = max(world.project.longest_lag + 124, days - NEWEST)
     first_day, last_day = (start + dt.timedelta(days=n) for n in (first, days - 1))
-    return walk(world, world.features, first_day, last_day, names)
+    return walk(world, world.features, first_day, last_day, asked)
 
 
 def beginnings(world: World) -> list[dt.date]:
@@ -82,7 +91,7 @@ def beginnings(world: World) -> list[dt.date]:
     return [first + dt.timedelta(days=n * step) for n in range(BEGINNINGS)]
 
 
-def changed(world: World, number: int, begins: dt.date) -> list[Course]:
+def changed(world: World, number: int, begins: dt.date, model: str) -> list[Course]:
     """The weeks around a change of the target."""
     first, end = begins - dt.timedelta(days=BEFORE), begins + dt.timedelta(days=AFTER)
     plant = level(SHARE, target=world.project.columns.target)
@@ -92,14 +101,14 @@ def changed(world: World, number: int, begins: dt.date) -> list[Course]:
     fresh = make_features(world.project.feature_plan, rows, begins, end)
     before = world.between(world.features, world.table.recorded_from, begins)
     features = pd.concat([before, fresh], ignore_index=True)
-    return walk(world, features, first, end - dt.timedelta(days=1), AROUND)
+    return walk(world, features, first, end - dt.timedelta(days=1), Asked(model, AROUND))
 
 
-def of_changes(world: World) -> Iterator[list[str]]:
+def of_changes(world: World, model: str) -> Iterator[list[str]]:
     """By policy: the metric after each change and of all, days until a reaction, trainings."""
     found: dict[str, list[tuple[float, float, int]]] = defaultdict(list)
     for number, begins in enumerate(beginnings(world)):
-        for course in changed(world, number, begins):
+        for course in changed(world, number, begins, model):
             if course.problem:
                 raise SystemExit(f"{course.policy.name}: {course.problem}")
             after = course.days.loc[str(begins) :, "value"]
@@ -119,11 +128,11 @@ def of_changes(world: World) -> Iterator[list[str]]:
         ]
 
 
-def report(name: str, names: Collection[str]) -> None:
+def report(name: str, asked: Asked) -> None:
     started = time.process_time()
     world = World(TABLES[name])
     metric = world.project.primary_metric.name
-    courses = untouched(world, name, names)
+    courses = untouched(world, name, asked)
     rows = [course.summary(metric) for course in courses]
     shown = [column for column in rows[0] if column != "problem"]
     days = max(len(course.days) for course in courses)
@@ -135,7 +144,7 @@ def report(name: str, names: Collection[str]) -> None:
     begins = [f"from {day}" for day in beginnings(world)]
     header = ["policy", metric, *begins, "trainings", "days until the first reaction"]
     print(f"\n`{name}`, {AFTER} days from a change of {SHARE:.0%}, down and up by turns:\n")
-    print(markdown(header, list(of_changes(world))))
+    print(markdown(header, list(of_changes(world, asked.model))))
     print(f"\n{time.process_time() - started:.0f} CPU seconds\n", flush=True)
 
 
@@ -145,10 +154,11 @@ def main() -> None:
     parser.add_argument(
         "--few", action="store_true", help="only the policies that are tried around changes"
     )
+    parser.add_argument("--model", default=MODEL, help=f"default {MODEL}")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name in [args.table] if args.table else TABLES:
-        report(name, AROUND if args.few else ())
+        report(name, Asked(args.model, AROUND if args.few else ()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Backtest: a job that tries retraining policies on the past and changes nothing."""
+"""Backtest: a job that tries retraining policies on the past and changes no model."""
 
 import math
 import time
@@ -11,7 +11,12 @@ from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.assets.run_config import refuse_flags_as_sent
 from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned_days, make_plan
 from mlops_assets.jobs.backtesting.policy_config import backtest_config
-from mlops_assets.jobs.backtesting.results import policies_html, policies_table, store
+from mlops_assets.jobs.backtesting.results import (
+    policies_html,
+    policies_table,
+    searched,
+    store,
+)
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.jobs.executor import telling_executor
 from mlops_assets.lazy import pd
@@ -19,6 +24,7 @@ from mlops_assets.ml.backtest.policies import Course, backtest
 from mlops_assets.ml.backtest.workshop import Version, Workshop
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Action, Decisions
 from mlops_assets.resources.stores.page_store import POLICIES_PAGE, PageStore, page_url
 
 BACKTEST_JOB = "backtest_policy_job"
@@ -48,6 +54,9 @@ def make_backtest_job(project: Project) -> Job:
         folder = f"{FOLDER}/{context.run_id}"
         store(project, plan, courses, datasets.storage, folder)
         pages.write(POLICIES_PAGE, policies_html(project, plan, courses))
+        if tried := searched(project, plan, courses):
+            log = Decisions(datasets.storage)
+            log.record(Action.SEARCH, plan.model.name, after=tried, run_id=context.run_id)
         context.add_output_metadata(
             {
                 "policies": policies_table(project, courses),
@@ -65,7 +74,8 @@ def make_backtest_job(project: Project) -> Job:
         description=(
             "Tries retraining policies on the past days in one run and compares them: "
             "retrainings, alarms, false alarms, days degraded, mean primary metric and fit "
-            "seconds. It changes nothing: no version, no dataset, no asset."
+            "seconds. It changes no version, no dataset, no asset; other recipes that it tries are "
+            "noted in the audit trail, as they count for the champion's gate."
         ),
         executor_def=telling_executor,
     )

@@ -4,13 +4,16 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.candidates import in_words
 from mlops_assets.assets.reporting import markdown_table
 from mlops_assets.jobs.backtesting.plan import Plan
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import Course, format_figure
+from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.pages.policies_page import policies_page
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
@@ -37,6 +40,20 @@ def policies_html(project: Project, plan: Plan, courses: Sequence[Course]) -> st
         title=f"{project.name}: retraining policies for {plan.model.name}",
         through=f"replayed from {plan.first} through {plan.last}",
     )
+
+
+def searched(project: Project, plan: Plan, courses: Sequence[Course]) -> dict[str, Any]:
+    """What was tried beside the settings, which counts for the champion's gate; {} for nothing."""
+    usual = parse_hyperparameters(plan.model.family, plan.model.hyperparameters)
+    recipes = set()
+    for policy in (course.policy for course in courses if not course.problem):
+        months = policy.window_months
+        other = months != project.training.window_months
+        if other or policy.hyperparameters != usual:
+            words = in_words(policy.hyperparameters.model_dump(mode="json"))
+            recipes.add(", ".join(filter(None, [words, f"window_months {months}" * other])))
+    days = {"first_day": str(plan.first), "last_day": str(plan.last)}
+    return days | {"tried": sorted(recipes)} if recipes else {}
 
 
 def store(

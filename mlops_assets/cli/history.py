@@ -30,6 +30,7 @@ from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.disk import GOES_ON
 from mlops_assets.resources.processes import this_process
+from mlops_assets.resources.sources import Source, make_source
 from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -63,18 +64,21 @@ def build_history(
     instance: dg.DagsterInstance,
     terminal: TextIO | None = None,
     created: Collection[str] = (),
+    source: Source | None = None,
 ) -> list[str]:
     """Materialize every missing partition; the reasons of those that failed.
 
-    `created` are the models that were created while the system ran.
+    `created` are the models that were created while the system ran. Days after the last one that
+    `source` has rows of are left to come.
     """
     terminal = terminal or sys.stderr
     failures: list[str] = []
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
+    to_come = days_to_come(source, partitions, terminal) if source else set()
     for title, job_name, keys, definition in steps(project, partitions):
         wait_for_others(instance, project, terminal)
-        known = definition.get_partition_keys()
+        known = [key for key in definition.get_partition_keys() if key not in to_come]
         missing = {key: missing_of(project, key, known, instance, created) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
@@ -87,6 +91,24 @@ def build_history(
                 if any(GOES_ON in reason for reason in failures):
                     return failures  # nothing else can be stored either
     return failures
+
+
+def days_to_come(source: Source, partitions: Partitions, terminal: TextIO) -> set[str]:
+    """The newest days of which the source has no rows yet, and says so to the terminal."""
+    try:
+        span = source.span()
+    except DATA_ERRORS:
+        return set()  # the observations will say what is wrong with it
+    days = partitions.daily.get_partition_keys()
+    found = [day for day in days if span and day > str(span[1])]
+    if not span or not found or len(found) == len(days):
+        return set()
+    named = found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    print(
+        f"the source has rows through {span[1]}: {named} is evaluated once it has them",
+        file=terminal,
+    )
+    return set(found)
 
 
 def missing_of(
@@ -247,6 +269,7 @@ def build_project(name: str, instance: dg.DagsterInstance, terminal: TextIO) -> 
             instance,
             terminal,
             registry.created(),
+            make_source(project, storage),
         )
         try:
             return building.result()

@@ -1,10 +1,12 @@
 """Building the history: all of it, once, on from where it stopped, past a day that is bad."""
 
 import datetime as dt
+import io
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import dagster as dg
 import pandas as pd
@@ -22,6 +24,7 @@ from mlops_assets.graph.partitions import (
     make_partitions,
 )
 from mlops_assets.project import Project, load_project
+from mlops_assets.resources.sources import make_source
 from mlops_assets.resources.storage import LocalStorage, Storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.assets.lab import make_settings
@@ -69,9 +72,11 @@ class Builder:
     def partitions(self) -> Partitions:
         return make_partitions(self.project, self.storage)
 
-    def build(self) -> list[str]:
+    def build(self, terminal: TextIO | None = None) -> list[str]:
         definitions = make_definitions(self.project, self.storage)
-        return history.build_history(self.project, definitions, self.partitions, self.instance)
+        source = make_source(self.project, self.storage)
+        about = (self.project, definitions, self.partitions, self.instance)
+        return history.build_history(*about, terminal, source=source)
 
     def done(self, key: str) -> set[str]:
         return self.instance.get_materialized_partitions(dg.AssetKey(key.split("/")))
@@ -105,6 +110,27 @@ def test_a_bad_day_is_told_and_the_rest_is_built(builder: Builder) -> None:
     # and then nothing
     assert builder.build() == []
     assert builder.instance.get_runs_count() == before + 2
+
+
+def test_days_whose_rows_are_still_to_come_are_no_failure(builder: Builder) -> None:
+    rows, late = make_rows(), str(YESTERDAY - dt.timedelta(days=1))
+    builder.write(rows[rows["date"] < pd.Timestamp(late)])
+    terminal = io.StringIO()
+    assert builder.build(terminal) == []
+    last = str(YESTERDAY - dt.timedelta(days=2))
+    assert terminal.getvalue().startswith(
+        f"the source has rows through {last}: {late} to {YESTERDAY} is evaluated once it has them\n"
+    )
+    made = {key: builder.done(key) for key in ("observations", "leaderboard", "forecast")}
+    assert {key: max(days) for key, days in made.items()} == dict.fromkeys(made, last)
+    builder.write(rows)
+    assert builder.build(terminal) == []
+    assert builder.done("forecast") == set(builder.partitions.daily.get_partition_keys())
+
+
+def test_a_source_without_any_row_is_a_failure(builder: Builder) -> None:
+    builder.write(make_rows().iloc[:0])
+    assert any("no rows" in reason for reason in builder.build())
 
 
 def made_since(builder: Builder, runs: int) -> set[str]:

@@ -13,6 +13,7 @@ from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
 from mlops_assets.ml.models.training import FittedWindow, fit_rows, forecast
 from mlops_assets.ml.selection.acceptance import (
     CHECKS,
+    COMPARISONS,
     forecast_rows,
     judged,
     not_surely_worse,
@@ -61,7 +62,7 @@ def accept(
             )
         else:
             unscored = judged(False, "forecasts that are not finite have no score")
-            checks |= dict.fromkeys(["beats_baseline", "no_worse_than_in_service"], unscored)
+            checks |= dict.fromkeys(COMPARISONS, unscored)
     return {name: checks[name] for name in CHECKS}
 
 

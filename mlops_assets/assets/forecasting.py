@@ -12,6 +12,7 @@ from mlops_assets.assets.schemas import CLASS, probability_column
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import predicted
 from mlops_assets.ml.metrics.metric import FloatArray, as_column, finite_rows
+from mlops_assets.ml.metrics.scores import IN_SHADOW
 from mlops_assets.ml.models.training import forecast
 from mlops_assets.ml.selection.versions import may_serve
 from mlops_assets.project import Project
@@ -90,8 +91,12 @@ def forecast_rows(
 def version_columns(
     project: Project, made: Forecasts, previous: ModelCard | None, models: ModelStore
 ) -> dict[str, Any]:
-    """Forecasts by column as they are stored, with those of the version before, in shadow."""
+    """Forecasts by column as they are stored, with those of the version before, in shadow.
+
+    Those of a version that was not accepted say so; others do not have that column.
+    """
     return {
+        **({} if made.card.accepted else {IN_SHADOW: True}),
         "forecast": pd.Series(as_column(made.values), index=made.rows.index),
         "version": made.card.version,
         "trained_through": str(made.card.trained_through),
@@ -128,6 +133,7 @@ def as_issued(project: Project, issued: pd.DataFrame, rows: pd.DataFrame) -> pd.
     """
     on = [name for name in project.columns.series or project.row_columns if name in issued]
     told = ["forecast", "version", "trained_through", "previous_version", "previous_forecast"]
+    told += [IN_SHADOW] if IN_SHADOW in issued and issued[IN_SHADOW].eq(True).any() else []
     theirs = with_nth(issued, on)[[*on, "nth", *told, "issued_at"]].assign(asked=range(len(issued)))
     ours = with_nth(rows[on], on).assign(position=rows.index)
     found = ours.merge(theirs, on=[*on, "nth"])

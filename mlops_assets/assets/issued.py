@@ -150,18 +150,19 @@ def _issue(
         except DATA_ERRORS as unreadable:
             failed[model.name] = unreadable
             continue
-        card = serving(fit, day)
+        card = serving(fit, day) or models.in_shadow(model.name, day)
         if card is None:
             unserved[model.name] = f"no version may serve {day}"
             continue
         versions[model.name] = card.version
+        before = previous_version(fit, card) if card in fit else None
         errors: dict[str, Metadata | Exception] = {}
         for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
             parts.append(
                 made.rows[told].assign(
                     date=made.rows[project.columns.date],
                     model=model.name,
-                    **version_columns(project, made, previous_version(fit, card), models),
+                    **version_columns(project, made, before, models),
                     issued_at=at,
                     inputs_from=made.rows["inputs_from"],
                 )

@@ -24,6 +24,7 @@ from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
+    IN_SHADOW,
     LONG,
     TRAILING_DAYS,
     common_rows,
@@ -130,6 +131,8 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
         trained_through=("trained_through", "first"),
         live=("live", "all"),
     )
+    if IN_SHADOW in forecasts:
+        facts[IN_SHADOW] = groups[IN_SHADOW].first().eq(True)
     if has_totals(project):
         sums = groups[["actual", "forecast"]].sum()
         facts = facts.join(sums.add_suffix("_total"))
@@ -193,10 +196,13 @@ def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[s
     today = project.today()
 
     def named(line: Mapping[Hashable, Any]) -> str:
-        if line["model"] not in paused:
-            return str(line["model"])
-        age = (today - day_of(str(line["trained_through"]))).days
-        return f"{line['model']}, paused, newest version {age} days old"
+        said = [str(line["model"])]
+        if line.get(IN_SHADOW):
+            said.append("in shadow: no version is accepted")
+        if line["model"] in paused:
+            age = (today - day_of(str(line["trained_through"]))).days
+            said.append(f"paused, newest version {age} days old")
+        return ", ".join(said)
 
     rows = [
         [
@@ -241,6 +247,9 @@ def leaderboard_html(
     days = days_between(end - dt.timedelta(days=BOARDS_SHOWN), end)
     boards = datasets.read(DATASET, days, {})
     boards = boards[boards["model"].isin([model.name for model in project.models])]
+    if IN_SHADOW in boards:
+        shadow = boards[IN_SHADOW].eq(True)
+        boards["version"] += shadow.map({True: ", in shadow: not accepted", False: ""})
     last = boards["date"].max()
     recent = forecasts[forecasts["date"] > last - pd.Timedelta(days=LONG)]
     slice_name = next(iter(project.evaluation.slices), None)

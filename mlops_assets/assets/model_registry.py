@@ -102,6 +102,7 @@ def registry_table(
             rows.append({"model": model.name, "state": state, "family": model.family})
             continue
         now = serving(models.fit_to_serve(model.name), today)
+        shadow = models.in_shadow(model.name, today)
         for card in sorted(cards, key=lambda card: card.created, reverse=True):
             in_service = now is not None and card.version == now.version
             rows.append(
@@ -122,6 +123,8 @@ def registry_table(
                     },
                 }
             )
+            if card == shadow:
+                rows[-1]["state"] = "rejected, scored in shadow"
             if in_service:
                 rows[-1]["state"] = model_state(model.name, champion, paused)
         if not any(row["model"] == model.name for row in rows):

@@ -41,6 +41,11 @@ from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 GROUP = "models"
 SHOWN_INPUTS = 8
+SHADOW_MEANS = (
+    "Until one is accepted, its days are scored in shadow: plotted and ranked, never champion, "
+    "never the forecast. It passes once its loss on the holdout is not surely above the limit "
+    "named here: try other hyperparameters, other inputs, or a longer training.window_months."
+)
 
 
 def make_model_assets(graph: Graph) -> list[dg.AssetsDefinition]:
@@ -392,8 +397,10 @@ def _refusal(card: ModelCard, models: ModelStore) -> str:
     reasons = [f"- {name}: {check.why}" for name, check in card.checks.items() if not check.passed]
     serving = models.in_service(card.model, card.serves_from)
     goes_on = f"`{serving.version}` goes on" if serving else "no version of it serves"
-    refused = f"`{card.version}` is not accepted. It does not serve; {goes_on}."
-    return "\n".join([refused, *reasons])
+    told = [f"`{card.version}` is not accepted. It does not serve; {goes_on}.", *reasons]
+    if serving is None and card.refused:
+        told += ["", SHADOW_MEANS]
+    return "\n".join(told)
 
 
 @cache

@@ -34,7 +34,7 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
-from mlops_assets.ml.metrics.scores import compare_with_previous, score_days
+from mlops_assets.ml.metrics.scores import IN_SHADOW, compare_with_previous, score_days
 from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
@@ -153,6 +153,7 @@ def evaluate(
             **defined({named.format(metric): day[metric] for metric in metrics}),
             "rows": int(day["rows"]),
             "issued": str(frame["issued_at"].iloc[0]) if is_live else RECONSTRUCTED,
+            **({IN_SHADOW: f"not accepted, see models/{name}"} if IN_SHADOW in frame else {}),
             **_shown_beside(metrics, found[key], frame, LATER if is_live else HINDSIGHT),
             "version": str(frame["version"].iloc[0]),
             "trained_through": str(frame["trained_through"].iloc[0]),
@@ -193,9 +194,9 @@ def _features(
 
 
 def _without_other_days(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of a day without what was made later of other days of the run only."""
-    later = [name for name in frame if str(name).startswith(f"{LATER}_")]
-    return frame.drop(columns=[name for name in later if frame[name].isna().all()])
+    """The rows of a day without the columns that only other days of the run have."""
+    some = [name for name in frame if name == IN_SHADOW or str(name).startswith(f"{LATER}_")]
+    return frame.drop(columns=[name for name in some if frame[name].isna().all()])
 
 
 def _shown_beside(
@@ -266,7 +267,10 @@ def _forecasts(
     by_now = {key: serving(fit_to_serve, day_of(key)) if beside else None for key in days}
     served: dict[tuple[ModelCard, ModelCard | None, ModelCard | None], dict[str, ModelCard]] = {}
     for key in [key for key in days if key not in live]:
-        card, before, *_ = [*chosen.in_turn(day_of(key)), None, None]
+        day = day_of(key)
+        in_turn = chosen.in_turn(day)
+        card = next(in_turn, None) or chosen.in_shadow(day)
+        before = next(in_turn, None)
         if card is None:
             outcomes[key] = not_served(name, key, known, by_now[key])
         else:

@@ -78,13 +78,13 @@ def _issued_otherwise(project: Project, models: ModelStore, shown: Mapping[str, 
     for model in project.models:
         issued = shown["versions"].get(model.name)
         try:
-            card = models.in_service(model.name, day)
+            card = models.scored(model.name, day)
         except StorageError:
             continue
         if card is None and issued:
-            return f"{model.name} has no version in service on {day} any more"
+            return f"{model.name} has no version to be scored on {day} any more"
         if card is not None and card.version != issued:
-            return f"{card.version} is in service on {day}, not {issued or 'issued yet'}"
+            return f"{card.version} is scored on {day}, not {issued or 'issued yet'}"
     return None
 
 

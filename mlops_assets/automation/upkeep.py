@@ -314,9 +314,12 @@ def _served(
             if card.month == change.partition and card.created.timestamp() <= change.at
         ]
         card = max(reversed(trained), key=lambda card: card.created, default=None)
-        if card is None or card not in fit:
-            return ()  # one that was refused changes nothing
-        first, end = days_in_service(fit, card)
+        scored = [one for one in known if one in fit or one.refused]
+        if card not in scored:
+            return ()  # it changes nothing
+        if card.refused and any(older in fit for older in scored[: scored.index(card)]):
+            return ()  # nor does one that was refused, where another one serves
+        first, end = days_in_service(scored if card.refused else fit, card)
         last = newest if end is None else min(newest, end.toordinal() - 1 - ahead)
         return range(first.toordinal() - ahead, last + 1)
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +11,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from pydantic import Field
 from scipy.optimize import brentq
 from scipy.stats import t as student_t
@@ -63,6 +65,7 @@ class Moody(Family):
     name = "moody"
     description = "For tests."
     hyperparameters = Moods
+    trusted_types = (f"{__name__}.Backwards",)
 
     def build(self, hyperparameters: Moods, inputs: Inputs, seed: int = 0) -> Pipeline:
         numbers = ColumnTransformer([("numbers", SimpleImputer(), list(inputs.numeric))])
@@ -88,6 +91,12 @@ def moody_lab(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     lab.write(settings=settings)
     assert lab.run("models/moody", FEBRUARY).success
     return lab
+
+
+def with_champion(lab: Lab, name: str) -> dict[str, Any]:
+    settings: dict[str, Any] = yaml.safe_load((lab.folder / "project.yaml").read_text())
+    settings.setdefault("champion", {})["initial"] = name
+    return settings
 
 
 def train(
@@ -275,14 +284,52 @@ def test_forecasts_that_are_not_finite_have_no_scores_and_fail_all_that_need_one
     assert card.checks["beats_baseline"].why == "forecasts that are not finite have no score"
 
 
-def test_without_an_earlier_version_a_rejected_one_leaves_the_days_unserved(
-    moody_lab: Lab,
-) -> None:
+def test_without_an_accepted_version_a_refused_one_is_scored_in_shadow(moody_lab: Lab) -> None:
+    lab, everything = moody_lab, "issued validation/moody validation/linear"
+    [good] = lab.models.cards("moody")
+    shutil.rmtree(Path(lab.models.url(good)).parent)
+    with made_on(MARCH):
+        _, card = train(lab, "moody", MARCH, mood="backwards")
+    told = lab.metadata("models/moody", MARCH)["not_accepted"]
+    assert "It does not serve; no version of it serves." in told
+    assert "is not surely above the limit named here" in told
+    days = keys(MARCH, "2026-03-03")
+    boards = "validation/seasonal_naive leaderboard champion forecast"
+    lab.write(settings=with_champion(lab, "moody"))
+    made = lab.run(f"{everything} {boards}", days[0], days[-1])
+    assert made.success, reason(made)
+    day = lab.metadata("validation/moody", MARCH)
+    assert (day["version"], day["in_shadow"]) == (card.version, "not accepted, see models/moody")
+    assert day["wmape_reconstructed"] > 0
+    assert "in_shadow" not in lab.metadata("validation/linear", MARCH)
+    frames = {name: lab.datasets.read(f"validation/{name}", days) for name in ("moody", "linear")}
+    assert frames["moody"]["in_shadow"].all()
+    assert "in_shadow" not in frames["linear"]
+    table = lab.metadata("leaderboard", MARCH)["table"]
+    assert "|moody, in shadow: no version is accepted|" in table
+    # never champion, though it is the first one by the settings, and never the forecast
+    champions = lab.datasets.read("champion", days)["next_champion"]
+    assert "moody" not in set(champions)
+    assert lab.models.in_service("moody", dt.date(2026, 3, 2)) is None
+    assert lab.run("model_registry").success
+    registry = type(lab.datasets)(lab.storage).read("model_registry", ["newest"])
+    states = registry.set_index("version")["state"]
+    assert states[card.version] == "rejected, scored in shadow"
+    # what is accepted takes over at once
+    with made_on("2026-03-02"):
+        _, better = train(lab, "moody", MARCH, through="2026-03-01")
+    assert better.accepted
+    assert lab.run(everything, days[0], days[-1]).success
+    after = type(lab.datasets)(lab.storage).read("validation/moody", days)
+    by_day = after.groupby(after["date"].astype(str))["version"].first()
+    assert by_day.tolist() == [card.version, better.version, better.version]
+    assert after["in_shadow"].eq(True).groupby(after["date"]).all().tolist() == [True, False, False]
+
+
+def test_what_cannot_be_scored_is_not_scored_in_shadow(moody_lab: Lab) -> None:
     [good] = moody_lab.models.cards("moody")
-    Path(moody_lab.models.url(good)).with_name("card.json").unlink()
-    _, card = train(moody_lab, "moody", MARCH, mood="backwards")
-    metadata = moody_lab.metadata("models/moody", MARCH)
-    assert "It does not serve; no version of it serves." in metadata["not_accepted"]
+    shutil.rmtree(Path(moody_lab.models.url(good)).parent)
+    _, card = train(moody_lab, "moody", MARCH, mood="lost")
     assert moody_lab.run("validation/moody", MARCH).success
     status = moody_lab.metadata("validation/moody", MARCH)["status"]
     assert status.startswith("not in service on 2026-03-01: ")

@@ -147,7 +147,7 @@ def test_until_its_day_is_over_a_forecast_is_issued_again_by_a_new_version(
         for outdated in outdated_forecasts(living.instance, living.project, living.models)
         if "issued" in outdated.assets
     }.values()
-    assert found.why.startswith(f"{version} is in service on {to_come}, not ")
+    assert found.why.startswith(f"{version} is scored on {to_come}, not ")
     assert living.run("issued champion forecast", LAST).success
     told = living.issued_for(to_come)
     assert set(told.loc[told["model"] == "linear", "version"]) == {version}
@@ -174,7 +174,7 @@ def test_a_model_without_a_version_is_not_issued_for_the_day_to_come(living: Liv
         retired = living.models.decisions
         retired.record(Action.RETIRE, "seasonal_naive", version=card.version)
     [found] = outdated_forecasts(living.instance, living.project, living.models)
-    assert found.why == "seasonal_naive has no version in service on 2026-03-15 any more"
+    assert found.why == "seasonal_naive has no version to be scored on 2026-03-15 any more"
     assert living.run(" ".join(found.assets), LAST).success
     assert set(living.issued_for("2026-03-15")["model"]) == {"linear"}
     assert not [*outdated_forecasts(living.instance, living.project, living.models)]

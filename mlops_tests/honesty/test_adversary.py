@@ -188,7 +188,7 @@ def trained_again(lab: Lab) -> list[dict[str, Any]]:
     ("name", "lie"),
     [
         *((name, other_targets) for name in LABS),
-        *((name, fewer_rows) for name in ("series", "plain", "replayed")),
+        *((name, fewer_rows) for name in ("series", "plain")),
     ],
 )
 def test_what_is_known_later_changes_nothing_of_before(name: str, lie: Lie, tmp_path: Path) -> None:

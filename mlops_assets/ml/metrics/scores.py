@@ -20,6 +20,7 @@ from mlops_assets.ml.metrics.metric import (
 
 TRAILING_DAYS = (7, 28)  # windows over which models are compared
 LONG = max(TRAILING_DAYS)
+IN_SHADOW = "in_shadow"  # of forecasts by a version that was not accepted
 # Columns of stored forecasts, beside those of the series and slices
 FORECAST_COLUMNS = (
     *("date", "row", "actual", "forecast", "version", "trained_through"),
@@ -27,7 +28,7 @@ FORECAST_COLUMNS = (
 )
 # Names that columns of a project's own cannot have, where they are stored beside these
 RESERVED_COLUMNS = (
-    *FORECAST_COLUMNS,
+    *(*FORECAST_COLUMNS, IN_SHADOW),
     *("model", "lower", "upper", "inputs_from", "residual", "radius", "nth"),
     *("baseline_forecast", "covered", "error", "size", "rows", "num", "den", "without"),
 )

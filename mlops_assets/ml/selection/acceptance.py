@@ -36,6 +36,8 @@ CHECKS = {
     "reproducible": "Fitted twice on the same rows, it makes the same forecasts to the last bit.",
 }
 
+COMPARISONS = ("beats_baseline", "no_worse_than_in_service")
+
 
 def judged(passed: bool, why: str, loss: float | None = None, **more: Any) -> CheckResult:
     """A check of a version; `loss` and, in what there is more, `high` are of the primary metric."""

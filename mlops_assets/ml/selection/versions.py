@@ -67,6 +67,8 @@ class Chosen(Generic[V]):
     schedule would have trained by then, however late it was made up for."""
     retired: Mapping[str, Sequence[tuple[dt.date, bool]]]
     """By version the days on which it was retired (True) or restored, oldest first."""
+    refused: Sequence[V] = ()
+    """Those that may be scored in shadow, oldest data first, with those that are retired by now."""
 
     def on(self, day: dt.date) -> V | None:
         """The one that serves a day."""
@@ -74,9 +76,16 @@ class Chosen(Generic[V]):
 
     def in_turn(self, day: dt.date) -> Iterator[V]:
         """Those that may serve a day: the one that does, the one that would without it, ..."""
+        return self._by_then(self.versions, day)
+
+    def in_shadow(self, day: dt.date) -> V | None:
+        """The one that is scored in shadow where none serves a day."""
+        return next(self._by_then(self.refused, day), None)
+
+    def _by_then(self, versions: Sequence[V], day: dt.date) -> Iterator[V]:
         return (
             version
-            for version in _in_turn(self.versions, day)
+            for version in _in_turn(versions, day)
             if self.since.get(version.version, day) <= day
             and not self.is_retired(version.version, day)
         )

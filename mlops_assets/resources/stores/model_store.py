@@ -22,7 +22,7 @@ from pydantic import (
 from mlops_assets.lazy import pa, pd, pq, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
-from mlops_assets.ml.selection.acceptance import MEASURES
+from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
 from mlops_assets.ml.selection.versions import Chosen, serving
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
@@ -118,6 +118,12 @@ class ModelCard(BaseModel):
     def accepted(self) -> bool:
         """Whether it passed its acceptance checks, without which a version never serves."""
         return all(check.passed for check in self.checks.values())
+
+    @property
+    def refused(self) -> bool:
+        """Whether only comparisons speak against it, so that it may be scored, but never serve."""
+        failed = {name for name, check in self.checks.items() if not check.passed}
+        return bool(failed) and failed <= set(COMPARISONS)
 
 
 class ModelStore:
@@ -224,6 +230,18 @@ class ModelStore:
         """The version that scores a day: the newest fit one, learned only from what was known."""
         return serving(self.fit_to_serve(model), day)
 
+    def in_shadow(self, model: str, day: dt.date) -> ModelCard | None:
+        """The version that is scored in shadow on a day on which none is in service."""
+        retired = self.decisions.retired(model)
+        cards = [card for card in self.cards(model) if card.version not in retired]
+        if serving([card for card in cards if card.accepted], day):
+            return None
+        return serving([card for card in cards if card.refused], day)
+
+    def scored(self, model: str, day: dt.date) -> ModelCard | None:
+        """The version whose forecasts of a day are scored: in service, or else in shadow."""
+        return self.in_service(model, day) or self.in_shadow(model, day)
+
     def chosen(self, model: str, day_of: Callable[[dt.datetime], dt.date]) -> Chosen[ModelCard]:
         """By which versions the days that are over are judged; `day_of` is the day of a time."""
         retired: dict[str, list[tuple[dt.date, bool]]] = {}
@@ -239,6 +257,7 @@ class ModelStore:
             [card for card in cards if card.accepted],
             {card.version: day_of(card.created) for card in cards if card.version not in first},
             retired,
+            [card for card in cards if card.refused],
         )
 
     def find(self, version: str) -> ModelCard:

@@ -81,9 +81,9 @@ def failure(name: str, outcomes: Mapping[str, Metadata | Exception]) -> dg.Failu
             keys_of.setdefault(str(error), []).append(key)
     reasons = "\n".join(f"{_in_words(keys)}: {reason}" for reason, keys in keys_of.items())
     disk = next((f"{error}\n" for error in bad.values() if isinstance(error, DiskError)), "")
+    rest = ", the others are stored" if len(bad) < len(outcomes) else ""
     found = dg.Failure(
-        f"{disk}{name}: {len(bad)} of {len(outcomes)} partition(s) failed, the others are stored.\n"
-        f"{reasons}",
+        f"{disk}{name}: {len(bad)} of {len(outcomes)} partition(s) failed{rest}.\n{reasons}",
         metadata={"failed_partitions": dg.MetadataValue.json(list(bad))},
         allow_retries=False,
     )

@@ -91,7 +91,8 @@ def failed_day(
         each = (f"{name.partition('/')[2]} {count}" for name, count in sorted(beside.items()))
         lines.append(f"Failed checks of other models: {', '.join(each)}.")
     lines.append(_done(project, datasets, day, failed[failed["asset"] == DATA]))
-    names = " and ".join(counts[asset] for asset in off)
+    *before, final = [counts[asset] for asset in off] or [""]
+    names = f"{', '.join(before)} and {final}" if before else final
     yield Problem(
         Kind.CHECK_FAILED,
         CHECKS_FAILED,
@@ -146,7 +147,7 @@ def _since(past: Any, asset: str, check: str, day: str) -> str:
         if row["passed"]:
             break
         since = f"{row['date']:%Y-%m-%d}"
-    return "" if since == day else f" (since {since})"
+    return "" if since == day else f" (failed since {since})"
 
 
 def _done(project: Project, datasets: DatasetStore, day: str, of_data: pd.DataFrame) -> str:

@@ -69,12 +69,13 @@ def status(
     project: Project, storage: Storage, instance: dg.DagsterInstance | None
 ) -> Iterator[tuple[str, str]]:
     """What a person wants to know of a project: titles, each with a line."""
+    now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
     datasets = DatasetStore(storage)
     days = datasets.keys("leaderboard")
     if not days:
         yield "newest", f"no day is evaluated yet; {BUILD}"
     else:
-        yield "newest", f"{days[-1]} is evaluated{_behind(project, days[-1])}"
+        yield "newest", f"{days[-1]} is evaluated{_behind(project, days[-1], now)}"
         yield from _champion(project, datasets, days[-1])
     problems = Alerts(storage).open()
     yield "problems", f"{len(problems)} open" if problems else "none open"
@@ -84,12 +85,13 @@ def status(
     yield "runs", f"{len(runs)} under way" if runs else "none under way"
     for run in runs[:SHOWN]:
         yield "", _run(run)
-    yield from _next(project, instance)
+    yield from _next(project, instance, now)
 
 
-def _behind(project: Project, day: str) -> str:
-    """How far the newest evaluated day is behind the newest that could be."""
-    late = (project.today() - project.day_to_come(dt.date.fromisoformat(day))).days
+def _behind(project: Project, day: str, now: dt.datetime) -> str:
+    """How far the newest evaluated day is behind the newest whose evaluation is due."""
+    due = (now.replace(tzinfo=None) - dt.timedelta(hours=project.schedule.evaluate_hour)).date()
+    late = (due - project.day_to_come(dt.date.fromisoformat(day))).days
     return f", {late} day{'s' * (late > 1)} behind; {BUILD}" if late > 0 else ""
 
 
@@ -125,9 +127,10 @@ def _run(run: dg.DagsterRun) -> str:
     return f"{run.run_id[:8]} {run.status.value.lower()}: {what} {span}".rstrip()
 
 
-def _next(project: Project, instance: dg.DagsterInstance | None) -> Iterator[tuple[str, str]]:
+def _next(
+    project: Project, instance: dg.DagsterInstance | None, now: dt.datetime
+) -> Iterator[tuple[str, str]]:
     """The next ticks of the schedules that are on; they tick while the project is served."""
-    now = dt.datetime.now(zoneinfo.ZoneInfo(project.time_zone))
     off = paused_schedules(instance, project) if instance else set()
     daily = next_tick(now, project.schedule.evaluate_hour)
     when = "switched off" if EVALUATION_SCHEDULE in off else f"{daily:%Y-%m-%d %H:%M %Z}"

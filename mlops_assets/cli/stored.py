@@ -50,6 +50,7 @@ def _check(settings: Project, instance: dg.DagsterInstance | None, repair: bool)
         click.echo("  there is no event log to compare them with yet")
     else:
         found += against_events(stored.project, stored.datasets, instance)
+    found = list({finding.text: finding for finding in found}.values())
     wrong = 0
     for finding in found:
         done = repair and finding.repair is not None

@@ -76,7 +76,7 @@ def remedy(project: str, path: str) -> str:
             return f"rebuild it: {materialize_command(project, asset, name.partition('.')[0])}"
         case "models", [model, version, *_]:
             again = materialize_command(project, f"models/{model}", version[:10])
-            return f"train again, its folder moved away: {again}"
+            return f"move its folder {version} away, then train again: {again}"
         case "registry", ["turns", *_]:
             return DELETE
         case "registry", ["decisions", *_]:

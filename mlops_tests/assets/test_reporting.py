@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mlops_assets.assets.reporting import PartitionError, result_line
+from mlops_assets.assets.reporting import PartitionError, failure, result_line
 
 MONTH = "2026-11-01"
 
@@ -32,3 +32,15 @@ def test_a_range_and_what_failed_are_counted() -> None:
     days = {"2026-11-01": {}, "2026-11-02": error, "2026-11-03": {}}
     assert result_line("drift", days) == "drift 2026-11-01 to 2026-11-03: 2 stored, 1 failed"
     assert result_line("drift", {MONTH: error}) == "drift 2026-11-01: 0 stored, 1 failed"
+
+
+def test_others_are_said_to_be_stored_only_where_there_are_any() -> None:
+    bad = PartitionError("no rows")
+    alone = failure("features", {"2026-11-16": bad})
+    among = failure("features", {"2026-11-16": bad, "2026-11-17": {}})
+    assert alone
+    assert among
+    assert str(alone.description) == "features: 1 of 1 partition(s) failed.\n2026-11-16: no rows"
+    assert str(among.description).startswith(
+        "features: 1 of 2 partition(s) failed, the others are stored.\n"
+    )

@@ -243,14 +243,15 @@ def test_failed_checks_of_a_day_are_one_message_with_what_when_and_what_came_of_
     judge(watch, "validation/linear", YESTERDAY, "control_limits", passed=False)
     judge(watch, "observations", YESTERDAY, "target_range", passed=False)
     judge(watch, "validation/hist_boosting", YESTERDAY, "bias", passed=False)
-    judge(watch, "drift", YESTERDAY, "inputs", passed=True)
+    judge(watch, "drift", YESTERDAY, "inputs", passed=False)
     assert watch.tick()["open"] == 1
     [alert] = watch.alerts.all().values()
-    assert alert.subject == f"the data and linear failed checks on {YESTERDAY}"
+    assert alert.subject == f"the data, linear and drift failed checks on {YESTERDAY}"
     assert alert.severity == "warn"
     assert alert.text.splitlines() == [
         "observations, target_range: 0.7 is outside 0.1 to 0.4",
-        f"validation/linear, control_limits: 0.7 is outside 0.1 to 0.4 (since {ago(3)})",
+        f"validation/linear, control_limits: 0.7 is outside 0.1 to 0.4 (failed since {ago(3)})",
+        "drift, inputs: 0.7 is outside 0.1 to 0.4",
         "Failed checks of other models: hist_boosting 1.",
         f"{YESTERDAY} is stored and learned from all the same; correct the source where it is "
         "wrong.",

@@ -120,6 +120,21 @@ def test_it_tells_the_champion_problems_and_runs(
     assert found["runs"] == ["1 under way", f"11111111 started: evaluate_job {YESTERDAY}"]
 
 
+def test_yesterday_is_not_behind_before_the_hour_of_its_evaluation(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "project.yaml"
+    settings = yaml.safe_load(file.read_text()) | {"schedule": {"evaluate_hour": 23}}
+    file.write_text(yaml.safe_dump(settings))
+    datasets = DatasetStore(LocalStorage(str(folder / "storage")))
+    scores = pd.DataFrame({"model": ["linear"], "wmape_28d": [0.25]})
+    datasets.write("leaderboard", str(DAY_BEFORE - dt.timedelta(days=1)), scores)
+    [newest] = told(capsys)["newest"]
+    assert newest.endswith(" is evaluated, 1 day behind; `mlops-assets history` builds it")
+    datasets.write("leaderboard", str(DAY_BEFORE), scores)
+    assert told(capsys)["newest"] == [f"{DAY_BEFORE} is evaluated"]
+
+
 def test_a_damaged_file_is_named_with_the_command_that_rebuilds_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

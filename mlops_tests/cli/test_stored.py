@@ -89,6 +89,21 @@ def test_what_is_wrong_is_named_with_its_remedy(
         assert any(remedy in line for line in found), (beginning, lines)
 
 
+def test_a_damaged_card_is_told_once_with_the_folder_to_move(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pipeline and the holdout of a version are read by its card."""
+    root = folder / "storage"
+    version = ModelStore(LocalStorage(str(root))).cards("linear")[0].version
+    card = root / "models" / "linear" / version / "card.json"
+    card.write_text(card.read_text().replace("linear", "lunear", 1))
+    code, lines = told(capsys)
+    assert code == 1
+    [line] = [line for line in lines if "card.json" in line]
+    assert line.startswith(f"  damaged   {card} is not as it was written")
+    assert f"; move its folder {version} away, then train again: dagster asset" in line
+
+
 def test_what_is_safe_is_repaired_and_nothing_else(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

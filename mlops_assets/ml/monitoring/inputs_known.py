@@ -14,7 +14,8 @@ TOLERATED = 0.1  # of the rows, since a source may correct some
 NAMED = 3  # inputs in a sentence
 REMEDY = (
     "what is known later only belongs in features.lagged_aggregates, with lags, instead of in "
-    "columns.numeric or columns.categorical"
+    "columns.numeric or columns.categorical; what is known when it is issued "
+    "must be in rows of the day to come that the source has by then"
 )
 
 

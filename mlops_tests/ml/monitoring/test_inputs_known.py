@@ -34,6 +34,7 @@ def test_inputs_that_came_out_otherwise_are_named_the_worst_first(series: list[s
         "not as forecast from: weather in 60% of the rows, price in 20% of the rows "
         "(such as sun for rain); what is known later only belongs in features.lagged_aggregates"
     )
+    assert found.why.endswith("must be in rows of the day to come that the source has by then")
 
 
 def test_a_swap_is_seen_by_series_only() -> None:

@@ -219,7 +219,7 @@ def test_what_a_twin_forecast_of_the_holdout_is_kept_beside_the_card(
     pd.testing.assert_frame_equal(found, held_out, check_dtype=False)
     assert store.held_out(without) is None
     storage.write(f"models/linear/{card.version}/holdout.parquet", b"damaged")
-    with pytest.raises(StorageError, match=r"holdout\.parquet cannot be read .*; train again"):
+    with pytest.raises(StorageError, match=r"holdout\.parquet cannot be read .*; move its folder"):
         store.held_out(card)
 
 
@@ -250,7 +250,9 @@ def test_changed_and_missing_bytes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"does not match the SHA-256.*--select models/linear"):
         store.load(card)
     file.unlink()
-    with pytest.raises(StorageError, match=r"is missing; train again"):
+    with pytest.raises(
+        StorageError, match=r"is missing; move its folder .* away, then train again"
+    ):
         store.load(card)
 
 
@@ -319,7 +321,7 @@ def test_the_card_of_another_version_is_refused(tmp_path: Path) -> None:
     first, second = add(store, "2026-05-01"), add(store, "2026-06-01")
     card = storage.read(f"models/linear/{second.version}/card.json")
     storage.write(f"models/linear/{first.version}/card.json", card)
-    with pytest.raises(StorageError, match=f"is the card of {second.version} of linear; train"):
+    with pytest.raises(StorageError, match=f"is the card of {second.version} of linear; move"):
         store.cards("linear")
 
 

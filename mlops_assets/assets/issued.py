@@ -111,6 +111,8 @@ def issue_all(
         for key, day in coming.items()
         if is_over(project, day)
     }
+    for key in outcomes.keys() - there:
+        datasets.delete(ISSUED, key)  # where it was lost, that is known from here on
     still = [key for key in keys if key not in outcomes]
     back = days_to_come(project)
     seen = observed(project, partitions, still, back, datasets, outcomes)

@@ -125,7 +125,7 @@ def evaluate(
         return outcomes, {}
     metrics = make_metrics(project.evaluation.metrics)
     found = _features(project, keys, datasets, outcomes)
-    issued = Issued(project, keys, datasets)
+    issued = Issued(project, keys, datasets, models.decisions.deletions())
     forecasts = _forecasts(project, name, found, models, outcomes, issued, beside=True)
     for key, outcome in outcomes.items():
         if not isinstance(outcome, Exception):  # not in service: no older forecasts either
@@ -222,10 +222,19 @@ def _gain(primary: str, compared: Mapping[Hashable, Any], frame: "pd.DataFrame")
 
 
 class Issued:
-    """The forecasts that were issued for days, of all models."""
+    """The forecasts that were issued for days, of all models.
 
-    def __init__(self, project: Project, keys: list[str], datasets: DatasetStore) -> None:
-        self.project = project
+    Not those of a model that was deleted since, whose name another one has by now.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        keys: list[str],
+        datasets: DatasetStore,
+        deleted: Mapping[str, dt.datetime],
+    ) -> None:
+        self.project, self.deleted = project, deleted
         ahead = dt.timedelta(days=project.days_ahead)
         damaged: dict[str, StorageError] = {}
         frame = datasets.read(ISSUED, [str(day_of(key) - ahead) for key in keys], damaged)
@@ -236,6 +245,8 @@ class Issued:
     def of(self, name: str, key: str, rows: "pd.DataFrame") -> "pd.DataFrame | None":
         """What was issued of a model for rows of a day, as from `as_issued`; None if nothing."""
         issued = self.days.get(key, {}).get(name)
+        if issued is not None and name in self.deleted:
+            issued = issued[pd.to_datetime(issued["issued_at"]) > self.deleted[name]]
         found = None if issued is None else as_issued(self.project, issued, rows)
         return None if found is None or found.empty else found
 

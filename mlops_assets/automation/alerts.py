@@ -136,9 +136,12 @@ def tell(
     now: dt.datetime,
     watched_days: int,
 ) -> None:
-    """Record what is new: a problem, more of it, or the end of a problem."""
+    """Record what is new: a problem, more or less of it, or the end of a problem.
+
+    What has ended of a problem is told, for it may come again while the rest lasts.
+    """
     for key, problem in problems.items():
-        if key not in still or set(problem.about).difference(still[key].about):
+        if key not in still or set(problem.about) != set(still[key].about):
             alerts.record(problem.alert(now))
     for key, alert in still.items():
         if key in problems:

@@ -59,21 +59,22 @@ def failed_day(
     """What failed on the newest day: of its data, of the champion and of drift.
 
     What was told before is not told again while it lasts; a level that has changed lasts until a
-    week has passed without. Checks of other models count only beside these. Nothing where the day
-    was refused, which is a problem of its own.
+    week has passed without. Checks of other models count only beside these. A day that is not
+    judged yet, or was refused, which is a problem of its own, says nothing of the one before it.
     """
-    if not recent:
+    models = [f"validation/{model.name}" for model in project.models]
+    found = CheckStore(datasets).read([DATA, ISSUED, DRIFT, *models], recent, {})
+    refused = found.groupby("date")["severe"].any().astype(bool)
+    if refused.all():
         return
-    day, store = recent[-1], CheckStore(datasets)
+    past = found[found["date"] <= refused.index[~refused][-1]]
+    day = f"{past['date'].max():%Y-%m-%d}"
     champion = _champion(project, datasets, day)
     counts = {DATA: "the data", ISSUED: "the inputs"}
     counts |= {f"validation/{champion}": champion, DRIFT: DRIFT}
-    others = [f"validation/{model.name}" for model in project.models if model.name != champion]
-    past = store.read([*counts, *others], recent, {})
+    others = [name for name in models if name not in counts]
     failing = past[~past["passed"].astype(bool)]
     failed = failing[failing["date"] == pd.Timestamp(day)]
-    if failed["severe"].any():
-        return
     groups = _groups(project, champion)
     now = {name for name, group in groups.items() if group.among(failed)}
     last = {name for name, group in groups.items() if group.among(failing, day)}
@@ -91,12 +92,16 @@ def failed_day(
         each = (f"{name.partition('/')[2]} {count}" for name, count in sorted(beside.items()))
         lines.append(f"Failed checks of other models: {', '.join(each)}.")
     lines.append(_done(project, datasets, day, failed[failed["asset"] == DATA]))
+    when = f"on {day}"
+    if now <= set(told) and (gone := sorted(set(told) - about)):
+        off = [asset for asset in counts if any(groups[name].asset == asset for name in about)]
+        when = f"lately, no longer {' nor '.join(gone)}"
     *before, final = [counts[asset] for asset in off] or [""]
     names = f"{', '.join(before)} and {final}" if before else final
     yield Problem(
         Kind.CHECK_FAILED,
         CHECKS_FAILED,
-        subject_of(project, f"{names} failed checks on {day}"),
+        subject_of(project, f"{names} failed checks {when}"),
         "\n".join(lines),
         _page(project, off[0] if off else DATA, day, failed),
         Severity.WARN,

@@ -4,6 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
+import dagster as dg
+
 from mlops_assets.project.folders import (
     INSTANCE_VARIABLE,
     instance_folder,
@@ -43,6 +45,13 @@ def prepare_instance() -> Path:
         written.write_text(newest, encoding="utf-8")
         written.replace(file)
     return folder
+
+
+def look_into_instance() -> None:
+    """Open what the instance records, so that a disk that takes nothing is told by its error."""
+    with dg.DagsterInstance.get() as instance:
+        instance.get_run_records(limit=1)
+        instance.all_instigator_state()
 
 
 def marked(text: str) -> str:

@@ -140,12 +140,13 @@ def serve(host: str, port: int, allowed: tuple[str, ...]) -> None:
       mlops-assets serve --port 4000
     """
     from mlops_assets.cli import serve as served
-    from mlops_assets.cli.instance import prepare_instance
+    from mlops_assets.cli.instance import look_into_instance, prepare_instance
     from mlops_assets.project.workspace import project_names
 
     served.refuse_taken_ports(host, port)
     names = project_names()
     prepare_instance()
+    look_into_instance()
     sys.exit(served.serve(host, port, names, allowed))
 
 

@@ -3,7 +3,11 @@
 With `dev` as its first argument `dagster dev`, which then starts this one instead of its own.
 """
 
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -27,6 +31,7 @@ def serve_web() -> None:
 
 def serve_all() -> None:
     """What `dagster dev` does, with a web server as above."""
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     dev: Any = import_module("dagster._cli.dev")
     started = dev.open_ipc_subprocess
 
@@ -35,6 +40,16 @@ def serve_all() -> None:
 
     dev.open_ipc_subprocess = start
     dev.dev_command(sys.argv[2:], prog_name="dagster dev")
+
+
+def end_with(parent: int) -> None:
+    """End this process once the one that started it is gone, however that ended.
+
+    Else schedules and sensors would go on unseen, and the port stay taken.
+    """
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _host(arguments: Sequence[str]) -> str:

@@ -39,6 +39,11 @@ def is_replaced(path: str) -> bool:
     return path.startswith("datasets/") and path.endswith(".parquet")
 
 
+def is_missed(path: str) -> bool:
+    """Whether its absence would be taken for a day without rows, or one that nobody forecast."""
+    return is_replaced(path) and path.startswith(("datasets/observations/", "datasets/issued/"))
+
+
 def log_of(name: str) -> str:
     """The log beside a file of a dataset that tells what was written last: one a month."""
     return f".{name[:MONTH]}{WRITTEN}"

@@ -22,9 +22,9 @@ from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project
 from mlops_assets.project.folders import storage_root
 from mlops_assets.resources.disk import why_not_written
-from mlops_assets.resources.layout import is_replaced, remedy
+from mlops_assets.resources.layout import is_missed, is_replaced, remedy
 from mlops_assets.resources.seals import digest, sealed, unsealed
-from mlops_assets.resources.written import Written
+from mlops_assets.resources.written import REMOVED, Written
 
 P = ParamSpec("P")
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
@@ -98,7 +98,13 @@ class SealedStorage(Storage):
 
     def read(self, path: str) -> bytes:
         seals = self._seals(path)  # before the file, which only ever becomes a newer one
-        content, seal = unsealed(path, self._get(path))
+        try:
+            data = self._get(path)
+        except FileNotFoundError:
+            if seals and seals[-1] != REMOVED and is_missed(path):
+                raise damaged_file(self, path, "was written and is missing") from None
+            raise
+        content, seal = unsealed(path, data)
         if not seal and not seals:
             return content  # by a version that knew no seals
         found = digest(path, content)
@@ -208,7 +214,9 @@ class LocalStorage(SealedStorage):
         file = self._file(path)
         if file.is_dir():
             shutil.rmtree(file)
-        else:
+            return
+        known = is_missed(path) and self._seals(path)
+        with self._written.added(str(file), REMOVED) if known else nullcontext():
             file.unlink(missing_ok=True)
 
     def exists(self, path: str) -> bool:

@@ -2,7 +2,8 @@
 
 Beside the files of a dataset lies one hidden log a month, to which each write adds a line: the file
 first, then its line. So a file that no line knows is one whose write was killed in between, whole
-by its own seal; one that an older line knows was put back.
+by its own seal; one that an older line knows was put back. One that is not there, though its last
+line tells of no removal, is lost.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlops_assets.resources.layout import log_of
+
+REMOVED = "removed"
+"""In place of a seal, where a file was removed by its store."""
 
 
 class Written:

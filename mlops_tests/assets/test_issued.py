@@ -13,7 +13,7 @@ from mlops_assets.automation import day_to_come
 from mlops_assets.automation.day_to_come import Outdated, outdated_forecasts
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.decisions import STORED, Action
 from mlops_tests.assets.lab import Lab, keys, made_on, make_rows, make_settings, reason
 
 MODELS = ["seasonal_naive", "linear"]
@@ -271,6 +271,41 @@ def test_a_damaged_issue_costs_its_day_alone(living: Living) -> None:
     assert told is not None
     assert str(told.description).count(f"{DAY}: ") == 1
     assert "1 of 3 partition(s) failed" in str(told.description)
+
+
+def test_a_lost_issue_is_named_and_turns_no_live_day_into_a_reconstructed_one(
+    living: Living,
+) -> None:
+    before = living.scored(DAY)
+    issued_on = str(dt.date.fromisoformat(DAY) - dt.timedelta(days=1))
+    living.file("issued", issued_on).unlink()
+    why = reason(living.run("validation/linear", DAY))
+    assert f"--select issued --partition {issued_on}" in why
+    pd.testing.assert_frame_equal(living.scored(DAY), before)
+    assert living.run("issued", issued_on).success, "what it names gives it up"
+    assert living.run("validation/linear", DAY).success
+    assert living.scored(DAY)["issued_at"].isna().all()
+
+
+def test_a_model_is_not_scored_by_what_a_deleted_one_of_its_name_had_issued(
+    living: Living,
+) -> None:
+    assert living.scored(DAY)["issued_at"].notna().all()
+    living.models.decisions.record(Action.DROP, "linear", after={STORED: "kept"})
+    assert living.run("validation/linear", DAY).success
+    assert living.scored(DAY)["issued_at"].notna().all(), "its versions are still there"
+    living.models.decisions.record(Action.DROP, "linear", after={STORED: "deleted"})
+    assert living.run("validation/linear validation/seasonal_naive", DAY).success
+    assert living.scored(DAY)["issued_at"].isna().all()
+    assert living.scored(DAY, "seasonal_naive")["issued_at"].notna().all()
+
+
+def test_a_lost_day_fails_those_whose_lags_need_it(living: Living) -> None:
+    living.file("observations", "2026-03-09").unlink()
+    why = reason(living.run("features", FIRST))
+    assert "--select observations --partition 2026-03-09" in why
+    assert living.run("observations", "2026-03-09").success
+    assert living.run("features", FIRST).success
 
 
 def test_a_damaged_day_that_lags_need_fails_what_is_issued_with_its_name(living: Living) -> None:

@@ -272,8 +272,8 @@ def test_what_lasts_is_told_once_what_is_more_again_and_the_end_after_a_quiet_we
     watch: Watch,
 ) -> None:
     days = [ago(back) for back in range(12, 0, -1)]
-    for day in days[:3]:
-        judge(watch, "drift", day, "inputs", passed=False)
+    for position, day in enumerate(days):
+        judge(watch, "drift", day, "inputs", passed=position >= 3)
     judge(watch, "observations", days[2], "inputs_range", passed=False)
     told: dict[str, Alert] = {}
     for position, day in enumerate(days):
@@ -283,9 +283,49 @@ def test_what_lasts_is_told_once_what_is_more_again_and_the_end_after_a_quiet_we
     assert [alert.split(" on ")[0] for alert in watch.subjects()] == [
         "drift failed checks",
         "the data and drift failed checks",
-        "recovered: the data and drift failed checks",
+        "drift failed checks lately, no longer observations:inputs_range",
+        "recovered: drift failed checks lately, no longer observations:inputs_range",
     ]
     assert watch.subjects()[1].endswith(days[2])
+
+
+def test_what_was_mended_and_is_off_again_is_told_again_while_the_rest_lasts(
+    watch: Watch,
+) -> None:
+    for day, tripled in [(ago(3), True), (ago(2), True), (YESTERDAY, False)]:
+        judge(watch, "drift", day, "inputs", passed=False)
+        judge(watch, "observations", day, "target_range", passed=not tripled)
+    days = [ago(3), ago(2), YESTERDAY]
+    watch.problems_of(days[:1], days[0])
+    judge(watch, "observations", days[0], "target_range", passed=True)
+    watch.problems_of(days[:1], days[0])
+    watch.problems_of(days[:1], days[0])
+    watch.problems_of(days[:2], days[1])
+    watch.problems_of(days, days[2])
+    assert watch.subjects() == [
+        f"the data and drift failed checks on {days[0]}",
+        "drift failed checks lately, no longer observations:target_range",
+        f"the data and drift failed checks on {days[1]}",
+        "drift failed checks lately, no longer observations:target_range",
+    ]
+    [alert] = watch.alerts.open().values()
+    assert alert.about == ("drift",)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_day_that_is_not_judged_or_refused_ends_nothing_of_the_day_before(
+    watch: Watch, refused: bool
+) -> None:
+    judge(watch, "observations", ago(2), "target_range", passed=False)
+    watch.problems_of([ago(2)], ago(2))
+    if refused:
+        refuse(watch, passed=False)
+    watch.problems_of([ago(2), YESTERDAY], YESTERDAY)
+    told = f"the data failed checks on {ago(2)}"
+    assert watch.subjects() == [told]
+    refuse(watch, passed=True)
+    watch.problems_of([ago(2), YESTERDAY], YESTERDAY)
+    assert watch.subjects() == [told, f"recovered: {told}"]
 
 
 def test_failed_checks_wait_until_the_day_is_all_there(watch: Watch) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mlops_assets.cli.instance import SHIPPED, look_into_instance
 from mlops_assets.resources.disk import GOES_ON, why_not_recorded, why_not_written
 from mlops_assets.resources.processes import account
 from mlops_assets.resources.storage import DiskError, LocalStorage
 from mlops_tests.served.test_spine import A_MONTH_LATER, write_project
+from mlops_tests.servers import free_ports
 
 SMALL, FILLED = 150_000_000, ".filler"
 SECONDS = 200
@@ -111,9 +113,11 @@ def test_a_full_disk_is_told_with_what_is_free_and_needed(disk: Disk) -> None:
     assert len(storage.read("days/one")) == 20_000
 
 
-def build(folder: Path, storage: Path, instance: Path) -> subprocess.CompletedProcess[str]:
+def build(
+    folder: Path, storage: Path, instance: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mlops_assets", "history"],
+        [sys.executable, "-m", "mlops_assets", *(arguments or ["history"])],
         env={
             **os.environ,
             "MLOPS_PROJECT": str(folder / "project.yaml"),
@@ -124,6 +128,28 @@ def build(folder: Path, storage: Path, instance: Path) -> subprocess.CompletedPr
         text=True,
         timeout=SECONDS,
     )
+
+
+def test_serving_from_a_full_or_read_only_instance_says_so(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_project(tmp_path, A_MONTH_LATER)
+    instance = disk.folder / "instance"
+    instance.mkdir()
+    shutil.copy(SHIPPED, instance)
+    monkeypatch.setenv("DAGSTER_HOME", str(instance))
+    look_into_instance()
+    disk.fill(but=0)
+    arguments = (tmp_path, tmp_path / "storage", instance, "serve", "--port", str(free_ports()))
+    full = build(*arguments)
+    disk.empty()
+    disk.only_read(True)
+    read_only = build(*arguments)
+    disk.only_read(False)
+    for stopped, words in ((full, "the disk is full"), (read_only, "is read-only")):
+        assert stopped.returncode == 1
+        assert words in stopped.stderr.splitlines()[0]
+        assert "Traceback" not in stopped.stderr
 
 
 @pytest.mark.history

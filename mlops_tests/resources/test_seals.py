@@ -22,6 +22,7 @@ from mlops_assets.resources.storage import LocalStorage, StorageError, make_stor
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 DAY, OTHER = "2026-11-10", "2026-11-11"
+COMMAND = "dagster asset materialize -m mlops_assets.definitions --select"
 CONTENTS = {
     "a/b.json": b'{"x": 1}',
     "a/b.yaml": b"x: 1\n",
@@ -146,6 +147,27 @@ def test_an_older_file_that_is_put_back_is_refused(datasets: DatasetStore) -> No
     assert datasets.read("features", [DAY])["x"].tolist() == [2.0]
     datasets.write("features", DAY, frame(DAY, 1.0))
     assert datasets.read("features", [DAY])["x"].tolist() == [1.0], "the same again is the newest"
+
+
+@pytest.mark.parametrize("dataset", ["observations", "issued"])
+def test_a_lost_day_is_not_taken_for_one_without_rows(datasets: DatasetStore, dataset: str) -> None:
+    there = file(datasets, DAY, dataset)
+    for values in (1.0, 2.0):
+        datasets.write(dataset, DAY, frame(DAY, values))
+    newest = there.read_bytes()
+    there.unlink()
+    damaged: dict[str, StorageError] = {}
+    assert datasets.read(dataset, [DAY, OTHER], damaged).empty
+    assert list(damaged) == [DAY]
+    assert f"was written and is missing; rebuild it: {COMMAND} {dataset} --" in str(damaged[DAY])
+    datasets.delete(dataset, DAY)
+    datasets.delete(dataset, OTHER)
+    assert datasets.read(dataset, [DAY, OTHER]).empty, "removed by its store"
+    there.write_bytes(newest)
+    with pytest.raises(StorageError, match="an older file that was put back"):
+        datasets.read(dataset, [DAY])
+    datasets.write(dataset, DAY, frame(DAY, 3.0))
+    assert datasets.read(dataset, [DAY])["x"].tolist() == [3.0]
 
 
 def test_a_file_from_before_the_seals_is_no_newer_one(datasets: DatasetStore) -> None:

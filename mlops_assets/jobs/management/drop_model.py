@@ -18,11 +18,10 @@ from mlops_assets.jobs.management.decision_job import (
 from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.project import IDENTIFIER, Project
 from mlops_assets.project.workspace import location
-from mlops_assets.resources.stores.decisions import Action, Decision, Pin
+from mlops_assets.resources.stores.decisions import STORED, Action, Decision, Pin
 from mlops_assets.resources.web import reload_definitions
 
 DROP_JOB = "drop_model_job"
-STORED = "stored versions"  # whether they are kept, in the decision
 
 
 class DropConfig(DecisionConfig):

@@ -16,6 +16,10 @@ from mlops_assets.resources.stores.record_log import KeepingRecordLog, RecordLog
 FOLDER = "registry/decisions"
 
 
+STORED = "stored versions"
+"""What a drop says under: whether they are kept or deleted."""
+
+
 class Action(StrEnum):
     """What can be decided."""
 
@@ -101,6 +105,11 @@ class Decisions:
         """What was decided on whether versions of a model may serve, oldest first."""
         actions = (Action.RETIRE, Action.RESTORE)
         return [found for found in self.all() if found.model == model and found.action in actions]
+
+    def deletions(self) -> dict[str, dt.datetime]:
+        """When the stored versions of models were deleted, the last time, by model."""
+        dropped = [decision for decision in self.all() if decision.action is Action.DROP]
+        return {one.model: one.at for one in dropped if (one.after or {}).get(STORED) == "deleted"}
 
     def pin_on(self, day: dt.date) -> Decision | None:
         """The pin that holds on a day: the newest one, unless it has ended or was taken back."""

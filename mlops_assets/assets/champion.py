@@ -15,7 +15,14 @@ from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.pin_turn import turn_of_pin
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import Metadata, PartitionError, markdown_table, number, report
+from mlops_assets.assets.reporting import (
+    Metadata,
+    Outcomes,
+    PartitionError,
+    markdown_table,
+    number,
+    report,
+)
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
@@ -208,7 +215,7 @@ def decide(
     datasets: DatasetStore,
     models: ModelStore,
     kept: Mapping[str, Record] | None = None,
-) -> Mapping[str, Metadata | Exception]:
+) -> Outcomes:
     """Decide days one after another, each from where the one before it left off.
 
     The records in `kept`, by key, stay as they are.
@@ -222,7 +229,7 @@ def decide(
     forecasts = read_forecasts(datasets, names, asked, damaged)
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
     judge = Judge(project, forecasts, models)
-    outcomes: dict[str, Metadata | Exception] = {}
+    outcomes: Outcomes = {}
     before = newest_record(datasets, before=keys[0])
     delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
     for key in keys:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import dagster as dg
 
-from mlops_assets.assets.reporting import Metadata, Told, number, report, table
+from mlops_assets.assets.reporting import Metadata, Outcomes, Told, number, report, table
 from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
 from mlops_assets.ml.monitoring.quality import TARGET_LEVEL, TARGET_RANGE, checks_of
 from mlops_assets.project import Project
@@ -37,7 +37,7 @@ def check_specs(
 
 def report_checked(
     context: dg.AssetExecutionContext,
-    outcomes: Mapping[str, Metadata | Exception],
+    outcomes: Outcomes,
     found: Mapping[str, CheckResults],
     refused: Mapping[str, CheckResults] | None = None,
     *,

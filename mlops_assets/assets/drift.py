@@ -37,7 +37,7 @@ from mlops_assets.ml.selection.versions import Chosen
 from mlops_assets.pages.monitoring import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.champions import CHAMPION, names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
@@ -105,13 +105,8 @@ class Watch:
         self.damaged: dict[str, StorageError] = {}
         start, end = window(keys)
         rows = datasets.read("features", days_between(self._first(start), end), self.damaged)
-        self.features = by_day(rows, project.columns.date) if len(rows) else {}
-        decided = datasets.read(CHAMPION, keys, self.damaged)
-        self.champions = (
-            dict(zip(decided["date"].dt.strftime("%Y-%m-%d"), decided["champion"], strict=True))
-            if len(decided)
-            else {}
-        )
+        self.features = by_day(rows, project.columns.date)
+        self.champions = names_of(datasets, keys, "champion", self.damaged)
         self.chosen: dict[str, Chosen[ModelCard]] = {}
         self.references: dict[str, Reference] = {}
         self.recent: dict[str, dict[str, pd.DataFrame]] = {}

@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.assets.daily import daily
-from mlops_assets.assets.datasets import GROUP, KINDS, by_day, needed, stored, window
+from mlops_assets.assets.datasets import GROUP, KINDS, by_day, lacking, needed, stored, window
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import Metadata, PartitionError, report
+from mlops_assets.assets.reporting import Outcomes, report
 from mlops_assets.assets.schemas import features_schema
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.ml.features.custom_features import FeatureError
@@ -46,7 +46,7 @@ def make_features_asset(graph: Graph) -> dg.AssetsDefinition:
 
 def compute(
     project: Project, partitions: Partitions, keys: list[str], datasets: DatasetStore
-) -> dict[str, Metadata | Exception]:
+) -> Outcomes:
     """Make and store the features of days; what each came to."""
     date = project.columns.date
     start, end = window(keys)
@@ -60,20 +60,14 @@ def compute(
         if len(known)
         else known
     )
-    days = by_day(made, date) if len(made) else {}
+    days = by_day(made, date)
     stored_days = set(datasets.keys("observations")) - set(damaged)
-    outcomes: dict[str, Metadata | Exception] = {}
+    outcomes: Outcomes = {}
     for key in keys:
         frame = days.get(key)
         bad = needed(damaged, key, project.days_read)
         if frame is None or bad:
-            outcomes[key] = (
-                bad
-                or broken.get(key)
-                or PartitionError(
-                    f"observations of {key} are missing; materialize observations for it first"
-                )
-            )
+            outcomes[key] = bad or broken.get(key) or lacking("observations", key, {})
             continue
         datasets.write(DATASET, key, frame)
         before = days_between(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, PartitionError, number
 from mlops_assets.assets.schemas import CLASS, probability_column
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import predicted
@@ -37,7 +37,7 @@ def forecast_days(
     served: Mapping[str, ModelCard],
     days: Mapping[str, pd.DataFrame],
     models: ModelStore,
-    outcomes: dict[str, Metadata | Exception],
+    outcomes: Outcomes,
 ) -> Iterator[Forecasts]:
     """The forecasts of the version that serves each day, one call per version.
 

@@ -5,7 +5,7 @@ stands then is a fact, and is what the model is scored by.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,11 @@ import dagster as dg
 
 from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.daily import daily
-from mlops_assets.assets.datasets import by_day, needed, stored
+from mlops_assets.assets.datasets import by_day, lacking, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes
 from mlops_assets.assets.schemas import issued_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of
@@ -71,9 +71,9 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
     ahead = dt.timedelta(days=project.days_ahead)
     before = {str(day_of(key) - ahead): key for key in keys}
     told = datasets.read(ISSUED, list(before), {})
-    used = by_day(told, "date") if len(told) else {}
+    used = by_day(told, "date")
     rows = datasets.read("observations", list(used), {}) if used else told
-    later = by_day(rows, project.columns.date) if len(rows) else {}
+    later = by_day(rows, project.columns.date)
     series, inputs = project.columns.series, project.inputs_in_advance
     checks = CheckStore(datasets)
     found: dict[str, CheckResults] = {}
@@ -102,11 +102,11 @@ def issue_all(
     source: Source,
     datasets: DatasetStore,
     models: ModelStore,
-) -> Mapping[str, Metadata | Exception]:
+) -> Outcomes:
     """Forecast the day to come of each key by every model, unless that is over; what came of it."""
     there = set(datasets.keys(ISSUED))
     coming = {key: project.day_to_come(day_of(key)) for key in keys}
-    outcomes: dict[str, Metadata | Exception] = {
+    outcomes: Outcomes = {
         key: {"status": f"{day} was over: {_what_stands(key in there)}"}
         for key, day in coming.items()
         if is_over(project, day)
@@ -155,7 +155,7 @@ def _issue(
             unserved[model.name] = f"no version may serve {day}"
             continue
         versions[model.name] = card.version
-        errors: dict[str, Metadata | Exception] = {}
+        errors: Outcomes = {}
         for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
             parts.append(
                 made.rows[told].assign(
@@ -215,7 +215,7 @@ def observed(
     keys: list[str],
     back: Iterable[int],
     datasets: DatasetStore,
-    outcomes: dict[str, Metadata | Exception],
+    outcomes: Outcomes,
 ) -> Observed:
     """The rows of the days so many days before keys.
 
@@ -225,21 +225,15 @@ def observed(
     read = {day_of(key) - dt.timedelta(days=days) for key in keys for days in back}
     days = [str(day) for day in sorted(read) if day >= partitions.first_day]
     observations = datasets.read("observations", days, damaged)
-    known = by_day(observations, project.columns.date) if len(observations) else {}
+    known = by_day(observations, project.columns.date)
     for key in keys:
         if key not in known:
-            outcomes[key] = damaged.get(key) or PartitionError(
-                f"observations of {key} are missing; materialize observations for it first"
-            )
+            outcomes[key] = lacking("observations", key, damaged)
     return Observed(observations, known, damaged)
 
 
 def inputs_to_come(
-    project: Project,
-    seen: Observed,
-    source: Source,
-    keys: list[str],
-    outcomes: dict[str, Metadata | Exception],
+    project: Project, seen: Observed, source: Source, keys: list[str], outcomes: Outcomes
 ) -> dict[str, "pd.DataFrame"]:
     """The features of the day to come of each key, by key, with the column `inputs_from`.
 
@@ -271,7 +265,7 @@ def _inputs_to_come(
     rows = rows_to_come(project.feature_plan, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
     features = make_features(project.feature_plan, observations, days[0], end, rows)
-    found = by_day(features, date) if len(features) else {}
+    found = by_day(features, date)
     return {
         key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
         for key, day in zip(keys, days, strict=True)

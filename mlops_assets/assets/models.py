@@ -22,6 +22,7 @@ from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     DATA_ERRORS,
     Metadata,
+    Outcomes,
     PartitionError,
     markdown_table,
     number,
@@ -82,7 +83,7 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         datasets, models = readers.datasets(asset, months), readers.models(asset)
-        outcomes: dict[str, Metadata | Exception] = {}
+        outcomes: Outcomes = {}
         found: dict[str, CheckResults] = {}
         for month in months:
             try:

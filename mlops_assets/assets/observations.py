@@ -12,7 +12,14 @@ from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
+from mlops_assets.assets.reporting import (
+    DATA_ERRORS,
+    Metadata,
+    Outcomes,
+    PartitionError,
+    number,
+    report,
+)
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.schemas import observations_schema
 from mlops_assets.graph.partitions import day_of
@@ -124,7 +131,7 @@ def ingest(
     return found
 
 
-def not_known_yet(graph: Graph, keys: Iterable[str]) -> dict[str, Metadata | Exception]:
+def not_known_yet(graph: Graph, keys: Iterable[str]) -> Outcomes:
     """Why days cannot be ingested, of those that a run names though there is no partition yet."""
     project, newest = graph.project, str(graph.partitions.newest_day())
     return {

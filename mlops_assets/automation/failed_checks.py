@@ -20,7 +20,7 @@ from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.alert_records import Kind, Severity
-from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.champions import names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -134,8 +134,7 @@ def _groups(project: Project, champion: str) -> dict[str, Group]:
 
 def _champion(project: Project, datasets: DatasetStore, day: str) -> str:
     """Who is live on a day; by the settings, as long as nothing was decided."""
-    decided = datasets.read(CHAMPION, [day], {})
-    return str(decided["champion"].iloc[0]) if len(decided) else project.first_champion
+    return names_of(datasets, [day], "champion", {}).get(day, project.first_champion)
 
 
 def _since(past: Any, asset: str, check: str, day: str) -> str:

@@ -10,9 +10,9 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.assets.candidates import Candidates, Tried
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.pin_turn import turn_of_pin
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (

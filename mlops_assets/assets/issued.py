@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.assets.checks import report_checked
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, lacking, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes
 from mlops_assets.assets.schemas import issued_schema

@@ -17,7 +17,7 @@ from mlops_assets.assets.acceptance_checks import accept, held_out
 from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import frame_hash
 from mlops_assets.assets.lineage import Graph
-from mlops_assets.assets.monthly import monthly
+from mlops_assets.assets.partitioned import monthly
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     DATA_ERRORS,

@@ -8,9 +8,9 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.assets.checks import observation_checks, report_checked
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     DATA_ERRORS,

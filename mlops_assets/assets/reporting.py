@@ -24,14 +24,6 @@ RETRY_POLICY = dg.RetryPolicy(
     max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
 
-# What every asset has in common: a range is one run, and each partition is stored by the asset.
-COMMON: dict[str, Any] = {
-    "backfill_policy": dg.BackfillPolicy.single_run(),
-    "output_required": False,
-    "dagster_type": dg.Nothing,
-    "retry_policy": RETRY_POLICY,
-}
-
 
 class PartitionError(ValueError):
     """What is wrong with one partition, and what to do about it."""

@@ -7,7 +7,7 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import GROUP, KINDS, by_day, frame_hash, stored
 from mlops_assets.assets.lineage import Graph
-from mlops_assets.assets.monthly import monthly
+from mlops_assets.assets.partitioned import monthly
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Outcomes, PartitionError, report
 from mlops_assets.assets.schemas import features_schema

@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.assets.checks import report_checked
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, lacking, stored
 from mlops_assets.assets.first_sight import FirstSights
 from mlops_assets.assets.forecasting import (
@@ -18,6 +17,7 @@ from mlops_assets.assets.forecasting import (
     version_columns,
 )
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance, not_judged
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (

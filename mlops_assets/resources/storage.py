@@ -11,12 +11,12 @@ import re
 import shutil
 import time
 import uuid
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import ParamSpec, Protocol, cast
+from typing import ParamSpec, cast
 
 from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project
@@ -35,41 +35,79 @@ class StorageError(RuntimeError):
     """Something stored is damaged, foreign or missing; the message names it and the remedy."""
 
 
-class Storage(Protocol):
-    """Files by relative path; a write is seen whole or not at all."""
+class Storage(ABC):
+    """Files by relative path, sealed; a write is seen whole or not at all.
 
-    root: str
-    project: str
-    """The name of the project that it holds; empty unless that is one of several."""
+    `project` is the name of the project that it holds; empty unless that is one of several.
+    """
+
+    def __init__(self, root: str, project: str = "") -> None:
+        self.root, self.project = root, project
 
     def read(self, path: str) -> bytes:
         """The bytes of a file as they were written.
 
         FileNotFoundError where there is none, StorageError where they are others.
         """
+        seals = self._seals(path)  # before the file, which only ever becomes a newer one
+        content, seal = unsealed(path, self._get(path))
+        if not seal and not seals:
+            return content  # by a version that knew no seals
+        found = digest(path, content)
+        if found in seals[:-1] and found != seals[-1]:
+            raise damaged_file(self, path, "is an older file that was put back")
+        if seal != found and found not in seals:
+            raise damaged_file(self, path, "is not as it was written, or another file lies there")
+        return content
 
     def write(self, path: str, data: bytes) -> None:
         """Replace or create a file: a reader sees the old bytes or the new ones, never a part."""
+        self._put(path, data, new=False)
 
     def create(self, path: str, data: bytes) -> None:
         """Write a file that is not there yet, whole. FileExistsError where there is one."""
-
-    def delete(self, path: str) -> None:
-        """Remove a file or a folder with all that it holds; nothing happens where there is none."""
-
-    def exists(self, path: str) -> bool: ...
-
-    def names(self, folder: str) -> list[str]:
-        """The sorted names in a folder, empty where there is none; temporary ones left out."""
-
-    def url(self, path: str) -> str:
-        """Where a person finds the file."""
-
-    def files(self) -> Iterator[tuple[str, float]]:
-        """The path of every file, hidden ones as well, and the seconds since its last write."""
+        self._put(path, data, new=True)
 
     def sweep(self, path: str) -> None:
         """Remove what a write that was killed left over. ValueError where it is something else."""
+        if not is_temporary(path):
+            raise ValueError(f"{path} is no temporary file")
+        self._remove(path)
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder with all that it holds; nothing happens where there is none."""
+
+    @abstractmethod
+    def exists(self, path: str) -> bool: ...
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """The sorted names in a folder, empty where there is none; temporary ones left out."""
+
+    @abstractmethod
+    def url(self, path: str) -> str:
+        """Where a person finds the file."""
+
+    @abstractmethod
+    def files(self) -> Iterator[tuple[str, float]]:
+        """The path of every file, hidden ones as well, and the seconds since its last write."""
+
+    @abstractmethod
+    def _get(self, path: str) -> bytes:
+        """The bytes that are there."""
+
+    @abstractmethod
+    def _put(self, path: str, data: bytes, *, new: bool) -> None:
+        """Seal and store."""
+
+    @abstractmethod
+    def _remove(self, path: str) -> None:
+        """Remove a file, which may be hidden; nothing happens where there is none."""
+
+    def _seals(self, path: str) -> list[str]:
+        """The seals with which a file was written, where these are known beside it."""
+        return []
 
 
 def is_plain(path: str) -> bool:
@@ -88,52 +126,6 @@ def checked(path: str) -> str:
 def damaged_file(storage: Storage, path: str, why: object) -> StorageError:
     """The error of a file that cannot be used as it is; it names the file and the remedy."""
     return StorageError(f"{storage.root}/{path} {why}; {remedy(storage.project, path)}")
-
-
-class SealedStorage(Storage):
-    """Seals what is written, and refuses to return what is not as it was written."""
-
-    def __init__(self, root: str, project: str = "") -> None:
-        self.root, self.project = root, project
-
-    def read(self, path: str) -> bytes:
-        seals = self._seals(path)  # before the file, which only ever becomes a newer one
-        content, seal = unsealed(path, self._get(path))
-        if not seal and not seals:
-            return content  # by a version that knew no seals
-        found = digest(path, content)
-        if found in seals[:-1] and found != seals[-1]:
-            raise damaged_file(self, path, "is an older file that was put back")
-        if seal != found and found not in seals:
-            raise damaged_file(self, path, "is not as it was written, or another file lies there")
-        return content
-
-    def write(self, path: str, data: bytes) -> None:
-        self._put(path, data, new=False)
-
-    def create(self, path: str, data: bytes) -> None:
-        self._put(path, data, new=True)
-
-    def sweep(self, path: str) -> None:
-        if not is_temporary(path):
-            raise ValueError(f"{path} is no temporary file")
-        self._remove(path)
-
-    @abstractmethod
-    def _get(self, path: str) -> bytes:
-        """The bytes that are there."""
-
-    @abstractmethod
-    def _put(self, path: str, data: bytes, *, new: bool) -> None:
-        """Seal and store."""
-
-    @abstractmethod
-    def _remove(self, path: str) -> None:
-        """Remove a file, which may be hidden; nothing happens where there is none."""
-
-    def _seals(self, path: str) -> list[str]:
-        """The seals with which a file was written, where these are known beside it."""
-        return []
 
 
 def is_temporary(path: str) -> bool:
@@ -162,7 +154,7 @@ def saying_why(put: Callable[P, None]) -> Callable[P, None]:
     return written
 
 
-class LocalStorage(SealedStorage):
+class LocalStorage(Storage):
     """A folder on this machine."""
 
     def __init__(self, root: str, project: str = "") -> None:
@@ -235,7 +227,7 @@ class LocalStorage(SealedStorage):
                     yield file.relative_to(self.root).as_posix(), age
 
 
-class RemoteStorage(SealedStorage):
+class RemoteStorage(Storage):
     """Any place that fsspec reaches, by URL."""
 
     def __init__(self, root: str, project: str = "") -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.resources.processes import account
 from mlops_assets.resources.storage import Storage
-from mlops_assets.resources.stores.record_log import KeepingRecordLog, RecordLog
+from mlops_assets.resources.stores.record_log import RecordLog
 
 FOLDER = "registry/decisions"
 
@@ -63,10 +63,8 @@ class Pin(BaseModel):
 class Decisions:
     """Decisions under `registry/decisions/` of a storage: a file each, never edited."""
 
-    log_type: type[RecordLog[Decision]] = RecordLog[Decision]
-
-    def __init__(self, storage: Storage) -> None:
-        self.log = self.log_type(storage, FOLDER, Decision, what="decision")
+    def __init__(self, storage: Storage, *, keeps: bool = False) -> None:
+        self.log = RecordLog(storage, FOLDER, Decision, what="decision", keeps=keeps)
 
     def record(
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
@@ -117,12 +115,6 @@ class Decisions:
             if pins and Pin.model_validate(decision.after).first <= day:
                 newest = decision
         return newest
-
-
-class KeepingDecisions(Decisions):
-    """Keeps the decisions that it has read, which are never edited."""
-
-    log_type = KeepingRecordLog[Decision]
 
 
 def shown(value: Any) -> str:

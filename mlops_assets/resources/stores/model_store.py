@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import io
 import re
 import zipfile
 import zlib
@@ -19,14 +18,15 @@ from pydantic import (
     field_validator,
 )
 
-from mlops_assets.lazy import pa, pd, pq, sio, sklearn
+from mlops_assets.lazy import pd, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import MEASURES
 from mlops_assets.ml.selection.versions import Chosen, serving
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
-from mlops_assets.resources.stores.decisions import Action, Decisions, KeepingDecisions
+from mlops_assets.resources.stores.dataset_store import as_parquet, read_parquet
+from mlops_assets.resources.stores.decisions import Action, Decisions
 from mlops_assets.resources.stores.record_log import RecordLog
 
 SHOWN_VERSIONS = 5
@@ -165,10 +165,7 @@ class ModelStore:
         )
         self.storage.write(self._path(model, card.version, MODEL), data)
         if held_out is not None:
-            buffer = io.BytesIO()
-            table = pa.Table.from_pandas(held_out, preserve_index=False)
-            pq.write_table(table, buffer, write_page_checksum=True)
-            self.storage.write(self._path(model, card.version, HOLDOUT), buffer.getvalue())
+            self.storage.write(self._path(model, card.version, HOLDOUT), as_parquet(held_out))
         self._log(model, card.version).add(CARD, card)
         self._stand_in(card)
         return card
@@ -306,12 +303,9 @@ class ModelStore:
         """
         path = self._path(card.model, card.version, HOLDOUT)
         try:
-            data = self.storage.read(path)
+            frame: pd.DataFrame = read_parquet(self.storage, path).to_pandas()
         except FileNotFoundError:
             return None
-        try:
-            file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-            frame: pd.DataFrame = file.read(use_threads=False).to_pandas()
         except UNREADABLE as error:
             raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
         return frame
@@ -322,7 +316,7 @@ class KeepingModelStore(ModelStore):
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(storage)
-        self.decisions = KeepingDecisions(storage)
+        self.decisions = Decisions(storage, keeps=True)
         self._known: dict[tuple[str, str], ModelCard] = {}
         self._loaded: dict[tuple[str, str], tuple[int, sklearn.pipeline.Pipeline]] = {}
 

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 
 from mlops_assets.lazy import pd
 from mlops_assets.pages.page import (
-    DASHES,
     INK,
     MUTED,
     PALETTE,
     Json,
     base_layout,
     day_labels,
+    line_style,
     make_page,
     page_section,
     plain_label,
     short_numbers,
+    straight_line,
+    trace,
     wrapped,
 )
 
@@ -146,12 +148,7 @@ def _drift_figure(drift: pd.DataFrame) -> Json | None:
     layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
     layout["xaxis"]["title"]["text"] = "distance, as a share of what is usual"
     layout["showlegend"] = False
-    layout["shapes"] = [
-        {
-            **{"type": "line", "xref": "x", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1},
-            "line": {"color": MUTED, "width": 1.5, "dash": "dot"},
-        }
-    ]
+    layout["shapes"] = [straight_line((1, 1), (0, 1), MUTED, xref="x", yref="paper")]
     return {
         "data": [
             {
@@ -180,25 +177,13 @@ def _slices_figure(slices: pd.DataFrame, metric: str) -> Json | None:
     if slices.empty:
         return None
     frame = slices.assign(date=pd.to_datetime(slices["date"])).dropna(subset=["value"])
+    hover = "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r}<extra></extra>"
     traces = []
-    colours = [*PALETTE, INK]
     for n, (name, rows) in enumerate(frame.groupby("slice")):
         ordered = rows.set_index("date").sort_index().asfreq("D")
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": plain_label(name),
-                "x": day_labels(ordered.index),
-                "y": short_numbers(ordered["value"]),
-                "line": {
-                    "color": colours[n % len(colours)],
-                    "dash": DASHES[n // len(colours) % len(DASHES)],
-                    "width": 1.5,
-                },
-                "hovertemplate": "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r}<extra></extra>",
-            }
-        )
+        line = {**line_style(n, [*PALETTE, INK]), "width": 1.5}
+        points = {"x": day_labels(ordered.index), "y": short_numbers(ordered["value"])}
+        traces.append(trace(name, "lines", line, hover, **points))
     layout = base_layout(height=460, hovermode="closest")
     layout["xaxis"] |= {"type": "date", "showgrid": False}
     layout["yaxis"]["title"]["text"] = plain_label(metric)

@@ -2,7 +2,6 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mlops_assets.ml.backtest.policies import (
     FIRST,
@@ -14,16 +13,17 @@ from mlops_assets.ml.backtest.policies import (
     format_figure,
 )
 from mlops_assets.pages.page import (
-    DASHES,
     INK,
     PALETTE,
     Json,
     base_layout,
     day_labels,
+    line_style,
     make_page,
     page_section,
     plain_label,
     short_numbers,
+    trace,
     wrapped,
 )
 
@@ -220,24 +220,13 @@ def _weekly_figure(
 ) -> Json | None:
     if not courses:
         return None
-    traces: list[Any] = []
+    hover = "%{fullData.name}: %{y:,.4~r}<extra></extra>"
+    traces = []
     for n, course in enumerate(courses):
-        days = course.days.asfreq("D")
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": plain_label(course.policy.name),
-                "x": day_labels(days.index),
-                "y": short_numbers(days["weekly"]),
-                "line": {
-                    "color": colours[course.policy.name],
-                    "width": 1.5,
-                    "dash": DASHES[n // len(COLOURS) % len(DASHES)],
-                },
-                "hovertemplate": "%{fullData.name}: %{y:,.4~r}<extra></extra>",
-            }
-        )
+        days, name = course.days.asfreq("D"), course.policy.name
+        line = {**line_style(n, COLOURS), "color": colours[name], "width": 1.5}
+        points = {"x": day_labels(days.index), "y": short_numbers(days["weekly"])}
+        traces.append(trace(name, "lines", line, hover, **points))
     layout = base_layout(height=460, hovermode="x unified")
     layout["xaxis"] |= {"type": "date", "showgrid": False}
     layout["yaxis"]["title"]["text"] = plain_label(metric)

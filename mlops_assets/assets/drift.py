@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.lineage import Graph
@@ -18,6 +17,7 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     markdown_table,
     number,
+    report,
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
@@ -86,7 +86,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         newest = max([*datasets.keys(DATASET), *keys])
         if newest in keys and keys[-1] == context.partition_key_range.end:  # the last piece
             pages.write(MONITORING_PAGE, monitoring_html(project, datasets, newest))
-        yield from report_checked(context, outcomes, found)
+        yield from report(context, outcomes, found)
 
     return drift
 

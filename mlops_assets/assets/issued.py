@@ -11,13 +11,12 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import by_day, lacking, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, report
 from mlops_assets.assets.schemas import issued_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of
@@ -61,7 +60,7 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
             datasets, models = readers.datasets(ISSUED, served), readers.models(ISSUED)
             outcomes |= issue_all(project, partitions, served, source, datasets, models)
             found |= judge_all(project, served, datasets)
-        yield from report_checked(context, outcomes, found)
+        yield from report(context, outcomes, found)
 
     return issued
 

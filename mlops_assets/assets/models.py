@@ -14,7 +14,6 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept, held_out
-from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import frame_hash
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import monthly
@@ -26,6 +25,7 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     markdown_table,
     number,
+    report,
 )
 from mlops_assets.assets.run_config import RunConfig, left_out_or_meant
 from mlops_assets.assets.training_set import read_window
@@ -100,7 +100,7 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
                     context.log.warning(_refusal(card, models))
         strict = config.strict  # type: ignore[attr-defined]
         severity = dg.AssetCheckSeverity.ERROR if strict else dg.AssetCheckSeverity.WARN
-        yield from report_checked(context, outcomes, found, blocking=True, severity=severity)
+        yield from report(context, outcomes, found, blocking=True, severity=severity)
 
     return trained
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.assets.checks import observation_checks, report_checked
+from mlops_assets.assets.checks import observation_checks
 from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
@@ -85,7 +85,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
                 found[key] = verdicts
             elif verdicts:
                 refused[key] = verdicts
-        yield from report_checked(context, outcomes, found, refused)
+        yield from report(context, outcomes, found, refused)
 
     return observations
 

@@ -55,11 +55,20 @@ class Told:
         self.blocking, self.severity = other.blocking, other.severity
 
 
-def report(context: dg.AssetExecutionContext, outcomes: Outcomes) -> Iterator[Told]:
-    """What partitions of a run came to; they are recorded by `assets.pieces`."""
+def report(
+    context: dg.AssetExecutionContext,
+    outcomes: Outcomes,
+    found: Mapping[str, CheckResults] | None = None,
+    refused: Mapping[str, CheckResults] | None = None,
+    **graded: Any,
+) -> Iterator[Told]:
+    """What partitions of a run came to, with what checks found of them and of those they refused.
+
+    They are recorded by `assets.pieces`; `graded` are `blocking` and `severity` of Told.
+    """
     if outcomes:
         context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
-    yield Told(dict(outcomes))
+    yield Told(dict(outcomes), dict(found or {}), dict(refused or {}), **graded)
 
 
 def failure(name: str, outcomes: Outcomes) -> dg.Failure | None:

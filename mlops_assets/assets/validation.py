@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import by_day, lacking, stored
 from mlops_assets.assets.first_sight import FirstSights
 from mlops_assets.assets.forecasting import (
@@ -27,6 +26,7 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     defined,
     markdown_table,
+    report,
 )
 from mlops_assets.assets.schemas import GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
@@ -96,7 +96,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         # every day says something: the web UI calls a check skipped as long as one does not
         unjudged = not_judged(project, name)
         found = {key: verdicts.get(key, unjudged) for key in context.partition_keys}
-        yield from report_checked(context, outcomes, found)
+        yield from report(context, outcomes, found)
 
     return evaluated
 

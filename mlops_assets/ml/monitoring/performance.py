@@ -6,23 +6,23 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import (
     ROWS,
+    BoolArray,
     FloatArray,
+    IntArray,
     Metric,
     as_array,
     rolling_sum,
 )
 from mlops_assets.ml.monitoring.daily_facts import ALL_ROWS, ARRAYS, THEIRS
 from mlops_assets.ml.monitoring.monitoring_settings import PerformanceSettings
-from mlops_assets.ml.monitoring.robust import IntArray, usual_middle
+from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.sequential import RECENT, WEEK, Level, judge_levels
-
-BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
 NAMED = 3  # slices in a sentence

@@ -34,7 +34,7 @@ from mlops_assets.ml.monitoring.distribution import (
     reference_of,
 )
 from mlops_assets.ml.selection.versions import Chosen
-from mlops_assets.pages.monitoring import monitoring_html
+from mlops_assets.pages.monitoring_page import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION, names_of

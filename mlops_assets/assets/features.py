@@ -48,9 +48,9 @@ def compute(
     project: Project, partitions: Partitions, keys: list[str], datasets: DatasetStore
 ) -> Outcomes:
     """Make and store the features of days; what each came to."""
-    date = project.columns.date
+    date, days_read = project.columns.date, project.feature_plan.days_read
     start, end = window(keys)
-    read = {day_of(key) - dt.timedelta(days=back) for key in keys for back in project.days_read}
+    read = {day_of(key) - dt.timedelta(days=back) for key in keys for back in days_read}
     damaged: dict[str, StorageError] = {}
     asked = [str(day) for day in sorted(read) if day >= partitions.first_day]
     known = datasets.read("observations", asked, damaged)
@@ -65,7 +65,7 @@ def compute(
     outcomes: Outcomes = {}
     for key in keys:
         frame = days.get(key)
-        bad = needed(damaged, key, project.days_read)
+        bad = needed(damaged, key, days_read)
         if frame is None or bad:
             outcomes[key] = bad or broken.get(key) or lacking("observations", key, {})
             continue

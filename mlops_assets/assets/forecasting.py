@@ -155,7 +155,7 @@ def issued_columns(project: Project, values: FloatArray) -> dict[str, Any]:
     labels = project.labels
     if not labels:
         return {"forecast": values}
-    columns = {CLASS: np.array(labels)[predicted(values, project.threshold).astype(int)]}
+    columns = {CLASS: np.array(labels)[predicted(values, project.evaluation.threshold).astype(int)]}
     if values.ndim == 1:
         return {"forecast": values, **columns}
     each = {probability_column(label): values[:, n] for n, label in enumerate(labels)}

@@ -62,7 +62,7 @@ def _columns(problem: Problem) -> None:
 
 def _names(problem: Problem) -> None:
     """Features and models have names of their own, and what names a model names one."""
-    _at("features.custom", lambda: problem.custom_features)
+    _at("features.custom", lambda: problem.feature_plan.custom)
     plan, models = problem.feature_plan, [model.name for model in problem.models]
     others = [*problem.column_names, *plan.built_in_columns]
     taken = {name for name in plan.custom_columns if name in others}

@@ -282,7 +282,6 @@ class Judge:
     """Decides who is champion, from the forecasts of all models and their chosen versions."""
 
     def __init__(self, project: Project, forecasts: "pd.DataFrame", models: ModelStore) -> None:
-        rule = project.champion
         self.project, self.forecasts, self.models = project, forecasts, models
         self.chosen: dict[str, Chosen[ModelCard]] = {}
         self.unreadable: dict[str, StorageError] = {}
@@ -296,13 +295,7 @@ class Judge:
             except StorageError as error:
                 self.unreadable[name] = error
         self.candidates = Candidates(project, models, cards, self.chosen)
-        self.rule = Rule(
-            window_days=rule.window_days,
-            min_days=rule.min_days,
-            min_gain=rule.min_gain,
-            confidence=rule.confidence,
-            block_days=rule.block_days,
-        )
+        self.rule = Rule(**project.champion.model_dump(exclude={"initial", "coverage"}))
         self.metric: Metric = project.primary_metric
         self._pairs: dict[tuple[str, str], Paired] = {}
 

@@ -1,6 +1,6 @@
 """How asset checks report partition by partition."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -16,22 +16,6 @@ def observation_checks(project: Project) -> dict[str, str]:
     left_out = (TARGET_RANGE, TARGET_LEVEL) if len(project.labels) > 2 else ()
     checks = checks_of(series=bool(project.columns.series))
     return {check: asks for check, asks in checks.items() if check not in left_out}
-
-
-def check_specs(
-    key: dg.AssetKey,
-    checks: Mapping[str, str],
-    partitions: dg.PartitionsDefinition[str],
-    *,
-    blocking: bool,
-) -> list[dg.AssetCheckSpec]:
-    """The checks of an asset, each with what it asks."""
-    return [
-        dg.AssetCheckSpec(
-            name, asset=key, description=asks, blocking=blocking, partitions_def=partitions
-        )
-        for name, asks in checks.items()
-    ]
 
 
 def say(context: dg.AssetExecutionContext, told: Told) -> Iterator[dg.AssetCheckEvaluation]:

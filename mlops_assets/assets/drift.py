@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -237,11 +238,7 @@ def _frame(key: str, card: ModelCard, drifts: list[Drift]) -> "pd.DataFrame":
                 "date": pd.Timestamp(key),
                 "model": card.model,
                 "version": card.version,
-                "column": drift.column,
-                "kind": drift.kind,
-                "distance": drift.distance,
-                "threshold": drift.threshold,
-                "importance": drift.importance,
+                **asdict(drift),
                 "drifted": drift.drifted,
                 "rank": rank,
             }

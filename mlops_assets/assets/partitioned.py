@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import check_specs
 from mlops_assets.assets.freshness import daily_freshness, training_freshness
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.pieces import Body, in_pieces
@@ -55,7 +54,12 @@ def _partitioned(
         partitions_def=partitions,
         freshness_policy=freshness,
         deps=[*graph.deps(asset)],
-        check_specs=check_specs(key, checks or {}, partitions, blocking=blocking),
+        check_specs=[
+            dg.AssetCheckSpec(
+                name, asset=key, description=asks, blocking=blocking, partitions_def=partitions
+            )
+            for name, asks in (checks or {}).items()
+        ],
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
         dagster_type=dg.Nothing,

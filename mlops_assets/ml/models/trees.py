@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -56,9 +57,14 @@ def leaf_penalty(default: float) -> Any:
 class TreeFamily(Family):
     """A family whose estimator takes the hyperparameters by their names, and a seed."""
 
-    @abstractmethod
+    made_by: ClassVar[str]
+    """The class of its estimator in scikit-learn, such as `tree.DecisionTreeRegressor`."""
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    """What it is told besides."""
+
     def estimator(self, **options: Any) -> Any:
         """The unfitted estimator."""
+        return attrgetter(self.made_by)(sklearn)(**options, **self.fixed)
 
     def build(
         self, hyperparameters: Any, inputs: Inputs, seed: int = 0

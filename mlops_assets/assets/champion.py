@@ -79,7 +79,6 @@ class ChampionConfig(RunConfig):
 
 
 def make_champion(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `champion`."""
     project, partitions = graph.project, graph.partitions
 
     @daily(graph, CHAMPION, group=GROUP, kinds={"pandas"}, metadata={})

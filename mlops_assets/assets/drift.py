@@ -50,7 +50,6 @@ SHOWN_COLUMNS = 10
 
 
 def make_drift(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `drift`."""
     project = graph.project
 
     @daily(

@@ -23,7 +23,6 @@ DATASET = "features"
 
 
 def make_features_asset(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `features`."""
     project = graph.project
 
     @daily(

@@ -65,7 +65,6 @@ class ForecastConfig(RunConfig):
 
 
 def make_forecast(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `forecast`."""
     project, partitions = graph.project, graph.partitions
 
     @daily(

@@ -37,7 +37,6 @@ GROUP = "serving"
 
 
 def make_issued(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `issued`."""
     project, partitions = graph.project, graph.partitions
 
     @daily(

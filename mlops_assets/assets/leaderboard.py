@@ -45,7 +45,6 @@ PAUSED, NOBODY = "paused", "none"
 
 
 def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `leaderboard`."""
     project = graph.project
 
     @daily(

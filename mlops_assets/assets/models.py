@@ -44,13 +44,7 @@ GROUP = "models"
 SHOWN_INPUTS = 8
 
 
-def make_model_assets(graph: Graph) -> list[dg.AssetsDefinition]:
-    """One asset per model of the project."""
-    return [make_model_asset(graph, model) for model in graph.project.models]
-
-
 def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
-    """The asset `models/NAME`."""
     project = graph.project
     family = FAMILIES[model.family]
     config_type = training_config(model)

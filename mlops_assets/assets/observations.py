@@ -49,7 +49,6 @@ class ObservationsConfig(RunConfig):
 
 
 def make_observations(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `observations`."""
     project = graph.project
 
     @daily(

@@ -21,7 +21,6 @@ DATASET = "training_set"
 
 
 def make_training_set(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `training_set`."""
     project, date = graph.project, graph.project.columns.date
 
     @monthly(

@@ -52,13 +52,7 @@ RECONSTRUCTED = "reconstructed: made later, from what is known by now"
 NO_VALUE = "(missing)"  # the slice of the rows without a value
 
 
-def make_validation_assets(graph: Graph) -> list[dg.AssetsDefinition]:
-    """One asset per model."""
-    return [make_validation_asset(graph, model) for model in graph.project.models]
-
-
 def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
-    """The asset `validation/NAME`."""
     project, name = graph.project, model.name
     metrics = make_metrics(project.evaluation.metrics)
     asset = f"validation/{name}"

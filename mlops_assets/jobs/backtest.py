@@ -32,7 +32,6 @@ FOLDER = "policies"  # of the results, under the storage root
 
 
 def make_backtest_job(project: Project) -> Job:
-    """The job `backtest_policy_job`."""
     config_type = backtest_config(project)
 
     @dg.op(name=BACKTEST_JOB.removesuffix("_job"), out=dg.Out(str))

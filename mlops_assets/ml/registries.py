@@ -81,7 +81,6 @@ class Registry(dict[str, T]):
         self[name], self.places[name] = entry, place
 
     def remove(self, name: str) -> None:
-        """Forget an entry."""
         self.pop(name, None)
         self.places.pop(name, None)
 

@@ -89,5 +89,4 @@ class Answers:
 
 
 def names_in(text: str) -> list[str]:
-    """Names separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

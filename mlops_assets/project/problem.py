@@ -228,7 +228,6 @@ class Problem(Settings):
         return path if "://" in path else str(self.folder / path)
 
     def today(self) -> dt.date:
-        """The current day in the project's time zone."""
         return self.day_of(dt.datetime.now(dt.UTC))
 
     def day_of(self, time: dt.datetime) -> dt.date:

@@ -111,7 +111,6 @@ class Storage(ABC):
 
 
 def is_plain(path: str) -> bool:
-    """Whether each part is a plain name."""
     return all(SAFE_PART.fullmatch(part) for part in path.split("/"))
 
 

@@ -125,7 +125,6 @@ def _days(
     first_day: str,
     last_day: str,
 ) -> tuple[dt.date, dt.date]:
-    """The first and the last day to replay."""
     newest = day_of(known[-1])
     shortest = min(policy.window_months for policy in policies)
     earliest = first_possible_day(project, known, shortest)

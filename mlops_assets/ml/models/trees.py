@@ -63,7 +63,6 @@ class TreeFamily(Family):
     """What it is told besides."""
 
     def estimator(self, **options: Any) -> Any:
-        """The unfitted estimator."""
         return attrgetter(self.made_by)(sklearn)(**options, **self.fixed)
 
     def build(

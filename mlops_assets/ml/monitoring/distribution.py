@@ -47,7 +47,6 @@ def forecast_columns(classes: Sequence[str] = ()) -> list[str]:
 
 
 def is_forecast(column: str) -> bool:
-    """Whether a column holds forecasts."""
     return column == FORECAST or column.startswith(OF_CLASS)
 
 

@@ -82,7 +82,6 @@ class Decisions:
             self.log.add(f"{decision.at:%Y%m%dT%H%M%S%f}_{digest}.json", decision)
 
     def count(self) -> int:
-        """How many decisions there are."""
         return len(self.log.names())
 
     def all(self) -> list[Decision]:

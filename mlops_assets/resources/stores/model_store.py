@@ -257,7 +257,6 @@ class ModelStore:
         return card
 
     def delete(self, model: str) -> None:
-        """Remove every version of a model."""
         self.storage.delete(f"models/{model}")
 
     def load(self, card: ModelCard) -> sklearn.pipeline.Pipeline:

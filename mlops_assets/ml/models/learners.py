@@ -15,6 +15,7 @@ from mlops_assets.ml.models.families import (
     Hyperparameters,
     Inputs,
     NoHyperparameters,
+    Pipeline,
     register,
 )
 from mlops_assets.ml.models.pipelines import linear_pipeline
@@ -41,9 +42,7 @@ class LinearRegressionFamily(Family):
     description = "Ordinary least squares on scaled numbers and one column per category."
     hyperparameters = NoHyperparameters
 
-    def build(
-        self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    def build(self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0) -> Pipeline:
         return linear_pipeline(sklearn.linear_model.LinearRegression(), inputs)
 
 
@@ -61,7 +60,7 @@ class RidgeFamily(Family):
 
     def build(
         self, hyperparameters: RidgeHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    ) -> Pipeline:
         return linear_pipeline(sklearn.linear_model.Ridge(alpha=hyperparameters.alpha), inputs)
 
 
@@ -164,9 +163,7 @@ class Prior(Family):
     may_be_constant = True
     hyperparameters = NoHyperparameters
 
-    def build(
-        self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    def build(self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0) -> Pipeline:
         return sklearn.pipeline.Pipeline(
             [
                 ("inputs", sklearn.compose.ColumnTransformer([])),  # it reads none of them
@@ -190,7 +187,7 @@ class LogisticRegressionFamily(Family):
 
     def build(
         self, hyperparameters: LogisticRegressionHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    ) -> Pipeline:
         return linear_pipeline(
             sklearn.linear_model.LogisticRegression(
                 C=hyperparameters.C, max_iter=1000, random_state=seed

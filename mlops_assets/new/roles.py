@@ -42,7 +42,8 @@ def read_table(
     """The sample with its date column, once the order of its dates and the zone are known."""
     zone = wishes.time_zone or "UTC"
     sample = read_sample(source, zone)
-    if isinstance(source, FileSettings) and not sample.dates and _two_readings(sample):
+    two_readings = any("csv.dates" in reason for reason in sample.unclear.values())
+    if isinstance(source, FileSettings) and not sample.dates and two_readings:
         reason = next(iter(sample.unclear.values()))
         order = answers.choose("--dates", f"{reason}.", [order.value for order in DateOrder], None)
         csv = source.csv.model_copy(update={"dates": DateOrder(order)})
@@ -54,10 +55,6 @@ def read_table(
         zone = answers.text("--time-zone", question, zone, check_time_zone)
         sample = read_sample(source, zone)
     return source, sample, zone, date
-
-
-def _two_readings(sample: Sample) -> bool:
-    return any("csv.dates" in reason for reason in sample.unclear.values())
 
 
 def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]:

@@ -34,7 +34,7 @@ def find_target(
         if not fact.number:
             raise _not_numeric(name, facts)
         return Target(name, reason)
-    labels = _labels(sample, name)
+    labels = tuple(sorted(_texts(sample, name).dropna().unique()))
     if len(labels) > MOST_CLASSES:
         if not fact.number:
             raise _not_numeric(name, facts)
@@ -109,10 +109,6 @@ def _texts(sample: Sample, name: str) -> pd.Series[Any]:
     if name in sample.flags:
         return known.map({1.0: "true", 0.0: "false"})
     return known.map(label_of, na_action="ignore")
-
-
-def _labels(sample: Sample, name: str) -> tuple[str, ...]:
-    return tuple(sorted(_texts(sample, name).dropna().unique()))
 
 
 def _positive(

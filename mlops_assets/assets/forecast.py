@@ -306,13 +306,13 @@ class _History:
         self.days = days_between(max(first, partitions.first_month), end)
         # the interval of the first day of a window was issued so many days before it
         issued = first - dt.timedelta(days=project.days_ahead)
-        self.issued = dict(self._issued(days_between(max(issued, partitions.first_month), start)))
+        earlier = datasets.read(
+            DATASET, days_between(max(issued, partitions.first_month), start), {}
+        )
+        days = by_day(earlier, "date").items()
+        self.issued = {self._issued_on(day): rows for day, rows in days}
         self._residuals: dict[str, pd.DataFrame] = {}
         self._hits: dict[str, tuple[int, int]] = {}
-
-    def _issued(self, keys: list[str]) -> Iterator[tuple[str, "pd.DataFrame"]]:
-        for day, rows in by_day(self.datasets.read(DATASET, keys, {}), "date").items():
-            yield self._issued_on(day), rows
 
     def _issued_on(self, day: str) -> str:
         """The key at which a day was forecast."""

@@ -104,8 +104,9 @@ def issue_all(
     """Forecast the day to come of each key by every model, unless that is over; what came of it."""
     there = set(datasets.keys(ISSUED))
     coming = {key: project.day_to_come(day_of(key)) for key in keys}
+    stays, none = "what was issued stays", "nothing was issued, its forecasts are made later"
     outcomes: Outcomes = {
-        key: {"status": f"{day} was over: {_what_stands(key in there)}"}
+        key: {"status": f"{day} was over: {stays if key in there else none}"}
         for key, day in coming.items()
         if is_over(project, day)
     }
@@ -119,10 +120,6 @@ def issue_all(
         if key not in outcomes:
             outcomes[key] = _issue(project, key, rows.get(key), at, datasets, models)
     return outcomes
-
-
-def _what_stands(there: bool) -> str:
-    return "what was issued stays" if there else "nothing was issued, its forecasts are made later"
 
 
 def _issue(

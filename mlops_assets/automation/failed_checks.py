@@ -65,7 +65,7 @@ def failed_day(
     if not recent:
         return
     day, store = recent[-1], CheckStore(datasets)
-    champion = _champion(project, datasets, day)
+    champion = names_of(datasets, [day], "champion", {}).get(day, project.first_champion)
     counts = {DATA: "the data", ISSUED: "the inputs"}
     counts |= {f"validation/{champion}": champion, DRIFT: DRIFT}
     others = [f"validation/{model.name}" for model in project.models if model.name != champion]
@@ -130,11 +130,6 @@ def _groups(project: Project, champion: str) -> dict[str, Group]:
         scores: Group(scores, TOLD, WEEK),
         DRIFT: Group(DRIFT, WEIGHTY, WEEK),
     }
-
-
-def _champion(project: Project, datasets: DatasetStore, day: str) -> str:
-    """Who is live on a day; by the settings, as long as nothing was decided."""
-    return names_of(datasets, [day], "champion", {}).get(day, project.first_champion)
 
 
 def _since(past: Any, asset: str, check: str, day: str) -> str:

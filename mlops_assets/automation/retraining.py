@@ -1,7 +1,6 @@
 """Reactions: a model that stays worse, or whose inputs stay changed, is trained again at once."""
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -202,7 +201,7 @@ def cooled_down(
         return dt.date.min
     through = (dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG]) for record in runs)
     fruitless = (was_fruitless(project, datasets, models, name, last) for last in through)
-    newest = runs[0].create_timestamp.astimezone(zoneinfo.ZoneInfo(project.time_zone)).date()
+    newest = project.day_of(runs[0].create_timestamp)
     return RetrainingRule(project.reactions).rests_until(newest, fruitless)
 
 

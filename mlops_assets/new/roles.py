@@ -155,7 +155,8 @@ def find_columns(
     out = {name: "another column of dates" for name in sample.dates if name != date}
     out |= dict.fromkeys(sample.strange, "neither numbers nor text")
     out |= dict.fromkeys(sample.unclear, "no clear dates")
-    out |= dict.fromkeys(_parts_of_day(sample, date), "a part of the day")
+    parts = [part for part in ("year", "month", "day") if _is_part(sample, date, part)]
+    out |= dict.fromkeys(parts, "a part of the day")
     series = rows.series.value
     if not series:
         taken = "named like a column that is stored beside forecasts; rename it to use it"
@@ -181,12 +182,8 @@ def _is_like_a_feature(name: str, target: str) -> bool:
     return re.match(rf"{re.escape(target)}_(lag|mean|count|last)_", name) is not None
 
 
-def _parts_of_day(sample: Sample, date: str) -> list[str]:
-    """Columns of a folder such as year=2026/month=1/day=31."""
-    return [part for part in ("year", "month", "day") if _is_part(sample, date, part)]
-
-
 def _is_part(sample: Sample, date: str, part: str) -> bool:
+    """Whether a column is of a folder such as year=2026/month=1/day=31."""
     if part not in sample.frame:
         return False
     days, values = sample.dates[date].days, sample.frame[part]

@@ -29,8 +29,9 @@ def find_target(
     fact = facts[name]
     if fact.distinct < 2:
         raise UndecidableError(f"the target {name!r} has no two values; nothing is to forecast")
-    task = wishes.task or _task(fact)
-    if task == "regression":
+    # text does not add up, nor do two values
+    number = fact.number and fact.distinct > 2
+    if wishes.task == "regression" or (wishes.task is None and number):
         if not fact.number:
             raise _not_numeric(name, facts)
         return Target(name, reason)
@@ -87,11 +88,6 @@ def _named(
     default, why = found or (None, "")
     chosen = answers.choose("--target", "Which column is to be forecast?", candidates, default, why)
     return (chosen, why) if chosen == default else (chosen, "as answered")
-
-
-def _task(fact: Facts) -> str:
-    """Whether a column holds numbers or classes: text does not add up, nor do two values."""
-    return "regression" if fact.number and fact.distinct > 2 else "classification"
 
 
 def _not_numeric(name: str, facts: dict[str, Facts]) -> UndecidableError:

@@ -118,8 +118,10 @@ def leaderboard_page(
     if totals is not None:
         figure = totals_figure(totals, models, lines, target)
         sections.append(_section("totals", figure, target=target))
-    choices = {} if curves is None else _class_choices(curves)
+    choices = {}
     if curves is not None:
+        for label in curves.classes:
+            choices[class_choice(label)] = f"Rows of {label} against all others."
         sections += _curve_sections(curves, models, lines, choices)
     figure = daily_figure(gains, ["gain"], models, lines)
     sections.append(_section("gains", figure, loss=loss or primary))
@@ -136,11 +138,6 @@ def leaderboard_page(
 def _section(name: str, figure: Json | None, note: str | None = None, **told: object) -> Section:
     heading, sentence = SAID[name]
     return Section(name, heading, sentence.format(**told), figure, note)
-
-
-def _class_choices(curves: Curves) -> dict[str, str]:
-    """What the menu of the curves offers, with the description of each choice."""
-    return {class_choice(label): f"Rows of {label} against all others." for label in curves.classes}
 
 
 def _curve_sections(

@@ -58,7 +58,7 @@ def make_plan(project: Project, datasets: DatasetStore, asked: Mapping[str, Any]
     known = datasets.keys("features")
     if not known:
         raise ValueError("no features are stored; materialize observations and features first")
-    first, last = _days(project, policies, known, asked["first_day"], asked["last_day"])
+    first, last = _days(project, policies, known, asked)
     learned = learned_days(project, known)
     starts = [first]
     for policy in policies:
@@ -119,11 +119,7 @@ def make_policy(project: Project, model: ModelSettings, asked: Mapping[str, Any]
 
 
 def _days(
-    project: Project,
-    policies: Sequence[Policy],
-    known: Sequence[str],
-    first_day: str,
-    last_day: str,
+    project: Project, policies: Sequence[Policy], known: Sequence[str], asked: Mapping[str, Any]
 ) -> tuple[dt.date, dt.date]:
     newest = day_of(known[-1])
     shortest = min(policy.window_months for policy in policies)
@@ -133,8 +129,8 @@ def _days(
             f"features from {known[0]} to {known[-1]} hold no window of {shortest} months with a "
             "day after it; materialize features of more days, or shorten the window"
         )
-    first = _parse_day("first_day", first_day) if first_day else earliest
-    last = _parse_day("last_day", last_day) if last_day else newest
+    first = _parse_day(asked, "first_day") or earliest
+    last = _parse_day(asked, "last_day") or newest
     if not earliest <= first <= last <= newest:
         raise ValueError(
             f"the days from {first} to {last} cannot be replayed; those from {earliest} to "
@@ -143,9 +139,10 @@ def _days(
     return first, last
 
 
-def _parse_day(field: str, text: str) -> dt.date:
+def _parse_day(asked: Mapping[str, Any], field: str) -> dt.date | None:
+    text = asked[field]
     try:
-        return day_of(text)
+        return day_of(text) if text else None
     except ValueError as error:
         raise ValueError(f"{field} = {text!r} is no day; write such as 2026-01-31") from error
 

@@ -142,9 +142,7 @@ class Manager:
                 )
 
         instance, own = self.context.instance, self.context.run_id
-        return self.turns.take(
-            turn, lambda holder: holds_turn(instance, holder.process, holder.run_id, own), wait
-        )
+        return self.turns.take(turn, lambda holder: holds_turn(instance, holder, own), wait)
 
     def _complete_what_was_begun(self, mine: str, asked: Turn) -> str | None:
         """Carry out what killed runs have left; what came of it where the same was asked."""

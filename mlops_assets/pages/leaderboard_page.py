@@ -118,11 +118,8 @@ def leaderboard_page(
     if totals is not None:
         figure = totals_figure(totals, models, lines, target)
         sections.append(_section("totals", figure, target=target))
-    choices = {}
-    if curves is not None:
-        for label in curves.classes:
-            choices[class_choice(label)] = f"Rows of {label} against all others."
-        sections += _curve_sections(curves, models, lines, choices)
+    curved, choices = _curve_sections(curves, models, lines)
+    sections += curved
     figure = daily_figure(gains, ["gain"], models, lines)
     sections.append(_section("gains", figure, loss=loss or primary))
     return make_page(
@@ -141,11 +138,12 @@ def _section(name: str, figure: Json | None, note: str | None = None, **told: ob
 
 
 def _curve_sections(
-    curves: Curves,
-    models: Sequence[str],
-    lines: Mapping[str, Json],
-    choices: Mapping[str, str],
-) -> list[Section]:
+    curves: Curves | None, models: Sequence[str], lines: Mapping[str, Json]
+) -> tuple[list[Section], dict[str, str]]:
+    """Those of the curves, and what their menu offers with the description of each choice."""
+    if curves is None:
+        return [], {}
+    choices = {class_choice(name): f"Rows of {name} against all others." for name in curves.classes}
     calibration, roc = (
         None if found is None else with_choice(*found)
         for found in (
@@ -154,7 +152,8 @@ def _curve_sections(
         )
     )
     described = next(iter(choices.values())) if len(choices) > 1 else None
-    return [_section("calibration", calibration, described), _section("roc", roc, described)]
+    sections = [_section("calibration", calibration, described), _section("roc", roc, described)]
+    return sections, choices
 
 
 def _check_columns(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:

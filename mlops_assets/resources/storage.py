@@ -5,18 +5,16 @@ What is written is sealed and what is read is verified here, for all stores.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import ParamSpec, cast
 
 from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project
@@ -26,7 +24,6 @@ from mlops_assets.resources.layout import is_replaced, remedy
 from mlops_assets.resources.seals import digest, sealed, unsealed
 from mlops_assets.resources.written import Written
 
-P = ParamSpec("P")
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 
@@ -136,23 +133,6 @@ class DiskError(StorageError):
     """A disk takes nothing more; the message says which one, why and what to do."""
 
 
-def saying_why(put: Callable[P, None]) -> Callable[P, None]:
-    """A write of `(storage, path, data, ...)` that says in words why a disk takes nothing more."""
-
-    @functools.wraps(put)
-    def written(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            put(*args, **kwargs)
-        except OSError as error:
-            storage, path, data, *_ = cast(tuple[Storage, str, bytes], args)
-            why = why_not_written(error.errno, Path(storage.url(path)).parent, len(data))
-            if why is None:
-                raise
-            raise DiskError(why) from error
-
-    return written
-
-
 class LocalStorage(Storage):
     """A folder on this machine."""
 
@@ -171,9 +151,18 @@ class LocalStorage(Storage):
         except OSError as error:
             raise damaged_file(self, path, f"cannot be read ({error.strerror})") from error
 
-    @saying_why
     def _put(self, path: str, data: bytes, *, new: bool) -> None:
-        file, seal = self._file(path), digest(path, data)
+        file = self._file(path)
+        try:
+            self._put_whole(file, path, data, new)
+        except OSError as error:
+            why = why_not_written(error.errno, file.parent, len(data))
+            if why is None:
+                raise
+            raise DiskError(why) from error
+
+    def _put_whole(self, file: Path, path: str, data: bytes, new: bool) -> None:
+        seal = digest(path, data)
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
         try:
             handle = temporary.open("wb")

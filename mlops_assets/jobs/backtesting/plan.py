@@ -11,22 +11,13 @@ import pydantic
 from mlops_assets.assets.reporting import DATA_ERRORS, PartitionError
 from mlops_assets.assets.training_set import missing_days
 from mlops_assets.graph.partitions import day_of, days_between
-from mlops_assets.jobs.backtesting.policy_config import DIALS, MOST_POLICIES, SECTIONS
+from mlops_assets.jobs.backtesting.policy_config import DIALS, MOST_POLICIES
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import Policy
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Learned
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
-from mlops_assets.project import (
-    DriftSettings,
-    ModelSettings,
-    MonitoringSettings,
-    PerformanceSettings,
-    Project,
-    ReactionSettings,
-    Settings,
-    TrainingSettings,
-)
+from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -84,25 +75,25 @@ def make_policy(project: Project, model: ModelSettings, asked: Mapping[str, Any]
     if not 0 < len(name) <= LONGEST_NAME:
         raise ValueError(f"{name!r} is no name of a policy: 1 to {LONGEST_NAME} characters")
 
-    def settings(section: type[Settings]) -> Any:
+    def settings(section: str) -> Any:
         given = {
             setting: asked[dial]
             for dial, (of, setting) in DIALS.items()
-            if of is section and asked[dial] is not None
+            if of == section and asked[dial] is not None
         }
-        usual = getattr(project, SECTIONS[section])
-        return section.model_validate({**usual.model_dump(), **given})
+        usual = getattr(project, section)
+        return usual.model_validate({**usual.model_dump(), **given})
 
     try:
         return Policy(
             name=name,
             cadence=asked["cadence"],
             triggers=tuple(dict.fromkeys(asked["triggers"])),
-            window_months=settings(TrainingSettings).window_months,
-            reactions=settings(ReactionSettings),
-            monitoring=settings(MonitoringSettings),
-            performance=settings(PerformanceSettings),
-            drift=settings(DriftSettings),
+            window_months=settings("training").window_months,
+            reactions=settings("reactions"),
+            monitoring=settings("monitoring"),
+            performance=settings("performance"),
+            drift=settings("drift"),
             hyperparameters=parse_hyperparameters(
                 model.family, {**model.hyperparameters, **asked["hyperparameters"]}
             ),

@@ -7,11 +7,9 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from mlops_assets.resources.processes import account
 from mlops_assets.resources.storage import Storage
-from mlops_assets.resources.stores.record_log import RecordLog
+from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 
 FOLDER = "registry/decisions"
 
@@ -29,10 +27,8 @@ class Action(StrEnum):
     REVISE = "revise"
 
 
-class Decision(BaseModel):
+class Decision(StoredRecord):
     """One entry of the audit trail."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: dt.datetime
     by: str
@@ -51,10 +47,8 @@ def made(action: Action, model: str, *, by: str = "", reason: str = "", **facts:
     return Decision(at=now, by=by or account(), action=action, model=model, reason=reason, **facts)
 
 
-class Pin(BaseModel):
+class Pin(StoredRecord):
     """The days on which a model is champion whatever the scores say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     first: dt.date
     until: dt.date | None = None

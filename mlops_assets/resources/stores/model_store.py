@@ -10,13 +10,7 @@ import zlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainSerializer,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from mlops_assets.lazy import pd, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
@@ -27,7 +21,7 @@ from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 from mlops_assets.resources.stores.dataset_store import as_parquet, read_parquet
 from mlops_assets.resources.stores.decisions import Action, Decisions
-from mlops_assets.resources.stores.record_log import RecordLog
+from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
@@ -59,10 +53,8 @@ def _restored(check: Any) -> Any:
 StoredCheck = Annotated[CheckResult, BeforeValidator(_restored), PlainSerializer(_stored)]
 
 
-class ModelCard(BaseModel):
+class ModelCard(StoredRecord):
     """What a version is, what it learned from and how it did on its holdout."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     version: str
@@ -80,7 +72,7 @@ class ModelCard(BaseModel):
     rows: int
     inputs: list[str]
     non_negative: bool
-    classes: list[str] = []
+    classes: list[str] = Field(default_factory=list)
     """Of a classification, in the order of the numbers that stand for them; of two, the second is
     the positive one."""
     training_set_sha256: str
@@ -94,7 +86,7 @@ class ModelCard(BaseModel):
     holdout_rows: int
     holdout: dict[str, float]
     importance: dict[str, float]
-    checks: dict[str, StoredCheck] = {}
+    checks: dict[str, StoredCheck] = Field(default_factory=dict)
     size: int
     sha256: str
 

@@ -2,13 +2,19 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 ENDING = ".json"
 
 R = TypeVar("R", bound=BaseModel)
+
+
+class StoredRecord(BaseModel):
+    """What is stored of a kind: these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RecordLog(Generic[R]):

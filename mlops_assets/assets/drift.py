@@ -24,7 +24,7 @@ from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     Drift,
@@ -72,7 +72,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         keys = list(context.partition_keys)
         datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
         outcomes, served = without_warm_up(graph.partitions, keys)
-        found: dict[str, CheckResults] = {key: _not_judged("warm-up") for key in outcomes}
+        found: dict[str, CheckResults] = {key: not_judged(CHECKS, "warm-up") for key in outcomes}
         watch = Watch(project, served, datasets, models) if served else None
         checks = CheckStore(datasets)
         for key in served:
@@ -155,7 +155,7 @@ class Watch:
 
     def _unjudged(self, key: str, why: str) -> tuple[Metadata, CheckResults]:
         self.datasets.delete(DATASET, key)
-        return {"status": f"not judged: {why}", "dagster/row_count": 0}, _not_judged(why)
+        return {"status": f"not judged: {why}", "dagster/row_count": 0}, not_judged(CHECKS, why)
 
     def _card(self, key: str) -> ModelCard | None:
         model = self.champions[key]
@@ -244,7 +244,3 @@ def _frame(key: str, card: ModelCard, drifts: list[Drift]) -> "pd.DataFrame":
             for rank, drift in enumerate(drifts, 1)
         ]
     )
-
-
-def _not_judged(why: str) -> dict[str, CheckResult]:
-    return dict.fromkeys(CHECKS, CheckResult(True, f"not judged: {why}"))

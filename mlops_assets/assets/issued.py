@@ -22,7 +22,7 @@ from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of
 from mlops_assets.graph.reads import days_to_come
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.monitoring.inputs_known import CHECKS, INPUTS_KNOWN, judge_inputs
 from mlops_assets.ml.selection.versions import previous_version, serving
@@ -54,7 +54,7 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         """Every model's forecast of the day to come, as it was given: what it is scored by."""
         outcomes, served = without_warm_up(partitions, context.partition_keys)
-        found: dict[str, CheckResults] = dict.fromkeys(outcomes, not_judged("warm-up"))
+        found: dict[str, CheckResults] = dict.fromkeys(outcomes, not_judged(CHECKS, "warm-up"))
         if served:
             datasets, models = readers.datasets(ISSUED, served), readers.models(ISSUED)
             outcomes |= issue_all(project, partitions, served, source, datasets, models)
@@ -76,16 +76,12 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
     checks = CheckStore(datasets)
     found: dict[str, CheckResults] = {}
     for key in keys:
-        found[key] = not_judged("nothing was issued for the day, or its rows are not there")
+        found[key] = not_judged(CHECKS, "nothing was issued for the day, or its rows are not there")
         if key in later and set(inputs) <= set(used[key]):  # files of before have no inputs
             first = used[key][used[key]["model"] == used[key]["model"].iloc[0]]
             found[key] = {INPUTS_KNOWN: judge_inputs(first, later[key], series, inputs)}
         checks.write(ISSUED, key, found[key])
     return found
-
-
-def not_judged(why: str) -> CheckResults:
-    return {INPUTS_KNOWN: CheckResult(True, f"not judged: {why}")}
 
 
 def is_over(project: Project, day: dt.date) -> bool:

@@ -17,7 +17,7 @@ from mlops_assets.assets.forecasting import (
 )
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
-from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance, not_judged
+from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     DATA_ERRORS,
@@ -32,7 +32,7 @@ from mlops_assets.assets.schemas import GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResults
+from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import compare_with_previous, score_days
@@ -88,7 +88,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         for gain in gains_in_service(project, name, served, datasets, models):
             context.log_event(gain)
         # every day says something: the web UI calls a check skipped as long as one does not
-        unjudged = not_judged(project, name)
+        unjudged = not_judged(checks_of(project, name), "no version is in service")
         found = {key: verdicts.get(key, unjudged) for key in context.partition_keys}
         yield from report(context, outcomes, found)
 

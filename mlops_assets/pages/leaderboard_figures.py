@@ -37,12 +37,15 @@ def model_lines(models: Sequence[str]) -> dict[str, Json]:
 def _by_model(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The rows of each model that has any, by day, with a row for each day in between."""
     frame = frame.assign(date=pd.to_datetime(frame["date"]))
-    groups = {str(model): rows for model, rows in frame.groupby("model", sort=False, observed=True)}
     return {
-        model: groups[model].set_index("date").sort_index().asfreq("D")
-        for model in models
-        if model in groups
+        model: rows.set_index("date").sort_index().asfreq("D")
+        for model, rows in _rows_of(frame, models).items()
     }
+
+
+def _rows_of(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
+    groups = {str(model): rows for model, rows in frame.groupby("model", sort=False, observed=True)}
+    return {model: groups[model] for model in models if model in groups}
 
 
 def daily_figure(
@@ -170,10 +173,7 @@ def slices_figure(
     """Each metric of each model by slice, the worst of the best model first; None without rows."""
     if slices.empty:
         return None
-    groups = {
-        str(model): rows for model, rows in slices.groupby("model", sort=False, observed=True)
-    }
-    frames = {model: groups[model] for model in models if model in groups}
+    frames = _rows_of(slices, models)
     best = next(iter(frames))
     kept = _slice_order(slices, best, metrics[0])[:MOST_SLICES]
     frames = {model: rows[rows["slice"].astype(str).isin(kept)] for model, rows in frames.items()}

@@ -27,7 +27,7 @@ REPOSITORY = HERE.parent
 PACKAGE_LOAD = """
 import sys
 from mlops_assets.definitions import defs
-heavy = sorted({"sklearn", "plotly", "pandas"} & set(sys.modules))
+heavy = sorted({"sklearn", "plotly", "pandas", "sqlalchemy"} & set(sys.modules))
 sys.exit(f"loading the definitions imports {heavy}" if heavy else 0)
 """
 EMPTY_LOAD = "import dagster as dg; defs = dg.Definitions()"

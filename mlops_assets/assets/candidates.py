@@ -3,12 +3,13 @@
 The best of many equal models looks better than they all are, so that the champion's gate has to
 know how many there were. A candidate is a recipe of a model: its family, hyperparameters, inputs,
 window and weights. To train a recipe again is no other candidate, but a retired version is one of
-its own: somebody has looked and taken another one. A dropped model counts as well.
+its own: somebody has looked and taken another one. A dropped model counts as well, and so does a
+recipe that was only tried in a backtest of days of the window.
 """
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_assets.ml.selection.versions import Chosen
@@ -26,14 +27,17 @@ class Tried:
 
     challengers: Mapping[str, int]
     dropped: Mapping[str, int]
+    searched: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
-        return sum(self.challengers.values()) + sum(self.dropped.values())
+        kinds = (self.challengers, self.dropped, self.searched)
+        return sum(count for kind in kinds for count in kind.values())
 
     def __str__(self) -> str:
         named = [_several(name, count) for name, count in self.challengers.items()]
         named += [f"{_several(name, count)}, dropped since" for name, count in self.dropped.items()]
+        named += [f"{_several(name, n)}, only backtested" for name, n in self.searched.items()]
         return f"the best of {self.count} tried: {'; '.join(named)}"
 
 
@@ -60,16 +64,20 @@ class Candidates:
         return Tried(
             {name: self._recipes(name, card, first, last) for name, card in ready.items()},
             self._dropped(first, last),
+            self._searched(ready, first, last),
         )
 
     def _recipes(self, model: str, serving: ModelCard, first: dt.date, last: dt.date) -> int:
-        chosen = self.chosen[model]
-        within = [
-            card for card in self.cards[model] if first <= self._since(card, chosen, last) <= last
-        ]
+        chosen, within = self.chosen[model], self._within(model, first, last)
         retired = [card for card in within if chosen.is_retired(card.version, last)]
         kept = [serving, *(card for card in within if card not in retired)]
         return len({recipe(card) for card in kept}) + len(retired)
+
+    def _within(self, model: str, first: dt.date, last: dt.date) -> list[ModelCard]:
+        chosen = self.chosen[model]
+        return [
+            card for card in self.cards[model] if first <= self._since(card, chosen, last) <= last
+        ]
 
     def _since(self, card: ModelCard, chosen: Chosen[ModelCard], last: dt.date) -> dt.date:
         """Since when a version was there to be compared; the first of a month as if in time."""
@@ -89,6 +97,26 @@ class Candidates:
                 known: Any = decision.after
                 dropped[name] = dropped.get(name, 0) + known.get(CANDIDATES, 1)
         return dropped
+
+    def _searched(
+        self, ready: Mapping[str, ModelCard], first: dt.date, last: dt.date
+    ) -> dict[str, int]:
+        """What backtests of days of the window tried of each model, and no version is made of."""
+        tried: dict[str, set[str]] = {}
+        for decision in self.decisions:
+            if decision.action == Action.SEARCH and self.day_of(decision.at) <= last:
+                known: Any = decision.after
+                if known["first_day"] <= str(last) and known["last_day"] >= str(first):
+                    tried.setdefault(decision.model, set()).update(known["tried"])
+        for name, serving in ready.items():
+            made = [serving, *self._within(name, first, last)]
+            tried.get(name, set()).difference_update(in_words(c.hyperparameters) for c in made)
+        return {name: len(recipes) for name, recipes in tried.items() if recipes}
+
+
+def in_words(hyperparameters: Mapping[str, Any]) -> str:
+    """Hyperparameters as a search names them."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(hyperparameters.items()))
 
 
 def recipe(card: ModelCard) -> tuple[str, ...]:

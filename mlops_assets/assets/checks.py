@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from mlops_assets.assets.recording import said_of_newer
 from mlops_assets.assets.reporting import Metadata, Told, number, table
 from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
 from mlops_assets.ml.monitoring.quality import TARGET_LEVEL, TARGET_RANGE, checks_of
 from mlops_assets.project import Project
-from mlops_assets.resources.event_log import said_of_newer
 
 
 def observation_checks(project: Project) -> dict[str, str]:

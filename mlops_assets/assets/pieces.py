@@ -12,9 +12,9 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.assets.checks import results, say, say_of_newest
+from mlops_assets.assets.recording import RECORDED, record_now
 from mlops_assets.assets.reporting import Told, failure
 from mlops_assets.assets.run_config import RunConfig, refuse_flags_as_sent
-from mlops_assets.resources.event_log import RECORDED, record_now
 from mlops_assets.resources.storage import DiskError
 
 Body = Callable[..., Iterator[Any]]

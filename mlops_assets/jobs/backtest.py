@@ -1,4 +1,4 @@
-"""Backtest: a job that tries retraining policies on the past and changes nothing."""
+"""Backtest: a job that tries retraining policies on the past and changes no model."""
 
 import io
 import json
@@ -12,6 +12,7 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept, held_out
+from mlops_assets.assets.candidates import in_words
 from mlops_assets.assets.reporting import DATA_ERRORS, markdown_table
 from mlops_assets.assets.run_config import refuse_flags_as_sent
 from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned_days, make_plan
@@ -21,10 +22,12 @@ from mlops_assets.jobs.executor import telling_executor
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import Course, backtest, format_figure
 from mlops_assets.ml.backtest.workshop import Version, Workshop
+from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.pages.policies_page import policies_page
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.decisions import Action, Decisions
 from mlops_assets.resources.stores.page_store import POLICIES_PAGE, PageStore, page_url
 
 BACKTEST_JOB = "backtest_policy_job"
@@ -59,6 +62,9 @@ def make_backtest_job(project: Project) -> Job:
             through=f"replayed from {plan.first} through {plan.last}",
         )
         pages.write(POLICIES_PAGE, page)
+        if tried := searched(project, plan, courses):
+            log = Decisions(datasets.storage)
+            log.record(Action.SEARCH, plan.model.name, after=tried, run_id=context.run_id)
         context.add_output_metadata(
             {
                 "policies": policies_table(project, courses),
@@ -76,7 +82,8 @@ def make_backtest_job(project: Project) -> Job:
         description=(
             "Tries retraining policies on the past days in one run and compares them: "
             "retrainings, alarms, false alarms, days degraded, mean primary metric and fit "
-            "seconds. It changes nothing: no version, no dataset, no asset."
+            "seconds. It changes no version, no dataset, no asset; other recipes that it tries are "
+            "noted in the audit trail, as they count for the champion's gate."
         ),
         executor_def=telling_executor,
     )
@@ -141,6 +148,20 @@ def policies_table(project: Project, courses: Sequence[Course]) -> dg.MarkdownMe
             for row in rows
         ],
     )
+
+
+def searched(project: Project, plan: Plan, courses: Sequence[Course]) -> dict[str, Any]:
+    """What was tried beside the settings, which counts for the champion's gate; {} for nothing."""
+    usual = parse_hyperparameters(plan.model.family, plan.model.hyperparameters)
+    recipes = set()
+    for policy in (course.policy for course in courses if not course.problem):
+        months = policy.window_months
+        other = months != project.training.window_months
+        if other or policy.hyperparameters != usual:
+            words = in_words(policy.hyperparameters.model_dump(mode="json"))
+            recipes.add(", ".join(filter(None, [words, f"window_months {months}" * other])))
+    days = {"first_day": str(plan.first), "last_day": str(plan.last)}
+    return days | {"tried": sorted(recipes)} if recipes else {}
 
 
 def store(

@@ -1,14 +1,14 @@
-"""What reaches into Dagster's private modules, and nothing else does: its event log.
+"""Dagster's event log of a local instance, with its connections kept open.
 
-That of a local instance keeps its connections open: Dagster's own SQLite storage builds a new
-engine for every event, which is most of what a materialized partition costs.
+Dagster's own SQLite storage builds a new engine for every event, which is most of what a
+materialized partition costs. This and `assets/recording.py` reach into Dagster's private modules,
+nothing else does.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,66 +16,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import (
-    AssetCheckEvaluation,
-    AssetCheckKey,
-    AssetExecutionContext,
-    AssetMaterialization,
-    DagsterEvent,
-    DagsterInstance,
-    EventLogEntry,
-    Output,
-)
-from dagster._core.definitions.assets.definition.asset_spec import AssetExecutionType
-from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.events import ASSET_EVENTS, DagsterEventBatchMetadata
-from dagster._core.execution.plan.execute_step import _get_output_asset_events
+from dagster import EventLogEntry
+from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 
 from mlops_assets.lazy import sa
 from mlops_assets.resources.disk import why_not_recorded
 from mlops_assets.resources.storage import DiskError
 
-# Of an output whose events are recorded already: Dagster records none of its own.
-RECORDED = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
-
-
-def record_now(context: AssetExecutionContext, partitions: Sequence[str]) -> list[DagsterEvent]:
-    """Record partitions of a step while it goes on, just as Dagster does at its end.
-
-    With what was added to their metadata and with data versions, as one batch.
-    """
-    step = context.op_execution_context.get_step_execution_context()
-    output, kind = Output(None), AssetExecutionType.MATERIALIZATION
-    definition = step.op_def.output_defs[0]
-    made = [
-        *_get_output_asset_events(context.asset_key, partitions, output, definition, {}, step, kind)
-    ]
-    batch = str(uuid.uuid4())
-    return [
-        DagsterEvent.asset_materialization(
-            step, one, DagsterEventBatchMetadata(batch, is_end=one is made[-1])
-        )
-        for one in made
-        if isinstance(one, AssetMaterialization)
-    ]
-
-
-def said_of_newer(
-    instance: DagsterInstance, checks: Sequence[AssetCheckKey], partition: str
-) -> list[AssetCheckEvaluation]:
-    """What checks of an asset said last of its newest partition, if that is newer than one."""
-    log = instance.event_log_storage
-    known = log.get_asset_check_partition_info(checks[:1])
-    newest = max((info.partition_key for info in known if info.partition_key), default="")
-    if newest <= partition:
-        return []
-    found = log.get_latest_asset_check_execution_by_key(checks, PartitionKeyFilter(key=newest))
-    said = (record.evaluation for record in found.values())  # or only planned, where a run failed
-    return [one for one in said if isinstance(one, AssetCheckEvaluation)]
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:

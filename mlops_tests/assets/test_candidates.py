@@ -105,7 +105,37 @@ def test_models_dropped_since(
 
 def test_what_was_tried_is_said() -> None:
     tried = Tried({"tree": 1, "linear": 4}, {"gone": 2})
-    assert str(tried) == "the best of 7 tried: tree; 4 of linear; 2 of gone, dropped since"
+    said = "the best of 7 tried: tree; 4 of linear; 2 of gone, dropped since"
+    assert str(tried) == said
+    more = Tried(tried.challengers, tried.dropped, {"linear": 3, "tree": 1})
+    assert str(more) == (
+        said.replace("7", "11") + "; 3 of linear, only backtested; tree, only backtested"
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "first_day", "last_day", "tried", "counts"),
+    [
+        (FIRST, "2026-02-01", "2026-03-04", ["depth 4"], {}),  # of days before the window
+        (FIRST, "2026-02-01", "2026-03-05", ["depth 4"], {"tree": 1}),
+        (LAST, "2026-04-01", "2026-05-01", ["depth 4", "depth 5"], {"tree": 2}),
+        (LAST, "2026-04-02", "2026-05-01", ["depth 4"], {}),  # of days after it
+        (JUNE, "2026-02-01", "2026-05-01", ["depth 4"], {}),  # nobody had looked yet
+        (LAST, "2026-02-01", "2026-03-31", ["depth 3"], {}),  # a version of it is counted
+        (LAST, "2026-02-01", "2026-03-31", ["depth 3, window_months 2"], {"tree": 1}),
+    ],
+)
+def test_what_was_only_backtested(
+    lab: Lab, at: dt.date, first_day: str, last_day: str, tried: list[str], counts: dict[str, int]
+) -> None:
+    after = {"tried": tried, "first_day": first_day, "last_day": last_day}
+    moment = dt.datetime.combine(at, dt.time(9), tzinfo=dt.UTC)
+    search = Decision(at=moment, by="ada", action=Action.SEARCH, model="tree", after=after)
+    chosen = {"tree": Chosen([SERVING], {}, {})}
+    stored = Stored([search, search])  # the same twice is one try
+    found = Candidates(lab.project, stored, {"tree": [SERVING]}, chosen)  # type: ignore[arg-type]
+    result = found.tried({"tree": SERVING}, FIRST, LAST)
+    assert (result.searched, result.count) == (counts, 1 + sum(counts.values()))
 
 
 def test_a_day_is_decided_by_all_that_was_tried(lab: Lab) -> None:

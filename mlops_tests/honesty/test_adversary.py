@@ -4,7 +4,8 @@ A lab is built through its own assets and trained. Then the source lies: the tar
 are others, or the rows of these days are gone. Every day is made again, in one run over the range,
 and a version is trained again through the day before. Whatever is stored of the days before must
 be the same to the last byte, whichever datasets there are, and so must the forecasts of the days
-whose inputs were known by then.
+whose inputs were known by then. So it is where features are one's own and look at all that they are
+given, where a recording is replayed, and for what a backtest says of policies.
 """
 
 import datetime as dt
@@ -20,15 +21,18 @@ import pytest
 from mlops_tests.assets.class_lab import make_class_settings, make_loans
 from mlops_tests.assets.lab import FIRST_DAY, Lab, make_rows, make_settings
 from mlops_tests.assets.rows_lab import make_flight_settings, make_flights
+from mlops_tests.jobs.test_backtest import run as run_backtest
 from mlops_tests.shared import shared_folder
 
 AGAIN, MONTH, LAST = "2026-02-20", "2026-03-01", "2026-03-12"
 CHANGED = dt.date(2026, 3, 9)  # the first day that is changed
 DAY = re.compile(r"(\d{4}-\d\d-\d\d)\.\w+$")
+LOOP = pd.Timedelta(weeks=52)
 TIMES = {"version", "created", "fit_seconds", "sha256", "size"}  # of a card, when it was made
 
 Rows = pd.DataFrame
 Made = tuple[Rows, dict[str, Any]]
+Lie = Callable[[Rows, str, str, int], Rows]
 
 
 def series(delay: int) -> Made:
@@ -45,12 +49,48 @@ def loans() -> Made:
     return rows[rows.index % 4 == 0], settings
 
 
+GREEDY = """
+from mlops_assets.plugin import Feature, feature
+
+
+@feature
+class Greedy(Feature):
+    name = "greedy"
+    description = "All that it is given of the target."
+
+    @property
+    def reach(self):
+        return 14
+
+    def compute(self, rows, earlier, columns):
+        known = len(earlier) + earlier[columns.target].sum()
+        return known + rows.get(columns.target, 0) + 0 * rows.index
+"""
+
+
+def own_features() -> Made:
+    rows, settings = series(2)
+    settings["features"]["custom"] = ["greedy", {"weekday_mean": {"weeks": 2}}]
+    return rows, settings | {"plugins": ["greedy"]}
+
+
+def replayed() -> Made:
+    """A recording of a year: the rows of the lab and after them themselves, 52 weeks earlier."""
+    rows, settings = series(0)
+    length = pd.Timedelta(days=rows["date"].nunique())
+    times = [rows.assign(date=rows["date"] + n * length - LOOP) for n in range(4)]
+    settings["source"] = {"kind": "replay", "path": "rows.parquet"}
+    return pd.concat(times, ignore_index=True), settings
+
+
 LABS: Mapping[str, Callable[[], Made]] = {
     "series": lambda: series(0),
     "late by 2": lambda: series(2),
     "late by 5": lambda: series(5),
     "plain": lambda: (make_flights(), make_flight_settings()),
     "classes": loans,
+    "own features": own_features,
+    "replayed": replayed,
 }
 
 
@@ -83,6 +123,7 @@ def make_days(lab: Lab) -> None:
 
 def built(name: str, folder: Path) -> None:
     lab = Lab(folder)
+    (folder / "greedy.py").write_text(GREEDY)
     lab.write(*LABS[name]())
     with lab.instance:
         assert lab.run("observations features", str(FIRST_DAY), LAST).success
@@ -94,6 +135,16 @@ def copied(name: str, folder: Path) -> Lab:
     shared = shared_folder(f"honesty-{name.replace(' ', '-')}", lambda to: built(name, to))
     shutil.copytree(shared, folder)
     return Lab(folder)
+
+
+def told_otherwise(lab: Lab, lie: Lie) -> None:
+    """Have the source say something else from the changed day on."""
+    columns, delay = lab.project.columns, lab.project.evaluation.label_delay_days
+    rows = pd.read_parquet(lab.folder / "rows.parquet")
+    earlier = LOOP if lab.project.source.kind == "replay" else 0 * LOOP
+    rows[columns.date] += earlier
+    changed = lie(rows, columns.date, columns.target, delay)
+    lab.write(changed.assign(**{columns.date: changed[columns.date] - earlier}))
 
 
 def stored(lab: Lab) -> dict[str, bytes]:
@@ -137,18 +188,14 @@ def trained_again(lab: Lab) -> list[dict[str, Any]]:
     ("name", "lie"),
     [
         *((name, other_targets) for name in LABS),
-        *((name, fewer_rows) for name in ("series", "plain")),
+        *((name, fewer_rows) for name in ("series", "plain", "replayed")),
     ],
 )
-def test_what_is_known_later_changes_nothing_of_before(
-    name: str, lie: Callable[[Rows, str, str, int], Rows], tmp_path: Path
-) -> None:
+def test_what_is_known_later_changes_nothing_of_before(name: str, lie: Lie, tmp_path: Path) -> None:
     lab, honest = copied(name, tmp_path / "lab"), copied(name, tmp_path / "honest")
-    columns, delay = lab.project.columns, lab.project.evaluation.label_delay_days
     before, expected = stored(lab), forecasts(lab)
     assert len({file.split("/")[1] for file in before}) >= 8, "every dataset is looked at"
-    rows = pd.read_parquet(lab.folder / "rows.parquet")
-    lab.write(lie(rows, columns.date, columns.target, delay))
+    told_otherwise(lab, lie)
     with lab.instance, honest.instance:
         make_days(lab)
         observed = [made.file("observations", LAST).read_bytes() for made in (lab, honest)]
@@ -159,3 +206,27 @@ def test_what_is_known_later_changes_nothing_of_before(
         if lie is other_targets:
             assert forecasts(lab) == expected
             assert trained_again(lab) == trained_again(honest)
+
+
+def backtested(lab: Lab) -> pd.DataFrame:
+    """What policies score on each day, one that reacts among them, by the backtest's own job."""
+    reacting = {"name": "reacts", "triggers": ["performance", "drift"], "cool_down_days": 2}
+    result = run_backtest(lab, model="linear", policies=[{"name": "monthly"}, reacting])
+    assert result.success
+    [file] = (lab.folder / "storage").glob(f"policies/{result.run_id}/days.parquet")
+    return pd.read_parquet(file)
+
+
+@pytest.mark.parametrize("name", ["late by 2", "own features", "replayed"])
+def test_a_backtest_learns_nothing_of_later_days(name: str, tmp_path: Path) -> None:
+    lab = copied(name, tmp_path / "lab")
+    with lab.instance:
+        before = backtested(lab)
+        told_otherwise(lab, other_targets)
+        make_days(lab)
+        after = backtested(lab)
+    known, changed = (frame[frame["date"] < str(CHANGED)] for frame in (before, after))
+    assert known["policy"].nunique() == 2
+    assert known["date"].max() == pd.Timestamp(CHANGED) - pd.Timedelta(days=1)
+    pd.testing.assert_frame_equal(known.reset_index(drop=True), changed.reset_index(drop=True))
+    assert not before.equals(after), "the days after are scored by other targets"

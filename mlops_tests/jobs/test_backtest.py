@@ -88,6 +88,18 @@ def test_a_replay_is_what_was_live_and_touches_nothing(lab: Lab) -> None:
     assert found["results"] == lab.storage.url(folder)
 
 
+def test_other_recipes_that_were_tried_are_noted(lab: Lab) -> None:
+    stiff = {"name": "stiff", "hyperparameters": {"alpha": 50.0}}
+    stiff_too = {**stiff, "name": "stiff too", "cadence": "never"}
+    result = run(lab, policies=[MONTHLY, stiff, stiff_too, {**TOO_LONG, "hyperparameters": {}}])
+    assert result.success, reason(result)
+    [search] = lab.models.decisions.all()
+    assert (search.action, search.model, search.run_id) == ("search", "linear", result.run_id)
+    days = {"first_day": "2026-02-01", "last_day": "2026-03-31"}
+    # once, and not what could not be tried
+    assert search.after == days | {"tried": ["alpha 50.0"]}
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [

@@ -25,6 +25,7 @@ class Action(StrEnum):
     PIN = "pin"
     UNPIN = "unpin"
     REVISE = "revise"
+    SEARCH = "search"  # other recipes were tried in a backtest; nothing follows but that they count
 
 
 class Decision(StoredRecord):

@@ -92,10 +92,9 @@ def leaderboard_page(
     and forecast, summed over the day. gains: one row per date and model whose version in service
     has one before it; columns date, model, gain, rows, version and trained_through, the gain being
     the primary metric, or what `loss` says, of the version before, less that of the one in service.
-    A frame may be empty, a value missing.
-    metrics maps each metric to its description; best_first ranks the models. Where slice_name is
-    None, the figure by slice is left out, where totals is None, that of totals. With
-    curves, of classes over the trailing 28 days, it has those of calibration and ROC as well.
+    A frame may be empty, a value missing. metrics maps each metric to its description; best_first
+    ranks the models. Where slice_name is None, the figure by slice is left out, where totals is
+    None, that of totals. With curves, of classes over the trailing 28 days, it has those as well.
 
     Raises ValueError when primary is no metric or a frame lacks a column.
     """

@@ -19,11 +19,11 @@ from mlops_assets.assets.issued import make_issued
 from mlops_assets.assets.leaderboard import make_leaderboard
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.model_registry import make_model_registry
-from mlops_assets.assets.models import make_model_assets
+from mlops_assets.assets.models import make_model_asset
 from mlops_assets.assets.observations import make_observations
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.training_set import make_training_set
-from mlops_assets.assets.validation import make_validation_assets
+from mlops_assets.assets.validation import make_validation_asset
 from mlops_assets.automation.alerts import make_alert_sensor, make_alerts_asset
 from mlops_assets.automation.landing import make_landing_sensor
 from mlops_assets.automation.late_data import make_late_data_sensor
@@ -70,10 +70,10 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             make_observations(graph),
             make_features_asset(graph),
             make_training_set(graph),
-            *make_model_assets(graph),
+            *(make_model_asset(graph, model) for model in project.models),
             make_model_registry(graph, left_out),
             make_issued(graph),
-            *make_validation_assets(graph),
+            *(make_validation_asset(graph, model) for model in project.models),
             make_leaderboard(graph),
             make_champion(graph),
             make_forecast(graph),

@@ -71,21 +71,15 @@ if TYPE_CHECKING:
     import threadpoolctl
     import xgboost
 else:
-    apprise = Deferred("apprise")
-    dagster_graphql = Deferred("dagster_graphql")
-    fsspec = Deferred("fsspec")
-    fsspec_local = Deferred("fsspec.implementations.local")
-    lightgbm = Deferred("lightgbm")
-    np = Deferred("numpy")
-    pa = Deferred("pyarrow")
-    pc = Deferred("pyarrow.compute")
-    pd = Deferred("pandas")
-    plotly = Deferred("plotly")
-    pq = Deferred("pyarrow.parquet")
-    pyarrow_csv = Deferred("pyarrow.csv")
-    sa = Deferred("sqlalchemy")
-    scipy = Deferred("scipy")
-    sio = Deferred("skops.io")
-    sklearn = Deferred("sklearn")
-    threadpoolctl = Deferred("threadpoolctl")
-    xgboost = Deferred("xgboost")
+    CALLED = {
+        "fsspec_local": "fsspec.implementations.local",
+        "np": "numpy",
+        "pa": "pyarrow",
+        "pc": "pyarrow.compute",
+        "pd": "pandas",
+        "pq": "pyarrow.parquet",
+        "pyarrow_csv": "pyarrow.csv",
+        "sa": "sqlalchemy",
+        "sio": "skops.io",
+    }
+    globals().update({name: Deferred(CALLED.get(name, name)) for name in __all__})

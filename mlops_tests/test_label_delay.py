@@ -147,7 +147,7 @@ def test_features_by_hand() -> None:
     # two weeks up to three days before
     assert project.longest_lag == 16
     # lags of 3 and 7 days; 14 days from the third on
-    assert project.days_read == [0, *range(3, 17)]
+    assert project.feature_plan.days_read == [0, *range(3, 17)]
 
 
 def test_aggregates_by_hand() -> None:
@@ -166,7 +166,7 @@ def test_aggregates_by_hand() -> None:
     assert made["delay_sum_by_carrier_lag_3"] == 100
     assert made["delay_sum_by_carrier_last_2"] == 110
     assert project.longest_lag == 4
-    assert project.days_read == [0, 3, 4]
+    assert project.feature_plan.days_read == [0, 3, 4]
 
 
 def test_without_rows_of_a_day_to_come_the_newest_known_ones_are_taken() -> None:

@@ -10,12 +10,19 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.assets.candidates import Candidates, Tried
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.pin_turn import turn_of_pin
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import Metadata, PartitionError, markdown_table, number, report
+from mlops_assets.assets.reporting import (
+    Metadata,
+    Outcomes,
+    PartitionError,
+    markdown_table,
+    number,
+    report,
+)
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
@@ -72,7 +79,6 @@ class ChampionConfig(RunConfig):
 
 
 def make_champion(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `champion`."""
     project, partitions = graph.project, graph.partitions
 
     @daily(graph, CHAMPION, group=GROUP, kinds={"pandas"}, metadata={})
@@ -208,7 +214,7 @@ def decide(
     datasets: DatasetStore,
     models: ModelStore,
     kept: Mapping[str, Record] | None = None,
-) -> Mapping[str, Metadata | Exception]:
+) -> Outcomes:
     """Decide days one after another, each from where the one before it left off.
 
     The records in `kept`, by key, stay as they are.
@@ -222,7 +228,7 @@ def decide(
     forecasts = read_forecasts(datasets, names, asked, damaged)
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
     judge = Judge(project, forecasts, models)
-    outcomes: dict[str, Metadata | Exception] = {}
+    outcomes: Outcomes = {}
     before = newest_record(datasets, before=keys[0])
     delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
     for key in keys:
@@ -275,7 +281,6 @@ class Judge:
     """Decides who is champion, from the forecasts of all models and their chosen versions."""
 
     def __init__(self, project: Project, forecasts: "pd.DataFrame", models: ModelStore) -> None:
-        rule = project.champion
         self.project, self.forecasts, self.models = project, forecasts, models
         self.chosen: dict[str, Chosen[ModelCard]] = {}
         self.unreadable: dict[str, StorageError] = {}
@@ -289,13 +294,7 @@ class Judge:
             except StorageError as error:
                 self.unreadable[name] = error
         self.candidates = Candidates(project, models, cards, self.chosen)
-        self.rule = Rule(
-            window_days=rule.window_days,
-            min_days=rule.min_days,
-            min_gain=rule.min_gain,
-            confidence=rule.confidence,
-            block_days=rule.block_days,
-        )
+        self.rule = Rule(**project.champion.model_dump(exclude={"initial", "coverage"}))
         self.metric: Metric = project.primary_metric
         self._pairs: dict[tuple[str, str], Paired] = {}
 

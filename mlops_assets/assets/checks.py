@@ -1,12 +1,11 @@
 """How asset checks report partition by partition."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 
 import dagster as dg
 
 from mlops_assets.assets.recording import said_of_newer
-from mlops_assets.assets.reporting import Metadata, Told, number, report, table
+from mlops_assets.assets.reporting import Metadata, Told, number, table
 from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
 from mlops_assets.ml.monitoring.quality import TARGET_LEVEL, TARGET_RANGE, checks_of
 from mlops_assets.project import Project
@@ -19,55 +18,13 @@ def observation_checks(project: Project) -> dict[str, str]:
     return {check: asks for check, asks in checks.items() if check not in left_out}
 
 
-def check_specs(
-    key: dg.AssetKey,
-    checks: Mapping[str, str],
-    partitions: dg.PartitionsDefinition[str],
-    *,
-    blocking: bool,
-) -> list[dg.AssetCheckSpec]:
-    """The checks of an asset, each with what it asks."""
-    return [
-        dg.AssetCheckSpec(
-            name, asset=key, description=asks, blocking=blocking, partitions_def=partitions
-        )
-        for name, asks in checks.items()
-    ]
-
-
-def report_checked(
-    context: dg.AssetExecutionContext,
-    outcomes: Mapping[str, Metadata | Exception],
-    found: Mapping[str, CheckResults],
-    refused: Mapping[str, CheckResults] | None = None,
-    *,
-    blocking: bool = False,
-    severity: dg.AssetCheckSeverity | None = None,
-) -> Iterator[Told]:
-    """`report` with what each check found of each partition, and of those that they refused."""
-    for told in report(context, outcomes):
-        yield replace(
-            told,
-            found=dict(found),
-            refused=dict(refused or {}),
-            blocking=blocking,
-            severity=severity,
-        )
-
-
 def say(context: dg.AssetExecutionContext, told: Told) -> Iterator[dg.AssetCheckEvaluation]:
     """Record what checks found of each partition of a range, and yield what they refused.
 
     What they found of a single partition is the result of its run, see `results`.
     """
     for partition, verdicts in sorted({**told.found, **told.refused}.items()):
-        found = evaluations(
-            context.asset_key,
-            partition,
-            verdicts,
-            blocking=told.blocking,
-            severity=told.severity,
-        )
+        found = evaluations(context.asset_key, partition, verdicts, told)
         if partition in told.refused:
             yield from found
         elif not context.has_partition_key:
@@ -119,24 +76,19 @@ def results(context: dg.AssetExecutionContext, told: Told) -> list[dg.AssetCheck
 
 
 def evaluations(
-    key: dg.AssetKey,
-    partition: str,
-    outcomes: CheckResults,
-    *,
-    blocking: bool,
-    severity: dg.AssetCheckSeverity | None = None,
+    key: dg.AssetKey, partition: str, outcomes: CheckResults, told: Told
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """What the checks found of a partition, as events."""
+    """What the checks found of a partition, as events, graded as what is told."""
     for name, outcome in outcomes.items():
         yield dg.AssetCheckEvaluation(
             asset_key=key,
             check_name=name,
             passed=outcome.passed,
-            severity=severity or _severity(outcome),
+            severity=told.severity or _severity(outcome),
             description=outcome.why,
             metadata=_metadata(outcome),
             partition=partition,
-            blocking=blocking,
+            blocking=told.blocking,
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
-from mlops_assets.assets.reporting import Metadata
+from mlops_assets.assets.reporting import Metadata, PartitionError
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
 from mlops_assets.resources.storage import StorageError
@@ -23,7 +23,9 @@ def window(keys: list[str]) -> tuple[dt.date, dt.date]:
 
 
 def by_day(rows: pd.DataFrame, date: str) -> dict[str, pd.DataFrame]:
-    """The rows of each day by its key."""
+    """The rows of each day by its key; none of a frame that is empty, with or without columns."""
+    if rows.empty:
+        return {}
     return {
         f"{day:%Y-%m-%d}": frame.reset_index(drop=True)
         for day, frame in rows.groupby(date, sort=True)
@@ -39,6 +41,13 @@ def needed(
     """
     days = (str(day_of(key) - dt.timedelta(days=n)) for n in sorted(back)) if damaged else ()
     return next((damaged[day] for day in days if day in damaged), None)
+
+
+def lacking(dataset: str, key: str, damaged: Mapping[str, StorageError]) -> Exception:
+    """Why the rows of a day are not there: its file is damaged, or there is none."""
+    return damaged.get(key) or PartitionError(
+        f"{dataset} of {key} are missing; materialize {dataset} for it first"
+    )
 
 
 def stored(datasets: DatasetStore, dataset: str, key: str, frame: pd.DataFrame) -> Metadata:

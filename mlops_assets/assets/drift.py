@@ -2,15 +2,15 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import report_checked
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     DATA_ERRORS,
@@ -18,12 +18,13 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     markdown_table,
     number,
+    report,
 )
 from mlops_assets.assets.schemas import drift_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     Drift,
@@ -34,10 +35,10 @@ from mlops_assets.ml.monitoring.distribution import (
     reference_of,
 )
 from mlops_assets.ml.selection.versions import Chosen
-from mlops_assets.pages.monitoring import monitoring_html
+from mlops_assets.pages.monitoring_page import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.champions import CHAMPION, names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
@@ -49,7 +50,6 @@ SHOWN_COLUMNS = 10
 
 
 def make_drift(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `drift`."""
     project = graph.project
 
     @daily(
@@ -72,7 +72,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         keys = list(context.partition_keys)
         datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
         outcomes, served = without_warm_up(graph.partitions, keys)
-        found: dict[str, CheckResults] = {key: _not_judged("warm-up") for key in outcomes}
+        found: dict[str, CheckResults] = {key: not_judged(CHECKS, "warm-up") for key in outcomes}
         watch = Watch(project, served, datasets, models) if served else None
         checks = CheckStore(datasets)
         for key in served:
@@ -86,7 +86,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         newest = max([*datasets.keys(DATASET), *keys])
         if newest in keys and keys[-1] == context.partition_key_range.end:  # the last piece
             pages.write(MONITORING_PAGE, monitoring_html(project, datasets, newest))
-        yield from report_checked(context, outcomes, found)
+        yield from report(context, outcomes, found)
 
     return drift
 
@@ -105,13 +105,8 @@ class Watch:
         self.damaged: dict[str, StorageError] = {}
         start, end = window(keys)
         rows = datasets.read("features", days_between(self._first(start), end), self.damaged)
-        self.features = by_day(rows, project.columns.date) if len(rows) else {}
-        decided = datasets.read(CHAMPION, keys, self.damaged)
-        self.champions = (
-            dict(zip(decided["date"].dt.strftime("%Y-%m-%d"), decided["champion"], strict=True))
-            if len(decided)
-            else {}
-        )
+        self.features = by_day(rows, project.columns.date)
+        self.champions = names_of(datasets, keys, "champion", self.damaged)
         self.chosen: dict[str, Chosen[ModelCard]] = {}
         self.references: dict[str, Reference] = {}
         self.recent: dict[str, dict[str, pd.DataFrame]] = {}
@@ -160,7 +155,7 @@ class Watch:
 
     def _unjudged(self, key: str, why: str) -> tuple[Metadata, CheckResults]:
         self.datasets.delete(DATASET, key)
-        return {"status": f"not judged: {why}", "dagster/row_count": 0}, _not_judged(why)
+        return {"status": f"not judged: {why}", "dagster/row_count": 0}, not_judged(CHECKS, why)
 
     def _card(self, key: str) -> ModelCard | None:
         model = self.champions[key]
@@ -242,18 +237,10 @@ def _frame(key: str, card: ModelCard, drifts: list[Drift]) -> "pd.DataFrame":
                 "date": pd.Timestamp(key),
                 "model": card.model,
                 "version": card.version,
-                "column": drift.column,
-                "kind": drift.kind,
-                "distance": drift.distance,
-                "threshold": drift.threshold,
-                "importance": drift.importance,
+                **asdict(drift),
                 "drifted": drift.drifted,
                 "rank": rank,
             }
             for rank, drift in enumerate(drifts, 1)
         ]
     )
-
-
-def _not_judged(why: str) -> dict[str, CheckResult]:
-    return dict.fromkeys(CHECKS, CheckResult(True, f"not judged: {why}"))

@@ -6,11 +6,11 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.daily import daily
-from mlops_assets.assets.datasets import GROUP, KINDS, by_day, needed, stored, window
+from mlops_assets.assets.datasets import GROUP, KINDS, by_day, lacking, needed, stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import Metadata, PartitionError, report
+from mlops_assets.assets.reporting import Outcomes, report
 from mlops_assets.assets.schemas import features_schema
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.ml.features.custom_features import FeatureError
@@ -23,7 +23,6 @@ DATASET = "features"
 
 
 def make_features_asset(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `features`."""
     project = graph.project
 
     @daily(
@@ -46,11 +45,11 @@ def make_features_asset(graph: Graph) -> dg.AssetsDefinition:
 
 def compute(
     project: Project, partitions: Partitions, keys: list[str], datasets: DatasetStore
-) -> dict[str, Metadata | Exception]:
+) -> Outcomes:
     """Make and store the features of days; what each came to."""
-    date = project.columns.date
+    date, days_read = project.columns.date, project.feature_plan.days_read
     start, end = window(keys)
-    read = {day_of(key) - dt.timedelta(days=back) for key in keys for back in project.days_read}
+    read = {day_of(key) - dt.timedelta(days=back) for key in keys for back in days_read}
     damaged: dict[str, StorageError] = {}
     asked = [str(day) for day in sorted(read) if day >= partitions.first_day]
     known = datasets.read("observations", asked, damaged)
@@ -60,20 +59,14 @@ def compute(
         if len(known)
         else known
     )
-    days = by_day(made, date) if len(made) else {}
+    days = by_day(made, date)
     stored_days = set(datasets.keys("observations")) - set(damaged)
-    outcomes: dict[str, Metadata | Exception] = {}
+    outcomes: Outcomes = {}
     for key in keys:
         frame = days.get(key)
-        bad = needed(damaged, key, project.days_read)
+        bad = needed(damaged, key, days_read)
         if frame is None or bad:
-            outcomes[key] = (
-                bad
-                or broken.get(key)
-                or PartitionError(
-                    f"observations of {key} are missing; materialize observations for it first"
-                )
-            )
+            outcomes[key] = bad or broken.get(key) or lacking("observations", key, {})
             continue
         datasets.write(DATASET, key, frame)
         before = days_between(

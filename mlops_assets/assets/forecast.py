@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.forecasting import (
     ISSUED,
@@ -24,8 +23,16 @@ from mlops_assets.assets.forecasting import (
 from mlops_assets.assets.issued import inputs_to_come, is_over, no_rows, observed
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.observations import DATASET as OBSERVATIONS
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
+from mlops_assets.assets.reporting import (
+    DATA_ERRORS,
+    Metadata,
+    Outcomes,
+    PartitionError,
+    number,
+    report,
+)
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.schemas import FAILED_CHECKS, forecast_schema
 from mlops_assets.assets.validation import RECONSTRUCTED, without_warm_up
@@ -36,7 +43,7 @@ from mlops_assets.ml.models.intervals import conformal_radii
 from mlops_assets.project import Hold, Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.champions import names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
@@ -58,7 +65,6 @@ class ForecastConfig(RunConfig):
 
 
 def make_forecast(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `forecast`."""
     project, partitions = graph.project, graph.partitions
 
     @daily(
@@ -93,12 +99,12 @@ def issue(
     datasets: DatasetStore,
     models: ModelStore,
     hold: Hold,
-) -> Mapping[str, Metadata | Exception]:
+) -> Outcomes:
     """Forecast the day to come of each key with the champion of that day, and store it.
 
     Not where the checks of the key's data found what `hold` says: what was stored before stays.
     """
-    outcomes: dict[str, Metadata | Exception] = {}
+    outcomes: Outcomes = {}
     champions = _champions(project, datasets, keys, models, outcomes)
     back = days_before_next(project)
     seen = observed(project, partitions, list(champions), back, datasets, outcomes)
@@ -127,14 +133,13 @@ def issue(
 
 
 def _failed_checks(
-    datasets: DatasetStore, keys: list[str], outcomes: dict[str, Metadata | Exception]
+    datasets: DatasetStore, keys: list[str], outcomes: Outcomes
 ) -> dict[str, "pd.DataFrame"]:
     """What the checks of the data found wrong, by key; why it cannot be read to `outcomes`."""
     damaged: dict[str, StorageError] = {}
     found = CheckStore(datasets).read([OBSERVATIONS], keys, damaged)
     outcomes |= damaged
-    failed = found[~found["passed"].astype(bool)]
-    return by_day(failed, "date") if len(failed) else {}
+    return by_day(found[~found["passed"].astype(bool)], "date")
 
 
 def _held(failed: "pd.DataFrame", hold: Hold) -> str:
@@ -197,16 +202,11 @@ def _champions(
     datasets: DatasetStore,
     keys: list[str],
     models: ModelStore,
-    outcomes: dict[str, Metadata | Exception],
+    outcomes: Outcomes,
 ) -> dict[str, ModelCard]:
     """The version that forecasts the day to come of each key."""
     damaged: dict[str, StorageError] = {}
-    records = datasets.read(CHAMPION, keys, damaged)
-    names = (
-        dict(zip(records["date"].dt.strftime("%Y-%m-%d"), records["next_champion"], strict=True))
-        if len(records)
-        else {}
-    )
+    names = names_of(datasets, keys, "next_champion", damaged)
     cards: dict[str, ModelCard] = {}
     chosen = cache(lambda name: models.chosen(name, project.day_of))
     for key in keys:
@@ -233,10 +233,7 @@ def _champions(
 
 
 def _as_issued(
-    project: Project,
-    champions: Mapping[str, ModelCard],
-    datasets: DatasetStore,
-    outcomes: dict[str, Metadata | Exception],
+    project: Project, champions: Mapping[str, ModelCard], datasets: DatasetStore, outcomes: Outcomes
 ) -> tuple[dict[str, "pd.DataFrame"], dict[str, str]]:
     """The champion's forecasts that were issued, by key, and when; not where it has changed since.
 
@@ -268,7 +265,7 @@ def _forecasts(
     champions: Mapping[str, ModelCard],
     rows: Mapping[str, "pd.DataFrame"],
     models: ModelStore,
-    outcomes: dict[str, Metadata | Exception],
+    outcomes: Outcomes,
 ) -> dict[str, "pd.DataFrame"]:
     """Forecasts by key."""
     date = project.columns.date
@@ -309,15 +306,13 @@ class _History:
         self.days = days_between(max(first, partitions.first_month), end)
         # the interval of the first day of a window was issued so many days before it
         issued = first - dt.timedelta(days=project.days_ahead)
-        self.issued = dict(self._issued(days_between(max(issued, partitions.first_month), start)))
+        earlier = datasets.read(
+            DATASET, days_between(max(issued, partitions.first_month), start), {}
+        )
+        days = by_day(earlier, "date").items()
+        self.issued = {self._issued_on(day): rows for day, rows in days}
         self._residuals: dict[str, pd.DataFrame] = {}
         self._hits: dict[str, tuple[int, int]] = {}
-
-    def _issued(self, keys: list[str]) -> Iterator[tuple[str, "pd.DataFrame"]]:
-        frame = self.datasets.read(DATASET, keys, {})
-        if len(frame):
-            for day, rows in by_day(frame, "date").items():
-                yield self._issued_on(day), rows
 
     def _issued_on(self, day: str) -> str:
         """The key at which a day was forecast."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, PartitionError, number
 from mlops_assets.assets.schemas import CLASS, probability_column
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import predicted
@@ -38,7 +38,7 @@ def forecast_days(
     served: Mapping[str, ModelCard],
     days: Mapping[str, pd.DataFrame],
     models: ModelStore,
-    outcomes: dict[str, Metadata | Exception],
+    outcomes: Outcomes,
 ) -> Iterator[Forecasts]:
     """The forecasts of the version that serves each day, one call per version.
 
@@ -161,7 +161,7 @@ def issued_columns(project: Project, values: FloatArray) -> dict[str, Any]:
     labels = project.labels
     if not labels:
         return {"forecast": values}
-    columns = {CLASS: np.array(labels)[predicted(values, project.threshold).astype(int)]}
+    columns = {CLASS: np.array(labels)[predicted(values, project.evaluation.threshold).astype(int)]}
     if values.ndim == 1:
         return {"forecast": values, **columns}
     each = {probability_column(label): values[:, n] for n, label in enumerate(labels)}

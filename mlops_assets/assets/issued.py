@@ -5,25 +5,24 @@ stands then is a fact, and is what the model is scored by.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import report_checked
-from mlops_assets.assets.daily import daily
-from mlops_assets.assets.datasets import by_day, needed, stored
+from mlops_assets.assets.datasets import by_day, lacking, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError
+from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, report
 from mlops_assets.assets.schemas import issued_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of
 from mlops_assets.graph.reads import days_to_come
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.monitoring.inputs_known import CHECKS, INPUTS_KNOWN, judge_inputs
 from mlops_assets.ml.selection.versions import previous_version, serving
@@ -38,7 +37,6 @@ GROUP = "serving"
 
 
 def make_issued(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `issued`."""
     project, partitions = graph.project, graph.partitions
 
     @daily(
@@ -56,12 +54,12 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         """Every model's forecast of the day to come, as it was given: what it is scored by."""
         outcomes, served = without_warm_up(partitions, context.partition_keys)
-        found: dict[str, CheckResults] = dict.fromkeys(outcomes, not_judged("warm-up"))
+        found: dict[str, CheckResults] = dict.fromkeys(outcomes, not_judged(CHECKS, "warm-up"))
         if served:
             datasets, models = readers.datasets(ISSUED, served), readers.models(ISSUED)
             outcomes |= issue_all(project, partitions, served, source, datasets, models)
             found |= judge_all(project, served, datasets)
-        yield from report_checked(context, outcomes, found)
+        yield from report(context, outcomes, found)
 
     return issued
 
@@ -71,23 +69,19 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
     ahead = dt.timedelta(days=project.days_ahead)
     before = {str(day_of(key) - ahead): key for key in keys}
     told = datasets.read(ISSUED, list(before), {})
-    used = by_day(told, "date") if len(told) else {}
+    used = by_day(told, "date")
     rows = datasets.read("observations", list(used), {}) if used else told
-    later = by_day(rows, project.columns.date) if len(rows) else {}
+    later = by_day(rows, project.columns.date)
     series, inputs = project.columns.series, project.inputs_in_advance
     checks = CheckStore(datasets)
     found: dict[str, CheckResults] = {}
     for key in keys:
-        found[key] = not_judged("nothing was issued for the day, or its rows are not there")
+        found[key] = not_judged(CHECKS, "nothing was issued for the day, or its rows are not there")
         if key in later and set(inputs) <= set(used[key]):  # files of before have no inputs
             first = used[key][used[key]["model"] == used[key]["model"].iloc[0]]
             found[key] = {INPUTS_KNOWN: judge_inputs(first, later[key], series, inputs)}
         checks.write(ISSUED, key, found[key])
     return found
-
-
-def not_judged(why: str) -> CheckResults:
-    return {INPUTS_KNOWN: CheckResult(True, f"not judged: {why}")}
 
 
 def is_over(project: Project, day: dt.date) -> bool:
@@ -102,12 +96,13 @@ def issue_all(
     source: Source,
     datasets: DatasetStore,
     models: ModelStore,
-) -> Mapping[str, Metadata | Exception]:
+) -> Outcomes:
     """Forecast the day to come of each key by every model, unless that is over; what came of it."""
     there = set(datasets.keys(ISSUED))
     coming = {key: project.day_to_come(day_of(key)) for key in keys}
-    outcomes: dict[str, Metadata | Exception] = {
-        key: {"status": f"{day} was over: {_what_stands(key in there)}"}
+    stays, none = "what was issued stays", "nothing was issued, its forecasts are made later"
+    outcomes: Outcomes = {
+        key: {"status": f"{day} was over: {stays if key in there else none}"}
         for key, day in coming.items()
         if is_over(project, day)
     }
@@ -123,10 +118,6 @@ def issue_all(
         if key not in outcomes:
             outcomes[key] = _issue(project, key, rows.get(key), at, datasets, models)
     return outcomes
-
-
-def _what_stands(there: bool) -> str:
-    return "what was issued stays" if there else "nothing was issued, its forecasts are made later"
 
 
 def _issue(
@@ -158,7 +149,7 @@ def _issue(
             continue
         versions[model.name] = card.version
         before = previous_version(fit, card) if card in fit else None
-        errors: dict[str, Metadata | Exception] = {}
+        errors: Outcomes = {}
         for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
             parts.append(
                 made.rows[told].assign(
@@ -218,7 +209,7 @@ def observed(
     keys: list[str],
     back: Iterable[int],
     datasets: DatasetStore,
-    outcomes: dict[str, Metadata | Exception],
+    outcomes: Outcomes,
 ) -> Observed:
     """The rows of the days so many days before keys.
 
@@ -228,21 +219,15 @@ def observed(
     read = {day_of(key) - dt.timedelta(days=days) for key in keys for days in back}
     days = [str(day) for day in sorted(read) if day >= partitions.first_day]
     observations = datasets.read("observations", days, damaged)
-    known = by_day(observations, project.columns.date) if len(observations) else {}
+    known = by_day(observations, project.columns.date)
     for key in keys:
         if key not in known:
-            outcomes[key] = damaged.get(key) or PartitionError(
-                f"observations of {key} are missing; materialize observations for it first"
-            )
+            outcomes[key] = lacking("observations", key, damaged)
     return Observed(observations, known, damaged)
 
 
 def inputs_to_come(
-    project: Project,
-    seen: Observed,
-    source: Source,
-    keys: list[str],
-    outcomes: dict[str, Metadata | Exception],
+    project: Project, seen: Observed, source: Source, keys: list[str], outcomes: Outcomes
 ) -> dict[str, "pd.DataFrame"]:
     """The features of the day to come of each key, by key, with the column `inputs_from`.
 
@@ -274,7 +259,7 @@ def _inputs_to_come(
     rows = rows_to_come(project.feature_plan, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
     features = make_features(project.feature_plan, observations, days[0], end, rows)
-    found = by_day(features, date) if len(features) else {}
+    found = by_day(features, date)
     return {
         key: found[str(day)].assign(inputs_from=inputs_from.get(pd.Timestamp(day), "source"))
         for key, day in zip(keys, days, strict=True)

@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.daily import daily
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     Metadata,
+    Outcomes,
     PartitionError,
     defined,
     markdown_table,
@@ -45,7 +46,6 @@ PAUSED, NOBODY = "paused", "none"
 
 
 def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `leaderboard`."""
     project = graph.project
 
     @daily(
@@ -80,7 +80,7 @@ def compare_models(
     datasets: DatasetStore,
     pages: PageStore | None,
     paused: Collection[str],
-) -> dict[str, Metadata | Exception]:
+) -> Outcomes:
     """Rank the models on days and store it, and perhaps the page of the newest; what came of it."""
     project, first_month = graph.project, graph.partitions.first_month
     start, end = window(keys)
@@ -90,7 +90,7 @@ def compare_models(
     forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
     if len(forecasts):
         forecasts = common_rows(forecasts)
-    outcomes: dict[str, Metadata | Exception] = {}
+    outcomes: Outcomes = {}
     boards = rank(project, forecasts)
     newest = max([*datasets.keys(DATASET), *boards], default="")
     for key in keys:

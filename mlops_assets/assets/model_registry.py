@@ -177,36 +177,30 @@ def registry_metadata(
     ]
     overview = front.assign(state=state, newest=models["version"].to_numpy()).reset_index()
     primary = project.evaluation.primary
+    holdout = f"holdout_{primary}"
+    titles = {
+        f"trailing_{primary}": f"{primary}, {LONG} days",
+        holdout: f"{primary}, holdout",
+        "age_days": "age in days",
+        "newest": "newest version",
+    }
     return {
         "models": _table(
             overview,
-            {
-                "model": "model",
-                "state": "state",
-                f"trailing_{primary}": f"{primary}, {LONG} days",
-                f"holdout_{primary}": f"{primary}, holdout",
-                "days_in_service": "days in service",
-                "trained_through": "trained through",
-                "age_days": "age in days",
-                "family": "family",
-                "hyperparameters": "hyperparameters",
-                "version": "version in service",
-                "newest": "newest version",
-            },
+            [
+                *("model", "state", f"trailing_{primary}", holdout, "days_in_service"),
+                *("trained_through", "age_days", "family", "hyperparameters", "version", "newest"),
+            ],
+            titles | {"version": "version in service"},
         ),
         "links": dg.MetadataValue.md("\n".join(links)),
         "versions": _table(
             table.dropna(subset=["version"]).head(SHOWN_VERSIONS),
-            {
-                "version": "version",
-                "model": "model",
-                "state": "state",
-                "month": "month",
-                "trained_through": "trained through",
-                f"holdout_{primary}": f"{primary}, holdout",
-                "days_in_service": "days in service",
-                "hyperparameters": "hyperparameters",
-            },
+            [
+                *("version", "model", "state", "month", "trained_through", holdout),
+                *("days_in_service", "hyperparameters"),
+            ],
+            titles,
         ),
         "decisions": _audit_trail(decisions),
         "champion": next(
@@ -241,15 +235,17 @@ def _audit_trail(decisions: Sequence[Decision]) -> dg.MarkdownMetadataValue:
     )
 
 
-def _table(frame: "pd.DataFrame", columns: Mapping[str, str]) -> dg.TableMetadataValue:
-    """A table that the web UI shows in place."""
+def _table(
+    frame: "pd.DataFrame", columns: Sequence[str], titles: Mapping[str, str]
+) -> dg.TableMetadataValue:
+    """A table that the web UI shows in place; a column without a title is called like itself."""
 
     def cell(value: Any) -> str:
         if pd.isna(value):
             return ""
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    known = {name: title for name, title in columns.items() if name in frame}
+    known = {n: titles.get(n, n.replace("_", " ")) for n in columns if n in frame}
     return dg.MetadataValue.table(
         records=[
             dg.TableRecord({title: cell(row[name]) for name, title in known.items()})

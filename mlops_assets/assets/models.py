@@ -14,17 +14,18 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept, held_out
-from mlops_assets.assets.checks import report_checked
 from mlops_assets.assets.datasets import frame_hash
 from mlops_assets.assets.lineage import Graph
-from mlops_assets.assets.monthly import monthly
+from mlops_assets.assets.partitioned import monthly
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     DATA_ERRORS,
     Metadata,
+    Outcomes,
     PartitionError,
     markdown_table,
     number,
+    report,
 )
 from mlops_assets.assets.run_config import RunConfig, left_out_or_meant
 from mlops_assets.assets.training_set import read_window
@@ -48,13 +49,7 @@ SHADOW_MEANS = (
 )
 
 
-def make_model_assets(graph: Graph) -> list[dg.AssetsDefinition]:
-    """One asset per model of the project."""
-    return [make_model_asset(graph, model) for model in graph.project.models]
-
-
 def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
-    """The asset `models/NAME`."""
     project = graph.project
     family = FAMILIES[model.family]
     config_type = training_config(model)
@@ -87,7 +82,7 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
         except ValueError as error:
             raise dg.Failure(f"Nothing was trained: {error}", allow_retries=False) from error
         datasets, models = readers.datasets(asset, months), readers.models(asset)
-        outcomes: dict[str, Metadata | Exception] = {}
+        outcomes: Outcomes = {}
         found: dict[str, CheckResults] = {}
         for month in months:
             try:
@@ -104,7 +99,7 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
                     context.log.warning(_refusal(card, models))
         strict = config.strict  # type: ignore[attr-defined]
         severity = dg.AssetCheckSeverity.ERROR if strict else dg.AssetCheckSeverity.WARN
-        yield from report_checked(context, outcomes, found, blocking=True, severity=severity)
+        yield from report(context, outcomes, found, blocking=True, severity=severity)
 
     return trained
 

@@ -7,12 +7,19 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from mlops_assets.assets.checks import observation_checks, report_checked
-from mlops_assets.assets.daily import daily
+from mlops_assets.assets.checks import observation_checks
 from mlops_assets.assets.datasets import GROUP, KINDS, by_day, stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, number, report
+from mlops_assets.assets.reporting import (
+    DATA_ERRORS,
+    Metadata,
+    Outcomes,
+    PartitionError,
+    number,
+    report,
+)
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.assets.schemas import observations_schema
 from mlops_assets.graph.partitions import day_of
@@ -42,7 +49,6 @@ class ObservationsConfig(RunConfig):
 
 
 def make_observations(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `observations`."""
     project = graph.project
 
     @daily(
@@ -78,7 +84,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
                 found[key] = verdicts
             elif verdicts:
                 refused[key] = verdicts
-        yield from report_checked(context, outcomes, found, refused)
+        yield from report(context, outcomes, found, refused)
 
     return observations
 
@@ -124,7 +130,7 @@ def ingest(
     return found
 
 
-def not_known_yet(graph: Graph, keys: Iterable[str]) -> dict[str, Metadata | Exception]:
+def not_known_yet(graph: Graph, keys: Iterable[str]) -> Outcomes:
     """Why days cannot be ingested, of those that a run names though there is no partition yet."""
     project, newest = graph.project, str(graph.partitions.newest_day())
     return {

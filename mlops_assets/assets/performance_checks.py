@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mlops_assets.assets.datasets import by_day
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResult, CheckResults
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
 from mlops_assets.ml.monitoring.performance import (
     BASELINE,
@@ -93,12 +93,6 @@ def forget(name: str, datasets: DatasetStore, key: str | None = None) -> None:
     CheckStore(datasets).delete(f"validation/{name}", key)
     if key is None:
         FirstSeenStore(datasets).delete(name)
-
-
-def not_judged(project: Project, name: str) -> CheckResults:
-    """What the checks say of a day on which no version is in service."""
-    why = "not judged: no version is in service"
-    return {check: CheckResult(True, why) for check in checks_of(project, name)}
 
 
 def checks_of(project: Project, name: str) -> dict[str, str]:

@@ -41,7 +41,7 @@ def turn_of_pin(
 
     mine = turns.take(
         Turn(process=this_process(), run_id=context.run.run_id, job="pin", asked={"pin": model}),
-        lambda turn: holds_turn(context.instance, turn.process, turn.run_id, context.run.run_id),
+        lambda turn: holds_turn(context.instance, turn, context.run.run_id),
         wait,
     )
     try:

@@ -13,6 +13,8 @@ from mlops_assets.resources.sources import SourceError
 from mlops_assets.resources.storage import DiskError, StorageError
 
 Metadata = dict[str, Any]
+Outcomes = dict[str, "Metadata | Exception"]
+"""What partitions came to by key: what is said of each, or why it failed."""
 TOLD = ("status", "version", "best", "champion")  # in the line that says what came of a run
 TOLD_NUMBERS = 3
 DATA_ERRORS = (SourceError, StorageError, ValueError)
@@ -21,14 +23,6 @@ DATA_ERRORS = (SourceError, StorageError, ValueError)
 RETRY_POLICY = dg.RetryPolicy(
     max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-
-# What every asset has in common: a range is one run, and each partition is stored by the asset.
-COMMON: dict[str, Any] = {
-    "backfill_policy": dg.BackfillPolicy.single_run(),
-    "output_required": False,
-    "dagster_type": dg.Nothing,
-    "retry_policy": RETRY_POLICY,
-}
 
 
 class PartitionError(ValueError):
@@ -42,7 +36,7 @@ class Told:
     Those that its checks refused are errors. A `severity` that is given is that of every failure.
     """
 
-    outcomes: dict[str, Metadata | Exception] = field(default_factory=dict)
+    outcomes: Outcomes = field(default_factory=dict)
     found: dict[str, CheckResults] = field(default_factory=dict)
     refused: dict[str, CheckResults] = field(default_factory=dict)
     blocking: bool = False
@@ -62,15 +56,22 @@ class Told:
 
 
 def report(
-    context: dg.AssetExecutionContext, outcomes: Mapping[str, Metadata | Exception]
+    context: dg.AssetExecutionContext,
+    outcomes: Outcomes,
+    found: Mapping[str, CheckResults] | None = None,
+    refused: Mapping[str, CheckResults] | None = None,
+    **graded: Any,
 ) -> Iterator[Told]:
-    """What partitions of a run came to; they are recorded by `assets.pieces`."""
+    """What partitions of a run came to, with what checks found of them and of those they refused.
+
+    They are recorded by `assets.pieces`; `graded` are `blocking` and `severity` of Told.
+    """
     if outcomes:
         context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
-    yield Told(dict(outcomes))
+    yield Told(dict(outcomes), dict(found or {}), dict(refused or {}), **graded)
 
 
-def failure(name: str, outcomes: Mapping[str, Metadata | Exception]) -> dg.Failure | None:
+def failure(name: str, outcomes: Outcomes) -> dg.Failure | None:
     """That partitions of an asset failed, with the reasons; None where none did."""
     bad = {key: error for key, error in outcomes.items() if isinstance(error, Exception)}
     if not bad:
@@ -91,7 +92,7 @@ def failure(name: str, outcomes: Mapping[str, Metadata | Exception]) -> dg.Failu
     return found
 
 
-def result_line(name: str, outcomes: Mapping[str, Metadata | Exception]) -> str:
+def result_line(name: str, outcomes: Outcomes) -> str:
     """What came of a run of an asset, in a line for whoever started it in a shell."""
     keys = list(outcomes)
     bad = sum(isinstance(outcome, Exception) for outcome in outcomes.values())

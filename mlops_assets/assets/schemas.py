@@ -47,7 +47,7 @@ def features_schema(project: Project) -> dg.TableSchema:
                     description=feature.description,
                     constraints=NULLABLE,
                 )
-                for feature in project.custom_features
+                for feature in project.feature_plan.custom
                 for name in feature.columns
             ),
         ]
@@ -222,7 +222,8 @@ def _issued(project: Project) -> dict[str, tuple[str, str]]:
         }
     if len(labels) == 2:
         probability = f"probability that {target} is {labels[1]}"
-        rule = f"{labels[1]} where that is at least {project.threshold:g}, else {labels[0]}"
+        least = project.evaluation.threshold
+        rule = f"{labels[1]} where that is at least {least:g}, else {labels[0]}"
         return {"forecast": ("float", probability), CLASS: ("string", rule)}
     return {
         "forecast": ("float", "probability of the most probable class"),

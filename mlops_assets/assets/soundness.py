@@ -55,7 +55,7 @@ class Inspector:
         self.reach = dt.timedelta(days=days_looked_back(self.rule))
         past = days_between(first - self.reach, first)
         known = datasets.read("observations", past, {})
-        days = by_day(known, project.columns.date) if len(known) else {}
+        days = by_day(known, project.columns.date)
         self.before: dict[dt.date, DayFacts] = {}
         for key in sorted(days):
             self.before[day_of(key)] = self._facts(day_of(key), days[key])

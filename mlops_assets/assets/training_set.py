@@ -7,9 +7,9 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import GROUP, KINDS, by_day, frame_hash, stored
 from mlops_assets.assets.lineage import Graph
-from mlops_assets.assets.monthly import monthly
+from mlops_assets.assets.partitioned import monthly
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, PartitionError, report
+from mlops_assets.assets.reporting import DATA_ERRORS, Outcomes, PartitionError, report
 from mlops_assets.assets.schemas import features_schema
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
@@ -21,7 +21,6 @@ DATASET = "training_set"
 
 
 def make_training_set(graph: Graph) -> dg.AssetsDefinition:
-    """The asset `training_set`."""
     project, date = graph.project, graph.project.columns.date
 
     @monthly(
@@ -37,7 +36,7 @@ def make_training_set(graph: Graph) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         """The window of features that the month's models learn from."""
         datasets = readers.datasets(DATASET, context.partition_keys)
-        outcomes: dict[str, Metadata | Exception] = {}
+        outcomes: Outcomes = {}
         for key in context.partition_keys:
             try:
                 learned = project.training_window.of(day_of(key), graph.partitions.earliest)
@@ -68,7 +67,7 @@ def read_window(
     PartitionError when more lack than training.min_coverage allows.
     """
     frame = datasets.read("features", days_between(window.start, window.end))
-    found = set(by_day(frame, project.columns.date)) if len(frame) else set()
+    found = by_day(frame, project.columns.date)
     return frame, missing_days(project, found, window)
 
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.checks import report_checked
-from mlops_assets.assets.daily import daily
-from mlops_assets.assets.datasets import by_day, stored
+from mlops_assets.assets.datasets import by_day, lacking, stored
 from mlops_assets.assets.first_sight import FirstSights
 from mlops_assets.assets.forecasting import (
     ISSUED,
@@ -18,20 +16,23 @@ from mlops_assets.assets.forecasting import (
     version_columns,
 )
 from mlops_assets.assets.lineage import Graph
-from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance, not_judged
+from mlops_assets.assets.partitioned import daily
+from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
     DATA_ERRORS,
     Metadata,
+    Outcomes,
     PartitionError,
     defined,
     markdown_table,
+    report,
 )
 from mlops_assets.assets.schemas import GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResults
+from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import IN_SHADOW, compare_with_previous, score_days
@@ -51,13 +52,7 @@ RECONSTRUCTED = "reconstructed: made later, from what is known by now"
 NO_VALUE = "(missing)"  # the slice of the rows without a value
 
 
-def make_validation_assets(graph: Graph) -> list[dg.AssetsDefinition]:
-    """One asset per model."""
-    return [make_validation_asset(graph, model) for model in graph.project.models]
-
-
 def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
-    """The asset `validation/NAME`."""
     project, name = graph.project, model.name
     metrics = make_metrics(project.evaluation.metrics)
     asset = f"validation/{name}"
@@ -93,9 +88,9 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
         for gain in gains_in_service(project, name, served, datasets, models):
             context.log_event(gain)
         # every day says something: the web UI calls a check skipped as long as one does not
-        unjudged = not_judged(project, name)
+        unjudged = not_judged(checks_of(project, name), "no version is in service")
         found = {key: verdicts.get(key, unjudged) for key in context.partition_keys}
-        yield from report_checked(context, outcomes, found)
+        yield from report(context, outcomes, found)
 
     return evaluated
 
@@ -108,9 +103,7 @@ def waiting(partitions: Partitions) -> Metadata:
     }
 
 
-def without_warm_up(
-    partitions: Partitions, keys: Sequence[str]
-) -> tuple[dict[str, Metadata | Exception], list[str]]:
+def without_warm_up(partitions: Partitions, keys: Sequence[str]) -> tuple[Outcomes, list[str]]:
     """What the days of the warm-up say, and the days after them."""
     warm_up = [key for key in keys if day_of(key) < partitions.first_month]
     return dict.fromkeys(warm_up, waiting(partitions)), list(keys[len(warm_up) :])
@@ -118,9 +111,9 @@ def without_warm_up(
 
 def evaluate(
     project: Project, name: str, keys: list[str], datasets: DatasetStore, models: ModelStore
-) -> tuple[Mapping[str, Metadata | Exception], Mapping[str, CheckResults]]:
+) -> tuple[Outcomes, Mapping[str, CheckResults]]:
     """Forecast, score, judge and store days of a model; what each came to, and its checks."""
-    outcomes: dict[str, Metadata | Exception] = {}
+    outcomes: Outcomes = {}
     if not keys:
         return outcomes, {}
     metrics = make_metrics(project.evaluation.metrics)
@@ -138,7 +131,7 @@ def evaluate(
         # What is wrong with the baseline is that model's to report: here it only goes missing.
         theirs = _forecasts(project, project.evaluation.baseline, found, models, {}, issued)
     baseline = None if theirs is None else score_days(metrics, theirs, []).days
-    slices = by_day(scores.slices, "date") if len(scores.slices) else {}
+    slices = by_day(scores.slices, "date")
     primary = project.evaluation.primary
     sights = FirstSights(project, name, scores.days, datasets)
     compared = compare_with_previous(metrics[primary], forecasts, ["date"])
@@ -176,20 +169,14 @@ def evaluate(
 
 
 def _features(
-    project: Project,
-    keys: list[str],
-    datasets: DatasetStore,
-    outcomes: dict[str, Metadata | Exception],
+    project: Project, keys: list[str], datasets: DatasetStore, outcomes: Outcomes
 ) -> dict[str, "pd.DataFrame"]:
     """The features of days by key; why those of a day are missing goes to `outcomes`."""
     damaged: dict[str, StorageError] = {}
-    features = datasets.read("features", keys, damaged)
-    found = by_day(features, project.columns.date) if len(features) else {}
+    found = by_day(datasets.read("features", keys, damaged), project.columns.date)
     for key in keys:
         if key not in found:
-            outcomes[key] = damaged.get(key) or PartitionError(
-                f"features of {key} are missing; materialize features for it first"
-            )
+            outcomes[key] = lacking("features", key, damaged)
     return found
 
 
@@ -239,7 +226,7 @@ class Issued:
         damaged: dict[str, StorageError] = {}
         frame = datasets.read(ISSUED, [str(day_of(key) - ahead) for key in keys], damaged)
         self.damaged = {str(day_of(key) + ahead): error for key, error in damaged.items()}
-        days = by_day(frame, "date") if len(frame) else {}
+        days = by_day(frame, "date")
         self.days = {key: dict(list(rows.groupby("model"))) for key, rows in days.items()}
 
     def of(self, name: str, key: str, rows: "pd.DataFrame") -> "pd.DataFrame | None":
@@ -256,7 +243,7 @@ def _forecasts(
     name: str,
     days: Mapping[str, "pd.DataFrame"],
     models: ModelStore,
-    outcomes: dict[str, Metadata | Exception],
+    outcomes: Outcomes,
     issued: Issued,
     *,
     beside: bool = False,

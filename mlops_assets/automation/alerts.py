@@ -33,7 +33,6 @@ HEADER = ["when", "severity", "what", "state", "link"]
 
 
 def make_alerts_asset(project: Project) -> dg.AssetSpec:
-    """The external asset `alerts`."""
     return dg.AssetSpec(
         asset_key(project, ALERTS),
         description=(

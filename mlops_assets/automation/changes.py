@@ -110,5 +110,4 @@ def day_number(key: str) -> int:
 
 @cache
 def day_key(number: int) -> str:
-    """The daily key of a counted day."""
     return dt.date.fromordinal(number).isoformat()

@@ -20,7 +20,7 @@ from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.alert_records import Kind, Severity
-from mlops_assets.resources.stores.champions import CHAMPION
+from mlops_assets.resources.stores.champions import names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -69,7 +69,7 @@ def failed_day(
         return
     past = found[found["date"] <= refused.index[~refused][-1]]
     day = f"{past['date'].max():%Y-%m-%d}"
-    champion = _champion(project, datasets, day)
+    champion = names_of(datasets, [day], "champion", {}).get(day, project.first_champion)
     counts = {DATA: "the data", ISSUED: "the inputs"}
     counts |= {f"validation/{champion}": champion, DRIFT: DRIFT}
     others = [name for name in models if name not in counts]
@@ -136,12 +136,6 @@ def _groups(project: Project, champion: str) -> dict[str, Group]:
         scores: Group(scores, TOLD, WEEK),
         DRIFT: Group(DRIFT, WEIGHTY, WEEK),
     }
-
-
-def _champion(project: Project, datasets: DatasetStore, day: str) -> str:
-    """Who is live on a day; by the settings, as long as nothing was decided."""
-    decided = datasets.read(CHAMPION, [day], {})
-    return str(decided["champion"].iloc[0]) if len(decided) else project.first_champion
 
 
 def _since(past: Any, asset: str, check: str, day: str) -> str:

@@ -74,7 +74,9 @@ def make_landing_sensor(
         for line in said:
             context.log.info(line)
         requests: list[dg.RunRequest] = []
-        seen = _seen(context.instance, project, partitions, source, now)
+        accepted = hashlib.sha256("\n".join(source.folder.accepted()).encode()).hexdigest()[:16]
+        # what the days to ingest follow from
+        seen = f"{seen_of(context.instance, project)} {partitions.newest_day(now)} {accepted}"
         if seen != looked:  # else nothing can have become of the accepted files since
             if unfinished_runs(context.instance, project):
                 said.append(WAITING)
@@ -101,18 +103,6 @@ def read_cursor(cursor: str | None) -> tuple[dict[str, Seen], str]:
         return waiting, str(left.get("looked", ""))
     except (ValueError, TypeError, AttributeError):
         return {}, ""
-
-
-def _seen(
-    instance: dg.DagsterInstance,
-    project: Project,
-    partitions: Partitions,
-    source: LandingSource,
-    now: dt.datetime,
-) -> str:
-    """What the days to ingest follow from, as text."""
-    accepted = hashlib.sha256("\n".join(source.folder.accepted()).encode()).hexdigest()[:16]
-    return f"{seen_of(instance, project)} {partitions.newest_day(now)} {accepted}"
 
 
 def settled(

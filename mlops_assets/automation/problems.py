@@ -53,18 +53,8 @@ class Problem:
     digest: bool = False
 
     def alert(self, at: dt.datetime) -> Alert:
-        return Alert(
-            at=at,
-            kind=self.kind,
-            key=self.key,
-            subject=self.subject,
-            text=self.text,
-            url=web_url(self.path),
-            severity=self.severity,
-            day=self.day,
-            about=self.about,
-            digest=self.digest,
-        )
+        said = {name: value for name, value in vars(self).items() if name != "path"}
+        return Alert(at=at, url=web_url(self.path), **said)
 
 
 def subject_of(project: Project, text: str) -> str:

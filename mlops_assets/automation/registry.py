@@ -6,6 +6,8 @@ import dagster as dg
 
 from mlops_assets.assets.leaderboard import NOBODY, PAUSED, paused_names
 from mlops_assets.assets.model_registry import STATE, registry_state
+from mlops_assets.automation.changes import day_key
+from mlops_assets.automation.day_to_come import newest_made
 from mlops_assets.automation.requests import BECAUSE_TAG, make_sensor, range_requests, seen_of
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions
@@ -53,16 +55,9 @@ def _stale_leaderboard(
 ) -> list[dg.RunRequest]:
     """A run for the newest leaderboard when it names other models as paused than there are."""
     key = asset_key(project, "leaderboard")
-    days = instance.get_materialized_partitions(key)
-    if not days:
-        return []
-    newest = max(days)
-    of_newest = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[newest])
-    [record] = instance.fetch_materializations(of_newest, limit=1).records
-    made = record.asset_materialization
-    shown = str(made.metadata[PAUSED].value) if made and PAUSED in made.metadata else NOBODY
+    made = newest_made(instance, key.to_user_string())
     paused = paused_names(paused_models(instance, project))
-    if shown == paused:
+    if made is None or str(made.shown.get(PAUSED, NOBODY)) == paused:
         return []
-    because = f"{paused} paused"
-    return range_requests({key: {newest}}, partitions, f"{paused}:{record.storage_id}", because)
+    attempt, because = f"{paused}:{made.number}", f"{paused} paused"
+    return range_requests({key: {day_key(made.day)}}, partitions, attempt, because)

@@ -1,7 +1,6 @@
 """Reactions: a model that stays worse, or whose inputs stay changed, is trained again at once."""
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,15 +36,18 @@ class Degradation:
     why: str
 
 
+FindDegraded = Callable[[Project, DatasetStore, ModelStore, Sequence[str]], list[Degradation]]
+
+
 def make_reaction_sensors(
     project: Project, partitions: Partitions, jobs: Sequence[Job], storage: Storage
 ) -> list[dg.SensorDefinition]:
     """The sensors that ask for a training off the cadence, on by default."""
     rule, newest = project.reactions, project.newest_day_in_words
 
-    def react(
-        find: Callable[[Project, DatasetStore, ModelStore, Sequence[str]], list[Degradation]],
-    ) -> Callable[[dg.DagsterInstance], list[dg.RunRequest]]:
+    def sensor(
+        name: str, find: FindDegraded, model: str, checks: Collection[str], nothing: str
+    ) -> dg.SensorDefinition:
         def requests(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
             # made anew for each tick, since stores keep what they have read
             datasets, models = DatasetStore(storage), ModelStore(storage)
@@ -56,37 +58,27 @@ def make_reaction_sensors(
             found = find(project, datasets, models, days)
             return trainings(instance, project, datasets, models, found, days[-1], now)
 
-        return requests
-
-    def described(model: str, names: Collection[str]) -> str:
-        return (
-            f"Trains {model} again, through {newest}, when {' or '.join(names)} failed on "
-            f"{rule.failures} of the last {rule.days} days and {newest}; at most once in "
-            f"{rule.cool_down_days} days, and half as often after each time that it brought "
-            "nothing. A paused model is left alone."
+        return make_sensor(
+            name,
+            project,
+            jobs,
+            requests,
+            seconds=300,
+            nothing=nothing,
+            seen=partial(seen_of, project=project),
+            description=(
+                f"Trains {model} again, through {newest}, when {' or '.join(checks)} failed on "
+                f"{rule.failures} of the last {rule.days} days and {newest}; at most once in "
+                f"{rule.cool_down_days} days, and half as often after each time that it brought "
+                "nothing. A paused model is left alone."
+            ),
         )
 
+    worse = "No model in service has become worse for days."
+    drifted = "Nothing that the champion depends on has drifted for days."
     return [
-        make_sensor(
-            "performance_sensor",
-            project,
-            jobs,
-            react(degraded_models),
-            seconds=300,
-            nothing="No model in service has become worse for days.",
-            seen=partial(seen_of, project=project),
-            description=described("a model", LEVEL),
-        ),
-        make_sensor(
-            "drift_sensor",
-            project,
-            jobs,
-            react(drifted_models),
-            seconds=300,
-            nothing="Nothing that the champion depends on has drifted for days.",
-            seen=partial(seen_of, project=project),
-            description=described("the champion", WEIGHTY),
-        ),
+        sensor("performance_sensor", degraded_models, "a model", LEVEL, worse),
+        sensor("drift_sensor", drifted_models, "the champion", WEIGHTY, drifted),
     ]
 
 
@@ -97,8 +89,7 @@ def degraded_models(
     found = []
     for model in project.models:
         asset = f"validation/{model.name}"
-        served = _days_of_version_in_service(project, datasets, models, model.name, asset, days)
-        why = _stayed_bad(project, datasets, asset, LEVEL, served, days)
+        why = _stayed_bad(project, datasets, models, model.name, asset, LEVEL, days)
         if why is not None:
             found.append(Degradation(model.name, why))
     return found
@@ -112,48 +103,38 @@ def drifted_models(
     if newest.empty:
         return []
     name = str(newest["model"].iloc[0])
-    served = _days_of_version_in_service(project, datasets, models, name, DRIFT, days)
-    why = _stayed_bad(project, datasets, DRIFT, WEIGHTY, served, days)
+    why = _stayed_bad(project, datasets, models, name, DRIFT, WEIGHTY, days)
     return [] if why is None else [Degradation(name, why)]
-
-
-def _days_of_version_in_service(
-    project: Project,
-    datasets: DatasetStore,
-    models: ModelStore,
-    name: str,
-    dataset: str,
-    days: Sequence[str],
-) -> set[str]:
-    """Of the last days, those whose rows in a dataset are of the version that serves now.
-
-    Days of an older one do not count against it: it is first given its chance.
-    """
-    try:
-        card = models.in_service(name, project.day_to_come(day_of(days[-1])))
-    except StorageError:
-        return set()  # the evaluation of the day has said so
-    rows = datasets.read(dataset, days, {})
-    if card is None or rows.empty:
-        return set()
-    return set(rows.loc[rows["version"] == card.version, "date"].dt.strftime("%Y-%m-%d"))
 
 
 def _stayed_bad(
     project: Project,
     datasets: DatasetStore,
+    models: ModelStore,
+    name: str,
     asset: str,
-    names: Collection[str],
-    served: Collection[str],
+    checks: Collection[str],
     days: Sequence[str],
 ) -> str | None:
-    """Why an asset counts as failing these checks persistently; None where it does not."""
+    """Why an asset of a model counts as failing checks persistently; None where it does not.
+
+    Of the last days those count whose rows are of the version that serves now: an older one's do
+    not count against it, which is first given its chance.
+    """
+    try:
+        card = models.in_service(name, project.day_to_come(day_of(days[-1])))
+    except StorageError:
+        return None  # the evaluation of the day has said so
+    rows = datasets.read(asset, days, {})
+    if card is None or rows.empty:
+        return None
+    served = set(rows.loc[rows["version"] == card.version, "date"].dt.date)
     rule, newest_day = RetrainingRule(project.reactions), day_of(days[-1])
     year_before = [str(day) for day in rule.days_of_year_before(newest_day)]
     rows = CheckStore(datasets).read([asset], [*year_before, *days], {})
-    failing = rows[rows["check"].isin(names) & ~rows["passed"].astype(bool)]
+    failing = rows[rows["check"].isin(checks) & ~rows["passed"].astype(bool)]
     every = {date.date() for date in failing["date"]}
-    dates = rule.persistent({day for day in every if str(day) in served}, newest_day, every)
+    dates = rule.persistent(every & served, newest_day, every)
     if not dates:
         return None
     newest = failing[failing["date"] == failing["date"].max()]
@@ -220,7 +201,7 @@ def cooled_down(
         return dt.date.min
     through = (dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG]) for record in runs)
     fruitless = (was_fruitless(project, datasets, models, name, last) for last in through)
-    newest = runs[0].create_timestamp.astimezone(zoneinfo.ZoneInfo(project.time_zone)).date()
+    newest = project.day_of(runs[0].create_timestamp)
     return RetrainingRule(project.reactions).rests_until(newest, fruitless)
 
 

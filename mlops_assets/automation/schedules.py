@@ -1,8 +1,5 @@
 """Schedules: the newest day is evaluated every day, each model retrained at its cadence."""
 
-import datetime as dt
-import zoneinfo
-
 import dagster as dg
 
 from mlops_assets.graph.partitions import Partitions, month_of
@@ -61,12 +58,7 @@ def make_retraining_schedule(project: Project, model: ModelSettings) -> dg.Sched
         description=f"Retrains {model.name} for the month that begins. Switch off to pause it.",
     )
     def retraining_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        key = month_of(_local_day(project, context))
+        key = month_of(project.day_of(context.scheduled_execution_time))
         return dg.RunRequest(run_key=key, partition_key=key)
 
     return retraining_schedule
-
-
-def _local_day(project: Project, context: dg.ScheduleEvaluationContext) -> dt.date:
-    zone = zoneinfo.ZoneInfo(project.time_zone)
-    return context.scheduled_execution_time.astimezone(zone).date()

@@ -84,7 +84,8 @@ class Guard:
 
     def _is_ours(self, name: str) -> bool:
         """Whether this is served under the name, or the address, of a host."""
-        if name in (*LOCAL, self.host.strip("[]").lower(), *self._named()):
+        named = (_host_of(f"//{name}") for name in self.allowed)
+        if name in (*LOCAL, self.host.strip("[]").lower(), *named):
             return True
         if self.host not in EVERYWHERE:
             return False
@@ -100,9 +101,6 @@ class Guard:
         asks = _place(scheme, place)
         own = {_place(scheme, name) for name in (host, *self.allowed)}
         return scheme in PORTS and asks is not None and asks in own
-
-    def _named(self) -> set[str]:
-        return {_host_of(f"//{name}") for name in self.allowed}
 
 
 def guarded(app: ASGIApp, host: str) -> Guard:

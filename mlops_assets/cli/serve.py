@@ -142,7 +142,6 @@ def served_workspace() -> Path:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether nothing listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,20 +1,56 @@
-"""What there is to check of a settings file or a plugin module, and what is wrong with it."""
+"""What every family, metric, feature, split and source must hold, and what is wrong with one.
+
+Each kind has its module, whose functions yield problems in words. The command `mlops-assets check`,
+the pytest plugin and the tests of the built-in entries share them.
+"""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from mlops_assets.contracts.contracts import problems_of
+from mlops_assets.contracts.family_contract import family_problems
 from mlops_assets.contracts.feature_contract import feature_problems
-from mlops_assets.contracts.source_contract import source_problems
+from mlops_assets.contracts.metric_contract import metric_problems
+from mlops_assets.contracts.source_contract import custom_source_problems, source_problems
 from mlops_assets.contracts.split_contract import split_problems
-from mlops_assets.project import Project, load_project
+from mlops_assets.contracts.wording import Problems
+from mlops_assets.ml.features.custom_features import FEATURES
+from mlops_assets.ml.metrics.metric import METRICS
+from mlops_assets.ml.models.families import FAMILIES
+from mlops_assets.ml.models.splits import SPLITS
+from mlops_assets.ml.registries import Registry
+from mlops_assets.project import ColumnSettings, Project, load_project
+from mlops_assets.project.custom_sources import CUSTOM_SOURCES
 from mlops_assets.project.folders import settings_file
 from mlops_assets.project.plugin_loader import plugins_in_use, use_plugins
 from mlops_assets.resources.sources import SourceError, make_source
 
 WEEK = dt.timedelta(days=6)
+CONTRACTS: dict[str, tuple[Registry[Any], Callable[[Any], Problems]]] = {
+    "family": (FAMILIES, family_problems),
+    "metric": (METRICS, metric_problems),
+    "feature": (FEATURES, feature_problems),
+    "split": (SPLITS, split_problems),
+    "source": (CUSTOM_SOURCES, custom_source_problems),
+}
+
+
+def problems_of(kind: str, name: str, columns: ColumnSettings | None = None) -> Problems:
+    """The problems of a registered entry by its kind, such as `family`, and its name.
+
+    A feature is tried on rows of these columns, where they are given.
+    """
+    registry, find = CONTRACTS[kind]
+    try:
+        entry = registry.find(name)
+        if kind == "feature" and columns is not None:
+            yield from feature_problems(entry, columns)
+        else:
+            yield from find(entry)
+    except Exception as error:  # an entry's code may raise anything, which is what is asked here
+        yield f"it raises {type(error).__name__}: {error}"
 
 
 @dataclass(frozen=True)
@@ -40,7 +76,7 @@ class Contract:
         """The problems with the options of the settings, and of their source."""
         if self.project is None:
             return
-        for feature in self.project.custom_features if self.kind == "feature" else []:
+        for feature in self.project.feature_plan.custom if self.kind == "feature" else []:
             if feature.name == self.name and feature.model_fields_set:
                 yield from feature_problems(feature, self.project.columns)
         split = self.project.training_window.split

@@ -63,14 +63,11 @@ def metric_problems(metric: type[Metric]) -> Problems:
     order = random.permutation(400)
     if not close(score(made, actual[order], forecast[order])[metric.name], whole):
         yield "it depends on the order of the rows"
-    perfect = score(made, actual, actual.copy())[metric.name]
-    worse = {scale: actual + scale * (forecast - actual) for scale in (0.1, 1.0)}
-    losses = {
-        scale: float(made[metric.name].loss(np.array([score(made, actual, guess)[metric.name]]))[0])
-        for scale, guess in worse.items()
-    }
-    best = float(made[metric.name].loss(np.array([perfect]))[0])
-    if any(best > loss + TOLERANCE for loss in losses.values()):
+    guesses = [actual + scale * (forecast - actual) for scale in (0.0, 0.1, 1.0)]
+    values = np.array([score(made, actual, guess)[metric.name] for guess in guesses])
+    perfect = values[0]
+    best, *losses = made[metric.name].loss(values)
+    if any(best > loss + TOLERANCE for loss in losses):
         yield (
             f"a perfect forecast scores {perfect:.4g}, worse than one with errors, "
             f"where the direction {metric.direction!r} says what is better"

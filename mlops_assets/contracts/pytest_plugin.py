@@ -62,6 +62,6 @@ class ContractItem(pytest.Item):
 @pytest.fixture
 def contract_problems() -> Callable[[str, str], list[str]]:
     """What is wrong with a registered entry: `contract_problems("family", "ridge") == []`."""
-    from mlops_assets.contracts.contracts import problems_of
+    from mlops_assets.contracts.checking import problems_of
 
     return lambda kind, name: list(problems_of(kind, name))

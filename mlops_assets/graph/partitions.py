@@ -20,8 +20,6 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 @dataclass(frozen=True)
 class Partitions:
-    """The days and months of a project."""
-
     first_day: dt.date
     earliest: dt.date
     """The first day of which every feature can be made."""

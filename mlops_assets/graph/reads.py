@@ -113,7 +113,7 @@ def _nodes(project: Project) -> Iterator[Node]:
         (Reads("observations", range(quality.days_looked_back(project.quality) + 1)),),
         again=Again.NEVER,  # what is new at the source is ingested, whatever the days before
     )
-    yield Node("features", (Reads("observations", project.days_read),))
+    yield Node("features", (Reads("observations", project.feature_plan.days_read),))
     yield Node("training_set", (Reads("features", _learned(project)),), Every.MONTH, Again.NEVER)
     for model in project.models:
         yield _model(model)
@@ -257,7 +257,7 @@ def _learned(project: Project) -> range:
 def days_to_come(project: Project) -> list[int]:
     """The days whose rows the features of the day to come need, counted from the day itself."""
     ahead = project.days_ahead
-    return sorted({0, *(days - ahead for days in project.days_read if days >= ahead)})
+    return sorted({0, *(days - ahead for days in project.feature_plan.days_read if days >= ahead)})
 
 
 def days_before_next(project: Project) -> list[int]:

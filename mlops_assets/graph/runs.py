@@ -10,6 +10,7 @@ import dagster as dg
 from mlops_assets.graph.keys import own_parts
 from mlops_assets.project import Project
 from mlops_assets.resources.processes import is_gone, this_process
+from mlops_assets.resources.stores.turns import Turn
 
 PROJECT_TAG = "mlops_assets/project"  # of the jobs of one of several projects
 PROCESS_TAG = "mlops_assets/process"  # which process carries out a run
@@ -83,11 +84,11 @@ def end_lost_runs(instance: dg.DagsterInstance, project: Project) -> list[dg.Dag
     return lost
 
 
-def holds_turn(instance: dg.DagsterInstance, process: str, run_id: str, own: str) -> bool:
+def holds_turn(instance: dg.DagsterInstance, turn: Turn, own: str) -> bool:
     """Whether a run that has taken a turn may still hold it, as far as can be seen from here."""
-    run = instance.get_run_by_id(run_id)
+    run = instance.get_run_by_id(turn.run_id)
     ended = run is not None and run.is_finished
-    return not (ended or run_id == own or is_gone(process))
+    return not (ended or turn.run_id == own or is_gone(turn.process))
 
 
 def _lost(run: dg.DagsterRun, age: dt.timedelta) -> str:

@@ -1,28 +1,31 @@
 """Backtest: a job that tries retraining policies on the past and changes no model."""
 
+import io
+import json
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept, held_out
-from mlops_assets.assets.reporting import DATA_ERRORS
+from mlops_assets.assets.candidates import in_words
+from mlops_assets.assets.reporting import DATA_ERRORS, markdown_table
 from mlops_assets.assets.run_config import refuse_flags_as_sent
 from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned_days, make_plan
 from mlops_assets.jobs.backtesting.policy_config import backtest_config
-from mlops_assets.jobs.backtesting.results import (
-    policies_html,
-    policies_table,
-    searched,
-    store,
-)
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.jobs.executor import telling_executor
 from mlops_assets.lazy import pd
-from mlops_assets.ml.backtest.policies import Course, backtest
+from mlops_assets.ml.backtest.policies import Course, backtest, format_figure
 from mlops_assets.ml.backtest.workshop import Version, Workshop
+from mlops_assets.ml.models.families import parse_hyperparameters
+from mlops_assets.pages.policies_page import policies_page
 from mlops_assets.project import Project
+from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action, Decisions
 from mlops_assets.resources.stores.page_store import POLICIES_PAGE, PageStore, page_url
@@ -32,7 +35,6 @@ FOLDER = "policies"  # of the results, under the storage root
 
 
 def make_backtest_job(project: Project) -> Job:
-    """The job `backtest_policy_job`."""
     config_type = backtest_config(project)
 
     @dg.op(name=BACKTEST_JOB.removesuffix("_job"), out=dg.Out(str))
@@ -53,7 +55,13 @@ def make_backtest_job(project: Project) -> Job:
             raise dg.Failure(f"No policy could be tried:\n{reasons}", allow_retries=False)
         folder = f"{FOLDER}/{context.run_id}"
         store(project, plan, courses, datasets.storage, folder)
-        pages.write(POLICIES_PAGE, policies_html(project, plan, courses))
+        page = policies_page(
+            courses,
+            metric=project.primary_metric.name,
+            title=f"{project.name}: retraining policies for {plan.model.name}",
+            through=f"replayed from {plan.first} through {plan.last}",
+        )
+        pages.write(POLICIES_PAGE, page)
         if tried := searched(project, plan, courses):
             log = Decisions(datasets.storage)
             log.record(Action.SEARCH, plan.model.name, after=tried, run_id=context.run_id)
@@ -126,3 +134,64 @@ def backtest_all(project: Project, plan: Plan, log: dg.DagsterLogManager) -> lis
             )
         )
     return courses
+
+
+def policies_table(project: Project, courses: Sequence[Course]) -> dg.MarkdownMetadataValue:
+    """The policies side by side, for the web UI."""
+    metric = project.primary_metric.name
+    rows = [course.summary(metric) for course in courses]
+    shown = [name for name in rows[0] if name != "problem" or any(row["problem"] for row in rows)]
+    return markdown_table(
+        shown,
+        [
+            [format_figure(row[name]).replace("|", "\\|").replace("\n", " ") for name in shown]
+            for row in rows
+        ],
+    )
+
+
+def searched(project: Project, plan: Plan, courses: Sequence[Course]) -> dict[str, Any]:
+    """What was tried beside the settings, which counts for the champion's gate; {} for nothing."""
+    usual = parse_hyperparameters(plan.model.family, plan.model.hyperparameters)
+    recipes = set()
+    for policy in (course.policy for course in courses if not course.problem):
+        months = policy.window_months
+        other = months != project.training.window_months
+        if other or policy.hyperparameters != usual:
+            words = in_words(policy.hyperparameters.model_dump(mode="json"))
+            recipes.add(", ".join(filter(None, [words, f"window_months {months}" * other])))
+    days = {"first_day": str(plan.first), "last_day": str(plan.last)}
+    return days | {"tried": sorted(recipes)} if recipes else {}
+
+
+def store(
+    project: Project, plan: Plan, courses: Sequence[Course], storage: Storage, folder: str
+) -> None:
+    """The table, every training and alarm as JSON, and the days of all policies as Parquet."""
+    days = pd.concat([c.days.reset_index().assign(policy=c.policy.name) for c in courses])
+    buffer = io.BytesIO()
+    days.to_parquet(buffer, index=False)
+    storage.write(f"{folder}/days.parquet", buffer.getvalue())
+    metric = project.primary_metric.name
+    found = {
+        "model": plan.model.name,
+        "metric": metric,
+        "first_day": str(plan.first),
+        "last_day": str(plan.last),
+        "table": [course.summary(metric) for course in courses],
+        "policies": [
+            {
+                **{name: _plain(value) for name, value in vars(course.policy).items()},
+                "trainings": [asdict(training) for training in course.trainings],
+                "alarms": [asdict(alarm) for alarm in course.alarms],
+            }
+            for course in courses
+        ],
+    }
+    text = json.dumps(found, indent=2, default=str)
+    storage.write(f"{folder}/policies.json", text.encode())
+
+
+def _plain(value: Any) -> Any:
+    """What a policy is made of as JSON takes it."""
+    return value.model_dump(mode="json") if isinstance(value, pydantic.BaseModel) else value

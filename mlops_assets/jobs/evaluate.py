@@ -49,35 +49,23 @@ def make_jobs(project: Project) -> list[Job]:
         keys = [node_key(project, name) for name in names if nodes[name].every is every]
         return dg.AssetSelection.assets(*keys)
 
+    a_month = "A month: its training set and a new version of {}."
+    jobs = {
+        EVALUATE_JOB: (
+            assets(Every.DAY),
+            "A day: its observations and features, every model's metrics, the ranking, the "
+            "champion, its forecasts for the day after, and how far its inputs have drifted.",
+        ),
+        RETRAIN_ALL_JOB: (assets(Every.MONTH), a_month.format("every model")),
+        REGISTRY_JOB: (
+            assets(Every.PROJECT),
+            "The table of all models and versions, and of what was decided.",
+        ),
+    }
+    for model in (model.name for model in project.models):
+        selection = assets(Every.MONTH, f"models/{model}")
+        jobs[retrain_job_name(model)] = (selection, a_month.format(model))
     return [
-        dg.define_asset_job(
-            EVALUATE_JOB,
-            selection=assets(Every.DAY),
-            tags=tags,
-            description=(
-                "A day: its observations and features, every model's metrics, the ranking, the "
-                "champion, its forecasts for the day after, and how far its inputs have drifted."
-            ),
-        ),
-        dg.define_asset_job(
-            RETRAIN_ALL_JOB,
-            selection=assets(Every.MONTH),
-            tags=tags,
-            description="A month: its training set and a new version of every model.",
-        ),
-        dg.define_asset_job(
-            REGISTRY_JOB,
-            selection=assets(Every.PROJECT),
-            tags=tags,
-            description="The table of all models and versions, and of what was decided.",
-        ),
-        *(
-            dg.define_asset_job(
-                retrain_job_name(model.name),
-                selection=assets(Every.MONTH, f"models/{model.name}"),
-                tags=tags,
-                description=f"A month: its training set and a new version of {model.name}.",
-            )
-            for model in project.models
-        ),
+        dg.define_asset_job(name, selection=selection, tags=tags, description=description)
+        for name, (selection, description) in jobs.items()
     ]

@@ -9,31 +9,14 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mlops_assets.jobs.evaluate import Job
-from mlops_assets.jobs.management.create_model import (
-    CREATE_JOB,
-    carry_out_creation,
-    make_create_job,
-)
-from mlops_assets.jobs.management.drop_model import DROP_JOB, carry_out_drop, make_drop_job
-from mlops_assets.jobs.management.manager import CarryOut, MakeDefinitions, Manager
-from mlops_assets.jobs.management.update_model import UPDATE_JOB, carry_out_update, make_update_job
-from mlops_assets.jobs.management.versions_in_service import (
-    RESTORE_JOB,
-    RETIRE_JOB,
-    carry_out_decision,
-    make_restore_job,
-    make_retire_job,
-)
+from mlops_assets.jobs.management.create_model import creation
+from mlops_assets.jobs.management.decision_job import make_decision_job
+from mlops_assets.jobs.management.drop_model import DROP
+from mlops_assets.jobs.management.manager import MakeDefinitions, Manager
+from mlops_assets.jobs.management.update_model import update_of
+from mlops_assets.jobs.management.versions_in_service import RESTORE, RETIRE
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import Storage
-
-CARRY_OUT: dict[str, CarryOut] = {
-    CREATE_JOB: carry_out_creation,
-    UPDATE_JOB: carry_out_update,
-    DROP_JOB: carry_out_drop,
-    RETIRE_JOB: carry_out_decision,
-    RESTORE_JOB: carry_out_decision,
-}
 
 
 def make_management_jobs(
@@ -43,14 +26,10 @@ def make_management_jobs(
     make_definitions: MakeDefinitions,
 ) -> list[Job]:
     """The five jobs; `project` is that of `project.yaml` alone, `models` are all there are."""
+    kinds = [creation(project), update_of(models), DROP, RETIRE, RESTORE]
+    carry_out = {kind.name: kind.carry_out for kind in kinds}
 
     def make_manager(context: dg.OpExecutionContext) -> Manager:
-        return Manager(project, storage, make_definitions, context, CARRY_OUT)
+        return Manager(project, storage, make_definitions, context, carry_out)
 
-    return [
-        make_create_job(project, make_manager),
-        make_update_job(project, models, make_manager),
-        make_drop_job(project, make_manager),
-        make_retire_job(project, make_manager),
-        make_restore_job(project, make_manager),
-    ]
+    return [make_decision_job(project, make_manager, kind) for kind in kinds]

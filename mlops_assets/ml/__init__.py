@@ -4,6 +4,6 @@ What is shipped registers itself here, whichever module is asked for first.
 """
 
 from mlops_assets.ml.metrics import class_metrics
-from mlops_assets.ml.models import baselines, classifiers, regressors
+from mlops_assets.ml.models import baselines, learners
 
-__all__ = ["baselines", "class_metrics", "classifiers", "regressors"]
+__all__ = ["baselines", "class_metrics", "learners"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import pd
@@ -40,3 +40,8 @@ class FailedRows(CheckResult):
 
 
 CheckResults = Mapping[str, CheckResult]
+
+
+def not_judged(checks: Iterable[str], why: str) -> dict[str, CheckResult]:
+    """What checks say, by name, of what they had nothing to judge by."""
+    return dict.fromkeys(checks, CheckResult(True, f"not judged: {why}"))

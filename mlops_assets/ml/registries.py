@@ -44,7 +44,12 @@ class Registry(dict[str, T]):
         self.log: list[str] = []
         """The names in the order of their registrations, those that were taken back included."""
 
-    def add(self, kind: type, entry: T) -> None:
+    def register(self, entry: T) -> T:
+        """The decorator that makes a class known under its name."""
+        self.add(entry, entry)
+        return entry
+
+    def add(self, kind: Any, entry: T) -> None:
         """Register an entry under the name that its class declares, for the caller's caller.
 
         ValueError when the name is none, or taken by an entry of another place.
@@ -76,7 +81,6 @@ class Registry(dict[str, T]):
         self[name], self.places[name] = entry, place
 
     def remove(self, name: str) -> None:
-        """Forget an entry."""
         self.pop(name, None)
         self.places.pop(name, None)
 

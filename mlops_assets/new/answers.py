@@ -31,12 +31,10 @@ class Answers:
 
         UndecidableError when there is none; UnansweredError when nobody is there besides.
         """
-        if self.yes or not self.interactive:
-            if default is None and self.yes:
-                listed = ", ".join(options)
-                raise UndecidableError(f"{question} Nothing tells; name it with {flag}: {listed}")
-            if not self.yes:
-                self.missing.append(f"{flag} {default or ' or '.join(options)}")
+        if default is None and self.yes:
+            listed = ", ".join(options)
+            raise UndecidableError(f"{question} Nothing tells; name it with {flag}: {listed}")
+        if self._unasked(f"{flag} {default or ' or '.join(options)}"):
             if default is None:
                 raise UnansweredError(question)
             return default
@@ -51,9 +49,7 @@ class Answers:
 
     def yes_or_no(self, flag: str, question: str) -> bool:
         """Whether it is so; by default it is."""
-        if self.yes or not self.interactive:
-            if not self.yes:
-                self.missing.append(f"--{flag} or --no-{flag}")
+        if self._unasked(f"--{flag} or --no-{flag}"):
             return True
         while True:
             answer = self.read(f"{question} [yes]: ").strip().lower() or "yes"
@@ -63,9 +59,7 @@ class Answers:
 
     def text(self, flag: str, question: str, default: str, check: Callable[[str], object]) -> str:
         """A text that `check` takes without a ValueError."""
-        if self.yes or not self.interactive:
-            if not self.yes:
-                self.missing.append(f"{flag} {default}")
+        if self._unasked(f"{flag} {default}"):
             return default
         while True:
             answer = self.read(f"{question} {flag} [{default}]: ").strip() or default
@@ -78,9 +72,7 @@ class Answers:
 
     def several(self, flag: str, question: str, options: Sequence[str]) -> list[str]:
         """Any of the options, separated by commas; none by default."""
-        if self.yes or not self.interactive:
-            if not self.yes:
-                self.missing.append(f'{flag} ""')
+        if self._unasked(f'{flag} ""'):
             return []
         while True:
             print(f"{question} Any of: {', '.join(options)}.", file=self.told)
@@ -90,7 +82,11 @@ class Answers:
                 return answer
             print(f"{strange[0]!r} is none of them.", file=self.told)
 
+    def _unasked(self, flags: str) -> bool:
+        """Whether nobody is asked; the flags that would have answered are kept where one should."""
+        self.missing += [flags] * (not self.yes and not self.interactive)
+        return self.yes or not self.interactive
+
 
 def names_in(text: str) -> list[str]:
-    """Names separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -63,12 +63,15 @@ def make_project(
     """Write the files; 1 when the table does not make a project, 2 when an answer is missing."""
     try:
         _refuse_existing(folder, force=force)
-        made = propose(_source(table), wishes, answers, _today(wishes))
+        today = dt.datetime.now(zoneinfo.ZoneInfo(wishes.time_zone or "UTC")).date()
+        made = propose(_source(table), wishes, answers, today)
         if answers.missing:
             raise UnansweredError
         _write(made, folder)
     except UnansweredError:
-        print(_unanswered(answers.missing), file=sys.stderr)
+        asked = "Nobody is there to be asked. Answer with flags, or take all of these with --yes:"
+        flags = "".join(f"\n  {flag}" for flag in answers.missing)
+        print(f"{asked}{flags}\nNothing was written.", file=sys.stderr)
         return 2
     except (SourceError, UndecidableError, ProjectError, OSError) as error:
         print(f"{_with_flags(str(error))}\nNothing was written.", file=sys.stderr)
@@ -84,10 +87,6 @@ def project_name(text: str) -> str:
     """A name that a project may have, made of a text."""
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:60]
     return name if name[:1].isalpha() else f"p_{name}".rstrip("_")
-
-
-def _today(wishes: Wishes) -> dt.date:
-    return dt.datetime.now(zoneinfo.ZoneInfo(wishes.time_zone or "UTC")).date()
 
 
 def _refuse_existing(folder: Path, *, force: bool) -> None:
@@ -129,14 +128,6 @@ def relative(source: FileSettings | SqlSettings, folder: Path) -> FileSettings |
         return source
     path = Path(os.path.relpath(source.path, folder)).as_posix()
     return source.model_copy(update={"path": path})
-
-
-def _unanswered(missing: Sequence[str]) -> str:
-    return (
-        "Nobody is there to be asked. Answer with flags, or take all of these with --yes:\n"
-        + "\n".join(f"  {flag}" for flag in missing)
-        + "\nNothing was written."
-    )
 
 
 def _with_flags(message: str) -> str:

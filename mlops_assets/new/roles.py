@@ -42,7 +42,8 @@ def read_table(
     """The sample with its date column, once the order of its dates and the zone are known."""
     zone = wishes.time_zone or "UTC"
     sample = read_sample(source, zone)
-    if isinstance(source, FileSettings) and not sample.dates and _two_readings(sample):
+    two_readings = any("csv.dates" in reason for reason in sample.unclear.values())
+    if isinstance(source, FileSettings) and not sample.dates and two_readings:
         reason = next(iter(sample.unclear.values()))
         order = answers.choose("--dates", f"{reason}.", [order.value for order in DateOrder], None)
         csv = source.csv.model_copy(update={"dates": DateOrder(order)})
@@ -54,10 +55,6 @@ def read_table(
         zone = answers.text("--time-zone", question, zone, check_time_zone)
         sample = read_sample(source, zone)
     return source, sample, zone, date
-
-
-def _two_readings(sample: Sample) -> bool:
-    return any("csv.dates" in reason for reason in sample.unclear.values())
 
 
 def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]:
@@ -158,7 +155,8 @@ def find_columns(
     out = {name: "another column of dates" for name in sample.dates if name != date}
     out |= dict.fromkeys(sample.strange, "neither numbers nor text")
     out |= dict.fromkeys(sample.unclear, "no clear dates")
-    out |= dict.fromkeys(_parts_of_day(sample, date), "a part of the day")
+    parts = [part for part in ("year", "month", "day") if _is_part(sample, date, part)]
+    out |= dict.fromkeys(parts, "a part of the day")
     series = rows.series.value
     if not series:
         taken = "named like a column that is stored beside forecasts; rename it to use it"
@@ -184,12 +182,8 @@ def _is_like_a_feature(name: str, target: str) -> bool:
     return re.match(rf"{re.escape(target)}_(lag|mean|count|last)_", name) is not None
 
 
-def _parts_of_day(sample: Sample, date: str) -> list[str]:
-    """Columns of a folder such as year=2026/month=1/day=31."""
-    return [part for part in ("year", "month", "day") if _is_part(sample, date, part)]
-
-
 def _is_part(sample: Sample, date: str, part: str) -> bool:
+    """Whether a column is of a folder such as year=2026/month=1/day=31."""
     if part not in sample.frame:
         return False
     days, values = sample.dates[date].days, sample.frame[part]

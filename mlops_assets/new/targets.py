@@ -29,12 +29,13 @@ def find_target(
     fact = facts[name]
     if fact.distinct < 2:
         raise UndecidableError(f"the target {name!r} has no two values; nothing is to forecast")
-    task = wishes.task or _task(fact)
-    if task == "regression":
+    # text does not add up, nor do two values
+    number = fact.number and fact.distinct > 2
+    if wishes.task == "regression" or (wishes.task is None and number):
         if not fact.number:
             raise _not_numeric(name, facts)
         return Target(name, reason)
-    labels = _labels(sample, name)
+    labels = tuple(sorted(_texts(sample, name).dropna().unique()))
     if len(labels) > MOST_CLASSES:
         if not fact.number:
             raise _not_numeric(name, facts)
@@ -89,11 +90,6 @@ def _named(
     return (chosen, why) if chosen == default else (chosen, "as answered")
 
 
-def _task(fact: Facts) -> str:
-    """Whether a column holds numbers or classes: text does not add up, nor do two values."""
-    return "regression" if fact.number and fact.distinct > 2 else "classification"
-
-
 def _not_numeric(name: str, facts: dict[str, Facts]) -> UndecidableError:
     seen = ", ".join(map(repr, facts[name].common))
     others = ", ".join(target_candidates(facts)) or "none here, no column holds numbers that vary"
@@ -109,10 +105,6 @@ def _texts(sample: Sample, name: str) -> pd.Series[Any]:
     if name in sample.flags:
         return known.map({1.0: "true", 0.0: "false"})
     return known.map(label_of, na_action="ignore")
-
-
-def _labels(sample: Sample, name: str) -> tuple[str, ...]:
-    return tuple(sorted(_texts(sample, name).dropna().unique()))
 
 
 def _positive(

@@ -220,11 +220,8 @@ def _baseline(made: Proposal) -> tuple[str, str, dict[str, Any]]:
     if not made.lagged:
         return "seasonal_naive", "seasonal_naive", {}
     by = [] if made.key is None else [made.key.value]
-    return "usual", "historical_mean", {"by": [*by, *_weekday(made)]}
-
-
-def _weekday(made: Proposal) -> list[str]:
-    return [name for name in [str(CalendarFeature.DAY_OF_WEEK)] if name not in _used(made)]
+    weekday = str(CalendarFeature.DAY_OF_WEEK)
+    return "usual", "historical_mean", {"by": [*by, *({weekday} - _used(made))]}
 
 
 def _used(made: Proposal) -> set[str]:

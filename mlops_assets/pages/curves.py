@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import SCORE_BINS, one_vs_rest, score_counts
 from mlops_assets.ml.metrics.metric import BoolArray, FloatArray, as_array
-from mlops_assets.pages.page import MUTED, Json, base_layout, plain_label, short_numbers
+from mlops_assets.pages.page import (
+    MUTED,
+    Json,
+    base_layout,
+    plain_label,
+    short_numbers,
+    straight_line,
+    trace,
+)
 
 Choice = tuple[Json, Json]  # what changes of each trace, and in the layout
 
 CALIBRATION_BINS = 10
 LARGEST_MARKER = 22
+MARKER = {"opacity": 0.85}
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ def calibration_figure(
         "%{customdata:,} rows<extra></extra>"
     )
     traces = [
-        {**_trace(model, lines), "mode": "lines+markers", "hovertemplate": hover}
+        trace(model, "lines+markers", {**lines[model], "width": 2}, hover, marker={**MARKER})
         for model in models
     ]
 
@@ -116,7 +125,10 @@ def roc_figure(
         "<b>%{fullData.name}</b><br>finds %{y:.1%} of the class<br>"
         "with %{x:.1%} of the others<extra></extra>"
     )
-    traces = [{**_trace(model, lines), "mode": "lines", "hovertemplate": hover} for model in models]
+    traces = [
+        trace(model, "lines", {**lines[model], "width": 2}, hover, marker={**MARKER})
+        for model in models
+    ]
 
     def choice(label: str) -> Choice:
         parts = [_rows_of(table, model, label) for model in models]
@@ -137,25 +149,11 @@ def _rows_of(table: pd.DataFrame, model: str, label: str) -> pd.DataFrame:
     return table[(table["model"] == model) & (table["class"] == label)]
 
 
-def _trace(model: str, lines: Mapping[str, Json]) -> Json:
-    return {
-        "type": "scatter",
-        "name": plain_label(model),
-        "line": {**lines[model], "width": 2},
-        "marker": {"opacity": 0.85},
-    }
-
-
 def _unit_square(title: str) -> Json:
     layout = base_layout(height=500, hovermode="closest")
     for axis in ("xaxis", "yaxis"):
         layout[axis] |= {"range": [-0.02, 1.02], "tickformat": ".0%", "zeroline": False}
     layout["xaxis"]["title"]["text"] = title
     layout["legend"]["itemsizing"] = "constant"
-    layout["shapes"] = [
-        {
-            **{"type": "line", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "layer": "below"},
-            "line": {"color": MUTED, "width": 1.5, "dash": "dot"},
-        }
-    ]
+    layout["shapes"] = [straight_line((0, 1), (0, 1), MUTED, layer="below")]
     return layout

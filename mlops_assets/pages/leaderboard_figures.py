@@ -11,41 +11,41 @@ from mlops_assets.pages.page import (
     EDGE,
     GRID,
     INK,
-    PALETTE,
     UNKNOWN,
     Json,
     base_layout,
     day_labels,
+    line_style,
     plain_label,
     short_numbers,
+    straight_line,
+    trace,
 )
 
 MEAN_DAYS = 7
 SHORT_DAYS = 14  # up to here a line is drawn with markers: one day alone has no line
 MOST_SLICES = 40
+BEHIND = {"xref": "x", "yref": "paper", "layer": "below"}  # over the height of the figure
 PATTERNS = dict(zip(DASHES, ("", "/", "x", "."), strict=True))  # the same for bars
 
 
 def model_lines(models: Sequence[str]) -> dict[str, Json]:
     """Colour and dash by name, not by rank, so that a model looks the same every day."""
-    return {
-        model: {
-            "color": PALETTE[i % len(PALETTE)],
-            "dash": DASHES[i // len(PALETTE) % len(DASHES)],
-        }
-        for i, model in enumerate(sorted(models))
-    }
+    return {model: line_style(n) for n, model in enumerate(sorted(models))}
 
 
 def _by_model(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
     """The rows of each model that has any, by day, with a row for each day in between."""
     frame = frame.assign(date=pd.to_datetime(frame["date"]))
-    groups = {str(model): rows for model, rows in frame.groupby("model", sort=False, observed=True)}
     return {
-        model: groups[model].set_index("date").sort_index().asfreq("D")
-        for model in models
-        if model in groups
+        model: rows.set_index("date").sort_index().asfreq("D")
+        for model, rows in _rows_of(frame, models).items()
     }
+
+
+def _rows_of(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
+    groups = {str(model): rows for model, rows in frame.groupby("model", sort=False, observed=True)}
+    return {model: groups[model] for model in models if model in groups}
 
 
 def daily_figure(
@@ -59,27 +59,18 @@ def daily_figure(
     traces: list[Json] = []
     for model, rows in frames.items():
         shared = {
-            "type": "scatter",
             "x": day_labels(rows.index),
-            "name": plain_label(model),
             "legendgroup": model,
             "customdata": _versions(rows),
             "hoverlabel": {"bordercolor": lines[model]["color"]},
         }
-        single = {
-            "mode": mode,
-            "line": {**lines[model], "width": 1},
-            "marker": {"size": 5},
-            "opacity": 0.35,
-            "showlegend": False,
-            "hovertemplate": _daily_hover(day="%{y:,.4~r}", mean="%{text}"),
-        }
-        mean = {
-            "mode": "lines",
-            "line": {**lines[model], "width": 3},
-            "hovertemplate": _daily_hover(day="%{text}", mean="%{y:,.4~r}"),
-        }
-        traces += [{**shared, **single}, {**shared, **mean}]
+        pale = {"marker": {"size": 5}, "opacity": 0.35, "showlegend": False}
+        single = _daily_hover(day="%{y:,.4~r}", mean="%{text}")
+        mean = _daily_hover(day="%{text}", mean="%{y:,.4~r}")
+        traces += [
+            trace(model, mode, {**lines[model], "width": 1}, single, **shared, **pale),
+            trace(model, "lines", {**lines[model], "width": 3}, mean, **shared),
+        ]
 
     def choice(metric: str) -> tuple[Json, Json]:
         values: list[list[float | None]] = []
@@ -94,17 +85,7 @@ def daily_figure(
     layout = base_layout(height=440, hovermode="closest")
     layout["xaxis"] |= _day_axis(daily)
     layout["shapes"] = [*_reconstructed(daily)] + [
-        {
-            "type": "line",
-            "xref": "x",
-            "yref": "paper",
-            "x0": day,
-            "x1": day,
-            "y0": 0,
-            "y1": 1,
-            "layer": "below",
-            "line": {"color": EDGE, "width": 1.5, "dash": "dot"},
-        }
+        straight_line((day, day), (0, 1), EDGE, **BEHIND)
         for day in _version_changes(frames.values())
     ]
     return with_choice({"data": traces, "layout": layout}, {m: choice(m) for m in metrics})
@@ -117,19 +98,9 @@ def _reconstructed(daily: pd.DataFrame) -> Iterator[Json]:
     live = daily["live"].eq(True).groupby(pd.to_datetime(daily["date"])).any().asfreq("D")
     half = pd.Timedelta(hours=12)
     for _, days in live[live.ne(True)].groupby(live.eq(True).cumsum()):
-        yield {
-            "type": "rect",
-            "xref": "x",
-            "yref": "paper",
-            "x0": str(days.index[0] - half),
-            "x1": str(days.index[-1] + half),
-            "y0": 0,
-            "y1": 1,
-            "layer": "below",
-            "line": {"width": 0},
-            "fillcolor": GRID,
-            "opacity": 0.5,
-        }
+        ends = {"x0": str(days.index[0] - half), "x1": str(days.index[-1] + half), "y0": 0, "y1": 1}
+        grey = {"line": {"width": 0}, "fillcolor": GRID, "opacity": 0.5}
+        yield {"type": "rect", **ends, **grey, **BEHIND}
 
 
 def _daily_hover(*, day: str, mean: str) -> str:
@@ -202,10 +173,7 @@ def slices_figure(
     """Each metric of each model by slice, the worst of the best model first; None without rows."""
     if slices.empty:
         return None
-    groups = {
-        str(model): rows for model, rows in slices.groupby("model", sort=False, observed=True)
-    }
-    frames = {model: groups[model] for model in models if model in groups}
+    frames = _rows_of(slices, models)
     best = next(iter(frames))
     kept = _slice_order(slices, best, metrics[0])[:MOST_SLICES]
     frames = {model: rows[rows["slice"].astype(str).isin(kept)] for model, rows in frames.items()}
@@ -252,30 +220,13 @@ def totals_figure(
     mode = "lines+markers" if _is_short(totals) else "lines"
     hover = "<b>%{fullData.name}</b> %{y:,.6~r}<extra></extra>"
     best = next(iter(frames))
-    traces: list[Json] = [
-        {
-            "type": "scatter",
-            "mode": mode,
-            "name": "actual",
-            "x": day_labels(actual.index),
-            "y": short_numbers(actual),
-            "line": {"color": INK, "width": 2},
-            "hovertemplate": hover,
-        }
-    ]
-    traces += [
-        {
-            "type": "scatter",
-            "mode": mode,
-            "name": plain_label(model),
-            "x": day_labels(rows.index),
-            "y": short_numbers(rows["forecast"]),
-            "line": {**lines[model], "width": 2},
-            "visible": True if model == best else "legendonly",
-            "hovertemplate": hover,
-        }
-        for model, rows in frames.items()
-    ]
+    points = {"x": day_labels(actual.index), "y": short_numbers(actual)}
+    traces = [trace("actual", mode, {"color": INK, "width": 2}, hover, **points)]
+    for model, rows in frames.items():
+        points = {"x": day_labels(rows.index), "y": short_numbers(rows["forecast"])}
+        visible = True if model == best else "legendonly"
+        line = {**lines[model], "width": 2}
+        traces.append(trace(model, mode, line, hover, visible=visible, **points))
     layout = base_layout(height=420, hovermode="x unified")
     layout["xaxis"] |= _day_axis(totals)
     layout["xaxis"]["rangeselector"] = {
@@ -301,8 +252,8 @@ def with_choice(figure: Json, choices: Mapping[str, tuple[Json, Json]]) -> Json:
     """
     by_trace, in_layout = next(iter(choices.values()))
     for path, values in by_trace.items():
-        for trace, value in zip(figure["data"], values, strict=True):
-            _put(trace, path, value)
+        for drawn, value in zip(figure["data"], values, strict=True):
+            _put(drawn, path, value)
     for path, value in in_layout.items():
         _put(figure["layout"], path, value)
     buttons = [

@@ -23,6 +23,38 @@ TOTALS_COLUMNS = ("date", "model", "actual", "forecast")
 VERSION_COLUMNS = ("rows", "version", "trained_through")
 
 
+# What each figure is called, and what is said of it.
+SAID = {
+    "daily": (
+        "Day by day",
+        "Thin lines are single days, bold lines the mean of the last {mean_days}; a dotted line "
+        "marks the first day of a new version. Days on grey ground are reconstructed: nobody had "
+        "forecast them in advance.",
+    ),
+    "totals": (
+        "Forecast against actual",
+        "The sum of {target} over all rows of a day, as it was and as the best model forecast it; "
+        "click another model's name to add it.",
+    ),
+    "gains": (
+        "Was retraining worth it?",
+        "{loss} of the version before, which goes on in shadow, less that of the version in "
+        "service, on the same rows: above zero, the newer version is better.",
+    ),
+    "calibration": (
+        "Are the probabilities true?",
+        "How often the class came by how probable it was said to be, over the last 28 days: on the "
+        "dotted line they agree, below it too much was promised. Larger marks hold more rows.",
+    ),
+    "roc": (
+        "ROC curve",
+        "Over the last 28 days, how many rows of the class are found with how many of the others, "
+        "from the largest probability down: the further above the dotted line, the better the two "
+        "are told apart.",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Section:
     """A figure with what is said of it."""
@@ -60,10 +92,9 @@ def leaderboard_page(
     and forecast, summed over the day. gains: one row per date and model whose version in service
     has one before it; columns date, model, gain, rows, version and trained_through, the gain being
     the primary metric, or what `loss` says, of the version before, less that of the one in service.
-    A frame may be empty, a value missing.
-    metrics maps each metric to its description; best_first ranks the models. Where slice_name is
-    None, the figure by slice is left out, where totals is None, that of totals. With
-    curves, of classes over the trailing 28 days, it has those of calibration and ROC as well.
+    A frame may be empty, a value missing. metrics maps each metric to its description; best_first
+    ranks the models. Where slice_name is None, the figure by slice is left out, where totals is
+    None, that of totals. With curves, of classes over the trailing 28 days, it has those as well.
 
     Raises ValueError when primary is no metric or a frame lacks a column.
     """
@@ -77,17 +108,19 @@ def leaderboard_page(
     _check_columns("gains", gains, ["date", "model", "gain", *VERSION_COLUMNS])
     models = _ranked(best_first, [daily, slices, known, gains])
     lines = model_lines(models)
-    sections = [_daily(daily_figure(daily, names, models, lines), metrics[primary])]
+    figure = daily_figure(daily, names, models, lines)
+    sections = [_section("daily", figure, metrics[primary], mean_days=MEAN_DAYS)]
     if slice_name is not None:
         sentence = slices_sentence(slices, models, slice_name)
         figure = slices_figure(slices, names, models, lines)
         sections.append(Section("slices", f"By {slice_name}", sentence, figure, metrics[primary]))
     if totals is not None:
-        sections.append(_totals(totals_figure(totals, models, lines, target), target))
-    choices = {} if curves is None else _class_choices(curves)
-    if curves is not None:
-        sections += _curve_sections(curves, models, lines, choices)
-    sections.append(_gains(daily_figure(gains, ["gain"], models, lines), loss or primary))
+        figure = totals_figure(totals, models, lines, target)
+        sections.append(_section("totals", figure, target=target))
+    curved, choices = _curve_sections(curves, models, lines)
+    sections += curved
+    figure = daily_figure(gains, ["gain"], models, lines)
+    sections.append(_section("gains", figure, loss=loss or primary))
     return make_page(
         map(str, sections),
         {section.name: section.figure for section in sections},
@@ -98,49 +131,18 @@ def leaderboard_page(
     )
 
 
-def _daily(figure: Json | None, note: str) -> Section:
-    return Section(
-        "daily",
-        "Day by day",
-        f"Thin lines are single days, bold lines the mean of the last {MEAN_DAYS}; "
-        "a dotted line marks the first day of a new version. Days on grey ground are "
-        "reconstructed: nobody had forecast them in advance.",
-        figure,
-        note,
-    )
-
-
-def _totals(figure: Json | None, target: str) -> Section:
-    return Section(
-        "totals",
-        "Forecast against actual",
-        f"The sum of {target} over all rows of a day, as it was and as the best model "
-        "forecast it; click another model's name to add it.",
-        figure,
-    )
-
-
-def _gains(figure: Json | None, loss: str) -> Section:
-    return Section(
-        "gains",
-        "Was retraining worth it?",
-        f"{loss} of the version before, which goes on in shadow, less that of the "
-        "version in service, on the same rows: above zero, the newer version is better.",
-        figure,
-    )
-
-
-def _class_choices(curves: Curves) -> dict[str, str]:
-    """What the menu of the curves offers, with the description of each choice."""
-    return {class_choice(label): f"Rows of {label} against all others." for label in curves.classes}
+def _section(name: str, figure: Json | None, note: str | None = None, **told: object) -> Section:
+    heading, sentence = SAID[name]
+    return Section(name, heading, sentence.format(**told), figure, note)
 
 
 def _curve_sections(
-    curves: Curves,
-    models: Sequence[str],
-    lines: Mapping[str, Json],
-    choices: Mapping[str, str],
-) -> list[Section]:
+    curves: Curves | None, models: Sequence[str], lines: Mapping[str, Json]
+) -> tuple[list[Section], dict[str, str]]:
+    """Those of the curves, and what their menu offers with the description of each choice."""
+    if curves is None:
+        return [], {}
+    choices = {class_choice(name): f"Rows of {name} against all others." for name in curves.classes}
     calibration, roc = (
         None if found is None else with_choice(*found)
         for found in (
@@ -149,26 +151,8 @@ def _curve_sections(
         )
     )
     described = next(iter(choices.values())) if len(choices) > 1 else None
-    return [
-        Section(
-            "calibration",
-            "Are the probabilities true?",
-            "How often the class came by how probable it was said to be, over the last 28 days: "
-            "on the dotted line they agree, below it too much was promised. Larger marks hold more "
-            "rows.",
-            calibration,
-            described,
-        ),
-        Section(
-            "roc",
-            "ROC curve",
-            "Over the last 28 days, how many rows of the class are found with how many of the "
-            "others, from the largest probability down: the further above the dotted line, the "
-            "better the two are told apart.",
-            roc,
-            described,
-        ),
-    ]
+    sections = [_section("calibration", calibration, described), _section("roc", roc, described)]
+    return sections, choices
 
 
 def _check_columns(name: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
+from mlops_assets.graph.keys import asset_page
+from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.graph.reads import CHECKS_SHOWN
 from mlops_assets.lazy import pd
+from mlops_assets.ml.monitoring.performance import weekly_slices
 from mlops_assets.pages.page import (
-    DASHES,
     INK,
     MUTED,
     PALETTE,
     Json,
     base_layout,
     day_labels,
+    line_style,
     make_page,
     page_section,
     plain_label,
     short_numbers,
+    straight_line,
+    trace,
     wrapped,
 )
+from mlops_assets.project import Project
+from mlops_assets.resources.stores.check_results import CheckStore, facts_dataset
+from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.web import web_url
 
 PASSED, WARNED, SEVERE = 0, 1, 2
 COLOURS = {PASSED: "#cfe3d8", WARNED: "#E69F00", SEVERE: "#B3261E"}
 ROW_HEIGHT = 20
+
+
+def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> str:
+    """The page through a day; what is damaged is a gap in it."""
+    end = day_of(newest) + dt.timedelta(days=1)
+    days = days_between(end - dt.timedelta(days=CHECKS_SHOWN), end)
+    names = [model.name for model in project.models]
+    assets = ["observations", "drift", *(f"validation/{name}" for name in names)]
+    drift = datasets.read("drift", [newest], {})
+    model = project.first_champion if drift.empty else str(drift["model"].iloc[0])
+    metric = project.primary_metric
+    facts = datasets.read(facts_dataset(model), days, {})
+    return monitoring_page(
+        CheckStore(datasets).read(assets, days, {}),
+        drift,
+        weekly_slices(metric, facts) if len(facts) else facts,
+        title=f"{project.name}: monitoring",
+        metric=metric.loss_name,
+        model=model,
+        pages={asset: web_url(asset_page(project, *asset.split("/"))) for asset in assets},
+    )
 
 
 def monitoring_page(
@@ -146,12 +178,7 @@ def _drift_figure(drift: pd.DataFrame) -> Json | None:
     layout["yaxis"] |= {"type": "category", "autorange": "reversed", "showgrid": False}
     layout["xaxis"]["title"]["text"] = "distance, as a share of what is usual"
     layout["showlegend"] = False
-    layout["shapes"] = [
-        {
-            **{"type": "line", "xref": "x", "yref": "paper", "x0": 1, "x1": 1, "y0": 0, "y1": 1},
-            "line": {"color": MUTED, "width": 1.5, "dash": "dot"},
-        }
-    ]
+    layout["shapes"] = [straight_line((1, 1), (0, 1), MUTED, xref="x", yref="paper")]
     return {
         "data": [
             {
@@ -180,25 +207,13 @@ def _slices_figure(slices: pd.DataFrame, metric: str) -> Json | None:
     if slices.empty:
         return None
     frame = slices.assign(date=pd.to_datetime(slices["date"])).dropna(subset=["value"])
+    hover = "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r}<extra></extra>"
     traces = []
-    colours = [*PALETTE, INK]
     for n, (name, rows) in enumerate(frame.groupby("slice")):
         ordered = rows.set_index("date").sort_index().asfreq("D")
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": plain_label(name),
-                "x": day_labels(ordered.index),
-                "y": short_numbers(ordered["value"]),
-                "line": {
-                    "color": colours[n % len(colours)],
-                    "dash": DASHES[n // len(colours) % len(DASHES)],
-                    "width": 1.5,
-                },
-                "hovertemplate": "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r}<extra></extra>",
-            }
-        )
+        line = {**line_style(n, [*PALETTE, INK]), "width": 1.5}
+        points = {"x": day_labels(ordered.index), "y": short_numbers(ordered["value"])}
+        traces.append(trace(name, "lines", line, hover, **points))
     layout = base_layout(height=460, hovermode="closest")
     layout["xaxis"] |= {"type": "date", "showgrid": False}
     layout["yaxis"]["title"]["text"] = plain_label(metric)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 from typing import Any
 
@@ -101,6 +101,24 @@ def base_layout(*, height: int, hovermode: str) -> Json:
         "xaxis": {**axis, "title": {"text": ""}},
         "yaxis": {**axis, "title": {"text": ""}},
     }
+
+
+def trace(name: object, mode: str, line: Json, hover: str, **more: Any) -> Json:
+    """A line, or marks, of a name; `hover` is what is told of a point of it."""
+    shown = {"type": "scatter", "mode": mode, "name": plain_label(name), "line": line}
+    return {**shown, "hovertemplate": hover, **more}
+
+
+def line_style(number: int, colours: Sequence[str] = PALETTE) -> Json:
+    """The colour and the dash of the line of a number, which repeat after a long while only."""
+    dash = DASHES[number // len(colours) % len(DASHES)]
+    return {"color": colours[number % len(colours)], "dash": dash}
+
+
+def straight_line(x: tuple[Any, Any], y: tuple[Any, Any], colour: str, **more: Any) -> Json:
+    """A dotted line from one point to another."""
+    ends = {"x0": x[0], "x1": x[1], "y0": y[0], "y1": y[1]}
+    return {"type": "line", **ends, "line": {"color": colour, "width": 1.5, "dash": "dot"}, **more}
 
 
 def page_section(

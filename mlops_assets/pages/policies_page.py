@@ -2,7 +2,6 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mlops_assets.ml.backtest.policies import (
     FIRST,
@@ -14,16 +13,17 @@ from mlops_assets.ml.backtest.policies import (
     format_figure,
 )
 from mlops_assets.pages.page import (
-    DASHES,
     INK,
     PALETTE,
     Json,
     base_layout,
     day_labels,
+    line_style,
     make_page,
     page_section,
     plain_label,
     short_numbers,
+    trace,
     wrapped,
 )
 
@@ -39,10 +39,9 @@ def policies_page(courses: Sequence[Course], *, metric: str, title: str, through
     """
     shown = [course for course in courses if not course.problem]
     colours = {course.policy.name: COLOURS[n % len(COLOURS)] for n, course in enumerate(courses)}
+    drawn = {"worth": _worth_figure, "timeline": _timeline_figure, "weekly": _weekly_figure}
     figures = {
-        "worth": _worth_figure(shown, metric, colours),
-        "timeline": _timeline_figure(shown, metric, colours),
-        "weekly": _weekly_figure(shown, metric, colours),
+        name: draw(shown, metric, colours) if shown else None for name, draw in drawn.items()
     }
     sections = [
         _table_section([course.summary(metric) for course in courses]),
@@ -97,11 +96,7 @@ def _meanings_section(metric: str) -> str:
     return f"<section><h2>What the columns mean</h2><dl>{items}</dl></section>"
 
 
-def _worth_figure(
-    courses: Sequence[Course], metric: str, colours: Mapping[str, str]
-) -> Json | None:
-    if not courses:
-        return None
+def _worth_figure(courses: Sequence[Course], metric: str, colours: Mapping[str, str]) -> Json:
     layout = base_layout(height=380, hovermode="closest")
     layout["xaxis"] |= {"title": {"text": "fit seconds"}, "rangemode": "tozero"}
     layout["yaxis"]["title"]["text"] = plain_label(metric)
@@ -123,11 +118,7 @@ def _worth_figure(
     return {"data": traces, "layout": layout}
 
 
-def _timeline_figure(
-    courses: Sequence[Course], metric: str, colours: Mapping[str, str]
-) -> Json | None:
-    if not courses:
-        return None
+def _timeline_figure(courses: Sequence[Course], metric: str, colours: Mapping[str, str]) -> Json:
     traces: list[Json] = []
     for course in courses:
         name = plain_label(course.policy.name)
@@ -215,29 +206,14 @@ def _trainings(name: str, course: Course, metric: str, colours: Mapping[str, str
     }
 
 
-def _weekly_figure(
-    courses: Sequence[Course], metric: str, colours: Mapping[str, str]
-) -> Json | None:
-    if not courses:
-        return None
-    traces: list[Any] = []
+def _weekly_figure(courses: Sequence[Course], metric: str, colours: Mapping[str, str]) -> Json:
+    hover = "%{fullData.name}: %{y:,.4~r}<extra></extra>"
+    traces = []
     for n, course in enumerate(courses):
-        days = course.days.asfreq("D")
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": plain_label(course.policy.name),
-                "x": day_labels(days.index),
-                "y": short_numbers(days["weekly"]),
-                "line": {
-                    "color": colours[course.policy.name],
-                    "width": 1.5,
-                    "dash": DASHES[n // len(COLOURS) % len(DASHES)],
-                },
-                "hovertemplate": "%{fullData.name}: %{y:,.4~r}<extra></extra>",
-            }
-        )
+        days, name = course.days.asfreq("D"), course.policy.name
+        line = {**line_style(n, COLOURS), "color": colours[name], "width": 1.5}
+        points = {"x": day_labels(days.index), "y": short_numbers(days["weekly"])}
+        traces.append(trace(name, "lines", line, hover, **points))
     layout = base_layout(height=460, hovermode="x unified")
     layout["xaxis"] |= {"type": "date", "showgrid": False}
     layout["yaxis"]["title"]["text"] = plain_label(metric)

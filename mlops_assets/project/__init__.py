@@ -1,7 +1,6 @@
 """The settings: one prediction problem, described in one YAML file, validated when it is read."""
 
 from mlops_assets.ml.features.feature_settings import (
-    AggregateSettings,
     CalendarFeature,
     ColumnSettings,
     FeatureSettings,
@@ -23,7 +22,6 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
     ReactionSettings,
 )
 from mlops_assets.ml.settings import IDENTIFIER, Settings
-from mlops_assets.project.folders import storage_root
 from mlops_assets.project.json_schema import SCHEMA_FILE, json_schema
 from mlops_assets.project.problem import check_time_zone
 from mlops_assets.project.project import Project
@@ -46,7 +44,6 @@ __all__ = [
     "IDENTIFIER",
     "REPLAY_DAYS",
     "SCHEMA_FILE",
-    "AggregateSettings",
     "Cadence",
     "CalendarFeature",
     "ColumnSettings",
@@ -76,5 +73,4 @@ __all__ = [
     "check_time_zone",
     "json_schema",
     "load_project",
-    "storage_root",
 ]

@@ -27,9 +27,4 @@ class CustomSource(Configurable, ABC):
 
 
 CUSTOM_SOURCES: Registry[type[CustomSource]] = Registry("source")
-
-
-def register(source: type[CustomSource]) -> type[CustomSource]:
-    """Make a source known under its name."""
-    CUSTOM_SOURCES.add(source, source)
-    return source
+register = CUSTOM_SOURCES.register

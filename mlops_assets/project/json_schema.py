@@ -15,7 +15,6 @@ SCHEMA_FILE = Path(__file__).parents[1] / "project.schema.json"
 
 
 def json_schema() -> str:
-    """The JSON schema of the settings, for editors."""
     schema = Project.model_json_schema()
     _describe(schema)
     for name in NOT_SETTINGS:

@@ -101,7 +101,8 @@ def _load(folder: Path, name: str) -> Plugin:
         importlib.invalidate_caches()
         module = importlib.import_module(module_name)
     except Exception as error:  # what a plugin's own code raises is told with its place
-        _take_back(before)
+        for entry in list(_registered(before)):
+            entry.registry.remove(entry.name)
         raise PluginError(_failed(name, module_name, error)) from error
     entries = list(_registered(before)) or list(_of_module(module))
     plugin = Plugin(name, module, entries)
@@ -152,11 +153,6 @@ def _registered(before: dict[int, int]) -> Iterator[Entry]:
     for registry in REGISTRIES:
         for name in dict.fromkeys(registry.log[before[id(registry)] :]):
             yield Entry(registry, name, registry[name], registry.places[name])
-
-
-def _take_back(before: dict[int, int]) -> None:
-    for entry in list(_registered(before)):
-        entry.registry.remove(entry.name)
 
 
 def _of_module(module: ModuleType) -> Iterator[Entry]:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from mlops_assets.ml.features.custom_features import Feature
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import (
     AggregateSettings,
@@ -108,11 +107,6 @@ class Problem(Settings):
         return () if self.classes is None else self.classes.ordered
 
     @property
-    def threshold(self) -> float:
-        """The probability from which on a row counts as positive."""
-        return self.evaluation.threshold
-
-    @property
     def first_champion(self) -> str:
         """The model that is champion before anything was decided."""
         return self.champion.initial or self.evaluation.baseline
@@ -171,16 +165,6 @@ class Problem(Settings):
     def longest_lag(self) -> int:
         """How many days before a day its features reach back."""
         return self.feature_plan.longest_lag
-
-    @property
-    def days_read(self) -> list[int]:
-        """How many days before its own the days lie whose rows the features of a day read."""
-        return self.feature_plan.days_read
-
-    @property
-    def custom_features(self) -> list[Feature]:
-        """The registered features that the settings name, with their options."""
-        return self.feature_plan.custom
 
     @property
     def training_window(self) -> TrainingWindow:
@@ -244,7 +228,6 @@ class Problem(Settings):
         return path if "://" in path else str(self.folder / path)
 
     def today(self) -> dt.date:
-        """The current day in the project's time zone."""
         return self.day_of(dt.datetime.now(dt.UTC))
 
     def day_of(self, time: dt.datetime) -> dt.date:

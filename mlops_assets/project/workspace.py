@@ -44,7 +44,6 @@ def environment() -> dict[str, str]:
 
 
 def location(project: Project) -> str:
-    """The name of a project's code location."""
     return project.prefix or LOCATION
 
 

@@ -31,7 +31,7 @@ OTHERS = {
 
 
 # what may be deleted once it is damaged: it is made again, or was told already
-REMADE = ("alerts", "alert_channels", "landing", "source_index.json", "source_columns.json")
+REMADE = {name for name, what in OTHERS.items() if what.startswith(DELETE)}
 
 
 def is_replaced(path: str) -> bool:

@@ -5,18 +5,16 @@ What is written is sealed and what is read is verified here, for all stores.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import shutil
 import time
 import uuid
-from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import ParamSpec, Protocol, cast
 
 from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project
@@ -26,7 +24,6 @@ from mlops_assets.resources.layout import is_missed, is_replaced, remedy
 from mlops_assets.resources.seals import digest, sealed, unsealed
 from mlops_assets.resources.written import REMOVED, Written
 
-P = ParamSpec("P")
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 
@@ -35,68 +32,20 @@ class StorageError(RuntimeError):
     """Something stored is damaged, foreign or missing; the message names it and the remedy."""
 
 
-class Storage(Protocol):
-    """Files by relative path; a write is seen whole or not at all."""
+class Storage(ABC):
+    """Files by relative path, sealed; a write is seen whole or not at all.
 
-    root: str
-    project: str
-    """The name of the project that it holds; empty unless that is one of several."""
+    `project` is the name of the project that it holds; empty unless that is one of several.
+    """
+
+    def __init__(self, root: str, project: str = "") -> None:
+        self.root, self.project = root, project
 
     def read(self, path: str) -> bytes:
         """The bytes of a file as they were written.
 
         FileNotFoundError where there is none, StorageError where they are others.
         """
-
-    def write(self, path: str, data: bytes) -> None:
-        """Replace or create a file: a reader sees the old bytes or the new ones, never a part."""
-
-    def create(self, path: str, data: bytes) -> None:
-        """Write a file that is not there yet, whole. FileExistsError where there is one."""
-
-    def delete(self, path: str) -> None:
-        """Remove a file or a folder with all that it holds; nothing happens where there is none."""
-
-    def exists(self, path: str) -> bool: ...
-
-    def names(self, folder: str) -> list[str]:
-        """The sorted names in a folder, empty where there is none; temporary ones left out."""
-
-    def url(self, path: str) -> str:
-        """Where a person finds the file."""
-
-    def files(self) -> Iterator[tuple[str, float]]:
-        """The path of every file, hidden ones as well, and the seconds since its last write."""
-
-    def sweep(self, path: str) -> None:
-        """Remove what a write that was killed left over. ValueError where it is something else."""
-
-
-def is_plain(path: str) -> bool:
-    """Whether each part is a plain name."""
-    return all(SAFE_PART.fullmatch(part) for part in path.split("/"))
-
-
-def checked(path: str) -> str:
-    """The path, when each part is a plain name; ValueError when it could leave the root."""
-    for part in path.split("/"):
-        if not SAFE_PART.fullmatch(part):
-            raise ValueError(f"{part!r} in the path {path!r} is no plain file name")
-    return path
-
-
-def damaged_file(storage: Storage, path: str, why: object) -> StorageError:
-    """The error of a file that cannot be used as it is; it names the file and the remedy."""
-    return StorageError(f"{storage.root}/{path} {why}; {remedy(storage.project, path)}")
-
-
-class SealedStorage(Storage):
-    """Seals what is written, and refuses to return what is not as it was written."""
-
-    def __init__(self, root: str, project: str = "") -> None:
-        self.root, self.project = root, project
-
-    def read(self, path: str) -> bytes:
         seals = self._seals(path)  # before the file, which only ever becomes a newer one
         try:
             data = self._get(path)
@@ -115,15 +64,37 @@ class SealedStorage(Storage):
         return content
 
     def write(self, path: str, data: bytes) -> None:
+        """Replace or create a file: a reader sees the old bytes or the new ones, never a part."""
         self._put(path, data, new=False)
 
     def create(self, path: str, data: bytes) -> None:
+        """Write a file that is not there yet, whole. FileExistsError where there is one."""
         self._put(path, data, new=True)
 
     def sweep(self, path: str) -> None:
+        """Remove what a write that was killed left over. ValueError where it is something else."""
         if not is_temporary(path):
             raise ValueError(f"{path} is no temporary file")
         self._remove(path)
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder with all that it holds; nothing happens where there is none."""
+
+    @abstractmethod
+    def exists(self, path: str) -> bool: ...
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """The sorted names in a folder, empty where there is none; temporary ones left out."""
+
+    @abstractmethod
+    def url(self, path: str) -> str:
+        """Where a person finds the file."""
+
+    @abstractmethod
+    def files(self) -> Iterator[tuple[str, float]]:
+        """The path of every file, hidden ones as well, and the seconds since its last write."""
 
     @abstractmethod
     def _get(self, path: str) -> bytes:
@@ -142,6 +113,23 @@ class SealedStorage(Storage):
         return []
 
 
+def is_plain(path: str) -> bool:
+    return all(SAFE_PART.fullmatch(part) for part in path.split("/"))
+
+
+def checked(path: str) -> str:
+    """The path, when each part is a plain name; ValueError when it could leave the root."""
+    for part in path.split("/"):
+        if not SAFE_PART.fullmatch(part):
+            raise ValueError(f"{part!r} in the path {path!r} is no plain file name")
+    return path
+
+
+def damaged_file(storage: Storage, path: str, why: object) -> StorageError:
+    """The error of a file that cannot be used as it is; it names the file and the remedy."""
+    return StorageError(f"{storage.root}/{path} {why}; {remedy(storage.project, path)}")
+
+
 def is_temporary(path: str) -> bool:
     """Whether a file is one that is being written, or was when its write was killed."""
     return bool(TEMPORARY.fullmatch(path.rpartition("/")[2]))
@@ -151,24 +139,7 @@ class DiskError(StorageError):
     """A disk takes nothing more; the message says which one, why and what to do."""
 
 
-def saying_why(put: Callable[P, None]) -> Callable[P, None]:
-    """A write of `(storage, path, data, ...)` that says in words why a disk takes nothing more."""
-
-    @functools.wraps(put)
-    def written(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            put(*args, **kwargs)
-        except OSError as error:
-            storage, path, data, *_ = cast(tuple[Storage, str, bytes], args)
-            why = why_not_written(error.errno, Path(storage.url(path)).parent, len(data))
-            if why is None:
-                raise
-            raise DiskError(why) from error
-
-    return written
-
-
-class LocalStorage(SealedStorage):
+class LocalStorage(Storage):
     """A folder on this machine."""
 
     def __init__(self, root: str, project: str = "") -> None:
@@ -186,9 +157,18 @@ class LocalStorage(SealedStorage):
         except OSError as error:
             raise damaged_file(self, path, f"cannot be read ({error.strerror})") from error
 
-    @saying_why
     def _put(self, path: str, data: bytes, *, new: bool) -> None:
-        file, seal = self._file(path), digest(path, data)
+        file = self._file(path)
+        try:
+            self._put_whole(file, path, data, new)
+        except OSError as error:
+            why = why_not_written(error.errno, file.parent, len(data))
+            if why is None:
+                raise
+            raise DiskError(why) from error
+
+    def _put_whole(self, file: Path, path: str, data: bytes, new: bool) -> None:
+        seal = digest(path, data)
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
         try:
             handle = temporary.open("wb")
@@ -243,7 +223,7 @@ class LocalStorage(SealedStorage):
                     yield file.relative_to(self.root).as_posix(), age
 
 
-class RemoteStorage(SealedStorage):
+class RemoteStorage(Storage):
     """Any place that fsspec reaches, by URL."""
 
     def __init__(self, root: str, project: str = "") -> None:

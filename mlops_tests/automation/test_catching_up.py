@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.automation.months import missing_months
+from mlops_assets.automation.upkeep import missing_months
 from mlops_assets.graph.partitions import (
     RANGE_END,
     RANGE_START,

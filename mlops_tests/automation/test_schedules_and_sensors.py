@@ -10,10 +10,9 @@ import pytest
 
 from mlops_assets.assets.leaderboard import PAUSED
 from mlops_assets.assets.model_registry import STATE, registry_state
-from mlops_assets.automation.months import cadence_months, missing_months
 from mlops_assets.automation.registry import make_registry_sensor, stale_registry
 from mlops_assets.automation.schedules import make_schedules
-from mlops_assets.automation.upkeep import make_upkeep_sensor
+from mlops_assets.automation.upkeep import cadence_months, make_upkeep_sensor, missing_months
 from mlops_assets.graph.partitions import (
     Partitions,
     add_months,

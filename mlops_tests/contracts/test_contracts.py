@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_assets.contracts.contracts import problems_of
+from mlops_assets.contracts.checking import problems_of
 from mlops_assets.ml.features.custom_features import FEATURES
 from mlops_assets.ml.models.splits import SPLITS
 from mlops_assets.project.plugin_loader import use_plugins

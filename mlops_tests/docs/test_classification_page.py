@@ -19,7 +19,7 @@ def test_the_settings_load_as_written(tmp_path: Path) -> None:
     file.write_text(whole, encoding="utf-8")
     project = load_project(file)
     assert project.labels == ("on_time", "late")
-    assert project.threshold == 0.4
+    assert project.evaluation.threshold == 0.4
     changed = yaml.safe_load(whole) | yaml.safe_load(several)
     file.write_text(yaml.safe_dump(changed), encoding="utf-8")
     assert load_project(file).labels == ("on_time", "late", "cancelled")

@@ -21,7 +21,7 @@ def test_the_positive_label_comes_last(tmp_path: Path) -> None:
     assert project.labels == ("true", "false")
     assert project.constraint("repaid").allowed == ["true", "false"]
     assert project.number_columns == ["debt", "age"]
-    assert project.threshold == 0.4
+    assert project.evaluation.threshold == 0.4
     assert not project.non_negative
 
 

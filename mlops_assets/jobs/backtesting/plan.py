@@ -11,22 +11,13 @@ import pydantic
 from mlops_assets.assets.reporting import DATA_ERRORS, PartitionError
 from mlops_assets.assets.training_set import missing_days
 from mlops_assets.graph.partitions import day_of, days_between
-from mlops_assets.jobs.backtesting.policy_config import DIALS, MOST_POLICIES, SECTIONS
+from mlops_assets.jobs.backtesting.policy_config import DIALS, MOST_POLICIES
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import Policy
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Learned
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
-from mlops_assets.project import (
-    DriftSettings,
-    ModelSettings,
-    MonitoringSettings,
-    PerformanceSettings,
-    Project,
-    ReactionSettings,
-    Settings,
-    TrainingSettings,
-)
+from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -58,7 +49,7 @@ def make_plan(project: Project, datasets: DatasetStore, asked: Mapping[str, Any]
     known = datasets.keys("features")
     if not known:
         raise ValueError("no features are stored; materialize observations and features first")
-    first, last = _days(project, policies, known, asked["first_day"], asked["last_day"])
+    first, last = _days(project, policies, known, asked)
     learned = learned_days(project, known)
     starts = [first]
     for policy in policies:
@@ -84,25 +75,25 @@ def make_policy(project: Project, model: ModelSettings, asked: Mapping[str, Any]
     if not 0 < len(name) <= LONGEST_NAME:
         raise ValueError(f"{name!r} is no name of a policy: 1 to {LONGEST_NAME} characters")
 
-    def settings(section: type[Settings]) -> Any:
+    def settings(section: str) -> Any:
         given = {
             setting: asked[dial]
             for dial, (of, setting) in DIALS.items()
-            if of is section and asked[dial] is not None
+            if of == section and asked[dial] is not None
         }
-        usual = getattr(project, SECTIONS[section])
-        return section.model_validate({**usual.model_dump(), **given})
+        usual = getattr(project, section)
+        return usual.model_validate({**usual.model_dump(), **given})
 
     try:
         return Policy(
             name=name,
             cadence=asked["cadence"],
             triggers=tuple(dict.fromkeys(asked["triggers"])),
-            window_months=settings(TrainingSettings).window_months,
-            reactions=settings(ReactionSettings),
-            monitoring=settings(MonitoringSettings),
-            performance=settings(PerformanceSettings),
-            drift=settings(DriftSettings),
+            window_months=settings("training").window_months,
+            reactions=settings("reactions"),
+            monitoring=settings("monitoring"),
+            performance=settings("performance"),
+            drift=settings("drift"),
             hyperparameters=parse_hyperparameters(
                 model.family, {**model.hyperparameters, **asked["hyperparameters"]}
             ),
@@ -119,13 +110,8 @@ def make_policy(project: Project, model: ModelSettings, asked: Mapping[str, Any]
 
 
 def _days(
-    project: Project,
-    policies: Sequence[Policy],
-    known: Sequence[str],
-    first_day: str,
-    last_day: str,
+    project: Project, policies: Sequence[Policy], known: Sequence[str], asked: Mapping[str, Any]
 ) -> tuple[dt.date, dt.date]:
-    """The first and the last day to replay."""
     newest = day_of(known[-1])
     shortest = min(policy.window_months for policy in policies)
     earliest = first_possible_day(project, known, shortest)
@@ -134,8 +120,8 @@ def _days(
             f"features from {known[0]} to {known[-1]} hold no window of {shortest} months with a "
             "day after it; materialize features of more days, or shorten the window"
         )
-    first = _parse_day("first_day", first_day) if first_day else earliest
-    last = _parse_day("last_day", last_day) if last_day else newest
+    first = _parse_day(asked, "first_day") or earliest
+    last = _parse_day(asked, "last_day") or newest
     if not earliest <= first <= last <= newest:
         raise ValueError(
             f"the days from {first} to {last} cannot be replayed; those from {earliest} to "
@@ -144,9 +130,10 @@ def _days(
     return first, last
 
 
-def _parse_day(field: str, text: str) -> dt.date:
+def _parse_day(asked: Mapping[str, Any], field: str) -> dt.date | None:
+    text = asked[field]
     try:
-        return day_of(text)
+        return day_of(text) if text else None
     except ValueError as error:
         raise ValueError(f"{field} = {text!r} is no day; write such as 2026-01-31") from error
 

@@ -9,37 +9,22 @@ from mlops_assets.assets.models import explained
 from mlops_assets.assets.run_config import RunConfig
 from mlops_assets.ml.backtest.policies import CADENCES, TRIGGERS
 from mlops_assets.ml.settings import descriptions
-from mlops_assets.project import (
-    DriftSettings,
-    MonitoringSettings,
-    PerformanceSettings,
-    Project,
-    ReactionSettings,
-    Settings,
-    TrainingSettings,
-)
+from mlops_assets.project import Project
 
 MOST_POLICIES = 50
 
 # The dials of a policy: the settings that they stand in for.
-DIALS: dict[str, tuple[type[Settings], str]] = {
-    "window_months": (TrainingSettings, "window_months"),
-    "days": (ReactionSettings, "days"),
-    "failures": (ReactionSettings, "failures"),
-    "cool_down_days": (ReactionSettings, "cool_down_days"),
-    "false_alarms_per_year": (MonitoringSettings, "false_alarms_per_year"),
-    "performance_width": (PerformanceSettings, "width"),
-    "performance_least_width": (PerformanceSettings, "least_width"),
-    "performance_least_bias": (PerformanceSettings, "least_bias"),
-    "drift_width": (DriftSettings, "width"),
-    "drift_margin": (DriftSettings, "margin"),
-}
-SECTIONS = {
-    TrainingSettings: "training",
-    ReactionSettings: "reactions",
-    MonitoringSettings: "monitoring",
-    PerformanceSettings: "performance",
-    DriftSettings: "drift",
+DIALS = {
+    "window_months": ("training", "window_months"),
+    "days": ("reactions", "days"),
+    "failures": ("reactions", "failures"),
+    "cool_down_days": ("reactions", "cool_down_days"),
+    "false_alarms_per_year": ("monitoring", "false_alarms_per_year"),
+    "performance_width": ("performance", "width"),
+    "performance_least_width": ("performance", "least_width"),
+    "performance_least_bias": ("performance", "least_bias"),
+    "drift_width": ("drift", "width"),
+    "drift_margin": ("drift", "margin"),
 }
 BOTH = list(TRIGGERS)
 TIGHT = {
@@ -119,8 +104,8 @@ def backtest_config(project: Project) -> type[dg.Config]:
 def _dial(project: Project, name: str) -> tuple[Any, Any]:
     """A field of a policy: that of the settings, empty for the value that it has there."""
     section, setting = DIALS[name]
-    field = section.model_fields[setting]
-    usual = getattr(getattr(project, SECTIONS[section]), setting)
-    meaning = explained(field, descriptions(section)[setting])
-    described = f"{meaning} Left out: {usual:g}, as {SECTIONS[section]}.{setting}."
+    settings = getattr(project, section)
+    field = type(settings).model_fields[setting]
+    meaning = explained(field, descriptions(type(settings))[setting])
+    described = f"{meaning} Left out: {getattr(settings, setting):g}, as {section}.{setting}."
     return (field.annotation or Any) | None, pydantic.Field(default=None, description=described)

@@ -12,12 +12,8 @@ import yaml
 from mlops_assets.assets.models import hyperparameters_form
 from mlops_assets.graph.keys import asset_key, asset_page
 from mlops_assets.graph.partitions import add_months, days_between, ranges
-from mlops_assets.jobs.evaluate import Job, retrain_job_name
-from mlops_assets.jobs.management.decision_job import (
-    DecisionConfig,
-    MakeManager,
-    make_decision_job,
-)
+from mlops_assets.jobs.evaluate import retrain_job_name
+from mlops_assets.jobs.management.decision_job import DecisionConfig, Kind
 from mlops_assets.jobs.management.drop_model import DROP_JOB
 from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.jobs.management.one_of import Form, chosen, one_of
@@ -57,7 +53,7 @@ class CreateConfig(DecisionConfig):
     )
 
 
-def make_create_job(project: Project, make_manager: MakeManager) -> Job:
+def creation(project: Project) -> Kind:
     """The job `create_model_job`, which offers the families for the project's kind of target."""
     literal: Any = Literal
     config_type = pydantic.create_model(
@@ -80,14 +76,8 @@ def make_create_job(project: Project, make_manager: MakeManager) -> Job:
             ),
         ),
     )
-    return make_decision_job(
-        project,
-        make_manager,
-        CREATE_JOB,
-        "Makes a model: records it, trains it, evaluates it on the past days.",
-        config_type,
-        create,
-    )
+    told = "Makes a model: records it, trains it, evaluates it on the past days."
+    return Kind(CREATE_JOB, told, config_type, create, carry_out_creation)
 
 
 def create(manager: Manager, config: CreateConfig) -> Decided:

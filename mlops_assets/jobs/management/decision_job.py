@@ -1,7 +1,7 @@
 """A job that decides something: the config that all have, and how a refusal is told."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from pydantic import Field
@@ -10,7 +10,7 @@ from mlops_assets.assets.run_config import RunConfig, refuse_flags_as_sent
 from mlops_assets.graph.runs import project_tags
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.jobs.executor import telling_executor
-from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
+from mlops_assets.jobs.management.manager import CarryOut, Decided, Manager, RefusedError
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location
 
@@ -29,15 +29,19 @@ class DecisionConfig(RunConfig):
         return {"reason": self.reason, "by": self.by}
 
 
-def make_decision_job(
-    project: Project,
-    make_manager: MakeManager,
-    name: str,
-    description: str,
-    config_type: type[DecisionConfig],
-    check: Callable[[Manager, Any], Decided],
-) -> Job:
-    """A job of one op: `check` decides from its config, or refuses; then that is carried out."""
+class Kind(NamedTuple):
+    """What a job asks, how it decides from its config or refuses, and what then follows."""
+
+    name: str
+    description: str
+    config_type: type[DecisionConfig]
+    check: Callable[[Manager, Any], Decided]
+    carry_out: CarryOut
+
+
+def make_decision_job(project: Project, make_manager: MakeManager, kind: Kind) -> Job:
+    """A job of one op, in which one decides at a time."""
+    config_type, name = kind.config_type, kind.name
 
     @dg.op(name=name.removesuffix("_job"), out=dg.Out(str))
     def decision(
@@ -48,7 +52,7 @@ def make_decision_job(
         manager = make_manager(context)
         asked = config.model_dump(mode="json", exclude={"reason", "by"})  # type: ignore[attr-defined]
         try:
-            summary = manager.decide(name, asked, lambda: check(manager, config))
+            summary = manager.decide(name, asked, lambda: kind.check(manager, config))
         except RefusedError as error:
             raise dg.Failure(f"Nothing was changed: {error}", allow_retries=False) from error
         context.log.info(summary)
@@ -62,7 +66,7 @@ def make_decision_job(
 
     @dg.job(
         name=name,
-        description=description,
+        description=kind.description,
         tags={DECISION_TAG: location(project), **project_tags(project)},
         executor_def=telling_executor,
     )

@@ -9,14 +9,9 @@ from pydantic import Field
 from mlops_assets.assets.candidates import CANDIDATES, recipes_of
 from mlops_assets.assets.performance_checks import forget
 from mlops_assets.graph.keys import OF_MODELS, asset_key
-from mlops_assets.jobs.evaluate import Job
-from mlops_assets.jobs.management.decision_job import (
-    DecisionConfig,
-    MakeManager,
-    make_decision_job,
-)
+from mlops_assets.jobs.management.decision_job import DecisionConfig, Kind
 from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
-from mlops_assets.project import IDENTIFIER, Project
+from mlops_assets.project import IDENTIFIER
 from mlops_assets.project.workspace import location
 from mlops_assets.resources.stores.decisions import STORED, Action, Decision, Pin
 from mlops_assets.resources.web import reload_definitions
@@ -28,18 +23,6 @@ class DropConfig(DecisionConfig):
     model: str = Field(description="A model made by create_model_job.")
     delete_stored: str = Field(
         "", description="The name again, to delete its stored versions and metrics for good."
-    )
-
-
-def make_drop_job(project: Project, make_manager: MakeManager) -> Job:
-    """The job `drop_model_job`."""
-    return make_decision_job(
-        project,
-        make_manager,
-        DROP_JOB,
-        "Takes a created model out of the running system: its assets and its schedule.",
-        DropConfig,
-        drop,
     )
 
 
@@ -98,3 +81,12 @@ def _delete(manager: Manager, name: str) -> None:
     assets = [asset_key(manager.base, kind, name) for kind in OF_MODELS]
     if known := [key for key in assets if instance.has_asset_key(key)]:
         instance.wipe_assets(known)
+
+
+DROP = Kind(
+    DROP_JOB,
+    "Takes a created model out of the running system: its assets and its schedule.",
+    DropConfig,
+    drop,
+    carry_out_drop,
+)

@@ -141,11 +141,8 @@ class Manager:
                     f"{self.turns.log.folder} where no such process is left"
                 )
 
-        return self.turns.take(turn, self._is_held, wait)
-
-    def _is_held(self, turn: Turn) -> bool:
         instance, own = self.context.instance, self.context.run_id
-        return holds_turn(instance, turn.process, turn.run_id, own)
+        return self.turns.take(turn, lambda holder: holds_turn(instance, holder, own), wait)
 
     def _complete_what_was_begun(self, mine: str, asked: Turn) -> str | None:
         """Carry out what killed runs have left; what came of it where the same was asked."""

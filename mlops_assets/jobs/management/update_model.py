@@ -7,16 +7,11 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.models import hyperparameters_form
-from mlops_assets.jobs.evaluate import Job
-from mlops_assets.jobs.management.decision_job import (
-    DecisionConfig,
-    MakeManager,
-    make_decision_job,
-)
+from mlops_assets.jobs.management.decision_job import DecisionConfig, Kind
 from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.jobs.management.one_of import Form, chosen, one_of
 from mlops_assets.ml.models.families import FAMILIES, parse_hyperparameters
-from mlops_assets.project import ModelSettings, Project
+from mlops_assets.project import ModelSettings
 from mlops_assets.project.workspace import location
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.web import reload_definitions
@@ -33,9 +28,7 @@ class ChangeConfig(dg.Config):
     adopt_version: str = pydantic.Field("", description="A version to take them from.")
 
 
-def make_update_job(
-    project: Project, models: Sequence[ModelSettings], make_manager: MakeManager
-) -> Job:
+def update_of(models: Sequence[ModelSettings]) -> Kind:
     """The job `update_model_job` of these models."""
     config_type = pydantic.create_model(
         "UpdateModelConfig",
@@ -47,14 +40,8 @@ def make_update_job(
             hyperparameters={},
         ),
     )
-    return make_decision_job(
-        project,
-        make_manager,
-        UPDATE_JOB,
-        "Gives a model other default hyperparameters, such as those of a version.",
-        config_type,
-        update,
-    )
+    told = "Gives a model other default hyperparameters, such as those of a version."
+    return Kind(UPDATE_JOB, told, config_type, update, carry_out_update)
 
 
 def _form(model: ModelSettings) -> Form:

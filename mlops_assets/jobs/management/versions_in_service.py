@@ -9,16 +9,11 @@ from pydantic import Field
 from mlops_assets.assets.validation import LATER
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import day_of, days_between
-from mlops_assets.jobs.evaluate import EVALUATE_JOB, Job
-from mlops_assets.jobs.management.decision_job import (
-    DecisionConfig,
-    MakeManager,
-    make_decision_job,
-)
+from mlops_assets.jobs.evaluate import EVALUATE_JOB
+from mlops_assets.jobs.management.decision_job import DecisionConfig, Kind
 from mlops_assets.jobs.management.manager import Decided, Manager, RefusedError
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.selection.versions import serving
-from mlops_assets.project import Project
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.stores.model_store import ModelCard
@@ -34,30 +29,6 @@ class VersionConfig(DecisionConfig):
             "Whether the past days that this touches are evaluated again, in one run: beside what "
             "they are judged by, which stays, they show what the version in service by now makes."
         ),
-    )
-
-
-def make_retire_job(project: Project, make_manager: MakeManager) -> Job:
-    """The job `retire_version_job`."""
-    return make_decision_job(
-        project,
-        make_manager,
-        RETIRE_JOB,
-        "Rolls back: a version serves no more day, the one before it takes over.",
-        VersionConfig,
-        retire,
-    )
-
-
-def make_restore_job(project: Project, make_manager: MakeManager) -> Job:
-    """The job `restore_version_job`."""
-    return make_decision_job(
-        project,
-        make_manager,
-        RESTORE_JOB,
-        "Takes back that a version was retired.",
-        VersionConfig,
-        restore,
     )
 
 
@@ -170,3 +141,19 @@ def _days_of(manager: Manager, card: ModelCard, cards: Sequence[ModelCard]) -> l
         if len(versions) > 1 and card.version in versions:
             affected.append(key)
     return affected
+
+
+RETIRE = Kind(
+    RETIRE_JOB,
+    "Rolls back: a version serves no more day, the one before it takes over.",
+    VersionConfig,
+    retire,
+    carry_out_decision,
+)
+RESTORE = Kind(
+    RESTORE_JOB,
+    "Takes back that a version was retired.",
+    VersionConfig,
+    restore,
+    carry_out_decision,
+)

@@ -46,12 +46,7 @@ class Feature(Configurable, ABC):
 
 
 FEATURES: Registry[type[Feature]] = Registry("feature")
-
-
-def register(feature: type[Feature]) -> type[Feature]:
-    """Make a feature known under its name."""
-    FEATURES.add(feature, feature)
-    return feature
+register = FEATURES.register
 
 
 @register

@@ -8,11 +8,10 @@ from typing import Any, TypeAlias
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import LaggedAggregate, Statistic
-from mlops_assets.ml.metrics.metric import FloatArray, rolling_sum
+from mlops_assets.ml.metrics.metric import FloatArray, IntArray, rolling_sum
 
 # days x keys
 Table: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.float64]]"
-IntArray: TypeAlias = "np.ndarray[tuple[Any, ...], np.dtype[np.int64]]"
 
 
 def lagged_aggregates(

@@ -131,15 +131,12 @@ def calendar_feature(days: pd.Series[pd.Timestamp], feature: CalendarFeature) ->
     """A calendar feature of each date: Monday is 0, the first of January is day 1 of the year."""
     calendar = days.dt
     match feature:
-        case CalendarFeature.DAY_OF_WEEK:
-            return calendar.dayofweek
         case CalendarFeature.DAY_OF_MONTH:
             return calendar.day
-        case CalendarFeature.DAY_OF_YEAR:
-            return calendar.dayofyear
         case CalendarFeature.WEEK_OF_YEAR:
             return calendar.isocalendar().week.astype("int32")
-        case CalendarFeature.MONTH:
-            return calendar.month
         case CalendarFeature.IS_WEEKEND:
             return (calendar.dayofweek >= 5).astype("int32")
+        case _:
+            found: pd.Series[int] = getattr(calendar, feature.value)  # as pandas calls it, too
+            return found

@@ -97,12 +97,7 @@ class Metric(ABC):
 
 
 METRICS: Registry[type[Metric]] = Registry("metric")
-
-
-def register(metric: type[Metric]) -> type[Metric]:
-    """Make a metric known under its name."""
-    METRICS.add(metric, metric)
-    return metric
+register = METRICS.register
 
 
 def _per_row(errors: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -10,6 +10,7 @@ from mlops_assets.ml.models.families import (
     Hyperparameters,
     Inputs,
     NoHyperparameters,
+    Pipeline,
     register,
 )
 from mlops_assets.ml.models.pipelines import input_pipeline
@@ -27,9 +28,7 @@ class SeasonalNaive(Family):
                 "repeats the target of a week ago; add 7 to features.lags, or take historical_mean"
             )
 
-    def build(
-        self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    def build(self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0) -> Pipeline:
         from mlops_assets.ml.estimators import SeasonalNaiveRegressor
 
         self.check(hyperparameters, inputs)
@@ -68,7 +67,7 @@ class HistoricalMean(Family):
 
     def build(
         self, hyperparameters: HistoricalMeanHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    ) -> Pipeline:
         from mlops_assets.ml.estimators import HistoricalMeanRegressor
 
         self.check(hyperparameters, inputs)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from mlops_assets.lazy import sklearn
 from mlops_assets.ml.metrics.metric import Task
 from mlops_assets.ml.registries import Registry, parse_options
 from mlops_assets.ml.settings import NoFlags
+
+Pipeline: TypeAlias = "sklearn.pipeline.Pipeline"
 
 # What a stored pipeline may hold beyond the types that skops trusts by itself. Each was read:
 # none runs code when it is restored, and a partial may only hold a function that is trusted too.
@@ -70,9 +72,7 @@ class Family(ABC):
         """ValueError when such a model cannot be built for these inputs; light, unlike `build`."""
 
     @abstractmethod
-    def build(
-        self, hyperparameters: Any, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline: ...
+    def build(self, hyperparameters: Any, inputs: Inputs, seed: int = 0) -> Pipeline: ...
 
 
 FAMILIES: Registry[Family] = Registry("family")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_assets.lazy import sklearn
-from mlops_assets.ml.models.families import Inputs
+from mlops_assets.ml.models.families import Inputs, Pipeline
 
 # A native category of the histogram boosting takes one of its 255 bins.
 MOST_CATEGORIES = 254
 
 
-def input_pipeline(
-    estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any
-) -> sklearn.pipeline.Pipeline:
+def input_pipeline(estimator: Any, inputs: Inputs, *, numeric: Any, categorical: Any) -> Pipeline:
     """Numeric columns first, then encoded categorical ones, then the estimator."""
     from mlops_assets.ml.estimators import MissingAsNone
 
@@ -33,7 +31,7 @@ def input_pipeline(
     )
 
 
-def linear_pipeline(estimator: Any, inputs: Inputs) -> sklearn.pipeline.Pipeline:
+def linear_pipeline(estimator: Any, inputs: Inputs) -> Pipeline:
     """Medians for missing numbers, one scale for all, a column per category."""
     return input_pipeline(
         estimator,
@@ -48,7 +46,7 @@ def linear_pipeline(estimator: Any, inputs: Inputs) -> sklearn.pipeline.Pipeline
 
 def tree_pipeline(
     estimator: Any, inputs: Inputs, seed: int, target: str = "continuous"
-) -> sklearn.pipeline.Pipeline:
+) -> Pipeline:
     """Medians for missing numbers, the cross-fitted mean target for a category.
 
     `target` is "auto" for classes: a category then becomes the share of each class.
@@ -62,7 +60,7 @@ def tree_pipeline(
     )
 
 
-def hist_pipeline(estimator: Any, inputs: Inputs) -> sklearn.pipeline.Pipeline:
+def hist_pipeline(estimator: Any, inputs: Inputs) -> Pipeline:
     """Missing numbers as they are, native categories, for a histogram boosting."""
     from mlops_assets.ml.estimators import EmptyAsZero
 

@@ -61,12 +61,7 @@ class Split(Configurable, ABC):
 
 
 SPLITS: Registry[type[Split]] = Registry("split")
-
-
-def register(split: type[Split]) -> type[Split]:
-    """Make a split known under its name."""
-    SPLITS.add(split, split)
-    return split
+register = SPLITS.register
 
 
 @register

@@ -13,7 +13,7 @@ from mlops_assets.lazy import np, pd, sklearn, threadpoolctl
 from mlops_assets.ml.metrics.class_metrics import LogLoss
 from mlops_assets.ml.metrics.labels import class_probabilities, target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, Metric, score
-from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, Inputs
+from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, Inputs, Pipeline
 from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit
 
 IMPORTANCE_ROWS = 1000
@@ -46,7 +46,7 @@ class Fit:
     scores and no importance.
     """
 
-    pipeline: sklearn.pipeline.Pipeline
+    pipeline: Pipeline
     forecasts: FloatArray
     holdout: dict[str, float]
     importance: dict[str, float]
@@ -57,7 +57,7 @@ class Fit:
 class FittedWindow:
     """A window of rows, split by time, and what was fitted on it; `pipeline` is unfitted."""
 
-    pipeline: sklearn.pipeline.Pipeline
+    pipeline: Pipeline
     learning: pd.DataFrame
     holdout: pd.DataFrame
     holdout_from: dt.date
@@ -99,7 +99,7 @@ def input_columns(inputs: Inputs) -> list[str]:
 
 
 def fit(
-    pipeline: sklearn.pipeline.Pipeline,
+    pipeline: Pipeline,
     learning: pd.DataFrame,
     holdout: pd.DataFrame,
     window: pd.DataFrame,
@@ -142,30 +142,26 @@ def fit(
 
 
 def fit_rows(
-    pipeline: sklearn.pipeline.Pipeline,
+    pipeline: Pipeline,
     rows: pd.DataFrame,
     inputs: list[str],
     target: str,
     weights: AgeWeights | None,
-) -> sklearn.pipeline.Pipeline:
+) -> Pipeline:
     """A copy of a pipeline, fitted on rows; by weights where its estimator takes them."""
     given = {}
     if weights is not None and takes_weights(pipeline):
         given = {f"{pipeline.steps[-1][0]}__sample_weight": weights(rows)}
-    fitted: sklearn.pipeline.Pipeline = sklearn.base.clone(pipeline).fit(
-        rows[inputs], rows[target], **given
-    )
+    fitted: Pipeline = sklearn.base.clone(pipeline).fit(rows[inputs], rows[target], **given)
     return fitted
 
 
-def takes_weights(pipeline: sklearn.pipeline.Pipeline) -> bool:
+def takes_weights(pipeline: Pipeline) -> bool:
     """Whether the last step of a pipeline can count rows unequally."""
     return bool(sklearn.utils.validation.has_fit_parameter(pipeline.steps[-1][1], "sample_weight"))
 
 
-def weights_in_words(
-    pipeline: sklearn.pipeline.Pipeline, weights: AgeWeights | None, family: str
-) -> str:
+def weights_in_words(pipeline: Pipeline, weights: AgeWeights | None, family: str) -> str:
     """What a version says of the weights of its rows; nothing where none were asked for."""
     if weights is None:
         return ""
@@ -175,7 +171,7 @@ def weights_in_words(
 
 
 def forecast(
-    pipeline: sklearn.pipeline.Pipeline,
+    pipeline: Pipeline,
     inputs: pd.DataFrame,
     *,
     non_negative: bool = False,
@@ -198,7 +194,7 @@ def forecast(
 
 
 def input_importance(
-    pipeline: sklearn.pipeline.Pipeline,
+    pipeline: Pipeline,
     inputs: pd.DataFrame,
     target: pd.Series[Any],
     classes: Sequence[str] = (),
@@ -223,13 +219,11 @@ def input_importance(
 
 def _negative_log_loss(
     classes: Sequence[str],
-) -> Callable[[sklearn.pipeline.Pipeline, pd.DataFrame, pd.Series[Any]], float]:
+) -> Callable[[Pipeline, pd.DataFrame, pd.Series[Any]], float]:
     """In the form of a scorer; scikit-learn's own wants every class in every holdout."""
     metric = LogLoss()
 
-    def scorer(
-        pipeline: sklearn.pipeline.Pipeline, inputs: pd.DataFrame, target: pd.Series[Any]
-    ) -> float:
+    def scorer(pipeline: Pipeline, inputs: pd.DataFrame, target: pd.Series[Any]) -> float:
         probabilities = class_probabilities(pipeline, inputs, classes)
         actual = target_numbers(target, classes)
         return -score({metric.name: metric}, actual, probabilities)[metric.name]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from mlops_assets.lazy import sklearn
-from mlops_assets.ml.models.families import Family, Inputs
+from mlops_assets.ml.models.families import Family, Inputs, Pipeline
 from mlops_assets.ml.models.pipelines import hist_pipeline, tree_pipeline
 
 # Each is a field of hyperparameters, with the default of the family that has it.
@@ -56,13 +57,15 @@ def leaf_penalty(default: float) -> Any:
 class TreeFamily(Family):
     """A family whose estimator takes the hyperparameters by their names, and a seed."""
 
-    @abstractmethod
-    def estimator(self, **options: Any) -> Any:
-        """The unfitted estimator."""
+    made_by: ClassVar[str]
+    """The class of its estimator in scikit-learn, such as `tree.DecisionTreeRegressor`."""
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    """What it is told besides."""
 
-    def build(
-        self, hyperparameters: Any, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    def estimator(self, **options: Any) -> Any:
+        return attrgetter(self.made_by)(sklearn)(**options, **self.fixed)
+
+    def build(self, hyperparameters: Any, inputs: Inputs, seed: int = 0) -> Pipeline:
         made = self.estimator(**hyperparameters.model_dump(mode="json"), random_state=seed)
         of_classes = "classification" in self.tasks
         return tree_pipeline(made, inputs, seed, target="auto" if of_classes else "continuous")
@@ -71,9 +74,7 @@ class TreeFamily(Family):
 class HistFamily(TreeFamily):
     """A histogram boosting, which takes missing numbers and categories as they are."""
 
-    def build(
-        self, hyperparameters: Any, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    def build(self, hyperparameters: Any, inputs: Inputs, seed: int = 0) -> Pipeline:
         values = hyperparameters.model_dump(mode="json")
         made = self.estimator(**values, early_stopping=False, random_state=seed)
         return hist_pipeline(made, inputs)

@@ -47,7 +47,6 @@ def forecast_columns(classes: Sequence[str] = ()) -> list[str]:
 
 
 def is_forecast(column: str) -> bool:
-    """Whether a column holds forecasts."""
     return column == FORECAST or column.startswith(OF_CLASS)
 
 
@@ -196,7 +195,20 @@ class Reference:
     @cached_property
     def auc_limit(self) -> float:
         """The largest usual score of the classifier, learnt when it is first asked for."""
-        return self._usual_auc()
+        count = min(AUC_WINDOWS, len(self.windows))
+        picked = np.linspace(0, len(self.windows) - 1, count).round().astype(int)
+        scores = []
+        for at in picked:
+            inside, _ = self.windows[at]
+            scores.append(self._auc(self.rows[~inside], self.rows[inside]))
+        # with few rows chance alone does more: the deviation of a rank statistic (Mann and
+        # Whitney, 1947) for as many rows of either kind as a window has
+        size = min(AUC_ROWS, min(int(inside.sum()) for inside, _ in self.windows))
+        chance = self.settings.width * math.sqrt((2 * size + 1) / (12 * size**2))
+        usual = 0.5 + usual_limit(self.settings, np.array(scores) - 0.5)
+        # what is left to a perfect score shrinks by the margin as well: there is nothing beyond 1
+        usual = min(usual, 1 - (1 - max(scores)) / self.settings.margin)
+        return min(max(usual, 0.5 + chance), 0.99)
 
     def auc(self, recent: pd.DataFrame) -> float:
         """How well a classifier tells the recent rows from those learned from.
@@ -268,22 +280,6 @@ class Reference:
             name: np.where(first, np.nan, before[name].to_numpy() == rows[name].to_numpy())
             for name in self.numeric
         }
-
-    def _usual_auc(self) -> float:
-        count = min(AUC_WINDOWS, len(self.windows))
-        picked = np.linspace(0, len(self.windows) - 1, count).round().astype(int)
-        scores = []
-        for at in picked:
-            inside, _ = self.windows[at]
-            scores.append(self._auc(self.rows[~inside], self.rows[inside]))
-        # with few rows chance alone does more: the deviation of a rank statistic (Mann and
-        # Whitney, 1947) for as many rows of either kind as a window has
-        size = min(AUC_ROWS, min(int(inside.sum()) for inside, _ in self.windows))
-        chance = self.settings.width * math.sqrt((2 * size + 1) / (12 * size**2))
-        usual = 0.5 + usual_limit(self.settings, np.array(scores) - 0.5)
-        # what is left to a perfect score shrinks by the margin as well: there is nothing beyond 1
-        usual = min(usual, 1 - (1 - max(scores)) / self.settings.margin)
-        return min(max(usual, 0.5 + chance), 0.99)
 
     def _auc(self, learned: pd.DataFrame, recent: pd.DataFrame) -> float:
         """Folds keep a series whole: its own level, such as a constant price, is not learnt.

@@ -6,12 +6,12 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
 
 from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.metrics.metric import (
     ROWS,
+    BoolArray,
     FloatArray,
     Metric,
     as_array,
@@ -19,10 +19,8 @@ from mlops_assets.ml.metrics.metric import (
 )
 from mlops_assets.ml.monitoring.daily_facts import ALL_ROWS, ARRAYS, THEIRS
 from mlops_assets.ml.monitoring.monitoring_settings import PerformanceSettings
-from mlops_assets.ml.monitoring.robust import IntArray, usual_middle
+from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.sequential import RECENT, WEEK, Level, judge_levels
-
-BoolArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]"
 
 FEWEST_OF_WEEK = 5  # days with rows that speak for a week
 NAMED = 3  # slices in a sentence
@@ -149,14 +147,11 @@ class _Daily:
         sums[known] = values
         return sums
 
-    def _rolled(self, name: str, days: int) -> FloatArray:
-        return rolling_sum(self._column(name), days)
-
     def _loss(self, days: int, enough: BoolArray) -> FloatArray:
         """The loss pooled over so many days up to each day, missing where there are not enough."""
-        sums = {name: self._rolled(name, days) for name in ("numerator", "denominator", ROWS)}
+        sums = [rolling_sum(self._column(n), days) for n in ("numerator", "denominator", ROWS)]
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = self.metric.finish(sums["numerator"], sums["denominator"], sums[ROWS])
+            values = self.metric.finish(*sums)
         return np.where(enough, self.metric.loss(values), math.nan)
 
     def against_baseline(self, now: int) -> tuple[float, float, int]:
@@ -205,24 +200,6 @@ def allow_incomplete(
     return {**verdicts, LIMITS: replace(limits, passed=True, why=why)}
 
 
-class _Past(NamedTuple):
-    """Values of the days before, with their weekdays."""
-
-    values: FloatArray
-    weekdays: IntArray
-
-
-def _past(
-    settings: PerformanceSettings, daily: _Daily, values: FloatArray, end: int
-) -> _Past | None:
-    """The finite values of the window before the position `end`; None when there are too few."""
-    window = slice(max(end - settings.window_days, 0), max(end, 0))
-    known = np.isfinite(values[window])
-    if known.sum() < settings.min_days:
-        return None
-    return _Past(values[window][known], daily.weekdays[window][known])
-
-
 def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> CheckResult:
     why = f"not judged: it has no value, or fewer than {settings.min_days} days before it have one"
     return CheckResult(True, why, value=value if math.isfinite(value) else None)
@@ -243,10 +220,12 @@ def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) ->
 
 def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value = float(daily.coverage[now])
-    past = _past(settings, daily, daily.coverage, now)
-    if past is None or not math.isfinite(value):
+    window = slice(max(now - settings.window_days, 0), now)
+    past, weekdays = daily.coverage[window], daily.weekdays[window]
+    known = np.isfinite(past)
+    if known.sum() < settings.min_days or not math.isfinite(value):
         return _not_judged(settings, value)
-    middle, deviation = usual_middle(past.values, past.weekdays, int(daily.weekdays[now]))
+    middle, deviation = usual_middle(past[known], weekdays[known], int(daily.weekdays[now]))
     low = middle - max(settings.width * deviation, settings.least_width * middle)
     said = f"the intervals hold {value:.1%} of the actuals, usual on that weekday is {low:.1%}"
     if value >= low:

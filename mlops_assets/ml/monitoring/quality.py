@@ -77,24 +77,19 @@ def judge_day(
         why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
         return {name: verdicts.get(name, CheckResult(True, why)) for name in asked}
 
-    def usual(measure: Callable[[DayFacts], float]) -> tuple[float, float]:
-        return usual_range(rule, day, {known: measure(then) for known, then in history.items()})
+    def counted(what: str, measure: Callable[[DayFacts], float], lost: str = "") -> CheckResult:
+        past = {known: measure(then) for known, then in history.items()}
+        usual = usual_range(rule, day, past)
+        return _count(measure(facts), usual, min(past.values()), what, lost)
 
     if series:
         lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
-        verdicts[SERIES_COUNT] = _count(
-            len(facts.series),
-            usual(_series),
-            min(map(_series, history.values())),
-            "series",
-            f"; lost: {_named([' '.join(name) for name in lost])}" if lost else "",
-        )
+        told = f"; lost: {_named([' '.join(name) for name in lost])}" if lost else ""
+        verdicts[SERIES_COUNT] = counted("series", lambda then: len(then.series), told)
     else:
         verdicts["duplicates"] = _repeated(rule, facts, list(history.values()))
     verdicts |= {
-        "row_count": _count(
-            facts.rows, usual(_rows), min(map(_rows, history.values())), "rows", ""
-        ),
+        "row_count": counted("rows", lambda then: then.rows),
         "missing_values": _missing(rule, facts, list(history.values())),
         "inputs_range": _inputs(rule, day, facts, history),
         "new_categories": _new(facts, list(history.values())),
@@ -182,14 +177,6 @@ def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResul
     days = None if newest is None else float((day - newest).days)
     why = f"the source has no rows of {day}{behind}; run the day again once it has"
     return CheckResult(False, why, severe=True, value=days, high=0.0)
-
-
-def _rows(facts: DayFacts) -> float:
-    return facts.rows
-
-
-def _series(facts: DayFacts) -> float:
-    return len(facts.series)
 
 
 def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResult:
@@ -331,9 +318,7 @@ def _new(facts: DayFacts, history: Sequence[DayFacts]) -> CheckResult:
     found = [
         f"{value} ({name})"
         for name, values in facts.categories.items()
-        for value in sorted(
-            values.keys() - set().union(*(then.categories[name] for then in history))
-        )
+        for value in sorted(values.keys() - _known(name, history))
     ]
     if not found:
         return CheckResult(True, "every category was seen of late", value=0.0, high=0.0)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from mlops_assets.lazy import np
-from mlops_assets.ml.metrics.metric import FloatArray
-
-IntArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
+from mlops_assets.ml.metrics.metric import FloatArray, IntArray
 
 MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 SAME_WEEKDAYS = 3  # the fewest that speak for a weekday

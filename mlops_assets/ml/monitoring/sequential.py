@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_assets.lazy import np
-from mlops_assets.ml.metrics.metric import FloatArray
-from mlops_assets.ml.monitoring.robust import MAD_TO_DEVIATION, SAME_WEEKDAYS, IntArray
+from mlops_assets.ml.metrics.metric import FloatArray, IntArray
+from mlops_assets.ml.monitoring.robust import MAD_TO_DEVIATION, SAME_WEEKDAYS
 
 RECENT = 21  # days up to the one judged, on one of which a change may have begun
 WEEK = 7

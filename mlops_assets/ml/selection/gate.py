@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.metrics.metric import (
+    BoolArray,
     FloatArray,
     Histogram,
     IntArray,
@@ -85,17 +86,15 @@ class Paired:
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> Paired:
         """The days from the first to the last."""
         ends = [first.to_datetime64(), (last + pd.Timedelta(days=1)).to_datetime64()]
-        at = slice(*np.searchsorted(self.dates, ends))
-        ours, theirs = (forecast[at] for forecast in self.forecasts)
-        return replace(self, dates=self.dates[at], actual=self.actual[at], forecasts=(ours, theirs))
+        return self._rows(slice(*np.searchsorted(self.dates, ends)))
 
     def without(self, day: np.datetime64) -> Paired:
         """The other days."""
-        kept = self.dates != day
-        ours, theirs = (forecast[kept] for forecast in self.forecasts)
-        return replace(
-            self, dates=self.dates[kept], actual=self.actual[kept], forecasts=(ours, theirs)
-        )
+        return self._rows(self.dates != day)
+
+    def _rows(self, at: slice | BoolArray) -> Paired:
+        ours, theirs = (forecast[at] for forecast in self.forecasts)
+        return replace(self, dates=self.dates[at], actual=self.actual[at], forecasts=(ours, theirs))
 
     def losses(self) -> list[float]:
         """The loss of each of all rows."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, TypeAlias
+from typing import Any
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.metric import IntArray as Codes
 from mlops_assets.new.inference.facts import CODE_NAME, Decision, Facts
-
-Codes: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
 
 MOST_KEYS = 8  # columns tried as part of a series' name
 MOST_IN_KEY = 3

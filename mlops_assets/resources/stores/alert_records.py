@@ -5,10 +5,8 @@ import hashlib
 import re
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
-
 from mlops_assets.resources.storage import Storage
-from mlops_assets.resources.stores.record_log import RecordLog
+from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 
 FOLDER = "alerts"
 CREDENTIALS = re.compile(r"://[^\s/@]+@")
@@ -40,10 +38,8 @@ class Severity(StrEnum):
     """To do something about: work stands still until then."""
 
 
-class Alert(BaseModel):
+class Alert(StoredRecord):
     """One thing that somebody should know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: dt.datetime
     kind: Kind

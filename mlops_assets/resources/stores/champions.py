@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ class Record:
         """As it is stored: a delay only where there is one."""
         left_out = () if self.label_delay_days else ("label_delay_days",)
         return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+def names_of(
+    datasets: DatasetStore, keys: Iterable[str], column: str, damaged: dict[str, StorageError]
+) -> dict[str, str]:
+    """The `champion` or `next_champion` of days by key; `damaged` is as in `DatasetStore.read`."""
+    lines = datasets.read(CHAMPION, keys, damaged).to_dict("records")
+    return {f"{line['date']:%Y-%m-%d}": str(line[column]) for line in lines}
 
 
 def newest_record(

@@ -61,7 +61,6 @@ class Registry:
         self.storage.create(self._path(MODELS, model.name), _yaml(_settings(model)))
 
     def drop(self, name: str) -> None:
-        """Forget a created model."""
         self.storage.delete(self._path(MODELS, name))
 
     def update(self, project: Project, name: str, hyperparameters: Mapping[str, Any]) -> None:

@@ -15,6 +15,24 @@ OF_THE_DAY = ("observations", "features", "validation", "first_seen", "ingested"
 UNREADABLE = (ValueError, LookupError, OSError, TypeError, NotImplementedError, MemoryError)
 
 
+def as_parquet(frame: pd.DataFrame) -> bytes:
+    """A frame without its index, with checksums of its pages."""
+    buffer = io.BytesIO()
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(table, buffer, write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def read_parquet(storage: Storage, path: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table of a file, verified. FileNotFoundError; StorageError where it is damaged."""
+    data = storage.read(path)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        return file.read(columns=columns, use_threads=False)
+    except UNREADABLE as error:
+        raise damaged_file(storage, path, f"cannot be read ({error})") from error
+
+
 class DatasetStore:
     """Frames by dataset and partition key, under `datasets/` of a storage.
 
@@ -33,10 +51,7 @@ class DatasetStore:
 
     def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
         """Store a frame without its index; the old file stays until the new one is whole."""
-        buffer = io.BytesIO()
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        pq.write_table(table, buffer, write_page_checksum=True)
-        self.storage.write(self.path(dataset, key), buffer.getvalue())
+        self.storage.write(self.path(dataset, key), as_parquet(frame))
 
     def write_csv(self, dataset: str, key: str, frame: pd.DataFrame) -> str:
         """Store a frame as CSV as well, beside its Parquet file; where a person finds it."""
@@ -93,14 +108,9 @@ class DatasetStore:
     ) -> pa.Table | None:
         path = self.path(dataset, key)
         try:
-            data = self.storage.read(path)
+            table = read_parquet(self.storage, path, columns)
         except FileNotFoundError:
             return None
-        try:
-            file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-            table = file.read(columns=columns, use_threads=False)
-        except UNREADABLE as error:
-            raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
         if dataset.partition("/")[0] in OF_THE_DAY and "date" in table.column_names:
             self._refuse_other_days(table, path, key)
         return table

@@ -7,11 +7,9 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from mlops_assets.resources.processes import account
 from mlops_assets.resources.storage import Storage
-from mlops_assets.resources.stores.record_log import KeepingRecordLog, RecordLog
+from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 
 FOLDER = "registry/decisions"
 
@@ -34,10 +32,8 @@ class Action(StrEnum):
     SEARCH = "search"  # other recipes were tried in a backtest; nothing follows but that they count
 
 
-class Decision(BaseModel):
+class Decision(StoredRecord):
     """One entry of the audit trail."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     at: dt.datetime
     by: str
@@ -56,10 +52,8 @@ def made(action: Action, model: str, *, by: str = "", reason: str = "", **facts:
     return Decision(at=now, by=by or account(), action=action, model=model, reason=reason, **facts)
 
 
-class Pin(BaseModel):
+class Pin(StoredRecord):
     """The days on which a model is champion whatever the scores say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     first: dt.date
     until: dt.date | None = None
@@ -68,10 +62,8 @@ class Pin(BaseModel):
 class Decisions:
     """Decisions under `registry/decisions/` of a storage: a file each, never edited."""
 
-    log_type: type[RecordLog[Decision]] = RecordLog[Decision]
-
-    def __init__(self, storage: Storage) -> None:
-        self.log = self.log_type(storage, FOLDER, Decision, what="decision")
+    def __init__(self, storage: Storage, *, keeps: bool = False) -> None:
+        self.log = RecordLog(storage, FOLDER, Decision, what="decision", keeps=keeps)
 
     def record(
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
@@ -89,7 +81,6 @@ class Decisions:
             self.log.add(f"{decision.at:%Y%m%dT%H%M%S%f}_{digest}.json", decision)
 
     def count(self) -> int:
-        """How many decisions there are."""
         return len(self.log.names())
 
     def all(self) -> list[Decision]:
@@ -127,12 +118,6 @@ class Decisions:
             if pins and Pin.model_validate(decision.after).first <= day:
                 newest = decision
         return newest
-
-
-class KeepingDecisions(Decisions):
-    """Keeps the decisions that it has read, which are never edited."""
-
-    log_type = KeepingRecordLog[Decision]
 
 
 def shown(value: Any) -> str:

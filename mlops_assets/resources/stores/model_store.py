@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import io
 import re
 import zipfile
 import zlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    PlainSerializer,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
-from mlops_assets.lazy import pa, pd, pq, sio, sklearn
+from mlops_assets.lazy import pd, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
 from mlops_assets.ml.selection.versions import Chosen, serving
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
-from mlops_assets.resources.stores.decisions import Action, Decisions, KeepingDecisions
-from mlops_assets.resources.stores.record_log import RecordLog
+from mlops_assets.resources.stores.dataset_store import as_parquet, read_parquet
+from mlops_assets.resources.stores.decisions import Action, Decisions
+from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
@@ -59,10 +53,8 @@ def _restored(check: Any) -> Any:
 StoredCheck = Annotated[CheckResult, BeforeValidator(_restored), PlainSerializer(_stored)]
 
 
-class ModelCard(BaseModel):
+class ModelCard(StoredRecord):
     """What a version is, what it learned from and how it did on its holdout."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     version: str
@@ -80,7 +72,7 @@ class ModelCard(BaseModel):
     rows: int
     inputs: list[str]
     non_negative: bool
-    classes: list[str] = []
+    classes: list[str] = Field(default_factory=list)
     """Of a classification, in the order of the numbers that stand for them; of two, the second is
     the positive one."""
     training_set_sha256: str
@@ -94,7 +86,7 @@ class ModelCard(BaseModel):
     holdout_rows: int
     holdout: dict[str, float]
     importance: dict[str, float]
-    checks: dict[str, StoredCheck] = {}
+    checks: dict[str, StoredCheck] = Field(default_factory=dict)
     size: int
     sha256: str
 
@@ -171,10 +163,7 @@ class ModelStore:
         )
         self.storage.write(self._path(model, card.version, MODEL), data)
         if held_out is not None:
-            buffer = io.BytesIO()
-            table = pa.Table.from_pandas(held_out, preserve_index=False)
-            pq.write_table(table, buffer, write_page_checksum=True)
-            self.storage.write(self._path(model, card.version, HOLDOUT), buffer.getvalue())
+            self.storage.write(self._path(model, card.version, HOLDOUT), as_parquet(held_out))
         self._log(model, card.version).add(CARD, card)
         self._stand_in(card)
         return card
@@ -279,7 +268,6 @@ class ModelStore:
         return card
 
     def delete(self, model: str) -> None:
-        """Remove every version of a model."""
         self.storage.delete(f"models/{model}")
 
     def load(self, card: ModelCard) -> sklearn.pipeline.Pipeline:
@@ -325,12 +313,9 @@ class ModelStore:
         """
         path = self._path(card.model, card.version, HOLDOUT)
         try:
-            data = self.storage.read(path)
+            frame: pd.DataFrame = read_parquet(self.storage, path).to_pandas()
         except FileNotFoundError:
             return None
-        try:
-            file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-            frame: pd.DataFrame = file.read(use_threads=False).to_pandas()
         except UNREADABLE as error:
             raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
         return frame
@@ -341,7 +326,7 @@ class KeepingModelStore(ModelStore):
 
     def __init__(self, storage: Storage) -> None:
         super().__init__(storage)
-        self.decisions = KeepingDecisions(storage)
+        self.decisions = Decisions(storage, keeps=True)
         self._known: dict[tuple[str, str], ModelCard] = {}
         self._loaded: dict[tuple[str, str], tuple[int, sklearn.pipeline.Pipeline]] = {}
 

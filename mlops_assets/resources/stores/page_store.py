@@ -49,7 +49,6 @@ class PageStore:
             return b""
 
     def write(self, name: str, html: str) -> None:
-        """Replace a page."""
         release = version("plotly").encode()
         if self._release() != release:
             self.storage.write(f"pages/{LIBRARY}", plotly_js().encode())

@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
@@ -11,12 +11,24 @@ ENDING = ".json"
 R = TypeVar("R", bound=BaseModel)
 
 
-class RecordLog(Generic[R]):
-    """Records of a kind by file name; `what` is said of a damaged one."""
+class StoredRecord(BaseModel):
+    """What is stored of a kind: these fields and no others."""
 
-    def __init__(self, storage: Storage, folder: str, kind: type[R], *, what: str) -> None:
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecordLog(Generic[R]):
+    """Records of a kind by file name; `what` is said of a damaged one.
+
+    With `keeps` it keeps the records that it has read, which are never edited.
+    """
+
+    def __init__(
+        self, storage: Storage, folder: str, kind: type[R], *, what: str, keeps: bool = False
+    ) -> None:
         self.storage, self.folder, self.kind = storage, folder, kind
-        self.what = what
+        self.what, self.keeps = what, keeps
+        self._known: dict[str, R] = {}
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
@@ -35,12 +47,17 @@ class RecordLog(Generic[R]):
 
     def read(self, name: str) -> R:
         """A record as it is now. FileNotFoundError, or StorageError where it is damaged."""
+        if name in self._known:
+            return self._known[name]
         path = self.path(name)
         try:
-            return self.kind.model_validate_json(self.storage.read(path))
+            record = self.kind.model_validate_json(self.storage.read(path))
         except ValidationError as error:
             why = f"is no {self.what} ({error.error_count()} mistakes)"
             raise damaged_file(self.storage, path, why) from error
+        if self.keeps:
+            self._known[name] = record
+        return record
 
     def all(self, damaged: list[str] | None = None) -> dict[str, R]:
         """Every record by name, in the order of the names.
@@ -56,19 +73,6 @@ class RecordLog(Generic[R]):
                     raise
                 damaged.append(self.storage.url(self.path(name)))
         return found
-
-
-class KeepingRecordLog(RecordLog[R]):
-    """Keeps the records that it has read, which are never edited."""
-
-    def __init__(self, storage: Storage, folder: str, kind: type[R], *, what: str) -> None:
-        super().__init__(storage, folder, kind, what=what)
-        self._known: dict[str, R] = {}
-
-    def read(self, name: str) -> R:
-        if name not in self._known:
-            self._known[name] = super().read(name)
-        return self._known[name]
 
 
 def _json(record: BaseModel) -> bytes:

@@ -8,20 +8,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.decisions import Decision
-from mlops_assets.resources.stores.record_log import RecordLog
+from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 
 FOLDER = "registry/turns"
 LOOK_SECONDS = 1.0
 
 
-class Turn(BaseModel):
+class Turn(StoredRecord):
     """Who decides, and what was decided: nothing yet while it is being checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     process: str
     run_id: str
@@ -29,7 +27,7 @@ class Turn(BaseModel):
     asked: dict[str, Any]
     """The run config of the job, without who asks and why."""
     decision: Decision | None = None
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = Field(default_factory=dict)
     """What carrying it out needs beside the decision, as it was when that was made."""
 
 

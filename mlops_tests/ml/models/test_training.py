@@ -14,7 +14,7 @@ from mlops_assets.ml.metrics.scores import (
     trailing_scores,
 )
 from mlops_assets.ml.models.families import FAMILIES, Inputs
-from mlops_assets.ml.models.regressors import RidgeHyperparameters
+from mlops_assets.ml.models.learners import RidgeHyperparameters
 from mlops_assets.ml.models.splits import HoldoutSplit
 from mlops_assets.ml.models.training import FitPlan, FittedWindow, fit, fit_window, forecast
 

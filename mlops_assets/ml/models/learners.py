@@ -1,9 +1,11 @@
-"""Kinds of model for a target of numbers."""
+"""Kinds of model that learn: first for a target of numbers, then for one of classes.
+
+Those of classes forecast a probability of every class.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import Field
 
@@ -13,6 +15,7 @@ from mlops_assets.ml.models.families import (
     Hyperparameters,
     Inputs,
     NoHyperparameters,
+    Pipeline,
     register,
 )
 from mlops_assets.ml.models.pipelines import linear_pipeline
@@ -29,6 +32,9 @@ from mlops_assets.ml.models.trees import (
     tree_weight,
 )
 
+# One thread: with more, what trees say is added up in the order in which the threads arrive.
+ONE_THREAD = {"n_jobs": 1}
+
 
 @register
 class LinearRegressionFamily(Family):
@@ -36,9 +42,7 @@ class LinearRegressionFamily(Family):
     description = "Ordinary least squares on scaled numbers and one column per category."
     hyperparameters = NoHyperparameters
 
-    def build(
-        self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    def build(self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0) -> Pipeline:
         return linear_pipeline(sklearn.linear_model.LinearRegression(), inputs)
 
 
@@ -56,7 +60,7 @@ class RidgeFamily(Family):
 
     def build(
         self, hyperparameters: RidgeHyperparameters, inputs: Inputs, seed: int = 0
-    ) -> sklearn.pipeline.Pipeline:
+    ) -> Pipeline:
         return linear_pipeline(sklearn.linear_model.Ridge(alpha=hyperparameters.alpha), inputs)
 
 
@@ -78,13 +82,11 @@ class DecisionTreeFamily(TreeFamily):
     name = "decision_tree"
     description = "One regression tree."
     hyperparameters = DecisionTreeHyperparameters
+    made_by = "tree.DecisionTreeRegressor"
 
     def check(self, hyperparameters: DecisionTreeHyperparameters, inputs: Inputs) -> None:
         if hyperparameters.criterion == TreeCriterion.POISSON:
             _need_non_negative(inputs, "splits by the criterion poisson")
-
-    def estimator(self, **options: Any) -> Any:
-        return sklearn.tree.DecisionTreeRegressor(**options)
 
 
 class RandomForestHyperparameters(Hyperparameters):
@@ -99,10 +101,8 @@ class RandomForestFamily(TreeFamily):
     name = "random_forest"
     description = "The mean of many trees, each on a resample of the rows."
     hyperparameters = RandomForestHyperparameters
-
-    def estimator(self, **options: Any) -> Any:
-        # One thread: with more, forecasts are added up in the order in which the threads arrive.
-        return sklearn.ensemble.RandomForestRegressor(**options, n_jobs=1)
+    made_by = "ensemble.RandomForestRegressor"
+    fixed = ONE_THREAD
 
 
 class GradientBoostingHyperparameters(Hyperparameters):
@@ -119,9 +119,7 @@ class GradientBoostingFamily(TreeFamily):
     name = "gradient_boosting"
     description = "Trees one after another, each on what the ones before left over."
     hyperparameters = GradientBoostingHyperparameters
-
-    def estimator(self, **options: Any) -> Any:
-        return sklearn.ensemble.GradientBoostingRegressor(**options)
+    made_by = "ensemble.GradientBoostingRegressor"
 
 
 class HistLoss(StrEnum):
@@ -147,13 +145,106 @@ class HistGradientBoostingFamily(HistFamily):
     name = "hist_gradient_boosting"
     description = "Boosted trees on binned inputs: fast, with missing values and native categories."
     hyperparameters = HistGradientBoostingHyperparameters
+    made_by = "ensemble.HistGradientBoostingRegressor"
 
     def check(self, hyperparameters: HistGradientBoostingHyperparameters, inputs: Inputs) -> None:
         if hyperparameters.loss == HistLoss.POISSON:
             _need_non_negative(inputs, "minimises the loss poisson")
 
-    def estimator(self, **options: Any) -> Any:
-        return sklearn.ensemble.HistGradientBoostingRegressor(**options)
+
+@register
+class Prior(Family):
+    name = "prior"
+    description = (
+        "The share of each class in the training rows, whatever the inputs: the baseline that a "
+        "model has to beat."
+    )
+    tasks = ("classification",)
+    may_be_constant = True
+    hyperparameters = NoHyperparameters
+
+    def build(self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0) -> Pipeline:
+        return sklearn.pipeline.Pipeline(
+            [
+                ("inputs", sklearn.compose.ColumnTransformer([])),  # it reads none of them
+                ("estimator", sklearn.dummy.DummyClassifier(strategy="prior")),
+            ]
+        )
+
+
+class LogisticRegressionHyperparameters(Hyperparameters):
+    C: float = Field(
+        1.0, gt=0, le=1_000_000, description="Smaller values penalise large coefficients more."
+    )
+
+
+@register
+class LogisticRegressionFamily(Family):
+    name = "logistic_regression"
+    description = "A linear model of the log odds, on scaled numbers and one column per category."
+    tasks = ("classification",)
+    hyperparameters = LogisticRegressionHyperparameters
+
+    def build(
+        self, hyperparameters: LogisticRegressionHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> Pipeline:
+        return linear_pipeline(
+            sklearn.linear_model.LogisticRegression(
+                C=hyperparameters.C, max_iter=1000, random_state=seed
+            ),
+            inputs,
+        )
+
+
+class Impurity(StrEnum):
+    GINI = "gini"
+    LOG_LOSS = "log_loss"
+
+
+class DecisionTreeClassifierHyperparameters(Hyperparameters):
+    max_depth: int | None = free_depth(6)
+    min_samples_leaf: int = leaf_rows(50, "Fewest rows in a leaf, whose shares it forecasts.")
+    criterion: Impurity = Field(Impurity.LOG_LOSS, description="What a split reduces.")
+
+
+@register
+class DecisionTreeClassifierFamily(TreeFamily):
+    name = "decision_tree_classifier"
+    description = "One tree that forecasts the shares of the classes in each leaf."
+    tasks = ("classification",)
+    hyperparameters = DecisionTreeClassifierHyperparameters
+    made_by = "tree.DecisionTreeClassifier"
+
+
+class RandomForestClassifierHyperparameters(RandomForestHyperparameters):
+    min_samples_leaf: int = leaf_rows(10)
+
+
+@register
+class RandomForestClassifierFamily(TreeFamily):
+    name = "random_forest_classifier"
+    description = "The mean of many classification trees, each on a resample of the rows."
+    tasks = ("classification",)
+    hyperparameters = RandomForestClassifierHyperparameters
+    made_by = "ensemble.RandomForestClassifier"
+    fixed = ONE_THREAD
+
+
+class HistGradientBoostingClassifierHyperparameters(Hyperparameters):
+    learning_rate: float = tree_weight(0.1)
+    max_iter: int = tree_count(100, 5000, "Number of trees, of each class.")
+    max_leaf_nodes: int = leaf_count(15)
+    min_samples_leaf: int = leaf_rows(20)
+    l2_regularization: float = leaf_penalty(0.0)
+
+
+@register
+class HistGradientBoostingClassifierFamily(HistFamily):
+    name = "hist_gradient_boosting_classifier"
+    description = "Boosted trees of the log odds on binned inputs, with native categories."
+    tasks = ("classification",)
+    hyperparameters = HistGradientBoostingClassifierHyperparameters
+    made_by = "ensemble.HistGradientBoostingClassifier"
 
 
 def _need_non_negative(inputs: Inputs, what: str) -> None:

@@ -162,6 +162,11 @@ def _issue(
             )
         if isinstance(error := errors.get(key), Exception):
             failed[model.name] = error
+    earlier = datasets.read(ISSUED, [key], {})
+    if failed and len(earlier):  # what was issued stays, where it cannot be made again
+        kept = earlier[earlier["model"].isin(failed)]
+        versions |= kept.groupby("model")["version"].first().to_dict()
+        parts.append(kept)
     if not parts:
         if failed:
             return next(iter(failed.values()))

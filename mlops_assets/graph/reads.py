@@ -121,7 +121,8 @@ def _nodes(project: Project) -> Iterator[Node]:
         "issued",
         (
             Reads("observations", days_to_come(project)),
-            Reads("issued", (project.days_ahead,), shown=True),  # whether its inputs were right
+            # what was issued before, and whether its inputs were right
+            Reads("issued", (0, project.days_ahead), shown=True),
             *(ReadsVersions(model.name, project.days_ahead) for model in project.models),
         ),
         again=Again.NEWEST,  # what was issued for a day that is over is what it is scored by

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -169,6 +170,22 @@ def test_once_its_day_is_over_no_forecast_is_asked_for_again(living: Living) -> 
     assert not [*outdated_forecasts(living.instance, living.project, living.models)]
 
 
+def test_what_was_issued_stays_where_it_cannot_be_made_again(living: Living) -> None:
+    told = living.issued_for("2026-03-15")
+    card = living.models.in_service("linear", dt.date(2026, 3, 15))
+    assert card is not None
+    Path(living.models.url(card)).write_bytes(b"damaged")
+    assert living.run("issued", LAST).success
+    again = living.issued_for("2026-03-15")
+    for model in MODELS:  # but for when it was issued
+        rows = [frame[frame["model"] == model].drop(columns="issued_at") for frame in (told, again)]
+        pd.testing.assert_frame_equal(*(frame.reset_index(drop=True) for frame in rows))
+    assert set(again["issued_at"]) >= set(told["issued_at"]), "that of the damaged one is the first"
+    shown = living.metadata("issued", LAST)
+    assert shown["versions"]["linear"] == card.version
+    assert list(shown["not_issued"]) == ["linear"]
+
+
 def test_a_model_without_a_version_is_not_issued_for_the_day_to_come(living: Living) -> None:
     for card in living.models.cards("seasonal_naive"):
         retired = living.models.decisions
@@ -208,6 +225,7 @@ def test_a_model_that_cannot_forecast_is_named_and_the_others_are_issued(
         return honest(project, card, rows, models)
 
     monkeypatch.setattr(forecasting, "forecast_rows", broken)
+    living.datasets.delete("issued", LAST)
     assert living.run("issued", LAST).success
     assert set(living.issued_for("2026-03-15")["model"]) == {"seasonal_naive"}
     assert living.metadata("issued", LAST)["not_issued"] == {"linear": "it is broken"}

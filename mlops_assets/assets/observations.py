@@ -19,11 +19,13 @@ from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.completeness import label_completeness
+from mlops_assets.ml.monitoring.quality import READABLE, readable
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
+from mlops_assets.resources.stores.left_out import LeftOutStore
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 DATASET = "observations"
@@ -94,10 +96,12 @@ def ingest(
     fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
     days = by_day(source.read(start, end), project.columns.date)
     inspector = Inspector(project, make_observations_type(project), datasets, start)
+    told = LeftOutStore(datasets.storage).told(source.left_out(), max(keys))
     checks, ingested = CheckStore(datasets), IngestedStore(datasets)
     before = ingested.read(keys)
     found: dict[str, tuple[Metadata | Exception, CheckResults]] = {}
     for key in keys:
+        read = {READABLE: readable(told[key])} if key in told else {}
         try:
             frame, verdicts = inspector.inspect(key, days.get(key), accept=accept)
             datasets.write(DATASET, key, frame)
@@ -108,11 +112,13 @@ def ingest(
         except UnsoundError as error:
             facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
             ingested.write(key, facts)
-            checks.write(DATASET, key, error.verdicts)
-            found[key] = error, error.verdicts
+            verdicts = error.verdicts | read
+            checks.write(DATASET, key, verdicts)
+            found[key] = error, verdicts
         except DATA_ERRORS as error:
             found[key] = error, {}
         else:
+            verdicts |= read
             checks.write(DATASET, key, verdicts)
             metadata = {
                 **stored(datasets, DATASET, key, frame),

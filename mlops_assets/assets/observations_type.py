@@ -19,7 +19,6 @@ from dagster_pandas.constraints import (
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.features.aggregation import aggregated
-from mlops_assets.ml.metrics.labels import label_of
 from mlops_assets.project import Project
 
 SHOWN = 3
@@ -167,9 +166,6 @@ def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
     for name in project.column_names:
         if name in project.number_columns:
             frame[name] = _as_numbers(frame[name])
-        elif name != project.columns.date:
-            text = label_of if name == project.columns.target else str
-            frame[name] = frame[name].map(text, na_action="ignore").astype(object)
     return frame
 
 

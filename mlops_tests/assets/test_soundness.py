@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from mlops_assets.ml.monitoring.quality import CHECKS
-from mlops_tests.assets.lab import Lab, keys, make_rows, reason
+from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 DAY, NEXT = "2026-03-10", "2026-03-11"
 OBSERVATIONS = dg.AssetKey("observations")
@@ -150,3 +150,25 @@ def test_the_newest_day_has_the_last_word_whichever_a_run_was_about(lab: Lab) ->
     assert last_word() == ("2026-03-11", True)
     lab.run("observations", "2026-03-09", "2026-03-10")
     assert last_word() == ("2026-03-11", True)
+
+
+def test_what_cannot_be_read_is_named_once_and_costs_no_day(empty_lab: Lab) -> None:
+    rows = make_rows().astype({"date": str})
+    rows.loc[0, "date"] = "n/a"  # of the first day that there is
+    settings = make_settings()
+    settings["source"] = {"kind": "file", "path": "rows.csv"}
+    empty_lab.write(settings=settings)
+    rows.to_csv(empty_lab.folder / "rows.csv", index=False)
+    for day, passed in ((DAY, False), (NEXT, True), (DAY, False)):  # again of the same day as well
+        result = empty_lab.run("observations", day)
+        assert result.success
+        readable = evaluations(result)[day]["source_readable"]
+        assert readable.passed is passed
+        if not passed:
+            assert "rows.csv: column 'date' is no date: 'n/a' in row 1; write" in str(
+                readable.description
+            )
+        assert len(empty_lab.datasets.read("observations", [day])) == 3
+    (empty_lab.folder / "rows.csv").write_text("day,pieces\n2026-01-01,1\n")
+    result = empty_lab.run("observations", NEXT)  # the definitions load
+    assert "lacks the column(s) date" in reason(result)

@@ -213,7 +213,7 @@ def test_what_makes_no_project_is_refused(
         (["2026-01-31T10:00", "2026-02-01T10:00Z"], "with and without a time zone"),
         (["2026-01-31", ""], "is empty in 200 row"),
         (["2026-01-31", "2026-02-31"], "is no date: '2026-02-31'"),
-        (["20260131", "20260201"], "no column holds dates"),
+        (["20261331", "20261332"], "no column holds dates"),
         (["03/01/2026", "04/01/2026"], "--dates"),
     ],
 )

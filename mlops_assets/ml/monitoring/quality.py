@@ -15,6 +15,7 @@ from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.sequential import RECENT, as_logs, judge_levels
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
+READABLE = "source_readable"
 TARGET_RANGE, TARGET_LEVEL = "target_range", "target_level"
 TARGET_SHARE = 7 / 12  # of the false alarms that are expected
 ODD_DAY = 4.0  # standard deviations; a target further away counts for no more
@@ -25,6 +26,7 @@ NAMED = 5  # so many names in a sentence
 CHECKS = {
     SCHEMA: "Columns, types and constraints are those of the settings. Severe.",
     FRESHNESS: "The source has rows of the day, and of the day before it. Severe without rows.",
+    READABLE: "All rows and files of the source have been read; what is left out is told once.",
     "row_count": "As many rows as usual on that weekday. Severe below half of the fewest of late.",
     SERIES_COUNT: "As many series as usual. Severe below half of the fewest of late.",
     "missing_values": "No input lacks more of its values than it did of late.",
@@ -70,6 +72,7 @@ def judge_day(
     verdicts = {
         SCHEMA: CheckResult(True, "columns, types and constraints are those of the settings"),
         FRESHNESS: _freshness(day, before),
+        READABLE: readable([]),
     }
     if series:
         verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
@@ -182,6 +185,15 @@ def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResul
     days = None if newest is None else float((day - newest).days)
     why = f"the source has no rows of {day}{behind}; run the day again once it has"
     return CheckResult(False, why, severe=True, value=days, high=0.0)
+
+
+def readable(left_out: Sequence[str]) -> CheckResult:
+    """The verdict on what of the source could not be read, as the source says it."""
+    if not left_out:
+        return CheckResult(True, "nothing new of the source is left out", value=0.0, high=0.0)
+    more = f"; and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
+    why = f"left out: {'; '.join(left_out[:NAMED])}{more}. The rest is read as if it were not there"
+    return CheckResult(False, why, value=float(len(left_out)), high=0.0)
 
 
 def _rows(facts: DayFacts) -> float:

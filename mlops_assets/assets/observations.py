@@ -19,7 +19,7 @@ from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.completeness import label_completeness
-from mlops_assets.ml.monitoring.quality import READABLE, readable
+from mlops_assets.ml.monitoring.quality import READABLE, TARGETS, readable
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -105,7 +105,10 @@ def ingest(
         try:
             frame, verdicts = inspector.inspect(key, days.get(key), accept=accept)
             datasets.write(DATASET, key, frame)
+            there = round(len(frame) / (verdicts[TARGETS].value or 1.0))
             expected = inspector.expected_rows(key)
+            if there > len(frame):  # rows without a target are there, and due
+                expected = max(expected or 0.0, float(there))
             known = label_completeness(len(frame), expected)
             text = fingerprints.get(key, "")
             ingested.write(key, Ingested(text, len(frame), expected, known))
@@ -125,6 +128,7 @@ def ingest(
                 **_target_sums(project, frame[project.columns.target]),
                 **({"source_rows": len(days[key])} if project.aggregate else {}),
                 **({} if known is None else {"label_completeness": number(known)}),
+                **({"rows_without_target": lacking} if (lacking := there - len(frame)) else {}),
             }
             found[key] = metadata, verdicts
     return found

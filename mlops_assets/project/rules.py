@@ -158,7 +158,7 @@ def target_is_never_missing(problem: Problem) -> None:
     if problem.constraint(problem.columns.target).nullable:
         raise ValueError(
             f"at constraints: {problem.columns.target!r} is the target and cannot be nullable; "
-            "leave such rows out of the source"
+            "leave it out: rows without a target are left out of learning and scoring anyway"
         )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pytest
 
 from mlops_assets.ml.monitoring.quality import CHECKS
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
@@ -171,4 +172,36 @@ def test_what_cannot_be_read_is_named_once_and_costs_no_day(empty_lab: Lab) -> N
         assert len(empty_lab.datasets.read("observations", [day])) == 3
     (empty_lab.folder / "rows.csv").write_text("day,pieces\n2026-01-01,1\n")
     result = empty_lab.run("observations", NEXT)  # the definitions load
-    assert "lacks the column(s) date" in reason(result)
+    assert not result.success
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    assert "lacks the column(s) date" in str(failure.step_failure_data.error)
+
+
+def test_rows_without_a_target_are_left_out_counted_and_scored_by_nobody(lab: Lab) -> None:
+    rows = make_rows()
+    of_day = rows.index[rows["date"] == DAY]
+    rows.loc[of_day[0], "units"] = float("nan")
+    lab.write(rows)
+    result = lab.run("observations features", DAY)
+    assert result.success
+    known = evaluations(result)[DAY]["targets_known"]
+    assert known.passed
+    assert known.metadata["value"].value == pytest.approx(2 / 3)
+    assert "1 row(s) have no target, such as bakery bread (nan); they are left" in known.description
+    for dataset in ("observations", "features"):
+        assert lab.datasets.read(dataset, [DAY])["category"].tolist() == ["cake", "milk"]
+    facts = lab.metadata("observations", DAY)
+    assert facts["rows_without_target"] == 1
+    assert facts["label_completeness"] == pytest.approx(2 / 3)
+
+    rows.loc[of_day, "units"] = [float("nan"), float("inf"), 4.0]  # one of three is below a half
+    lab.write(rows)
+    result = lab.run("observations", DAY)
+    assert "2 of 3 rows have no target, such as bakery bread (nan); more than" in reason(result)
+    assert "accept" not in reason(result)
+    assert list(evaluations(result)[DAY]) == ["targets_known"]
+    settings = make_settings()
+    settings["quality"] = {"min_completeness": 0.3, "min_days": 366, "window_days": 366}
+    lab.write(settings=settings)
+    assert lab.run("observations", DAY).success
+    assert lab.datasets.read("observations", [DAY])["units"].tolist() == [4.0]

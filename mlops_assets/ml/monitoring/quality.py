@@ -15,7 +15,7 @@ from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.sequential import RECENT, as_logs, judge_levels
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
-READABLE = "source_readable"
+READABLE, TARGETS = "source_readable", "targets_known"
 TARGET_RANGE, TARGET_LEVEL = "target_range", "target_level"
 TARGET_SHARE = 7 / 12  # of the false alarms that are expected
 ODD_DAY = 4.0  # standard deviations; a target further away counts for no more
@@ -27,6 +27,7 @@ CHECKS = {
     SCHEMA: "Columns, types and constraints are those of the settings. Severe.",
     FRESHNESS: "The source has rows of the day, and of the day before it. Severe without rows.",
     READABLE: "All rows and files of the source have been read; what is left out is told once.",
+    TARGETS: "Rows without a target are left out; severe below quality.min_completeness.",
     "row_count": "As many rows as usual on that weekday. Severe below half of the fewest of late.",
     SERIES_COUNT: "As many series as usual. Severe below half of the fewest of late.",
     "missing_values": "No input lacks more of its values than it did of late.",
@@ -73,6 +74,7 @@ def judge_day(
         SCHEMA: CheckResult(True, "columns, types and constraints are those of the settings"),
         FRESHNESS: _freshness(day, before),
         READABLE: readable([]),
+        TARGETS: targets_known(rule, 1.0, 0),
     }
     if series:
         verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
@@ -185,6 +187,17 @@ def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResul
     days = None if newest is None else float((day - newest).days)
     why = f"the source has no rows of {day}{behind}; run the day again once it has"
     return CheckResult(False, why, severe=True, value=days, high=0.0)
+
+
+def targets_known(
+    rule: QualitySettings, share: float, lacking: int, example: str = ""
+) -> CheckResult:
+    """The verdict on the share of a day's rows that have a target; with fewer, it is refused."""
+    left_out = (
+        f"{lacking} row(s) have no target{example}; they are left out of learning and scoring"
+    )
+    why = left_out if lacking else "every row has a target"
+    return CheckResult(True, why, value=share, low=rule.min_completeness)
 
 
 def readable(left_out: Sequence[str]) -> CheckResult:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlops_assets.lazy import pa, pc, pd
+from mlops_assets.lazy import np, pa, pc, pd
 from mlops_assets.ml.values import (
     beyond_floats,
     is_flags,
@@ -89,6 +91,8 @@ class Sample:
     """Columns of the frame that are 1 and 0 for true and false."""
     strange: list[str] = field(default_factory=list)
     """Columns of values that are neither numbers nor text, which are not in the frame."""
+    notes: list[str] = field(default_factory=list)
+    """What was found wrong with single values and rows, and is left out."""
 
 
 class SampledFiles(FileSource):
@@ -146,7 +150,7 @@ def reading(
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     project = reading(source, time_zone)
-    table, whole, place = _table(source, project)
+    table, whole, place, left_out = _table(source, project)
     if not len(table):
         raise SourceError(f"{place} holds no rows; a project begins with some")
     csv = source.csv if isinstance(source, FileSettings) else None
@@ -175,17 +179,72 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    return Sample(frame, whole, dates, unclear, fractional, flags, strange)
+    notes = [*left_out, *_without_infinite(frame)]
+    return Sample(frame, whole, dates, unclear, fractional, flags, strange, notes)
 
 
-def _table(source: FileSettings | SqlSettings, project: Project) -> tuple[Any, bool, str]:
+def _without_infinite(frame: pd.DataFrame) -> Iterator[str]:
+    """Make infinite numbers missing, and say where they were."""
+    for name in frame.select_dtypes("float64"):
+        infinite = np.isinf(frame[name])
+        if infinite.any():
+            frame[name] = frame[name].mask(infinite)
+            yield (
+                f"column {name!r} is infinite in {infinite.sum()} row(s), the first of them row "
+                f"{int(infinite.idxmax()) + 1}: missing there"
+            )
+
+
+def without_stray_days(sample: Sample, date: str, latest: dt.date) -> Sample:
+    """The rows that have a day which belongs to the others.
+
+    A few days, at most one of a hundred, further from the others than these reach are none, nor is
+    a day after the latest one.
+    """
+    column = sample.dates[date]
+    days = column.days
+    known = pd.Series(days.dropna().unique()).sort_values(ignore_index=True)
+    few = max(1, len(known) // 100)
+    first, last = 0, len(known) - 1
+    while last > first and known[last] > pd.Timestamp(latest):
+        last -= 1
+    gaps = known.diff()
+    for at in range(1, min(few, last) + 1):  # the days before `at` are stray
+        if gaps[at] > known[last] - known[at]:
+            first = at
+    for at in range(last, max(first, last - few), -1):  # those from `at` on
+        if gaps[at] > known[at - 1] - known[first]:
+            last = at - 1
+    kept = days.between(known[first], known[last])
+    if kept.all():
+        return replace(sample, notes=[*sample.notes, *column.left_out])
+    stray = days[days.notna() & ~kept]
+    notes = [*sample.notes, *column.left_out]
+    if len(stray):
+        shown = ", ".join(sorted({f"{day:%Y-%m-%d}" for day in stray})[:3])
+        notes.append(f"{len(stray)} row(s) of {shown} are far from all others: left out")
+    dates = {
+        name: replace(one, days=_of(one.days, kept), moments=_of(one.moments, kept))
+        for name, one in sample.dates.items()
+    }
+    frame = sample.frame[kept].reset_index(drop=True)
+    return replace(sample, frame=frame, dates=dates, notes=notes)
+
+
+def _of(values: pd.Series[Any], kept: pd.Series[bool]) -> pd.Series[Any]:
+    return values[kept].reset_index(drop=True)
+
+
+def _table(
+    source: FileSettings | SqlSettings, project: Project
+) -> tuple[Any, bool, str, list[str]]:
     if isinstance(source, SqlSettings):
         database = SqlSource(source, project)
         table, whole = database.sample(MOST_ROWS)
-        return table, whole, str(database)
+        return table, whole, str(database), []
     files = SampledFiles(source, project)
     tables, whole = files.sample(MOST_FILES, MOST_ROWS)
-    return joined_tables(tables), whole, str(files)
+    return joined_tables(tables), whole, str(files), files.left_out()
 
 
 def _looks_like_dates(name: str, column: Any) -> bool:

@@ -89,7 +89,7 @@ def stored(project: Project) -> pd.DataFrame:
     rows = source.read(*WINDOW)
     assert source.left_out() == []
     assert set(source.fingerprints(*WINDOW)) == {str(DAY)}
-    return validated(project, make_observations_type(project), rows)
+    return validated(project, make_observations_type(project), rows)[0]
 
 
 def write(folder: Path, kind: str, columns: dict[str, list[Any]], role: str) -> dict[str, Any]:

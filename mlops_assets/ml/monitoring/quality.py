@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mlops_assets.lazy import np
 from mlops_assets.ml.check_result import CheckResult
@@ -82,23 +82,17 @@ def judge_day(
         why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
         return {name: verdicts.get(name, CheckResult(True, why)) for name in asked}
 
-    def usual(measure: Callable[[DayFacts], float]) -> tuple[float, float]:
-        return usual_range(rule, day, {known: measure(then) for known, then in history.items()})
-
     if series:
-        lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
-        verdicts[SERIES_COUNT] = _count(
-            len(facts.series),
-            usual(_series),
-            min(map(_series, history.values())),
-            "series",
-            f"; lost: {_named([' '.join(name) for name in lost])}" if lost else "",
-        )
+        verdicts[SERIES_COUNT] = _series_count(rule, day, facts, history)
     else:
         verdicts["duplicates"] = _repeated(rule, facts, list(history.values()))
     verdicts |= {
         "row_count": _count(
-            facts.rows, usual(_rows), min(map(_rows, history.values())), "rows", ""
+            facts.rows,
+            usual_range(rule, day, {known: _rows(then) for known, then in history.items()}),
+            min(map(_rows, history.values())),
+            "rows",
+            "",
         ),
         "missing_values": _missing(rule, facts, list(history.values())),
         "inputs_range": _inputs(rule, day, facts, history),
@@ -107,6 +101,23 @@ def judge_day(
         **_target(rule, day, {**before, day: facts}, false_alarms_per_year),
     }
     return {name: verdicts[name] for name in asked}
+
+
+def _series_count(
+    rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+) -> CheckResult:
+    """By the days before it that have series: others were stored when these had another name."""
+    named = {known: then for known, then in history.items() if then.series}
+    if len(named) < rule.min_days:
+        return CheckResult(True, f"not judged: {len(named)} days before it have these series")
+    lost = set.intersection(*(set(then.series) for then in named.values())) - facts.series
+    return _count(
+        len(facts.series),
+        usual_range(rule, day, {known: _series(then) for known, then in named.items()}),
+        min(map(_series, named.values())),
+        "series",
+        f"; lost: {_named([' '.join(name) for name in lost])}" if lost else "",
+    )
 
 
 def days_judged_by(rule: QualitySettings) -> int:
@@ -353,12 +364,11 @@ def _moved_at_once(
 
 
 def _new(facts: DayFacts, history: Sequence[DayFacts]) -> CheckResult:
+    seen = {name: _known(name, history) for name in facts.categories}
     found = [
         f"{value} ({name})"
         for name, values in facts.categories.items()
-        for value in sorted(
-            values.keys() - set().union(*(then.categories[name] for then in history))
-        )
+        for value in sorted(values.keys() - seen[name] if seen[name] else ())  # new as a whole
     ]
     if not found:
         return CheckResult(True, "every category was seen of late", value=0.0, high=0.0)

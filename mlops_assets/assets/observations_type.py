@@ -151,8 +151,9 @@ def validated(
     least = project.quality.min_completeness
     if frame.empty or len(frame) < least * (len(frame) + len(without)):
         raise TargetsError(
-            f"{len(without)} of {len(frame) + len(without)} rows have no target, such as "
-            f"{example(project, without)}; more than quality.min_completeness of {least:.0%} "
+            f"{len(without)} of {len(frame) + len(without)} rows lack the target "
+            f"{project.columns.target!r}, such as {example(project, without)}; at least "
+            f"quality.min_completeness of {least:.0%} "
             "must have one: run the day again once the source has them"
         )
     check = observations_type.type_check(None, frame)  # type: ignore[arg-type]

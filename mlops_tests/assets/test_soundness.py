@@ -197,7 +197,10 @@ def test_rows_without_a_target_are_left_out_counted_and_scored_by_nobody(lab: La
     rows.loc[of_day, "units"] = [float("nan"), float("inf"), 4.0]  # one of three is below a half
     lab.write(rows)
     result = lab.run("observations", DAY)
-    assert "2 of 3 rows have no target, such as bakery bread (nan); more than" in reason(result)
+    assert (
+        "2 of 3 rows lack the target 'units', such as bakery bread (nan); at least quality.min"
+        in reason(result)
+    )
     assert "accept" not in reason(result)
     assert list(evaluations(result)[DAY]) == ["targets_known"]
     settings = make_settings()

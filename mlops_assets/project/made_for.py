@@ -19,12 +19,14 @@ class MadeFor:
     """The kind of each column that is read of it: a date, number or name."""
     settings: str = ""
     """The settings that its values follow from."""
+    labels: tuple[str, tuple[str, ...]] = ("", ())
+    """The column that holds classes, and their labels."""
 
     @cached_property
     def text(self) -> str:
         """As it is kept in each file."""
         told = {"columns": self.columns, "settings": self.settings, "reading": READING}
-        return json.dumps(told, sort_keys=True)
+        return json.dumps(told | {"labels": self.labels}, sort_keys=True)
 
 
 def made_for(project: Problem) -> dict[str, MadeFor]:
@@ -41,9 +43,10 @@ def made_for(project: Problem) -> dict[str, MadeFor]:
     of_rows = {"columns", "aggregate", "classes"}
     of_features = {*of_rows, "features"}
     delay = f" {project.evaluation.label_delay_days}"
+    labels = columns.target, project.labels
     rows = dict.fromkeys([*columns.series, *project.evaluation.slices])
     return {
-        "observations": MadeFor(source, project.model_dump_json(include=of_rows)),
-        "features": MadeFor(features, project.model_dump_json(include=of_features) + delay),
+        "observations": MadeFor(source, project.model_dump_json(include=of_rows), labels),
+        "features": MadeFor(features, project.model_dump_json(include=of_features) + delay, labels),
         "validation": MadeFor({name: source[name] for name in rows}),
     }

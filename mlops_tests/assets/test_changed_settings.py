@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from mlops_assets.cli.outdated import check_settings
-from mlops_assets.project.made_for import made_for
+from mlops_assets.project.made_for import MadeFor, made_for
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_tests.assets.lab import Lab, make_rows, make_settings
+from mlops_tests.assets.lab import Lab, make_rows, make_settings, reason
 
 BEFORE, DAY = ("2026-03-08", "2026-03-09"), "2026-03-10"
 DAILY = (
@@ -177,3 +177,23 @@ def test_days_of_an_older_version_are_read_as_today(lab: Lab) -> None:
         plain.write("observations", day, rows.assign(category=["1.0", "2.0", "03"]))
     datasets = DatasetStore(lab.storage, made_for(lab.project))
     assert datasets.read("observations", BEFORE)["category"].tolist() == ["1", "2", "03"] * 2
+
+
+def test_labels_that_are_declared_no_more_are_missing(lab: Lab) -> None:
+    before = MadeFor({"kind": "name"}, "", ("kind", ("0", "1", "late")))
+    today = MadeFor({"kind": "name"}, "", ("kind", ("true", "false", "lost")))
+    frame = pd.DataFrame({"kind": ["1", "late", "0", None]})
+    DatasetStore(lab.storage, {"observations": before}).write("observations", DAY, frame)
+    for made, found in ((before, ["1", "late", "0", None]), (today, ["true", None, "false", None])):
+        rows = DatasetStore(lab.storage, {"observations": made}).read("observations", [DAY])
+        assert rows["kind"].tolist() == found
+
+
+def test_days_of_another_target_are_not_learned_from(lab: Lab) -> None:
+    settings = make_settings()
+    lab.write(target_renamed(settings, make_rows()), settings)
+    why = reason(lab.run("training_set", "2026-03-01"))
+    assert "features hold 0 of the 28 days from 2026-02-01 to 2026-02-28" in why
+    assert "materialize features for the missing days" in why
+    assert lab.run("observations features", "2026-01-25", "2026-02-28").success
+    assert lab.run("training_set models/linear", "2026-03-01").success

@@ -153,7 +153,11 @@ def _with_gaps(table: pa.Table, made: MadeFor, key: str) -> pa.Table:
         if at < 0:
             table = table.append_column(name, _gap(kind, len(table), key))
         elif kind == NAME:  # of older files, names are written otherwise
-            table = table.set_column(at, name, pa.array(names(table.column(at)), pa.string()))
+            labels = made.labels[1] if name == made.labels[0] else ()
+            found = names(table.column(at), labels)
+            if labels:  # one that is declared no more is missing
+                found = found.mask(~found.isin(labels))
+            table = table.set_column(at, name, pa.array(found, pa.string(), from_pandas=True))
         elif kind == NUMBER and not _is_number(table.schema.types[at]):
             found = numbers(table.column(at))
             known = pd.to_numeric(found, errors="coerce").astype("float64")

@@ -38,6 +38,7 @@ from mlops_assets.jobs.evaluate import make_jobs
 from mlops_assets.jobs.executor import telling_executor
 from mlops_assets.jobs.manage import make_management_jobs
 from mlops_assets.project import LandingSettings, Project
+from mlops_assets.project.made_for import made_for
 from mlops_assets.project.workspace import ATTRIBUTE, has_project, load_named
 from mlops_assets.resources.sources import check_columns, make_source
 from mlops_assets.resources.storage import Storage, project_storage
@@ -64,7 +65,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
     models = KeepingModelStore(storage)
     partitions = make_partitions(project, storage)
     graph = Graph(project, partitions, declared(project))
-    jobs = make_jobs(project)
+    jobs, made = make_jobs(project), made_for(project)
     return dg.Definitions(
         assets=[
             make_observations(graph),
@@ -97,9 +98,9 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
         ],
         resources={
             "source": make_source(project, storage),
-            "datasets": DatasetStore(storage),
+            "datasets": DatasetStore(storage, made),
             # anew for each run: it keeps what the run has read
-            "readers": dg.ResourceDefinition(lambda _: Readers(graph.nodes, storage)),
+            "readers": dg.ResourceDefinition(lambda _: Readers(graph.nodes, storage, made)),
             "pages": PageStore(storage),
         },
         executor=telling_executor,

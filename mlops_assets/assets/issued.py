@@ -77,7 +77,7 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
     found: dict[str, CheckResults] = {}
     for key in keys:
         found[key] = not_judged(CHECKS, "nothing was issued for the day, or its rows are not there")
-        if key in later and set(inputs) <= set(used[key]):  # files of before have no inputs
+        if key in later and {*series, *inputs} <= set(used[key]):  # files of before lack some
             first = used[key][used[key]["model"] == used[key]["model"].iloc[0]]
             found[key] = {INPUTS_KNOWN: judge_inputs(first, later[key], series, inputs)}
         checks.write(ISSUED, key, found[key])
@@ -165,7 +165,7 @@ def _issue(
     earlier = datasets.read(ISSUED, [key], {})
     if failed and len(earlier):  # what was issued stays, where it cannot be made again
         kept = earlier[earlier["model"].isin(failed)]
-        versions |= kept.groupby("model")["version"].first().to_dict()
+        versions |= dict(zip(kept["model"], kept["version"], strict=True))
         parts.append(kept)
     if not parts:
         if failed:

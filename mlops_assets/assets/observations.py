@@ -26,11 +26,13 @@ from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.completeness import label_completeness
+from mlops_assets.ml.monitoring.quality import READABLE, TARGETS, readable
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
+from mlops_assets.resources.stores.left_out import LeftOutStore
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 DATASET = "observations"
@@ -100,31 +102,39 @@ def ingest(
     fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
     days = by_day(source.read(start, end), project.columns.date)
     inspector = Inspector(project, make_observations_type(project), datasets, start)
+    told = LeftOutStore(datasets.storage).told(source.left_out(), max(keys))
     checks, ingested = CheckStore(datasets), IngestedStore(datasets)
     before = ingested.read(keys)
     found: dict[str, tuple[Metadata | Exception, CheckResults]] = {}
     for key in keys:
+        read = {READABLE: readable(told[key])} if key in told else {}
         try:
             frame, verdicts = inspector.inspect(key, days.get(key), accept=accept)
             datasets.write(DATASET, key, frame)
+            there = round(len(frame) / (verdicts[TARGETS].value or 1.0))
             expected = inspector.expected_rows(key)
+            if there > len(frame):  # rows without a target are there, and due
+                expected = max(expected or 0.0, float(there))
             known = label_completeness(len(frame), expected)
             text = fingerprints.get(key, "")
             ingested.write(key, Ingested(text, len(frame), expected, known))
         except UnsoundError as error:
             facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
             ingested.write(key, facts)
-            checks.write(DATASET, key, error.verdicts)
-            found[key] = error, error.verdicts
+            verdicts = error.verdicts | read
+            checks.write(DATASET, key, verdicts)
+            found[key] = error, verdicts
         except DATA_ERRORS as error:
             found[key] = error, {}
         else:
+            verdicts |= read
             checks.write(DATASET, key, verdicts)
             metadata = {
                 **stored(datasets, DATASET, key, frame),
                 **_target_sums(project, frame[project.columns.target]),
                 **({"source_rows": len(days[key])} if project.aggregate else {}),
                 **({} if known is None else {"label_completeness": number(known)}),
+                **({"rows_without_target": lacking} if (lacking := there - len(frame)) else {}),
             }
             found[key] = metadata, verdicts
     return found

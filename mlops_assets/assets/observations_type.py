@@ -19,10 +19,13 @@ from dagster_pandas.constraints import (
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.features.aggregation import aggregated
-from mlops_assets.ml.metrics.labels import label_of
 from mlops_assets.project import Project
 
 SHOWN = 3
+
+
+class TargetsError(ValueError):
+    """Too few rows of a day have a target."""
 
 
 class OneDay(DataFrameConstraint):
@@ -137,20 +140,46 @@ def _column(project: Project, name: str) -> PandasColumn:
 
 def validated(
     project: Project, observations_type: dg.DagsterType, rows: pd.DataFrame
-) -> pd.DataFrame:
-    """The rows of a day with the types of the settings; ValueError when they break them.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a day with the types of the settings, and those that have no target.
 
-    Numbers become float64, the other columns strings; the rows keep their order, unless the
-    settings aggregate them.
+    ValueError when they break the settings, TargetsError when too few have a target. Numbers become
+    float64, the other columns strings; the rows keep their order, unless the settings aggregate
+    them.
     """
-    frame = prepared(project, rows)
+    frame, without = with_targets(project, prepared(project, rows))
+    least = project.quality.min_completeness
+    if frame.empty or len(frame) < least * (len(frame) + len(without)):
+        raise TargetsError(
+            f"{len(without)} of {len(frame) + len(without)} rows lack the target "
+            f"{project.columns.target!r}, such as {example(project, without)}; at least "
+            f"quality.min_completeness of {least:.0%} "
+            "must have one: run the day again once the source has them"
+        )
     check = observations_type.type_check(None, frame)  # type: ignore[arg-type]
     if not check.success:
         raise ValueError(
             f"{check.description}; correct the source, or the constraint in the settings, "
             "and run the day again"
         )
-    return frame
+    return frame, without
+
+
+def with_targets(project: Project, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows that have a target, and those that have none. An infinite one is none."""
+    target = project.columns.target
+    known = frame[target].notna() & ~frame[target].isin([float("inf"), float("-inf")])
+    if known.all():
+        return frame, frame.iloc[:0]
+    return frame[known].reset_index(drop=True), frame[~known]
+
+
+def example(project: Project, rows: pd.DataFrame) -> str:
+    """The first of some rows in words: its series and target."""
+    first = rows.iloc[0]
+    return " ".join(
+        [*map(str, first[project.columns.series]), f"({first[project.columns.target]})"]
+    )
 
 
 def prepared(project: Project, rows: pd.DataFrame, *, to_come: bool = False) -> pd.DataFrame:
@@ -166,14 +195,12 @@ def typed(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
     frame = rows[project.column_names].copy()
     for name in project.column_names:
         if name in project.number_columns:
-            frame[name] = _as_numbers(frame[name])
-        elif name != project.columns.date:
-            text = label_of if name == project.columns.target else str
-            frame[name] = frame[name].map(text, na_action="ignore").astype(object)
+            may_be_infinite = name == project.columns.target  # and is missing then
+            frame[name] = _as_numbers(frame[name], finite=not may_be_infinite)
     return frame
 
 
-def _as_numbers(column: pd.Series[Any]) -> pd.Series[float]:
+def _as_numbers(column: pd.Series[Any], *, finite: bool) -> pd.Series[float]:
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     broken = column[numbers.isna() & column.notna()]
     if len(broken):
@@ -181,6 +208,6 @@ def _as_numbers(column: pd.Series[Any]) -> pd.Series[float]:
             f"column {column.name!r} holds {broken.iloc[0]!r}, which is no number "
             f"({len(broken)} such row(s)); correct the source and run the day again"
         )
-    if numbers.isin([float("inf"), float("-inf")]).any():
+    if finite and numbers.isin([float("inf"), float("-inf")]).any():
         raise ValueError(f"column {column.name!r} holds infinity; correct the source")
     return numbers

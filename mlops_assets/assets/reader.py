@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions
 from mlops_assets.lazy import pd, sklearn
+from mlops_assets.project.made_for import MadeFor
 from mlops_assets.resources.layout import asset_of
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -32,14 +33,16 @@ class UndeclaredReadError(RuntimeError):
 class Readers:
     """The stores of a run, and what its assets read one after another."""
 
-    def __init__(self, nodes: Mapping[str, Node], storage: Storage) -> None:
-        self.nodes, self.storage = nodes, storage
+    def __init__(
+        self, nodes: Mapping[str, Node], storage: Storage, made: Mapping[str, MadeFor] | None = None
+    ) -> None:
+        self.nodes, self.storage, self.made = nodes, storage, made
         self._kept: Kept = {}
         self._models = KeepingModelStore(storage)
 
     def datasets(self, asset: str, keys: Iterable[str]) -> DatasetReader:
         """The datasets that partitions of an asset may read."""
-        return DatasetReader(self.nodes[asset], keys, self.storage, self._kept)
+        return DatasetReader(self.nodes[asset], keys, self.storage, self._kept, self.made)
 
     def models(self, asset: str) -> ModelReader:
         """The versions that an asset may read."""
@@ -49,8 +52,15 @@ class Readers:
 class DatasetReader(DatasetStore):
     """Refuses datasets and days that an asset does not declare; what it writes is its own."""
 
-    def __init__(self, node: Node, keys: Iterable[str], storage: Storage, kept: Kept) -> None:
-        super().__init__(storage)
+    def __init__(
+        self,
+        node: Node,
+        keys: Iterable[str],
+        storage: Storage,
+        kept: Kept,
+        made: Mapping[str, MadeFor] | None = None,
+    ) -> None:
+        super().__init__(storage, made)
         self.node, self._kept = node, kept
         self.own = sorted(map(self._position, keys)) if node.every is not Every.PROJECT else []
         self.spans: dict[str, list[range]] = {}

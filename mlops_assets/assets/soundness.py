@@ -9,7 +9,7 @@ import dagster as dg
 
 from mlops_assets.assets.checks import observation_checks
 from mlops_assets.assets.datasets import by_day
-from mlops_assets.assets.observations_type import validated
+from mlops_assets.assets.observations_type import TargetsError, example, validated
 from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
@@ -21,8 +21,10 @@ from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
 from mlops_assets.ml.monitoring.quality import (
     FRESHNESS,
     SCHEMA,
+    TARGETS,
     days_looked_back,
     judge_day,
+    targets_known,
     without_rows,
 )
 from mlops_assets.project import Project
@@ -65,6 +67,8 @@ class Inspector:
     ) -> tuple[pd.DataFrame, dict[str, CheckResult]]:
         """The rows of a day as they are to be stored, and the verdicts.
 
+        Rows without a target are none of them.
+
         UnsoundError when a severe check fails, unless it may be accepted and is.
         """
         day = day_of(key)
@@ -75,10 +79,14 @@ class Inspector:
         if rows is None or rows.empty:
             raise _unsound({FRESHNESS: without_rows(day, self.before)})
         try:
-            frame = validated(self.project, self.observations_type, rows)
+            frame, without = validated(self.project, self.observations_type, rows)
         except ValueError as error:
-            raise _unsound({SCHEMA: CheckResult(False, str(error), severe=True)}) from error
+            check = TARGETS if isinstance(error, TargetsError) else SCHEMA
+            raise _unsound({check: CheckResult(False, str(error), severe=True)}) from error
         facts = self._facts(day, frame)
+        known = len(frame) / (len(frame) + len(without))
+        said = f", such as {example(self.project, without)}" if len(without) else ""
+        targets = targets_known(self.rule, known, len(without), said)
         found = judge_day(
             self.rule,
             day,
@@ -86,7 +94,7 @@ class Inspector:
             self.before,
             false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
             series=bool(self.project.columns.series),
-        )
+        ) | {TARGETS: targets}
         verdicts = {
             name: found[name] if found[name].passed else self._with_rows(name, found[name], frame)
             for name in observation_checks(self.project)
@@ -136,7 +144,7 @@ class Inspector:
 def _unsound(verdicts: dict[str, CheckResult]) -> UnsoundError:
     severe = {name: verdict for name, verdict in verdicts.items() if verdict.severe}
     reasons = "; ".join(verdict.why for verdict in severe.values())
-    if not {SCHEMA, FRESHNESS} & set(severe):
+    if not {SCHEMA, FRESHNESS, TARGETS} & set(severe):
         reasons += (
             "; run the day again once the source has the rest, or, where its rows are right as "
             "they are, with `accept: true` in the run config of observations"

@@ -67,6 +67,8 @@ def read_window(
     PartitionError when more lack than training.min_coverage allows.
     """
     frame = datasets.read("features", days_between(window.start, window.end))
+    if len(frame):  # those made for another target have none
+        frame = frame[frame[project.columns.target].notna()].reset_index(drop=True)
     found = by_day(frame, project.columns.date)
     return frame, missing_days(project, found, window)
 

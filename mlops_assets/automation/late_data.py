@@ -126,7 +126,7 @@ def _as_stored(
     project: Project, source: Source, datasets: DatasetStore, keys: Collection[str]
 ) -> dict[str, int]:
     """The days whose rows at the source are those that are stored, with how many these are."""
-    from mlops_assets.assets.observations_type import typed
+    from mlops_assets.assets.observations_type import typed, with_targets
 
     date = project.columns.date
     daily = dg.DailyPartitionsDefinition(min(keys), end_date=str(day_of(max(keys)) + ONE_DAY))
@@ -138,7 +138,7 @@ def _as_stored(
             if key not in rows or stored.empty:
                 continue
             try:
-                now = typed(project, rows[key])
+                now, _ = with_targets(project, typed(project, rows[key]))
             except ValueError:
                 continue  # the run says what is wrong with it
             if set(now) == set(stored) and _hash(now, date) == _hash(stored[list(now)], date):

@@ -161,7 +161,8 @@ def check(target: str, stored: bool, repair: bool) -> None:
     """Tell whether plugins, or all that is stored, are sound.
 
     Plugins, whether what they register keeps its contracts: TARGET is a settings file, whose
-    plugins are checked, or a plugin module, by name or by file; by default the settings in use.
+    plugins are checked, or a plugin module, by name or by file; by default the settings in use. Of
+    these it is told as well what is stored for other settings, and which command makes it again.
     With --stored every stored file is read and verified, and compared with the event log.
 
     \b
@@ -178,7 +179,14 @@ def check(target: str, stored: bool, repair: bool) -> None:
         sys.exit(check_stored(project_names(), repair))
     from mlops_assets.cli.check import check as checked
 
-    sys.exit(checked(target))
+    code = checked(target)
+    if not target:
+        from mlops_assets.cli.outdated import check_settings
+        from mlops_assets.project.workspace import load_named, project_names
+
+        for name in project_names():
+            check_settings(load_named(name))
+    sys.exit(code)
 
 
 @main.command()

@@ -76,15 +76,13 @@ def against_events(
         key = node_key(project, node.asset)
         told = instance.get_materialized_partitions(key)
         where, there = _there(node, datasets)
-        for first, last in _stretches(_with_a_file(instance, key, told - there), node.every):
-            again = materialize_command(project.prefix, node.asset, first)
-            if first != last:
-                again = f"{again.replace('--partition ', '--partition-range ')}...{last}"
-            text = f"{where} lacks {_span(first, last)}, which the event log knows; {again}"
+        for first, last in stretches(_with_a_file(instance, key, told - there), node.every):
+            again = again_command(project.prefix, node.asset, first, last)
+            text = f"{where} lacks {span(first, last)}, which the event log knows; {again}"
             yield Finding(State.MISSING, text)
-        for first, last in _stretches(there - told, node.every):
+        for first, last in stretches(there - told, node.every):
             text = (
-                f"{where} has {_span(first, last)}, which the event log does not know: of a run "
+                f"{where} has {span(first, last)}, which the event log does not know: of a run "
                 "that was killed, or of another instance; `mlops-assets history` makes it again"
             )
             yield Finding(State.FOREIGN, text)
@@ -114,7 +112,7 @@ def _with_a_file(instance: dg.DagsterInstance, key: dg.AssetKey, days: set[str])
     return {day for day, stored in newest.items() if stored}
 
 
-def _stretches(keys: set[str], every: Every) -> Iterator[tuple[str, str]]:
+def stretches(keys: set[str], every: Every) -> Iterator[tuple[str, str]]:
     """The first and last of days, or of months, in a row."""
 
     def position(key: str) -> int:
@@ -127,5 +125,13 @@ def _stretches(keys: set[str], every: Every) -> Iterator[tuple[str, str]]:
         yield row[0], row[-1]
 
 
-def _span(first: str, last: str) -> str:
+def again_command(project: str, asset: str, first: str, last: str) -> str:
+    """The command that makes partitions in a row again."""
+    again = materialize_command(project, asset, first)
+    if first == last:
+        return again
+    return f"{again.replace('--partition ', '--partition-range ')}...{last}"
+
+
+def span(first: str, last: str) -> str:
     return first if first == last else f"{first} to {last}"

@@ -26,10 +26,11 @@ from mlops_assets.new.targets import find_target, values_of
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
-from mlops_assets.resources.sources.samples import Sample, reading
+from mlops_assets.resources.sources.samples import Sample, reading, without_stray_days
 
 FINISHED_DAYS = 31  # a table whose last day is older is a recording
-MOST_MISSING = 0.1  # the share of days that may lack a target
+MOST_MISSING = 0.5  # the share of rows that may lack a target
+AHEAD = dt.timedelta(days=366)  # a day later than that from now is a slip
 GAPS = 0.95  # with rows on fewer of the days, less coverage is asked
 
 
@@ -86,6 +87,7 @@ def propose(
     SourceError when the table cannot be read, UndecidableError when it does not make a project.
     """
     source, sample, zone, date = read_table(source, wishes, answers)
+    sample = without_stray_days(sample, date.value, today + AHEAD)
     column = sample.dates[date.value]
     facts = facts_of(sample.frame, sample.fractional)
     target = find_target(sample, facts, wishes, answers)
@@ -128,15 +130,15 @@ def _days(
     if not len(known):
         raise UndecidableError(f"the target {target.name!r} is missing in all rows")
     if not sample.whole:
-        return Days(*span, None)
-    first, last = span[0], known.max().date()
+        last = span[1] if span[1] <= days.max().date() + AHEAD else days.max().date()
+        return Days(span[0], last, None)
+    first, last = days.min().date(), known.max().date()
     past = days[days <= known.max()]
-    lacking = days[target.isna() & (days <= known.max())].nunique()
-    share = lacking / past.nunique()
-    if share > MOST_MISSING:
+    lacking = target[days <= known.max()].isna()
+    if lacking.mean() > MOST_MISSING:
         raise UndecidableError(
-            f"the target {target.name!r} is missing on {lacking} of {past.nunique()} days, which "
-            "would not be stored; leave such rows out of the table, or fill them"
+            f"the target {target.name!r} is missing in {lacking.sum()} of {len(lacking)} rows, "
+            "more than half; name another one, or fill them"
         )
     return Days(first, last, past.nunique() / ((last - first).days + 1))
 
@@ -179,19 +181,18 @@ def _notes(
     replay: bool,
 ) -> list[str]:
     """What a person should know of the table."""
-    notes = []
+    notes = list(sample.notes)
     if not sample.whole:
         notes.append("Only a part of the rows was read; ranges and categories may be wider.")
     if span.share is not None and span.share < GAPS:
         notes.append(
             f"{1 - span.share:.0%} of the days have no rows; their partitions say so and fail."
         )
-    past = days.dt.strftime("%Y-%m-%d")[target.isna()]
-    lacking = sorted({day for day in past if day <= str(span.last)})
-    if lacking:
+    lacking = days[target.isna() & (days <= pd.Timestamp(span.last))]
+    if len(lacking):
         notes.append(
-            f"{len(lacking)} day(s) lack a target and will not be stored, the first on "
-            f"{lacking[0]}."
+            f"{len(lacking)} row(s) lack a target, the first of {lacking.min():%Y-%m-%d}: they are "
+            "left out of learning and scoring."
         )
     if not replay and (today - span.last).days > FINISHED_DAYS:
         notes.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_assets.lazy import pd
-from mlops_assets.ml.metrics.labels import label_of
+from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.inference.facts import (
     Facts,
@@ -104,7 +104,7 @@ def _texts(sample: Sample, name: str) -> pd.Series[Any]:
     known = sample.frame[name]
     if name in sample.flags:
         return known.map({1.0: "true", 0.0: "false"})
-    return known.map(label_of, na_action="ignore")
+    return known.map(text_of, na_action="ignore")
 
 
 def _positive(

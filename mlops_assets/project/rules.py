@@ -114,7 +114,7 @@ def _target(problem: Problem) -> None:
     if problem.constraint(target).nullable:
         raise ValueError(
             f"at constraints: {target!r} is the target and cannot be nullable; "
-            "leave such rows out of the source"
+            "leave it out: rows without a target are left out of learning and scoring anyway"
         )
     _refuse_unknown([metrics.primary], metrics.made_metrics, "evaluation.primary")
     if not problem.columns.series and (features.lags or features.rolling_means):

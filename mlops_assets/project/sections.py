@@ -5,22 +5,22 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from mlops_assets.ml.metrics.labels import label_of
 from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.settings import Columns, Identifier, Settings, WindowSettings, distinct
+from mlops_assets.ml.values import text_of
 
-AS_LABEL = BeforeValidator(label_of, json_schema_input_type=str | bool | int | float)
+AS_NAME = BeforeValidator(text_of, json_schema_input_type=str | bool | int | float)
 
 
 class ClassSettings(Settings):
     labels: Annotated[
-        list[Annotated[str, AS_LABEL, Field(min_length=1)]],
+        list[Annotated[str, AS_NAME, Field(min_length=1)]],
         Field(min_length=2, max_length=100),
         AfterValidator(distinct),
     ]
     """The labels of the target, text, numbers or flags. What is stored refers to them by position:
     add a new one at the end."""
-    positive: Annotated[str, AS_LABEL] | None = None
+    positive: Annotated[str, AS_NAME] | None = None
     """Of two labels, the one whose probability is forecast."""
 
     @pydantic.model_validator(mode="after")
@@ -48,7 +48,7 @@ class Constraint(Settings):
     """The smallest value allowed."""
     max: float | None = None
     """The largest value allowed."""
-    allowed: Annotated[list[str], AfterValidator(distinct)] | None = None
+    allowed: Annotated[list[Annotated[str, AS_NAME]], AfterValidator(distinct)] | None = None
     """The only values allowed."""
     nullable: bool = False
     """Whether values may be missing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 MONTH, WRITTEN = 7, ".written"  # so many characters of a name, such as 2026-11
 CHECKS = "checks"
 INGESTED = "ingested"
+LEFT_OUT = "source_left_out.json"
 # whose datasets belong to an asset: by the name before the slash, and as a whole
 ASSETS = {"validation_facts": "validation", "first_seen": "validation"}
 WHOLE = {INGESTED: "observations", "champion_evidence": "champion"}
@@ -24,6 +25,7 @@ OTHERS = {
     "landing": f"{DELETE}: it is made again by itself",
     "source_index.json": f"{DELETE}: it is made again by itself",
     "source_columns.json": f"{DELETE}: it is made again by itself",
+    LEFT_OUT: f"{DELETE}: what it names is told again",
     "first_day.txt": "write into it the first day of the history, such as that of the oldest file "
     "of observations",
     "policies": "run backtest_policy_job again",

@@ -18,12 +18,12 @@ def test_metadata_of_observations_by_hand(empty_lab: Lab) -> None:
     assert metadata["path"] == str(empty_lab.file("observations", "2026-02-10"))
 
 
-def test_a_null_target_is_refused(empty_lab: Lab) -> None:
+def test_a_null_input_is_refused(empty_lab: Lab) -> None:
     rows = make_rows()
-    rows.loc[(rows["date"] == "2026-02-10") & (rows["category"] == "milk"), "units"] = np.nan
+    rows.loc[(rows["date"] == "2026-02-10") & (rows["category"] == "milk"), "promotion"] = np.nan
     empty_lab.write(rows)
     why = reason(empty_lab.run("observations", "2026-02-09", "2026-02-11"))
-    assert '2026-02-10: Violated "NonNullableColumnConstraint" for column "units"' in why
+    assert '2026-02-10: Violated "NonNullableColumnConstraint" for column "promotion"' in why
     assert empty_lab.done("observations") == {"2026-02-09", "2026-02-11"}
     assert empty_lab.datasets.keys("observations") == ["2026-02-09", "2026-02-11"]
 

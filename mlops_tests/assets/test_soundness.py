@@ -4,9 +4,10 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pytest
 
 from mlops_assets.ml.monitoring.quality import CHECKS
-from mlops_tests.assets.lab import Lab, keys, make_rows, reason
+from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 DAY, NEXT = "2026-03-10", "2026-03-11"
 OBSERVATIONS = dg.AssetKey("observations")
@@ -150,3 +151,60 @@ def test_the_newest_day_has_the_last_word_whichever_a_run_was_about(lab: Lab) ->
     assert last_word() == ("2026-03-11", True)
     lab.run("observations", "2026-03-09", "2026-03-10")
     assert last_word() == ("2026-03-11", True)
+
+
+def test_what_cannot_be_read_is_named_once_and_costs_no_day(empty_lab: Lab) -> None:
+    rows = make_rows().astype({"date": str})
+    rows.loc[0, "date"] = "n/a"  # of the first day that there is
+    settings = make_settings()
+    settings["source"] = {"kind": "file", "path": "rows.csv"}
+    empty_lab.write(settings=settings)
+    rows.to_csv(empty_lab.folder / "rows.csv", index=False)
+    for day, passed in ((DAY, False), (NEXT, True), (DAY, False)):  # again of the same day as well
+        result = empty_lab.run("observations", day)
+        assert result.success
+        readable = evaluations(result)[day]["source_readable"]
+        assert readable.passed is passed
+        if not passed:
+            assert "rows.csv: column 'date' is no date: 'n/a' in row 1; write" in str(
+                readable.description
+            )
+        assert len(empty_lab.datasets.read("observations", [day])) == 3
+    (empty_lab.folder / "rows.csv").write_text("day,pieces\n2026-01-01,1\n")
+    result = empty_lab.run("observations", NEXT)  # the definitions load
+    assert not result.success
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    assert "lacks the column(s) date" in str(failure.step_failure_data.error)
+
+
+def test_rows_without_a_target_are_left_out_counted_and_scored_by_nobody(lab: Lab) -> None:
+    rows = make_rows()
+    of_day = rows.index[rows["date"] == DAY]
+    rows.loc[of_day[0], "units"] = float("nan")
+    lab.write(rows)
+    result = lab.run("observations features", DAY)
+    assert result.success
+    known = evaluations(result)[DAY]["targets_known"]
+    assert known.passed
+    assert known.metadata["value"].value == pytest.approx(2 / 3)
+    assert "1 row(s) have no target, such as bakery bread (nan); they are left" in known.description
+    for dataset in ("observations", "features"):
+        assert lab.datasets.read(dataset, [DAY])["category"].tolist() == ["cake", "milk"]
+    facts = lab.metadata("observations", DAY)
+    assert facts["rows_without_target"] == 1
+    assert facts["label_completeness"] == pytest.approx(2 / 3)
+
+    rows.loc[of_day, "units"] = [float("nan"), float("inf"), 4.0]  # one of three is below a half
+    lab.write(rows)
+    result = lab.run("observations", DAY)
+    assert (
+        "2 of 3 rows lack the target 'units', such as bakery bread (nan); at least quality.min"
+        in reason(result)
+    )
+    assert "accept" not in reason(result)
+    assert list(evaluations(result)[DAY]) == ["targets_known"]
+    settings = make_settings()
+    settings["quality"] = {"min_completeness": 0.3, "min_days": 366, "window_days": 366}
+    lab.write(settings=settings)
+    assert lab.run("observations", DAY).success
+    assert lab.datasets.read("observations", [DAY])["units"].tolist() == [4.0]

@@ -12,7 +12,7 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.ml.metrics.labels import label_of
+from mlops_assets.ml.values import text_of
 from mlops_assets.project import Project, ReplaySettings, load_project
 from mlops_assets.resources.sources import make_source
 from mlops_tests.commands import command
@@ -76,7 +76,7 @@ def assert_sound(project: Project) -> None:
         if limits.min is not None:
             assert (rows[name].dropna() >= limits.min).all()
         if limits.allowed is not None:
-            assert set(rows[name].dropna().map(label_of)) <= set(limits.allowed)
+            assert set(rows[name].dropna().map(text_of)) <= set(limits.allowed)
 
 
 @given(tables(), st.data())

@@ -100,8 +100,9 @@ def _history(
         return {}
     date, target, series = plan.columns.date, plan.columns.target, plan.columns.series
     days = pd.date_range(pd.Timestamp(start) - pd.Timedelta(days=reach), end, inclusive="left")
+    named = observations.dropna(subset=series)  # of other settings, rows may lack a part of it
     # days x series, so that a lag is a shift and no row can meet another series
-    wide = observations.pivot(index=date, columns=series, values=target).astype(float)
+    wide = named.pivot(index=date, columns=series, values=target).astype(float)
     wide = wide.reindex(days)
     known_targets = wide.shift(plan.days_ahead)
     columns = {name: wide.shift(lag) for name, lag in plan.lag_columns.items()}

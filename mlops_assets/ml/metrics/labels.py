@@ -1,4 +1,4 @@
-"""Labels of classes: how they are written, and the numbers that stand for them."""
+"""Labels of classes, and the numbers that stand for them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from typing import Any
 
 from mlops_assets.lazy import np, pd, sklearn
 from mlops_assets.ml.metrics.metric import FloatArray
-
-
-def label_of(value: object) -> str:
-    """A label as text, alike whether a file or the settings hold it as a flag, number or text."""
-    if type(value).__name__ in ("bool", "bool_"):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def target_numbers(values: pd.Series[Any], labels: Sequence[str]) -> FloatArray:

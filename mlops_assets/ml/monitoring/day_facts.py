@@ -50,7 +50,9 @@ def day_facts(
     values = rows[[*series, *numbers]] if series and numbers else None
     return DayFacts(
         rows=len(rows),
-        series=frozenset(rows[list(series)].itertuples(index=False, name=None) if series else ()),
+        series=frozenset(
+            rows[list(series)].dropna().itertuples(index=False, name=None) if series else ()
+        ),
         missing={name: float(rows[name].isna().mean()) for name in inputs},
         duplicates=int(rows.duplicated().sum()),
         target=float(rows[target].mean()),

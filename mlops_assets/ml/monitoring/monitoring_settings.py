@@ -25,6 +25,9 @@ class QualitySettings(WindowSettings):
     """Half-width of a usual range, in robust standard deviations."""
     least_width: Annotated[float, Field(ge=0, le=10)] = 0.1
     """Its least half-width, as a share of the middle."""
+    min_completeness: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """The share of a day's rows that must have a target. Rows without one are left out of learning
+    and scoring; below it, the day is refused."""
     more_missing: Annotated[float, Field(ge=0, le=1)] = 0.05
     """By how much, as a share of the rows, missing values may exceed the most of late; and so may
     rows that are there twice where they are of no series."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mlops_assets.lazy import np
 from mlops_assets.ml.check_result import CheckResult
@@ -15,6 +15,7 @@ from mlops_assets.ml.monitoring.robust import usual_middle
 from mlops_assets.ml.monitoring.sequential import RECENT, as_logs, judge_levels
 
 SCHEMA, FRESHNESS, SERIES_COUNT = "schema", "source_freshness", "series_count"
+READABLE, TARGETS = "source_readable", "targets_known"
 TARGET_RANGE, TARGET_LEVEL = "target_range", "target_level"
 TARGET_SHARE = 7 / 12  # of the false alarms that are expected
 ODD_DAY = 4.0  # standard deviations; a target further away counts for no more
@@ -25,6 +26,8 @@ NAMED = 5  # so many names in a sentence
 CHECKS = {
     SCHEMA: "Columns, types and constraints are those of the settings. Severe.",
     FRESHNESS: "The source has rows of the day, and of the day before it. Severe without rows.",
+    READABLE: "All rows and files of the source have been read; what is left out is told once.",
+    TARGETS: "Rows without a target are left out; severe below quality.min_completeness.",
     "row_count": "As many rows as usual on that weekday. Severe below half of the fewest of late.",
     SERIES_COUNT: "As many series as usual. Severe below half of the fewest of late.",
     "missing_values": "No input lacks more of its values than it did of late.",
@@ -70,6 +73,8 @@ def judge_day(
     verdicts = {
         SCHEMA: CheckResult(True, "columns, types and constraints are those of the settings"),
         FRESHNESS: _freshness(day, before),
+        READABLE: readable([]),
+        TARGETS: targets_known(rule, 1.0, 0),
     }
     if series:
         verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
@@ -77,19 +82,14 @@ def judge_day(
         why = f"not judged: {len(history)} days before it have rows, fewer than {rule.min_days}"
         return {name: verdicts.get(name, CheckResult(True, why)) for name in asked}
 
-    def counted(what: str, measure: Callable[[DayFacts], float], lost: str = "") -> CheckResult:
-        past = {known: measure(then) for known, then in history.items()}
-        usual = usual_range(rule, day, past)
-        return _count(measure(facts), usual, min(past.values()), what, lost)
-
     if series:
-        lost = set.intersection(*(set(then.series) for then in history.values())) - facts.series
-        told = f"; lost: {_named([' '.join(name) for name in lost])}" if lost else ""
-        verdicts[SERIES_COUNT] = counted("series", lambda then: len(then.series), told)
+        verdicts[SERIES_COUNT] = _series_count(rule, day, facts, history)
     else:
         verdicts["duplicates"] = _repeated(rule, facts, list(history.values()))
+    rows = {known: then.rows for known, then in history.items()}
+    usual = usual_range(rule, day, rows)
     verdicts |= {
-        "row_count": counted("rows", lambda then: then.rows),
+        "row_count": _count(facts.rows, usual, min(rows.values()), "rows", ""),
         "missing_values": _missing(rule, facts, list(history.values())),
         "inputs_range": _inputs(rule, day, facts, history),
         "new_categories": _new(facts, list(history.values())),
@@ -97,6 +97,20 @@ def judge_day(
         **_target(rule, day, {**before, day: facts}, false_alarms_per_year),
     }
     return {name: verdicts[name] for name in asked}
+
+
+def _series_count(
+    rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+) -> CheckResult:
+    """By the days before it that have series: others were stored when these had another name."""
+    named = {known: then for known, then in history.items() if then.series}
+    if len(named) < rule.min_days:
+        return CheckResult(True, f"not judged: {len(named)} days before it have these series")
+    lost = set.intersection(*(set(then.series) for then in named.values())) - facts.series
+    told = f"; lost: {_named([' '.join(name) for name in lost])}" if lost else ""
+    counts = {known: len(then.series) for known, then in named.items()}
+    usual = usual_range(rule, day, counts)
+    return _count(len(facts.series), usual, min(counts.values()), "series", told)
 
 
 def days_judged_by(rule: QualitySettings) -> int:
@@ -177,6 +191,26 @@ def without_rows(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResul
     days = None if newest is None else float((day - newest).days)
     why = f"the source has no rows of {day}{behind}; run the day again once it has"
     return CheckResult(False, why, severe=True, value=days, high=0.0)
+
+
+def targets_known(
+    rule: QualitySettings, share: float, lacking: int, example: str = ""
+) -> CheckResult:
+    """The verdict on the share of a day's rows that have a target; with fewer, it is refused."""
+    left_out = (
+        f"{lacking} row(s) have no target{example}; they are left out of learning and scoring"
+    )
+    why = left_out if lacking else "every row has a target"
+    return CheckResult(True, why, value=share, low=rule.min_completeness)
+
+
+def readable(left_out: Sequence[str]) -> CheckResult:
+    """The verdict on what of the source could not be read, as the source says it."""
+    if not left_out:
+        return CheckResult(True, "nothing new of the source is left out", value=0.0, high=0.0)
+    more = f"; and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
+    why = f"left out: {'; '.join(left_out[:NAMED])}{more}. The rest is read as if it were not there"
+    return CheckResult(False, why, value=float(len(left_out)), high=0.0)
 
 
 def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResult:
@@ -315,10 +349,11 @@ def _moved_at_once(
 
 
 def _new(facts: DayFacts, history: Sequence[DayFacts]) -> CheckResult:
+    seen = {name: _known(name, history) for name in facts.categories}
     found = [
         f"{value} ({name})"
         for name, values in facts.categories.items()
-        for value in sorted(values.keys() - _known(name, history))
+        for value in sorted(values.keys() - seen[name] if seen[name] else ())  # new as a whole
     ]
     if not found:
         return CheckResult(True, "every category was seen of late", value=0.0, high=0.0)

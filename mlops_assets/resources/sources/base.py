@@ -42,6 +42,12 @@ class Source(Protocol):
     def span(self) -> tuple[dt.date, dt.date] | None:
         """The first and the last day that have rows; None without any. SourceError."""
 
+    def left_out(self) -> list[str]:
+        """What of the source could not be read so far: rows and files, with a value and the remedy.
+
+        All else of it is read as if these were not there.
+        """
+
     def stamp(self) -> str | None:
         """What the columns are kept for until it changes; None where the source is not there yet.
 

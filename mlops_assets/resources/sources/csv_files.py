@@ -20,6 +20,9 @@ MARKS = {
 }
 COMMA = r"^\s*[-+]?\d*,\d+(?:[eE][-+]?\d+)?\s*$"
 GROUPED = r"^\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*$"
+MOST_TORN = 0.5  # with as large a share of torn rows, none of them is trusted
+POINTED = r"^\s*[-+]?\d{1,3}(?:\.\d{3})+(?:,\d+)?\s*$"
+BOTH = r"\.\d{3},\d"
 POINT = r"^\s*[-+]?[\d.,]*\.\d"
 
 
@@ -35,11 +38,12 @@ class Dialect:
 
 
 def csv_table(
-    data: bytes, place: str, settings: CsvSettings, project: Project
+    data: bytes, place: str, settings: CsvSettings, project: Project, left_out: list[str]
 ) -> tuple[Any, list[str]]:
     """The columns of a CSV file that the settings name, as an Arrow table of text, and its header.
 
-    Numbers are written with a point; an empty field is missing, `NA` is text. SourceError.
+    Numbers are written with a point; an empty field is missing, `NA` is text. Rows with more or
+    fewer fields than the header are told in `left_out`. SourceError, also where many are so.
     """
     data = _as_utf8(data, place, settings)
     dialect = _dialect(data[:SAMPLE].decode("utf-8", "ignore"), place, settings, project)
@@ -48,6 +52,12 @@ def csv_table(
     if not bytes(body[:SAMPLE]).strip():
         empty = {name: pa.array([], kind) for name, kind in types.items()}
         return pa.table(empty), dialect.header
+    torn: list[Any] = []
+
+    def leave_out(row: Any) -> str:
+        torn.append(row)
+        return "skip"
+
     try:
         table = pyarrow_csv.read_csv(
             pa.BufferReader(pa.py_buffer(body)),
@@ -56,6 +66,7 @@ def csv_table(
                 delimiter=dialect.delimiter,
                 quote_char=dialect.quote,
                 newlines_in_values=dialect.quote.encode() in data,
+                invalid_row_handler=leave_out,
             ),
             pyarrow_csv.ConvertOptions(
                 column_types=types,
@@ -67,6 +78,15 @@ def csv_table(
         )
     except pa.ArrowInvalid as error:
         raise SourceError(f"cannot read {place}: {error}; correct the row") from error
+    if torn:
+        row = torn[0]
+        message = (
+            f"{place} has {len(torn)} row(s) with another number of fields than its header, such "
+            f"as {row.text!r}: {row.actual_columns} for {row.expected_columns}; correct them"
+        )
+        if len(torn) >= MOST_TORN * (len(torn) + len(table)):
+            raise SourceError(message)
+        left_out.append(message)
     return _with_points(table, place, settings, project), dialect.header
 
 
@@ -131,12 +151,24 @@ def _dialect(sample: str, place: str, settings: CsvSettings, project: Project) -
     return best[1]
 
 
+def groups_by_points(column: Any) -> bool:
+    """Whether texts are numbers such as 8.271,15, and all of their points group thousands."""
+    pointed = column.filter(pc.match_substring_regex(column, POINT))
+    both = pc.any(pc.match_substring_regex(pointed, BOTH)).as_py()
+    return bool(both and pc.all(pc.match_substring_regex(pointed, POINTED)).as_py())
+
+
 def _with_points(table: Any, place: str, settings: CsvSettings, project: Project) -> Any:
     """The table with numbers written with a point and without groups of thousands."""
     columns = {name: table[name] for name in project.number_columns if name in table.column_names}
     if settings.thousands is not None:
         columns = {
             name: pc.replace_substring(column, settings.thousands, "")
+            for name, column in columns.items()
+        }
+    elif settings.decimal != ".":
+        columns = {
+            name: pc.replace_substring(column, ".", "") if groups_by_points(column) else column
             for name, column in columns.items()
         }
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import zoneinfo
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from mlops_assets.lazy import pa, pc, pd
+from mlops_assets.lazy import np, pa, pc, pd
+from mlops_assets.ml.values import is_text, plain
 from mlops_assets.project import DateOrder
 from mlops_assets.resources.sources.base import SourceError
 
@@ -20,6 +22,25 @@ DATE_TEXT = (
     r"(?:[.,]\d{1,9})?)?\s*"
     r"(?:(?P<zone>Z|z|UTC|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?)|[AaPp][Mm])?)?\s*$"
 )
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DAY_MONTH = rf"(?i)^\s*(\d{{1,2}})[-/. ]?\s*({MONTHS})[a-z]*[-/., ]+(\d{{2}}|\d{{4}})\b"
+MONTH_DAY = rf"(?i)^\s*({MONTHS})[a-z]*[-/. ]+(\d{{1,2}})(?:st|nd|rd|th)?[, ]+(\d{{4}})\b"
+DIGITS = r"^\s*\d{8,19}(?:\.0+)?\s*$"
+# From which number on one counts seconds since 1970, milliseconds and so on, and how many a second.
+EPOCHS = ((1e8, 1e0), (1e11, 1e3), (1e14, 1e6), (1e17, 1e9))
+YEARS = dt.datetime(1700, 1, 1), dt.datetime(2250, 1, 1)  # far within what pandas holds
+MOST_BROKEN = 0.5  # with as large a share of rows that are no dates, none of them is trusted
+MOST_OTHERWISE = 0.1  # the share of rows that may be written in another way than the rest
+
+
+class Odd(NamedTuple):
+    """Rows without a day."""
+
+    rows: Any
+    """Which, as flags of all rows."""
+    what: str
+    """What to say of them, with a place for an example."""
+    most: float = MOST_BROKEN
 
 
 def local_days(
@@ -28,40 +49,92 @@ def local_days(
     time_zone: str,
     order: DateOrder | None = None,
     first_row: int = 0,
+    left_out: list[str] | None = None,
 ) -> pd.Series[pd.Timestamp]:
     """Midnight of the local day of each value of an Arrow array, `datetime64[ns]`, without a zone.
 
-    Values without a zone are local times; those with one are converted. `place` names file and
-    column in errors, in which rows count from 1 after `first_row`. SourceError for missing
-    values, for what is no date, and for what could be read in two ways.
+    Values without a zone are local times; those with one are converted. Whole numbers are days
+    such as 20260131, else instants in seconds, milliseconds or finer since 1970. `place` names file
+    and column in errors, in which rows count from 1 after `first_row`.
+
+    What is missing or no date has no day, and what to say of it goes to `left_out`. SourceError
+    where that is not given, for what could be read in two ways, and where too many rows are odd.
     """
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    text = is_text(values.type)
-    empty = pc.equal(pc.utf8_trim_whitespace(values), "") if text else pc.is_null(values)
-    _refuse_missing(pc.fill_null(empty, True), place, first_row)
-    try:
-        if text:
-            days = _days_of_text(values, place, time_zone, order)
-        elif pa.types.is_timestamp(values.type):
-            stamps = values.to_pandas()
-            days = stamps.dt.normalize() if stamps.dt.tz is None else _local(stamps, time_zone)
-        elif pa.types.is_date(values.type):
-            days = pc.cast(values, pa.timestamp("ms")).to_pandas()
-        else:
-            example = values[0].as_py() if len(values) else "nothing"
-            raise SourceError(f"{place} is no date: {example!r} is a number; {WRITE}")
-        return pd.Series(days).astype("datetime64[ns]")
-    except pd.errors.OutOfBoundsDatetime as error:
-        raise SourceError(f"{place} is no date: {error}; {WRITE}") from error
+    values = plain(values)
+    if is_text(values):
+        days, odd = _days_of_text(values, time_zone, place, order)
+    elif pa.types.is_temporal(values.type) and not pa.types.is_time(values.type):
+        days, odd = _days_of_times(values, time_zone), []
+    else:
+        days, odd = days_of_numbers(values, time_zone), []
+    for message, rows, most in _told(values, days, odd, place, first_row):
+        if left_out is None or rows >= most * len(values):
+            raise SourceError(message)
+        left_out.append(message)
+    return days
 
 
-def is_text(kind: Any) -> bool:
-    """Whether an Arrow type is text."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def _told(
+    values: Any, days: pd.Series[pd.Timestamp], odd: list[Odd], place: str, first_row: int
+) -> Iterator[tuple[str, int, float]]:
+    """What to say of the rows without a day, of how many, and how large a share they may be."""
+    broken = days.isna().to_numpy()
+    if not broken.any():
+        return
+    empty = pc.is_null(values)
+    if is_text(values):
+        empty = pc.or_kleene(empty, pc.equal(pc.utf8_trim_whitespace(values), ""))
+    empty = empty.to_numpy(zero_copy_only=False).astype(bool)
+    if count := int(empty.sum()):
+        shown = ", ".join(str(first_row + row + 1) for row in np.flatnonzero(empty)[:3])
+        more = ", ..." if count > 3 else ""
+        yield (
+            f"{place} is empty in {count} row(s): row {shown}{more}; give them a date, or remove "
+            "them from the source",
+            count,
+            MOST_BROKEN,
+        )
+    rest = broken & ~empty
+    for one in [*odd, Odd(rest, f"is no date: {{}}; {WRITE}")]:
+        rows = np.flatnonzero(one.rows & rest)
+        rest &= ~one.rows
+        if len(rows):
+            value = values[int(rows[0])].as_py()
+            example = repr(value) if isinstance(value, str) else str(value)
+            more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+            example = f"{example} in row {first_row + rows[0] + 1}{more}"
+            yield f"{place} {one.what.format(example)}", len(rows), one.most
+
+
+def _days_of_times(values: Any, time_zone: str) -> pd.Series[pd.Timestamp]:
+    if pa.types.is_date(values.type):
+        values = pc.cast(values, pa.timestamp("ms"))
+    many = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[values.type.unit]
+    counts = pc.cast(values, pa.int64())
+    low, high = (int(end.replace(tzinfo=dt.UTC).timestamp()) * many for end in YEARS)
+    possible = pc.and_(pc.greater_equal(counts, low), pc.less(counts, high))
+    if not pc.all(possible).as_py():
+        values = pc.if_else(possible, values, pa.scalar(None, values.type))
+    stamps = values.to_pandas()
+    days = stamps.dt.normalize() if stamps.dt.tz is None else _local(stamps, time_zone)
+    return days.astype("datetime64[ns]")
+
+
+def days_of_numbers(values: Any, time_zone: str) -> pd.Series[pd.Timestamp]:
+    """Of 20260131 that day, of larger numbers that of the instant since 1970; else none."""
+    if pa.types.is_boolean(values.type) or pa.types.is_nested(values.type):
+        values = pa.nulls(len(values))
+    counts = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    written = pd.Series(np.where(counts % 1 == 0, counts, np.nan)).astype("Int64").astype("string")
+    days = pd.to_datetime(written.where(counts < EPOCHS[0][0]), format="%Y%m%d", errors="coerce")
+    days = days.where((days >= YEARS[0]) & (days < YEARS[1])).astype("datetime64[ns]")
+    ends = [least for least, _ in EPOCHS[1:]] + [np.inf]
+    for (least, many), end in zip(EPOCHS, ends, strict=True):
+        here = (counts >= least) & (counts < end) & (counts / many < YEARS[1].timestamp())
+        if here.any():
+            instants = pd.to_datetime(pd.Series(counts[here] / many), unit="s", utc=True)
+            days[here] = _local(instants, time_zone).to_numpy()
+    return days
 
 
 def _local(instants: pd.Series[pd.Timestamp], time_zone: str) -> pd.Series[pd.Timestamp]:
@@ -70,77 +143,86 @@ def _local(instants: pd.Series[pd.Timestamp], time_zone: str) -> pd.Series[pd.Ti
     return local.dt.tz_localize(None).dt.normalize()
 
 
-def _refuse_missing(missing: Any, place: str, first_row: int) -> None:
-    rows = pc.indices_nonzero(missing)
-    if len(rows):
-        where = ", ".join(str(first_row + row.as_py() + 1) for row in rows[:3])
-        more = ", ..." if len(rows) > 3 else ""
-        raise SourceError(
-            f"{place} is empty in {len(rows)} row(s): row {where}{more}; give them a date, or "
-            "remove them from the source"
-        )
+def with_months_as_numbers(texts: Any) -> Any:
+    """An Arrow array of texts, of which 5-Jan-26 and January 5, 2026 are written 2026-01-05."""
+    if not pc.any(pc.match_substring_regex(texts, f"(?i){MONTHS}")).as_py():
+        return texts
+    for pattern, to in ((DAY_MONTH, r"\3-\2-\1"), (MONTH_DAY, r"\3-\1-\2")):
+        texts = pc.replace_substring_regex(texts, pattern, to)
+    texts = pc.replace_substring_regex(texts, r"^(\d\d-[A-Za-z]{3}-)", r"20\1")
+    for number, name in enumerate(MONTHS.split("|"), 1):
+        texts = pc.replace_substring_regex(texts, rf"(?i)^(\d{{4}})-{name}-", rf"\1-{number}-")
+    return texts
 
 
 def _days_of_text(
-    values: Any, place: str, time_zone: str, order: DateOrder | None
-) -> pd.Series[pd.Timestamp]:
+    values: Any, time_zone: str, place: str, order: DateOrder | None
+) -> tuple[pd.Series[pd.Timestamp], list[Odd]]:
+    """The day of each text, and why those have none that are sound by themselves."""
     encoded = values.dictionary_encode()
     texts = encoded.dictionary.to_pandas()
-    if not len(texts):
-        return pd.Series(dtype="datetime64[ns]")
-    found = pc.extract_regex(encoded.dictionary, pattern=DATE_TEXT)
+    where = pc.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False)
+    rows = np.bincount(where, minlength=len(texts) + 1)[: len(texts)]
+    parts = _parts(encoded.dictionary)
+    days, odd = pd.Series(pd.NaT, texts.index, dtype="datetime64[ns]"), []
+    kept = parts["form"] != ""
+    for kind, what in (
+        ("form", "dates in two formats"),
+        ("zoned", "times with and without a time zone"),
+    ):
+        if kept.any():
+            usual = pd.Series(rows[kept]).groupby(parts[kind][kept].to_numpy(), sort=False).sum()
+            other = kept & (parts[kind] != usual.idxmax())
+            kept &= ~other
+            said = f"holds {what}: {texts[kept].iloc[0]!r} and {{}}; write them all in one way"
+            odd.append(Odd(np.append(other, False)[where], said, MOST_OTHERWISE))
+    if kept.any():
+        days[kept] = _days_of_parts(texts[kept], parts[kept], time_zone, place, order)
+    known = pd.concat([days, pd.Series([pd.NaT])]).to_numpy()[where]
+    return pd.Series(known).astype("datetime64[ns]"), odd
+
+
+def _parts(texts: Any) -> pd.DataFrame:
+    """What texts are made of; their form is empty where they are no dates."""
+    found = pc.extract_regex(with_months_as_numbers(texts), pattern=DATE_TEXT)
     names = [found.type[at].name for at in range(found.type.num_fields)]
     columns = [values.to_pandas() for values in found.flatten()]
     parts = pd.DataFrame(dict(zip(names, columns, strict=True)))
-    broken = parts["a"].isna() | (parts["s"] != parts["t"])
-    year_first = parts["a"].str.len() == 4
-    broken |= ~year_first & (parts["c"].str.len() != 4)
-    broken |= year_first & (parts["c"].str.len() > 2)
-    broken |= ~year_first & (parts["a"].str.len() > 2)
-    if broken.any():
-        wrong = texts[broken].iloc[0]
-        why = f"{wrong} is a number" if wrong.strip().isdigit() else f"{wrong!r}"
-        raise SourceError(f"{place} is no date: {why}; {WRITE}")
-    _refuse_two(texts, year_first.map(str) + parts["s"], place, "dates in two formats")
-    zoned = parts["zone"] != ""
-    _refuse_two(texts, zoned, place, "times with and without a time zone")
-    if year_first.all():
-        year, month, day = parts["a"], parts["b"], parts["c"]
-    else:
-        year = parts["c"]
-        day, month = parts["a"], parts["b"]
+    digits = pc.match_substring_regex(texts, DIGITS).to_numpy(zero_copy_only=False)
+    first, last = parts["a"].str.len(), parts["c"].str.len()
+    year_first, year_last = (first == 4) & (last <= 2), (first <= 2) & (last == 4)
+    sound = (year_first | year_last) & (parts["s"] == parts["t"])
+    form = parts["s"].where(~year_first, "year").where(sound, "")
+    return parts.assign(form=form.where(~digits, "digits"), zoned=parts["zone"].fillna("") != "")
+
+
+def _days_of_parts(
+    texts: pd.Series[str], parts: pd.DataFrame, time_zone: str, place: str, order: DateOrder | None
+) -> pd.Series[pd.Timestamp]:
+    """The days of texts of one form."""
+    form, zoned = parts["form"].iloc[0], parts["zoned"].iloc[0]
+    if form == "digits":
+        days = days_of_numbers(pa.array(texts.astype("float64")), time_zone)
+        return days.set_axis(texts.index)
+    year, month, day = parts["a"], parts["b"], parts["c"]
+    if form != "year":
+        year, day, month = parts["c"], parts["a"], parts["b"]
         if _order(texts, parts, place, order) is DateOrder.MONTH_FIRST:
             day, month = month, day
     numbers = {"year": year.astype(int), "month": month.astype(int), "day": day.astype(int)}
     days = pd.to_datetime(pd.DataFrame(numbers), errors="coerce")
-    if days.isna().any():
-        wrong = texts[days.isna()].iloc[0]
-        raise SourceError(f"{place} is no date: {wrong!r}; {WRITE}")
-    if zoned.any():
+    days = days.where((days >= YEARS[0]) & (days < YEARS[1]))
+    if zoned:
         offset = _minutes(parts["hours"], parts["minutes"])
         offset = offset.where(parts["sign"] != "-", -offset)
         utc = days + _minutes(parts["hour"], parts["minute"]) - offset
-        days = (
-            utc.dt.tz_localize("UTC")
-            .dt.tz_convert(zoneinfo.ZoneInfo(time_zone))
-            .dt.tz_localize(None)
-        )
-        days = days.dt.normalize()
-    return days.take(encoded.indices.to_numpy()).reset_index(drop=True)
+        days = _local(utc.dt.tz_localize("UTC"), time_zone)
+    return days
 
 
 def _minutes(hours: pd.Series[str], minutes: pd.Series[str]) -> pd.Series[pd.Timedelta]:
     whole = pd.to_numeric(hours).fillna(0) * 60 + pd.to_numeric(minutes).fillna(0)
     return pd.to_timedelta(whole, unit="min")
-
-
-def _refuse_two(texts: pd.Series[str], kinds: pd.Series[Any], place: str, what: str) -> None:
-    first = texts.iloc[0]
-    others = texts[kinds != kinds.iloc[0]]
-    if len(others):
-        raise SourceError(
-            f"{place} holds {what}: {first!r} and {others.iloc[0]!r}; write them all in one way"
-        )
 
 
 def _order(

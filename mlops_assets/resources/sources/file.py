@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import calendar
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from mlops_assets.lazy import pa, pd
 from mlops_assets.project import FileSettings, Project
 from mlops_assets.project.masking import masked
-from mlops_assets.resources.sources.base import SourceError, register
+from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
 from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
+from mlops_assets.resources.sources.folders import folder_columns, folder_days
 from mlops_assets.resources.sources.index import Index, Known
 from mlops_assets.resources.sources.parquet_files import (
-    evenly,
     file_days,
     open_parquet,
     row_groups,
-    some_row_groups,
 )
 from mlops_assets.resources.sources.places import File, Place
 from mlops_assets.resources.sources.rows import (
@@ -28,12 +26,12 @@ from mlops_assets.resources.sources.rows import (
     finished,
     joined,
     require,
-    with_columns,
     within,
 )
 from mlops_assets.resources.storage import Storage
 
 ONE_DAY = dt.timedelta(days=1)
+Found = TypeVar("Found")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -54,19 +52,17 @@ class FileSource:
         self.date = project.columns.date
         self.place = Place(project.absolute(settings.path))
         self.index = Index(project, self.place.path, storage)
+        self._left_out: dict[str, dict[str, None]] = {}
 
     def __str__(self) -> str:
         return str(self.place)
 
     def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         files = self._files()
-        portions = (
-            rows
-            for file in self._of_days(files, (start, end))
-            for rows in self._rows(file, (start, end))
-        )
+        asked = self._of_days(files, (start, end))
+        portions = (rows for file in asked for rows in self._sound_rows(file, (start, end)))
         rows = joined(portions, self.date, self.project.column_names)
-        self.index.keep(files)
+        self._keep(files)
         return rows
 
     def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
@@ -74,86 +70,102 @@ class FileSource:
         hashes = DayHashes()
         for file in self._of_days(files, (start, end)):
             hashes.merge(self._days(file))
-        self.index.keep(files)
+        self._keep(files)
         return hashes.texts(start, end)
 
     def span(self) -> tuple[dt.date, dt.date] | None:
         files = self._files()
-        days = self._folder_days(files[0])
-        if days and days[0] == days[1] and self.date not in self._own_columns(files[0]):
-            found = map(self._folder_days, files)
+        days = folder_days(files[0], self.date)
+        if days and days[0] == days[1] and not self._has_own_dates(files[0]):
+            found = [folder_days(file, self.date) for file in files]
         else:
-            found = map(self._span, files)
+            found = [self._span(file) for file in files]
         spans = [span for span in found if span is not None]
-        self.index.keep(files)
+        self._keep(files)
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+    def left_out(self) -> list[str]:
+        files = self.place.files()
+        known = {file: self.index.get(file) for file in files}
+        told = [
+            [*(about.left_out if about else ()), *self._left_out.get(file.path, ())]
+            for file, about in known.items()
+        ]
+        return list(dict.fromkeys(message for messages in told for message in messages))
 
     def stamp(self) -> str | None:
         files = self.place.files()
         return f"{files[0]} {files[0].stamp}" if files else None
 
     def columns(self) -> list[str]:
-        file = self._files()[0]
-        return self._columns_of(file, self._own_columns(file))
-
-    def sample(self, most_files: int, most_rows: int) -> tuple[list[Any], bool]:
-        """Tables of all columns of some files, and whether they are all rows. SourceError.
-
-        The files are spread evenly over all. What a folder tells is a column too, CSV is text.
-        """
+        """Of the oldest and the newest file by name, since others may have come to have more."""
         files = self._files()
-        chosen = evenly(files, most_files)
-        tables = [self._all_columns(file, most_rows // len(chosen)) for file in chosen]
-        whole = len(chosen) == len(files) and all(is_whole for _, is_whole in tables)
-        return [table for table, _ in tables], whole
+        ends = dict.fromkeys([files[0], files[-1]])
+        found = self._each(
+            ends, lambda file: folder_columns(file, self.date, self._own_columns(file))
+        )
+        return list(dict.fromkeys(name for names in found for name in names))
 
     def _files(self) -> list[File]:
         files = self.place.files()
         if not files:
             raise SourceError(f"no file matches {self.place}; correct source.path")
-        return files
+        named = self._each(files, lambda file: (file, folder_days(file, self.date)))
+        return [file for file, _ in named]
+
+    def _each(self, files: Iterable[File], look: Callable[[File], Found]) -> list[Found]:
+        """What each file comes to; those that cannot be read are left out. SourceError if all."""
+        tried = {file: attempted(look, file) for file in files}
+        errors = {file: one for file, one in tried.items() if isinstance(one, SourceError)}
+        for file, error in errors.items():
+            self._leave_out(file, str(error))
+        if errors and len(errors) == len(tried):
+            raise next(iter(errors.values()))
+        return [one for one in tried.values() if not isinstance(one, SourceError)]
+
+    def _leave_out(self, file: File, *messages: str) -> None:
+        self._left_out.setdefault(file.path, {}).update(dict.fromkeys(messages))
+
+    def _keep(self, files: list[File]) -> None:
+        """Store what was learned of the files. SourceError where none of them can be read."""
+        self.index.keep(files)
+        broken = [known.broken for file in files if (known := self.index.get(file))]
+        if len(broken) == len(files) and all(broken):
+            raise SourceError(str(broken[0]))
+
+    def _sound_rows(self, file: File, window: Window) -> list[pd.DataFrame]:
+        """The rows of a file, none of one that cannot be read."""
+        rows = attempted(lambda file: list(self._rows(file, window)), file)
+        if not isinstance(rows, SourceError):
+            return rows
+        self._broken(file, rows)
+        return []
+
+    def _broken(self, file: File, error: SourceError) -> Known:
+        """A file that cannot be read has no rows, until it changes."""
+        known = Known(file.stamp, days={}, left_out=[str(error)], broken=str(error))
+        self.index.put(file, known)
+        return known
 
     def _of_days(self, files: list[File], window: Window) -> list[File]:
         """The files that may hold rows of the days."""
-        days = {file: self._folder_days(file) for file in files}
+        days = {file: folder_days(file, self.date) for file in files}
         near = [file for file in files if _meet(days[file], window, ONE_DAY)]
         inside = [file for file in near if _meet(days[file], window)]
         dated = next((file for file in (*inside, *near, *files) if days[file]), None)
-        if dated is not None and self.date in self._own_columns(dated):
+        if dated is not None and self._has_own_dates(dated):
             # Files with times of their own: a folder named like their column may be a day of
             # another zone, and year=/month=/day= may be anything, such as when they were loaded.
             inside = near if self.date in dated.keys else files
         known = {file: self.index.get(file) for file in inside}
         return [file for file, about in known.items() if about is None or about.may_hold(*window)]
 
-    def _folder_days(self, file: File) -> Window | None:
-        """The first and the last day that the folder of a file names."""
-        keys = file.keys
-        try:
-            if "year" in keys and self.date not in ("year", "month"):
-                year = int(keys["year"])
-                first = dt.date(year, int(keys.get("month", 1)), int(keys.get("day", 1)))
-                if "day" in keys:
-                    return first, first
-                last_month = first.month if "month" in keys else 12
-                length = calendar.monthrange(year, last_month)[1]
-                return first, dt.date(year, last_month, length)
-            if self.date in keys:
-                day = dt.date.fromisoformat(keys[self.date][:10])
-                return day, day
-        except ValueError:
-            raise SourceError(
-                f"the folder of {file} names no day; write {self.date}=2026-01-31 or "
-                "year=2026/month=1/day=31"
-            ) from None
-        return None
+    def _all_names(self, file: File) -> list[str]:
+        return folder_columns(file, self.date, self._own_columns(file))
 
-    def _columns_of(self, file: File, own: list[str]) -> list[str]:
-        """The columns of a file, those of its folder included."""
-        days = self._folder_days(file)
-        dated = [self.date] if days and days[0] == days[1] else []
-        added = dict.fromkeys([*file.keys, *dated])
-        return [*own, *(name for name in added if name not in own)]
+    def _has_own_dates(self, file: File) -> bool:
+        own = attempted(self._own_columns, file)
+        return isinstance(own, SourceError) or self.date in own  # what it is, is told when read
 
     def _own_columns(self, file: File) -> list[str]:
         with self._opened(file) as handle:
@@ -171,7 +183,9 @@ class FileSource:
             return
         with self._opened(file) as handle:
             data = handle.read()
-        table, header = csv_table(data, str(file), self.settings.csv, self.project)
+        left_out: list[str] = []
+        table, header = csv_table(data, str(file), self.settings.csv, self.project, left_out)
+        self._leave_out(file, *left_out)
         if self.index.get(file) is not None or window is None:
             yield self._finished(file, table, header, window)
             return
@@ -190,46 +204,34 @@ class FileSource:
                 names = opened.schema_arrow.names
                 yield self._finished(file, table, names, window, before)
 
-    def _all_columns(self, file: File, most_rows: int) -> tuple[Any, bool]:
-        whole = True
-        with self._opened(file) as handle:
-            if self._is_parquet(file):
-                table, whole = some_row_groups(open_parquet(handle, str(file)), most_rows)
-            else:
-                data = handle.read()
-                names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
-                known = [name for name in names if name and names.count(name) == 1]
-                all_named = with_columns(self.project, categorical=known)
-                table, _ = csv_table(data, str(file), self.settings.csv, all_named)
-        days = self._folder_days(file)
-        told = dict(file.keys)
-        if days and days[0] == days[1] and self.date not in table.column_names:
-            told[self.date] = str(days[0])
-        for name, value in told.items():
-            if name not in table.column_names:
-                text = pa.repeat(None if value == NO_VALUE else value, len(table))
-                table = table.append_column(name, text.cast(pa.string()))
-        return table, whole
-
     def _finished(
         self, file: File, table: Any, own: list[str], window: Window | None, before: int = 0
     ) -> pd.DataFrame:
         """The rows of a table, those columns added that only the file's folder tells."""
-        require(self.project, self._columns_of(file, own), str(file))
+        there = folder_columns(file, self.date, own)
+        require(self.project, there, str(file))
         for name in self.project.column_names:
-            if name not in table.column_names:
-                days = self._folder_days(file)
+            if name in there and name not in table.column_names:
+                days = folder_days(file, self.date)
                 text = str(days[0]) if name == self.date and days else file.keys[name]
                 value = pa.scalar(None if text == NO_VALUE else text, pa.string())
                 table = table.append_column(name, pa.repeat(value, len(table)))
-        return finished(self.project, table, str(file), window, self.settings.csv.dates, before)
+        order, left_out = self.settings.csv.dates, list[str]()
+        rows = finished(self.project, table, str(file), window, order, before, left_out)
+        self._leave_out(file, *left_out)
+        return rows
 
     def _days(self, file: File) -> dict[str, tuple[int, int]]:
         """How many rows each day of a file has, and their hash."""
         known = self.index.get(file)
         if known is None or known.days is None:
-            known = self._remember(file, self._rows(file, None))
+            known = self._look_through(file)
         return known.days or {}
+
+    def _look_through(self, file: File) -> Known:
+        """What all rows of a file say of its days."""
+        known = attempted(lambda file: self._remember(file, self._rows(file, None)), file)
+        return self._broken(file, known) if isinstance(known, SourceError) else known
 
     def _remember(self, file: File, portions: Iterable[pd.DataFrame]) -> Known:
         hashes = DayHashes()
@@ -237,7 +239,8 @@ class FileSource:
             hashes.add(rows, self.date)
         days = sorted(hashes.days)
         first, last = (days[0], days[-1]) if days else (None, None)
-        known = Known(file.stamp, first, last, hashes.days)
+        left_out = list(self._left_out.get(file.path, ()))
+        known = Known(file.stamp, first, last, hashes.days, left_out)
         self.index.put(file, known)
         return known
 
@@ -245,24 +248,43 @@ class FileSource:
         """The first and the last day of a file."""
         known = self.index.get(file)
         if known is None and self._is_parquet(file):
-            with self._opened(file) as handle:
-                days = file_days(open_parquet(handle, str(file)), self.project)
-            if days is not None:
+            days = attempted(self._days_by_statistics, file)
+            if days and not isinstance(days, SourceError):
                 return days
         if known is None:
-            known = self._remember(file, self._rows(file, None))
+            known = self._look_through(file)
         if known.first is None or known.last is None:
             return None
         return dt.date.fromisoformat(known.first), dt.date.fromisoformat(known.last)
 
+    def _days_by_statistics(self, file: File) -> Window | None:
+        with self._opened(file) as handle:
+            return file_days(open_parquet(handle, str(file)), self.project)
+
     @contextmanager
     def _opened(self, file: File) -> Iterator[Any]:
-        """The bytes of a file, uncompressed. SourceError when they cannot be read."""
+        """The bytes of a file, uncompressed. SourceError when they cannot be read.
+
+        UnreachableError where it is not the file that is at fault.
+        """
         try:
             with self.place.open(file) as handle:
                 yield pa.CompressedInputStream(handle, file.codec) if file.codec else handle
         except (OSError, EOFError, pa.ArrowException) as error:
-            raise SourceError(f"cannot read {file}: {masked(str(error))}") from None
+            # what packages raise of bytes that make no sense has no number of the system
+            unreachable = isinstance(error, OSError) and error.errno is not None
+            kind = UnreachableError if unreachable else SourceError
+            raise kind(f"cannot read {file}: {masked(str(error))}") from None
+
+
+def attempted(look: Callable[[File], Found], file: File) -> Found | SourceError:
+    """What a file comes to, or why it cannot be read. UnreachableError is nothing that it is at."""
+    try:
+        return look(file)
+    except UnreachableError:
+        raise
+    except SourceError as error:
+        return error
 
 
 def _meet(days: Window | None, window: Window, margin: dt.timedelta = dt.timedelta()) -> bool:

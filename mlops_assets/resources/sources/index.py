@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
+from mlops_assets.ml.values import READING
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.places import File
 from mlops_assets.resources.storage import Storage, StorageError
@@ -23,12 +24,24 @@ class Known:
     last: str | None = None
     days: dict[str, tuple[int, int]] | None = None
     """How many rows each day has, and their hash; None where only the first and last are known."""
+    left_out: list[str] = field(default_factory=list)
+    """What to say of its rows that could not be read."""
+    broken: str | None = None
+    """Why nothing of it can be read."""
 
     def may_hold(self, start: dt.date, end: dt.date) -> bool:
         """Whether rows of [start, end) may be in the file."""
         if self.first is None or self.last is None:
             return False
         return self.first < str(end) and self.last >= str(start)
+
+
+def reading_of(project: Project, path: str = "") -> str:
+    """What the rows of a file are read by: of another, their days and hashes are others."""
+    told = project.model_dump_json(
+        include={"source", "columns", "time_zone", "constraints", "classes"}
+    )
+    return hashlib.sha256(f"{READING} {path} {told}".encode()).hexdigest()[:16]
 
 
 class Index:
@@ -38,9 +51,7 @@ class Index:
     """
 
     def __init__(self, project: Project, path: str, storage: Storage | None) -> None:
-        # with other columns, or in another zone, the days and hashes of a file are others
-        told = project.model_dump_json(include={"source", "columns", "time_zone"})
-        self._key = hashlib.sha256(f"{path} {told}".encode()).hexdigest()[:16]
+        self._key = reading_of(project, path)
         self._storage = storage
         self._known: dict[str, Known] | None = None
         self._changed = False

@@ -17,6 +17,7 @@ from mlops_assets.project import FileSettings, LandingSettings, Project
 from mlops_assets.project.masking import masked
 from mlops_assets.resources.sources.base import UnreachableError, register
 from mlops_assets.resources.sources.file import FileSource
+from mlops_assets.resources.sources.index import reading_of
 from mlops_assets.resources.sources.rows import joined
 from mlops_assets.resources.storage import Storage, StorageError
 
@@ -162,19 +163,20 @@ class LandingSource:
     ) -> None:
         self.settings, self.project, self.storage = settings, project, storage
         self.folder = LandingFolder(project.absolute(settings.path), settings.pattern)
-        told = project.model_dump_json(include={"source", "columns", "time_zone"})
-        self._reading = hashlib.sha256(told.encode()).hexdigest()[:16]
+        self._reading = reading_of(project)
         self._days: dict[str, dict[str, str]] = {}
+        self._left_out: dict[str, None] = {}
 
     def __str__(self) -> str:
         return str(self.folder)
 
     def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
-        portions = [
-            (name, self.file(ACCEPTED, name).read(start, end))
+        asked = [
+            name
             for name in self.folder.accepted()
             if any(str(start) <= day < str(end) for day in self.days(name))
         ]
+        portions = [(name, self._read(name, start, end)) for name in asked]
         date, names = self.project.columns.date, self.project.column_names
         return joined(self._newest(portions), date, names)
 
@@ -194,6 +196,15 @@ class LandingSource:
         if not days:
             return None
         return dt.date.fromisoformat(min(days)), dt.date.fromisoformat(max(days))
+
+    def _read(self, name: str, start: dt.date, end: dt.date) -> pd.DataFrame:
+        file = self.file(ACCEPTED, name)
+        rows = file.read(start, end)
+        self._left_out |= dict.fromkeys(file.left_out())
+        return rows
+
+    def left_out(self) -> list[str]:
+        return list(self._left_out)
 
     def stamp(self) -> str | None:
         return next(iter(self.folder.accepted()), None)

@@ -2,13 +2,12 @@
 
 import datetime as dt
 import zoneinfo
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from mlops_assets.lazy import pa, pq
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.base import SourceError
-from mlops_assets.resources.sources.dates import is_text
 from mlops_assets.resources.sources.rows import Window
 
 ONE_DAY = dt.timedelta(days=1)
@@ -31,16 +30,17 @@ def row_groups(file: Any, project: Project, window: Window | None) -> Iterator[t
     """
     schema = file.schema_arrow
     names = [name for name in project.column_names if name in schema.names]
-    if project.columns.date in names and is_text(schema.field(project.columns.date).type):
+    dates = schema.field(project.columns.date).type if project.columns.date in names else pa.null()
+    if not pa.types.is_temporal(dates):
         # No statistics tell the days of text; read as one, its dates are compared with each other.
-        yield with_plain_text(file.read(columns=names)), 0
+        yield file.read(columns=names), 0
         return
     before = 0
     for group in range(file.metadata.num_row_groups):
         days = group_days(file, group, project)
         inside = window is None or days is None or (days[0] < window[1] and days[1] >= window[0])
         if inside:
-            yield with_plain_text(file.read_row_group(group, columns=names)), before
+            yield file.read_row_group(group, columns=names), before
         before += file.metadata.row_group(group).num_rows
 
 
@@ -48,38 +48,10 @@ def some_row_groups(file: Any, most_rows: int) -> tuple[Any, bool]:
     """All columns of row groups spread evenly over a file, and whether they are all of it."""
     count = file.metadata.num_row_groups
     if not count:
-        return with_plain_text(file.read()), True
+        return file.read(), True
     each = max(1, file.metadata.num_rows // count)
     groups = evenly(range(count), max(1, most_rows // each))
-    return with_plain_text(file.read_row_groups(groups)), len(groups) == count
-
-
-def with_plain_text(table: Any) -> Any:
-    """A table whose views of text and bytes are text. SourceError where bytes are none.
-
-    Some writers store text as bytes without saying that it is text.
-    """
-    for at, field in enumerate(table.schema):
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        if not any(is_kind(kind) for is_kind in _text_kinds()):
-            continue
-        column = table.column(at)
-        if pa.types.is_dictionary(field.type):
-            column = column.cast(kind)
-        try:
-            table = table.set_column(at, field.name, column.cast(pa.large_string()))
-        except pa.ArrowInvalid as error:
-            raise SourceError(
-                f"column {field.name!r} holds bytes that are no text in UTF-8; write it as text"
-            ) from error
-    return table
-
-
-def _text_kinds() -> tuple[Callable[[Any], bool], ...]:
-    """What tells text that is stored as something else."""
-    kinds = pa.types
-    of_bytes = (kinds.is_binary, kinds.is_large_binary, kinds.is_fixed_size_binary)
-    return (*of_bytes, kinds.is_binary_view, kinds.is_string_view)
+    return file.read_row_groups(groups), len(groups) == count
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:

@@ -6,6 +6,7 @@ import datetime as dt
 
 from mlops_assets.lazy import pa, pd
 from mlops_assets.ml.registries import choose
+from mlops_assets.ml.values import array
 from mlops_assets.project import CustomSettings, Project
 from mlops_assets.project.custom_sources import CUSTOM_SOURCES
 from mlops_assets.resources.sources.base import SourceError, register
@@ -22,6 +23,7 @@ class PluginSource:
     ) -> None:
         self.project = project
         self.source = choose(CUSTOM_SOURCES, settings.use)
+        self._left_out: dict[str, None] = {}
 
     def __str__(self) -> str:
         return f"source {self.source.name}"
@@ -31,8 +33,11 @@ class PluginSource:
         found = self._ask(start, end)
         if found.empty:
             return joined([], date, names)
-        table = pa.Table.from_pandas(found, preserve_index=False)
-        return joined([finished(self.project, table, str(self), (start, end))], date, names)
+        table = pa.table([array(found[name]) for name in found], names=[*map(str, found)])
+        left_out: list[str] = []
+        rows = finished(self.project, table, str(self), (start, end), left_out=left_out)
+        self._left_out |= dict.fromkeys(left_out)
+        return joined([rows], date, names)
 
     def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
         hashes = DayHashes()
@@ -43,6 +48,9 @@ class PluginSource:
 
     def span(self) -> tuple[dt.date, dt.date] | None:
         return self.source.span()
+
+    def left_out(self) -> list[str]:
+        return list(self._left_out)
 
     def stamp(self) -> str | None:
         """None: asking a plugin for its columns whenever definitions load might cost anything."""

@@ -53,6 +53,9 @@ class ReplaySource:
     def span(self) -> tuple[dt.date, dt.date] | None:
         return dt.date.min, dt.date.max
 
+    def left_out(self) -> list[str]:
+        return self.recording.left_out()
+
     def stamp(self) -> str | None:
         return self.recording.stamp()
 

@@ -6,14 +6,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlops_assets.lazy import pa, pc, pd
+from mlops_assets.lazy import pa, pd
+from mlops_assets.ml.values import names, numbers, plain
 from mlops_assets.project import DateOrder, Project
 from mlops_assets.resources.sources.base import SourceError
-from mlops_assets.resources.sources.dates import is_text, local_days
+from mlops_assets.resources.sources.dates import local_days
 
 Window = tuple[dt.date, dt.date]
 HASH_MASK = (1 << 64) - 1
-MISSING_NUMBERS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 class DayHashes:
@@ -48,16 +48,28 @@ class DayHashes:
 
 
 def require(project: Project, found: Iterable[str], place: str) -> None:
-    """SourceError when a column that the settings name is not among those found."""
+    """SourceError when a column that the settings name is not among those found.
+
+    One whose values may be missing may be missing itself.
+    """
     found = list(found)
-    missing = [name for name in project.column_names if name not in found]
-    if missing:
+    if missing := missing_columns(project, found):
         raise SourceError(
             f"{place} lacks the column(s) {', '.join(missing)}; it has {', '.join(found)}"
         )
     repeated = [name for name in project.column_names if found.count(name) > 1]
     if repeated:
         raise SourceError(f"{place} has the column {repeated[0]!r} more than once; rename one")
+
+
+def missing_columns(project: Project, found: Iterable[str]) -> list[str]:
+    """The columns that the settings name and rows must have, of which those found are none."""
+    known = set(found)
+    return [
+        name
+        for name in project.column_names
+        if name not in known and not project.constraint(name).nullable
+    ]
 
 
 def finished(
@@ -67,57 +79,40 @@ def finished(
     window: Window | None,
     order: DateOrder | None = None,
     first_row: int = 0,
+    left_out: list[str] | None = None,
 ) -> pd.DataFrame:
     """The rows of an Arrow table as a source gives them, those of a window of days if named.
 
     Numbers are float64; where a text is no number, it is left for the day's own check to name.
-    Names are text: the whole numbers among them become their digits. SourceError.
+    Names are text. Rows without a day are left out, and what to say of them goes to `left_out`, as
+    of `local_days`. SourceError.
     """
     require(project, table.column_names, place)
     date = project.columns.date
-    days = local_days(table[date], f"{place}: column {date!r}", project.time_zone, order, first_row)
-    if window is not None:
-        inside = within(days, *window)
-        if not inside.all():
-            table, days = table.filter(pa.array(inside)), days[inside].reset_index(drop=True)
-    columns: dict[str, Any] = {}
-    for name in project.column_names:
-        if name == date:
-            columns[name] = days
-        elif name in project.number_columns:
-            columns[name] = numbers(table[name])
-        else:
-            columns[name] = _names(table[name])
-    return pd.DataFrame(columns)
+    where = f"{place}: column {date!r}"
+    days = local_days(table[date], where, project.time_zone, order, first_row, left_out)
+    inside = days.notna() if window is None else within(days, *window)
+    kept = None if inside.all() else pa.array(inside)
+    days = days[inside].reset_index(drop=True)
+    return pd.DataFrame(
+        {
+            name: days if name == date else _column(project, table, name, place, kept)
+            for name in project.column_names
+        }
+    )
 
 
-def _names(column: Any) -> pd.Series[Any]:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_integer(kind):
-        # as text at once: pandas would make 7 into 7.0 where another value is missing
-        kind = pa.string()
-    found: pd.Series[Any] = pc.cast(column, kind).to_pandas().astype(object)
-    return found
-
-
-def numbers(column: Any) -> pd.Series[Any]:
-    """An Arrow column as float64, or as objects where some text is no number."""
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    text = is_text(column.type)
-    if text:
-        column = pc.utf8_trim_whitespace(column)
-        missing = pc.is_in(column, value_set=pa.array(MISSING_NUMBERS, column.type))
-        column = pc.if_else(missing, pa.scalar(None, column.type), column)
+def _column(project: Project, table: Any, name: str, place: str, kept: Any) -> pd.Series[Any]:
+    """The kept rows of names, labels or numbers; a column that is not there is missing in all."""
+    column = table[name] if name in table.column_names else pa.nulls(len(table))
     try:
-        whole: pd.Series[Any] = pc.cast(column, pa.float64(), safe=False).to_pandas()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        values: pd.Series[Any] = column.to_pandas()
-        if not text:
-            return values
-        parsed = pd.to_numeric(values, errors="coerce")
-        return parsed.astype(object).where(parsed.notna() | values.isna(), values)
-    return whole.astype("float64")
+        column = plain(column)
+        column = column if kept is None else column.filter(kept)
+        if name in project.number_columns:
+            return numbers(column)
+        return names(column, project.labels if name == project.columns.target else ())
+    except ValueError as error:
+        raise SourceError(f"{place}: column {name!r} {error}") from error
 
 
 def with_columns(project: Project, **columns: Any) -> Project:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlops_assets.lazy import pa, pc, pd
+from mlops_assets.lazy import np, pa, pc, pd
+from mlops_assets.ml.values import (
+    beyond_floats,
+    is_flags,
+    is_text,
+    joined_tables,
+    names,
+    numbers,
+    plain,
+)
 from mlops_assets.project import (
     ColumnSettings,
     DateOrder,
@@ -15,16 +27,35 @@ from mlops_assets.project import (
     SqlSettings,
 )
 from mlops_assets.resources.sources.base import SourceError
-from mlops_assets.resources.sources.csv_files import COMMA
-from mlops_assets.resources.sources.dates import DATE_TEXT, local_days
-from mlops_assets.resources.sources.file import FileSource
-from mlops_assets.resources.sources.rows import numbers
+from mlops_assets.resources.sources.csv_files import (
+    COMMA,
+    SAMPLE,
+    csv_header,
+    csv_table,
+    groups_by_points,
+)
+from mlops_assets.resources.sources.dates import (
+    DATE_TEXT,
+    DIGITS,
+    MOST_OTHERWISE,
+    days_of_numbers,
+    local_days,
+    with_months_as_numbers,
+)
+from mlops_assets.resources.sources.file import NO_VALUE, FileSource
+from mlops_assets.resources.sources.folders import folder_days
+from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, some_row_groups
+from mlops_assets.resources.sources.places import File
+from mlops_assets.resources.sources.rows import with_columns
 from mlops_assets.resources.sources.sql import SqlSource
 
 MOST_FILES, MOST_ROWS = 60, 500_000
 NOWHERE = "\0"  # no table has a column of that name
 FOLDER_DATE = "date"  # what the day is called that folders year=/month=/day= tell
 LOOKS_LIKE = 200  # values that show whether a text may be a date
+LIKELY_YEARS = 1980, 2100  # of numbers that may be dates
+INSTANTS = 10**8  # numbers as large are no dates such as 20260131, but may count from 1970
+TIME_NAME = re.compile(r"(^|_)(date|day|ds|dt|time|timestamp|datetime|ts|at|epoch)($|_)", re.I)
 CODE = r"^\s*0\d+\s*$"  # 007 is a name
 
 
@@ -40,6 +71,8 @@ class DateColumn:
     """Whether it holds times of the day."""
     zoned: bool
     """Whether its times have a zone."""
+    left_out: list[str] = field(default_factory=list)
+    """What to say of the rows that have no day."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +91,46 @@ class Sample:
     """Columns of the frame that are 1 and 0 for true and false."""
     strange: list[str] = field(default_factory=list)
     """Columns of values that are neither numbers nor text, which are not in the frame."""
+    notes: list[str] = field(default_factory=list)
+    """What was found wrong with single values and rows, and is left out."""
+
+
+class SampledFiles(FileSource):
+    """Files of which some rows are looked at."""
+
+    def sample(self, most_files: int, most_rows: int) -> tuple[list[Any], bool]:
+        """Tables of all columns of some files, and whether they are all rows. SourceError.
+
+        The files are spread evenly over all. What a folder tells is a column too, CSV is text.
+        """
+        files = self._files()
+        chosen = evenly(files, most_files)
+        tables = self._each(chosen, lambda file: self._all_columns(file, most_rows // len(chosen)))
+        whole = len(chosen) == len(files) and all(is_whole for _, is_whole in tables)
+        return [table for table, _ in tables], whole
+
+    def _all_columns(self, file: File, most_rows: int) -> tuple[Any, bool]:
+        whole = True
+        with self._opened(file) as handle:
+            if self._is_parquet(file):
+                table, whole = some_row_groups(open_parquet(handle, str(file)), most_rows)
+            else:
+                data = handle.read()
+                names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
+                known = [name for name in names if name and names.count(name) == 1]
+                all_named = with_columns(self.project, categorical=known)
+                left_out: list[str] = []
+                table, _ = csv_table(data, str(file), self.settings.csv, all_named, left_out)
+                self._leave_out(file, *left_out)
+        days = folder_days(file, self.date)
+        told = dict(file.keys)
+        if days and days[0] == days[1] and self.date not in table.column_names:
+            told[self.date] = str(days[0])
+        for name, value in told.items():
+            if name not in table.column_names:
+                text = pa.repeat(None if value == NO_VALUE else value, len(table))
+                table = table.append_column(name, text.cast(pa.string()))
+        return table, whole
 
 
 def reading(
@@ -77,7 +150,7 @@ def reading(
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     project = reading(source, time_zone)
-    table, whole, place = _table(source, project)
+    table, whole, place, left_out = _table(source, project)
     if not len(table):
         raise SourceError(f"{place} holds no rows; a project begins with some")
     csv = source.csv if isinstance(source, FileSettings) else None
@@ -88,59 +161,127 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     strange: list[str] = []
     columns: dict[str, Any] = {}
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
-        column = table[name].combine_chunks()
-        if _looks_like_dates(column):
+        column = plain(table[name])
+        if _looks_like_dates(name, column):
             try:
                 where = f"{place}: column {name!r}"
                 dates[name] = _dates(column, where, time_zone, csv.dates if csv else None)
             except SourceError as error:
                 unclear[name] = str(error)
-                columns[name] = _text(column)
+                columns[name] = names(column)
             continue
         values = _values(column, csv.thousands if csv else None)
         if values is None:
             strange.append(name)
         else:
             columns[name] = values
-            exact = pa.types.is_integer(column.type) or _is_text(column.type)
+            exact = pa.types.is_integer(column.type) or is_text(column)
             fractional += [] if exact else [name]
-            flags += [name] if pa.types.is_boolean(column.type) else []
+            flags += [name] if is_flags(column) else []
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    return Sample(frame, whole, dates, unclear, fractional, flags, strange)
+    notes = [*left_out, *_without_infinite(frame)]
+    return Sample(frame, whole, dates, unclear, fractional, flags, strange, notes)
 
 
-def _table(source: FileSettings | SqlSettings, project: Project) -> tuple[Any, bool, str]:
+def _without_infinite(frame: pd.DataFrame) -> Iterator[str]:
+    """Make infinite numbers missing, and say where they were."""
+    for name in frame.select_dtypes("float64"):
+        infinite = np.isinf(frame[name])
+        if infinite.any():
+            frame[name] = frame[name].mask(infinite)
+            yield (
+                f"column {name!r} is infinite in {infinite.sum()} row(s), the first of them row "
+                f"{int(infinite.idxmax()) + 1}: missing there"
+            )
+
+
+def without_stray_days(sample: Sample, date: str, latest: dt.date) -> Sample:
+    """The rows that have a day which belongs to the others.
+
+    A few days, at most one of a hundred, further from the others than these reach are none, nor is
+    a day after the latest one.
+    """
+    column = sample.dates[date]
+    days = column.days
+    known = pd.Series(days.dropna().unique()).sort_values(ignore_index=True)
+    few = max(1, len(known) // 100)
+    first, last = 0, len(known) - 1
+    while last > first and known[last] > pd.Timestamp(latest):
+        last -= 1
+    gaps = known.diff()
+    for at in range(1, min(few, last) + 1):  # the days before `at` are stray
+        if gaps[at] > known[last] - known[at]:
+            first = at
+    for at in range(last, max(first, last - few), -1):  # those from `at` on
+        if gaps[at] > known[at - 1] - known[first]:
+            last = at - 1
+    kept = days.between(known[first], known[last])
+    if kept.all():
+        return replace(sample, notes=[*sample.notes, *column.left_out])
+    stray = days[days.notna() & ~kept]
+    notes = [*sample.notes, *column.left_out]
+    if len(stray):
+        shown = ", ".join(sorted({f"{day:%Y-%m-%d}" for day in stray})[:3])
+        notes.append(f"{len(stray)} row(s) of {shown} are far from all others: left out")
+    dates = {
+        name: replace(one, days=_of(one.days, kept), moments=_of(one.moments, kept))
+        for name, one in sample.dates.items()
+    }
+    frame = sample.frame[kept].reset_index(drop=True)
+    return replace(sample, frame=frame, dates=dates, notes=notes)
+
+
+def _of(values: pd.Series[Any], kept: pd.Series[bool]) -> pd.Series[Any]:
+    return values[kept].reset_index(drop=True)
+
+
+def _table(
+    source: FileSettings | SqlSettings, project: Project
+) -> tuple[Any, bool, str, list[str]]:
     if isinstance(source, SqlSettings):
         database = SqlSource(source, project)
         table, whole = database.sample(MOST_ROWS)
-        return table, whole, str(database)
-    files = FileSource(source, project)
+        return table, whole, str(database), []
+    files = SampledFiles(source, project)
     tables, whole = files.sample(MOST_FILES, MOST_ROWS)
-    try:
-        return pa.concat_tables(tables, promote_options="permissive"), whole, str(files)
-    except pa.ArrowException as error:
-        raise SourceError(f"the files of {files} do not agree: {error}") from error
+    return joined_tables(tables), whole, str(files), files.left_out()
 
 
-def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _looks_like_dates(column: Any) -> bool:
+def _looks_like_dates(name: str, column: Any) -> bool:
     """Whether most of its first values are written as dates."""
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return bool(column.null_count < len(column))
-    if not _is_text(column.type):
-        return False
     first = pc.drop_null(column)[:LOOKS_LIKE]
-    fitting = pc.sum(pc.match_substring_regex(first, DATE_TEXT)).as_py() or 0
+    if not is_text(column):
+        kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+        return any(is_kind(column.type) for is_kind in kinds) and _days_as_numbers(name, first)
+    written = with_months_as_numbers(first)
+    fitting = pc.sum(pc.match_substring_regex(written, DATE_TEXT)).as_py() or 0
+    if len(first) and fitting <= len(first) / 2 and pc.all(_digits(first)).as_py():
+        return _days_as_numbers(name, pc.cast(pc.utf8_trim_whitespace(first), pa.float64()))
     return len(first) > 0 and fitting > len(first) / 2
 
 
+def _digits(texts: Any) -> Any:
+    return pc.match_substring_regex(texts, DIGITS)
+
+
+def _days_as_numbers(name: str, counts: Any) -> bool:
+    """Whether whole numbers are days such as 20260131, or by the name of the column instants."""
+    days = days_of_numbers(counts, "UTC")
+    years = days.dt.year
+    sound = years.between(*LIKELY_YEARS)
+    told = pc.all(pc.less(counts, INSTANTS)).as_py() or TIME_NAME.search(name) is not None
+    return bool(len(sound) and told and sound.all())
+
+
 def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> DateColumn:
-    days = local_days(column, place, time_zone, order)
-    if _is_text(column.type):
-        parts = pc.extract_regex(column, pattern=DATE_TEXT)
+    left_out: list[str] = []
+    days = local_days(column, place, time_zone, order, left_out=left_out)
+    if left_out and days.isna().mean() > MOST_OTHERWISE:
+        raise SourceError(left_out[0])
+    if is_text(column) and not pc.all(_digits(column)).as_py():
+        parts = pc.extract_regex(with_months_as_numbers(column), pattern=DATE_TEXT)
         hour, minute, zone = (pc.struct_field(parts, name) for name in ("hour", "minute", "zone"))
         late = pc.or_(_some(hour), _some(minute))
         timed, zoned = pc.any(late).as_py(), pc.any(pc.not_equal(zone, "")).as_py()
@@ -150,8 +291,9 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
         zoned = column.type.tz is not None
         timed = bool((moments.dt.normalize() != moments).any())
     else:
-        moments, timed, zoned = days, False, False
-    return DateColumn(days, moments, bool(timed), bool(zoned))
+        moments = days if pa.types.is_date(column.type) else numbers(column)
+        timed = zoned = bool(moments.nunique() > days.nunique())
+    return DateColumn(days, moments, bool(timed), bool(zoned), left_out)
 
 
 def _some(part: Any) -> Any:
@@ -159,27 +301,21 @@ def _some(part: Any) -> Any:
     return pc.match_substring_regex(part, "[1-9]")
 
 
-def _text(column: Any) -> pd.Series[Any]:
-    found: pd.Series[Any] = column.to_pandas().astype(object)
-    return found
-
-
 def _values(column: Any, thousands: str | None) -> pd.Series[Any] | None:
     """The column as float64 where all its values are numbers, else as text; None if neither."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     kind = column.type
-    if pa.types.is_null(kind):
-        return _text(column)
-    if not _is_text(kind):
-        simple = pa.types.is_primitive(kind) or pa.types.is_decimal(kind)
-        if not simple or pa.types.is_temporal(kind):
-            return None
-        return numbers(pa.chunked_array([column]))
+    if pa.types.is_nested(kind) or pa.types.is_temporal(kind):
+        return None
+    if pa.types.is_null(kind) or beyond_floats(column):
+        return names(column)
+    if not is_text(column):
+        return numbers(column)
     if pc.any(pc.match_substring_regex(column, CODE)).as_py():
-        return _text(column)
+        return names(column)
     bare = pc.replace_substring(column, thousands, "") if thousands else column
+    if groups_by_points(bare):
+        bare = pc.replace_substring(bare, ".", "")
     if pc.any(pc.match_substring_regex(bare, COMMA)).as_py():
         bare = pc.replace_substring(bare, ",", ".", max_replacements=1)
-    found = numbers(pa.chunked_array([bare]))
-    return found if found.dtype == "float64" and found.notna().any() else _text(column)
+    found = numbers(bare)
+    return found if found.dtype == "float64" and found.notna().any() else names(column)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from mlops_assets.lazy import pa, pd, sa
+from mlops_assets.ml.values import array, joined_tables
 from mlops_assets.project import Project, SqlSettings
 from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
 from mlops_assets.resources.sources.dates import local_days, midnight
@@ -41,19 +42,21 @@ class SqlSource:
         self.settings = settings
         self.project = project
         self.date = project.columns.date
+        self._left_out: dict[str, None] = {}
 
     def __str__(self) -> str:
         what = f"table {self.settings.table}" if self.settings.table else "the query"
         return f"{what} of the database in {self.settings.url_env}"
 
     def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
-        return joined(self._portions((start, end)), self.date, self.project.column_names)
+        return self._found((start, end))
 
     def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
         if self.settings.updated_column is not None:
             return self._newest_updates((start, end), self.settings.updated_column)
         hashes = DayHashes()
-        for rows in self._portions((start, end)):
+        rows = self._found((start, end))
+        if len(rows):
             hashes.add(rows, self.date)
         return hashes.texts(start, end)
 
@@ -65,6 +68,9 @@ class SqlSource:
             return None
         days = self._days([first, last])
         return days.iloc[0].date(), days.iloc[1].date()
+
+    def left_out(self) -> list[str]:
+        return list(self._left_out)
 
     def stamp(self) -> str | None:
         # What a table's columns are is asked again whenever one seems to be missing.
@@ -84,22 +90,25 @@ class SqlSource:
             found = connection.execute(some)
             names, values = list(found.keys()), found.fetchall()
         columns = zip(*values, strict=True) if values else [()] * len(names)
-        arrays = [self._array(name, column) for name, column in zip(names, columns, strict=True)]
-        return pa.table(arrays, names=names), len(values) < most_rows
+        return pa.table([*map(array, columns)], names=names), len(values) < most_rows
 
-    def _portions(self, window: Window) -> Iterator[pd.DataFrame]:
-        """The rows of the days, as many at a time as the settings say."""
-        names = self.project.column_names
-        require(self.project, self.columns(), str(self))
-        examples: list[Any] = []
+    def _found(self, window: Window) -> pd.DataFrame:
+        """The rows of the days, fetched as many at a time as the settings say."""
+        there = self.columns()
+        require(self.project, there, str(self))
+        names = [name for name in self.project.column_names if name in there]
         with self._asked() as ask:
-            for chunk in ask([sa.column(name) for name in names], window):
-                columns = dict(zip(names, zip(*chunk, strict=True), strict=True))
-                # each chunk is of one kind, and so are they all if these are
-                examples.append(columns[self.date][0])
-                self._days(examples)
-                table = pa.table({name: self._array(name, columns[name]) for name in names})
-                yield finished(self.project, table, str(self), window)
+            tables = [
+                pa.table([*map(array, zip(*chunk, strict=True))], names=names)
+                for chunk in ask([sa.column(name) for name in names], window)
+            ]
+        if not tables:
+            return joined([], self.date, self.project.column_names)
+        left_out: list[str] = []
+        table = joined_tables(tables)
+        rows = finished(self.project, table, str(self), window, left_out=left_out)
+        self._left_out |= dict.fromkeys(left_out)
+        return joined([rows], self.date, self.project.column_names)
 
     def _newest_updates(self, window: Window, updated: str) -> dict[str, str]:
         """How many rows each day has, and the last of their updates."""
@@ -119,34 +128,8 @@ class SqlSource:
             if str(window[0]) <= day < str(window[1])
         }
 
-    def _array(self, name: str, values: tuple[Any, ...]) -> Any:
-        """An Arrow array of the values of a column as the driver gives them."""
-        if name == self.date:
-            self._refuse_two_kinds(values)
-        elif name in self.project.text_columns:
-            values = tuple(None if value is None else str(value) for value in values)
-            return pa.array(values, pa.string())
-        try:
-            return pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError):  # a column may hold anything in SQLite
-            return pa.array([None if value is None else str(value) for value in values])
-
-    def _refuse_two_kinds(self, values: tuple[Any, ...]) -> None:
-        """SourceError for times of which some have a zone and others none."""
-        kinds: dict[tuple[str, bool], Any] = {}
-        for value in values:
-            zoned = isinstance(value, dt.datetime) and value.tzinfo is not None
-            kinds.setdefault((type(value).__name__, zoned), value)
-        if len(kinds) > 1:
-            one, other = list(kinds.values())[:2]
-            raise SourceError(
-                f"{self}: column {self.date!r} holds dates of two kinds: {str(one)!r} and "
-                f"{str(other)!r}; write them all in one way"
-            )
-
     def _days(self, values: list[Any]) -> pd.Series[pd.Timestamp]:
-        array = self._array(self.date, tuple(values))
-        return local_days(array, f"{self}: column {self.date!r}", self.project.time_zone)
+        return local_days(array(values), f"{self}: column {self.date!r}", self.project.time_zone)
 
     @contextmanager
     def _asked(self) -> Iterator[Callable[..., Iterator[Any]]]:

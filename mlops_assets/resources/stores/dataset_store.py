@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_assets.lazy import np, pa, pd, pq
+from mlops_assets.ml.values import names, numbers
+from mlops_assets.project.made_for import DATE, NAME, NUMBER, MadeFor
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 # all rows of a file are of its own day
@@ -15,10 +17,16 @@ OF_THE_DAY = ("observations", "features", "validation", "first_seen", "ingested"
 UNREADABLE = (ValueError, LookupError, OSError, TypeError, NotImplementedError, MemoryError)
 
 
-def as_parquet(frame: pd.DataFrame) -> bytes:
-    """A frame without its index, with checksums of its pages."""
+MADE_FOR = b"made_for"
+
+
+def as_parquet(frame: pd.DataFrame, made_for: str = "") -> bytes:
+    """A frame without its index, with checksums of its pages, and what it was made for."""
     buffer = io.BytesIO()
     table = pa.Table.from_pandas(frame, preserve_index=False)
+    if made_for:
+        kept = {**(table.schema.metadata or {}), MADE_FOR: made_for}
+        table = table.replace_schema_metadata(kept)
     pq.write_table(table, buffer, write_page_checksum=True)
     return buffer.getvalue()
 
@@ -36,11 +44,13 @@ def read_parquet(storage: Storage, path: str, columns: Sequence[str] | None = No
 class DatasetStore:
     """Frames by dataset and partition key, under `datasets/` of a storage.
 
-    `dataset` is an asset key joined by slashes, `key` a partition key such as 2026-11-01.
+    `dataset` is an asset key joined by slashes, `key` a partition key such as 2026-11-01. Where it
+    is told what datasets are made for, frames that were made for other settings are read as if for
+    these: what they lack is missing.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+    def __init__(self, storage: Storage, made_for: Mapping[str, MadeFor] | None = None) -> None:
+        self.storage, self.made_for = storage, dict(made_for or {})
 
     @staticmethod
     def path(dataset: str, key: str) -> str:
@@ -51,7 +61,9 @@ class DatasetStore:
 
     def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
         """Store a frame without its index; the old file stays until the new one is whole."""
-        self.storage.write(self.path(dataset, key), as_parquet(frame))
+        made = self.made_for.get(dataset.partition("/")[0])
+        data = as_parquet(frame, made.text if made else "")
+        self.storage.write(self.path(dataset, key), data)
 
     def write_csv(self, dataset: str, key: str, frame: pd.DataFrame) -> str:
         """Store a frame as CSV as well, beside its Parquet file; where a person finds it."""
@@ -80,7 +92,9 @@ class DatasetStore:
                     raise
                 damaged[key] = error
             else:
-                tables += [] if table is None else [table]
+                made = self.made_for.get(dataset.partition("/")[0])
+                if table is not None:
+                    tables.append(table if made is None else _with_gaps(table, made, key))
         if not tables:
             return pd.DataFrame()
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
@@ -93,6 +107,20 @@ class DatasetStore:
             raise damaged_file(self.storage, self.path(dataset, key), "is missing")
         found: list[dict[str, Any]] = table.to_pylist()
         return found
+
+    def made(self, dataset: str, key: str) -> tuple[list[str], str | None]:
+        """The columns of a stored partition, and what it says that it was made for.
+
+        StorageError, FileNotFoundError.
+        """
+        path = self.path(dataset, key)
+        data = self.storage.read(path)
+        try:
+            schema = pq.read_schema(pa.BufferReader(data))
+        except UNREADABLE as error:
+            raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
+        told = (schema.metadata or {}).get(MADE_FOR)
+        return list(schema.names), None if told is None else told.decode()
 
     def delete(self, dataset: str, key: str | None = None) -> None:
         """Remove one partition, or all of them."""
@@ -123,3 +151,38 @@ class DatasetStore:
         if len(others):
             why = f"holds rows of {str(others.min())[:10]}"
             raise damaged_file(self.storage, path, why)
+
+
+def _with_gaps(table: pa.Table, made: MadeFor, key: str) -> pa.Table:
+    """A stored day as if it had been made for the settings of today.
+
+    What it lacks is missing, save for its date; a column of another kind is read as it is now.
+    """
+    if (table.schema.metadata or {}).get(MADE_FOR) == made.text.encode():
+        return table
+    for name, kind in made.columns.items():
+        at = table.schema.get_field_index(name)
+        if at < 0:
+            table = table.append_column(name, _gap(kind, len(table), key))
+        elif kind == NAME:  # of older files, names are written otherwise
+            labels = made.labels[1] if name == made.labels[0] else ()
+            found = names(table.column(at), labels)
+            if labels:  # one that is declared no more is missing
+                found = found.mask(~found.isin(labels))
+            table = table.set_column(at, name, pa.array(found, pa.string(), from_pandas=True))
+        elif kind == NUMBER and not _is_number(table.schema.types[at]):
+            found = numbers(table.column(at))
+            known = pd.to_numeric(found, errors="coerce").astype("float64")
+            table = table.set_column(at, name, pa.array(known, from_pandas=True))
+    return table
+
+
+def _gap(kind: str, rows: int, key: str) -> pa.Array:
+    """A column of missing values; that of the date is known by the partition."""
+    if kind == DATE:
+        return pa.array(np.full(rows, np.datetime64(key, "ns")))
+    return pa.nulls(rows, pa.float64() if kind == NUMBER else pa.string())
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from mlops_assets.ml.metrics.labels import label_of, target_numbers
+from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.models.families import FAMILIES, Inputs, parse_hyperparameters
 from mlops_assets.ml.models.training import fit, forecast
 from mlops_assets.ml.selection.acceptance import not_surely_worse, reproducible, sound_forecasts
 from mlops_assets.ml.selection.gate import Paired
+from mlops_assets.ml.values import text_of
 from mlops_assets.pages.curves import curves_of
 
 METRICS = make_metrics(["log_loss", "roc_auc"])
@@ -23,7 +24,7 @@ METRICS = make_metrics(["log_loss", "roc_auc"])
     [(True, "true"), (np.False_, "false"), (1, "1"), (1.0, "1"), (0.5, "0.5"), ("Yes", "Yes")],
 )
 def test_labels_are_alike_as_flags_numbers_and_text(value: object, label: str) -> None:
-    assert label_of(value) == label
+    assert text_of(value) == label
 
 
 def test_numbers_stand_for_labels_by_their_order() -> None:

@@ -99,7 +99,11 @@ def test_numbers(
             "'units', whose comma could group",
         ),
         ("date;units\n2026-01-01;1,5\n2026-01-01;1.5\n", {}, "a comma and with a point: '1,5'"),
-        ("date,units\n2026-01-01,1,2\n", {}, "Expected 2 columns, got 3"),
+        (
+            "date,units\n2026-01-01,1,2\n",
+            {},
+            "number of fields than its header, such as '2026-01-01,1,2': 3 for 2",
+        ),
         ("date,units,units\n2026-01-01,1,2\n", {}, "the column 'units' more than once"),
         ("day,units\n2026-01-01,1\n", {}, r"lacks the column\(s\) date; it has day, units"),
         ("date,units\n2026-01-01,\0\n", {}, "zero bytes"),

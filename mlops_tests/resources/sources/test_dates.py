@@ -1,6 +1,7 @@
 """Each row on its local day, or refused in words."""
 
 import datetime as dt
+import decimal
 import zoneinfo
 
 import pandas as pd
@@ -37,6 +38,12 @@ def days(values: list[object], zone: str = "UTC", order: DateOrder | None = None
         ("1/31/2026 3:00 PM", "2026-01-31"),
         ("5.1.2026", "2026-01-05"),
         (" 2026-01-31 ", "2026-01-31"),
+        ("5-Jan-26", "2026-01-05"),
+        ("5-Jan-2026 10:15", "2026-01-05"),
+        ("5 January 2026", "2026-01-05"),
+        ("Jan 5 2026", "2026-01-05"),
+        ("September 3rd, 2026", "2026-09-03"),
+        ("20260131", "2026-01-31"),
     ],
 )
 def test_dates_as_people_write_them(text: str, day: str) -> None:
@@ -46,12 +53,17 @@ def test_dates_as_people_write_them(text: str, day: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["yesterday"], "rows.csv: column 'date' is no date: 'yesterday'; write dates such as"),
+        (
+            ["yesterday"],
+            "rows.csv: column 'date' is no date: 'yesterday' in row 1; write dates such",
+        ),
         (["2026-02-31"], "no date: '2026-02-31'"),
         (["2026-01/31"], "no date: '2026-01/31'"),
         (["31.1.26"], "no date: '31.1.26'"),
-        (["20260131"], "20260131 is a number"),
-        ([20260131], "20260131 is a number"),
+        (["20261331"], "no date: '20261331'"),
+        ([12, 13, 14], "is no date: 12 in row 1 and 2 more; write"),
+        ([True, False], "is no date: True in row 1"),
+        ([dt.date(9999, 12, 31)], "is no date: 9999-12-31"),
         (["2026-01-01", "02.01.2026"], "two formats: '2026-01-01' and '02.01.2026'"),
         (["31/01/2026", "01/31/2026"], "'31/01/2026' has the day first, '01/31/2026' the month"),
         (["01/02/2026", "03/03/2026"], "'01/02/2026', which could be 1 February or 2 January"),
@@ -63,6 +75,52 @@ def test_dates_as_people_write_them(text: str, day: str) -> None:
 def test_what_is_no_date_or_could_be_two(values: list[object], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         days(values)
+
+
+NOON = 1769860800  # 2026-01-31 12:00 in UTC
+
+
+@pytest.mark.parametrize("digits", [1, 10**3, 10**6, 10**9])
+def test_numbers_are_days_or_count_from_1970(digits: int) -> None:
+    for value in (
+        NOON * digits,
+        float(NOON * digits),
+        decimal.Decimal(NOON * digits),
+        str(NOON * digits),
+    ):
+        assert days([value]) == ["2026-01-31"]
+        assert days([value], "Pacific/Apia") == ["2026-02-01"]  # 13 hours ahead
+    for value in (20260131, 20260131.0, decimal.Decimal("20260131.00"), "20260131"):
+        assert days([value], BERLIN) == ["2026-01-31"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ("n/a", "is no date: 'n/a' in row 3"),
+        ("Total", "is no date: 'Total' in row 3"),
+        ("9999-12-31", "is no date: '9999-12-31' in row 3"),
+        ("", "is empty in 1 row(s): row 3"),
+        (None, "is empty in 1 row(s): row 3"),
+        ("02.01.2026", "holds dates in two formats: '2026-01-01' and '02.01.2026' in row 3"),
+        ("2026-01-01T10:00Z", "with and without a time zone: '2026-01-01' and '2026-01-01T10:00Z'"),
+    ],
+)
+def test_a_row_without_a_day_is_told_and_the_others_have_theirs(odd: str | None, said: str) -> None:
+    left_out: list[str] = []
+    values = ["2026-01-01"] * 2 + [odd] + ["2026-01-02"] * 8
+    found = local_days(pa.array(values), "rows.csv: column 'date'", "UTC", left_out=left_out)
+    known = [pd.Timestamp("2026-01-01")] * 2 + [pd.Timestamp("2026-01-02")] * 8
+    assert found.isna().tolist() == [n == 2 for n in range(11)]
+    assert found.dropna().tolist() == known
+    assert len(left_out) == 1
+    assert said in left_out[0]
+
+
+def test_columns_that_are_hardly_dates_are_refused() -> None:
+    for values in (["n/a", "2026-01-01"], ["2026-01-01", "2026-01-01", "02.01.2026"]):
+        with pytest.raises(SourceError, match=r"no date|two formats"):
+            local_days(pa.array(values), "x", "UTC", left_out=[])
 
 
 def test_the_order_may_be_set() -> None:

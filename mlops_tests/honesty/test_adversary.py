@@ -217,7 +217,7 @@ def backtested(lab: Lab) -> pd.DataFrame:
     return pd.read_parquet(file)
 
 
-@pytest.mark.parametrize("name", ["late by 2", "own features", "replayed"])
+@pytest.mark.parametrize("name", ["own features", "replayed"])
 def test_a_backtest_learns_nothing_of_later_days(name: str, tmp_path: Path) -> None:
     lab = copied(name, tmp_path / "lab")
     with lab.instance:

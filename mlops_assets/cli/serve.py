@@ -119,12 +119,17 @@ def serve(host: str, port: int, names: Sequence[str], allowed: Sequence[str] = (
 
 
 def stopped(web: subprocess.Popen[bytes]) -> int:
-    """End the web UI: Ctrl+C reaches it by itself, a signal to this process alone does not."""
+    """End the web UI: Ctrl+C reaches it by itself, a signal to this process alone does not.
+
+    0 once it has ended, by whichever of the signals: that is what was asked for.
+    """
     for seconds, press in ((CTRL_C_SECONDS, web.terminate), (STOP_SECONDS, web.kill)):
         try:
-            return web.wait(seconds)
+            web.wait(seconds)
         except subprocess.TimeoutExpired:
             press()
+        else:
+            return 0
     return 1
 
 

@@ -1,10 +1,14 @@
 """Serving refuses a port that is taken, before it starts anything."""
 
 import io
+import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 
+from mlops_assets.cli import serve
 from mlops_assets.cli.serve import pass_on, port_is_free
 from mlops_tests.commands import command
 
@@ -27,6 +31,22 @@ def test_a_taken_port_is_named_with_another_to_choose(
         said = capsys.readouterr().err
         assert f"Port {busy} of {HOST} is taken" in said
         assert f"make run PORT={port + 10}" in said
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_what_was_stopped_as_asked_for_is_no_failure(
+    deaf: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends by itself, by the first signal or by the second one."""
+    monkeypatch.setattr(serve, "CTRL_C_SECONDS", 0.1)
+    monkeypatch.setattr(serve, "STOP_SECONDS", 2)
+    setting = f"signal.signal({int(signal.SIGTERM)}, signal.SIG_IGN); " if deaf else ""
+    code = f"import signal, time; {setting}print(flush=True); time.sleep(1 if {deaf} else 60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as web:
+        assert web.stdout is not None
+        web.stdout.readline()
+        assert serve.stopped(web) == 0
+    assert web.returncode == (0 if deaf else -signal.SIGTERM)
 
 
 def test_the_terminal_is_spared_what_is_said_while_nothing_is_wrong() -> None:

@@ -163,8 +163,8 @@ def _issue(
         if isinstance(error := errors.get(key), Exception):
             failed[model.name] = error
     earlier = datasets.read(ISSUED, [key], {})
-    if failed and len(earlier):  # what was issued stays, where it cannot be made again
-        kept = earlier[earlier["model"].isin(failed)]
+    kept = earlier[earlier["model"].isin(failed)] if len(earlier) else earlier
+    if len(kept):  # what was issued stays, where it cannot be made again
         versions |= dict(zip(kept["model"], kept["version"], strict=True))
         parts.append(kept)
     if not parts:

@@ -232,6 +232,22 @@ def test_a_model_that_cannot_forecast_is_named_and_the_others_are_issued(
     assert not [*outdated_forecasts(living.instance, living.project, living.models)]
 
 
+def test_nothing_is_kept_of_models_that_did_not_fail(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was issued is of one model, which has no version any more; the other one fails."""
+    told = living.issued_for("2026-03-15")
+    living.datasets.write("issued", LAST, told[told["model"] == "seasonal_naive"])
+    for card in living.models.cards("seasonal_naive"):
+        living.models.decisions.record(Action.RETIRE, "seasonal_naive", version=card.version)
+
+    def broken(*_: Any) -> Any:
+        raise ValueError("it is broken")
+
+    monkeypatch.setattr(forecasting, "forecast_rows", broken)
+    assert "it is broken" in reason(living.run("issued", LAST))
+
+
 def test_rows_that_are_alike_are_matched_in_their_order(lab: Lab) -> None:
     settings = make_settings()
     settings["columns"] |= {"series": []}

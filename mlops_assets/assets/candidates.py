@@ -15,7 +15,7 @@ from typing import Any
 from mlops_assets.ml.selection.versions import Chosen
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
-from mlops_assets.resources.stores.decisions import Action
+from mlops_assets.resources.stores.decisions import Action, shown
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 
 CANDIDATES = "candidates"  # of a dropped model, in the decision
@@ -108,15 +108,10 @@ class Candidates:
                 known: Any = decision.after
                 if known["first_day"] <= str(last) and known["last_day"] >= str(first):
                     tried.setdefault(decision.model, set()).update(known["tried"])
-        for name, serving in ready.items():
-            made = [serving, *self._within(name, first, last)]
-            tried.get(name, set()).difference_update(in_words(c.hyperparameters) for c in made)
+        for name in tried.keys() & ready:
+            made = [ready[name], *self._within(name, first, last)]
+            tried[name] -= {shown(card.hyperparameters) for card in made}
         return {name: len(recipes) for name, recipes in tried.items() if recipes}
-
-
-def in_words(hyperparameters: Mapping[str, Any]) -> str:
-    """Hyperparameters as a search names them."""
-    return ", ".join(f"{name} {value}" for name, value in sorted(hyperparameters.items()))
 
 
 def recipe(card: ModelCard) -> tuple[str, ...]:

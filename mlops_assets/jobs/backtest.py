@@ -1,6 +1,5 @@
 """Backtest: a job that tries retraining policies on the past and changes no model."""
 
-import io
 import json
 import math
 import time
@@ -12,7 +11,6 @@ import dagster as dg
 import pydantic
 
 from mlops_assets.assets.acceptance_checks import accept, held_out
-from mlops_assets.assets.candidates import in_words
 from mlops_assets.assets.reporting import DATA_ERRORS, markdown_table
 from mlops_assets.assets.run_config import refuse_flags_as_sent
 from mlops_assets.jobs.backtesting.plan import Plan, first_possible_day, learned_days, make_plan
@@ -26,8 +24,8 @@ from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.pages.policies_page import policies_page
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
-from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.decisions import Action, Decisions
+from mlops_assets.resources.stores.dataset_store import DatasetStore, as_parquet
+from mlops_assets.resources.stores.decisions import Action, Decisions, shown
 from mlops_assets.resources.stores.page_store import POLICIES_PAGE, PageStore, page_url
 
 BACKTEST_JOB = "backtest_policy_job"
@@ -140,11 +138,11 @@ def policies_table(project: Project, courses: Sequence[Course]) -> dg.MarkdownMe
     """The policies side by side, for the web UI."""
     metric = project.primary_metric.name
     rows = [course.summary(metric) for course in courses]
-    shown = [name for name in rows[0] if name != "problem" or any(row["problem"] for row in rows)]
+    columns = [name for name in rows[0] if name != "problem" or any(row["problem"] for row in rows)]
     return markdown_table(
-        shown,
+        columns,
         [
-            [format_figure(row[name]).replace("|", "\\|").replace("\n", " ") for name in shown]
+            [format_figure(row[name]).replace("|", "\\|").replace("\n", " ") for name in columns]
             for row in rows
         ],
     )
@@ -158,7 +156,7 @@ def searched(project: Project, plan: Plan, courses: Sequence[Course]) -> dict[st
         months = policy.window_months
         other = months != project.training.window_months
         if other or policy.hyperparameters != usual:
-            words = in_words(policy.hyperparameters.model_dump(mode="json"))
+            words = shown(policy.hyperparameters.model_dump(mode="json"))
             recipes.add(", ".join(filter(None, [words, f"window_months {months}" * other])))
     days = {"first_day": str(plan.first), "last_day": str(plan.last)}
     return days | {"tried": sorted(recipes)} if recipes else {}
@@ -169,9 +167,7 @@ def store(
 ) -> None:
     """The table, every training and alarm as JSON, and the days of all policies as Parquet."""
     days = pd.concat([c.days.reset_index().assign(policy=c.policy.name) for c in courses])
-    buffer = io.BytesIO()
-    days.to_parquet(buffer, index=False)
-    storage.write(f"{folder}/days.parquet", buffer.getvalue())
+    storage.write(f"{folder}/days.parquet", as_parquet(days))
     metric = project.primary_metric.name
     found = {
         "model": plan.model.name,

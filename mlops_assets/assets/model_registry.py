@@ -102,7 +102,7 @@ def registry_table(
             rows.append({"model": model.name, "state": state, "family": model.family})
             continue
         now = serving(models.fit_to_serve(model.name), today)
-        shadow = models.in_shadow(model.name, today)
+        shadow = None if now else models.in_shadow(model.name, today)
         for card in sorted(cards, key=lambda card: card.created, reverse=True):
             in_service = now is not None and card.version == now.version
             rows.append(

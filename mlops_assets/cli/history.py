@@ -75,7 +75,10 @@ def build_history(
     failures: list[str] = []
     if project.prefix:
         print(f"{project.prefix}:", file=terminal)
-    to_come = days_to_come(source, partitions, terminal) if source else set()
+    to_come: set[str] = set()
+    newest, observed = str(partitions.newest_day()), asset_key(project, "observations")
+    if source and newest not in instance.get_materialized_partitions(observed):
+        to_come = without_rows_yet(source, partitions, terminal)
     for title, job_name, keys, definition in steps(project, partitions):
         wait_for_others(instance, project, terminal)
         known = [key for key in definition.get_partition_keys() if key not in to_come]
@@ -93,7 +96,7 @@ def build_history(
     return failures
 
 
-def days_to_come(source: Source, partitions: Partitions, terminal: TextIO) -> set[str]:
+def without_rows_yet(source: Source, partitions: Partitions, terminal: TextIO) -> set[str]:
     """The newest days of which the source has no rows yet, and says so to the terminal."""
     try:
         span = source.span()

@@ -220,12 +220,10 @@ class ModelStore:
         return serving(self.fit_to_serve(model), day)
 
     def in_shadow(self, model: str, day: dt.date) -> ModelCard | None:
-        """The version that is scored in shadow on a day on which none is in service."""
+        """The version that is scored in shadow on a day, where none is in service."""
         retired = self.decisions.retired(model)
-        cards = [card for card in self.cards(model) if card.version not in retired]
-        if serving([card for card in cards if card.accepted], day):
-            return None
-        return serving([card for card in cards if card.refused], day)
+        cards = self.cards(model)
+        return serving([c for c in cards if c.refused and c.version not in retired], day)
 
     def scored(self, model: str, day: dt.date) -> ModelCard | None:
         """The version whose forecasts of a day are scored: in service, or else in shadow."""

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.assets.issued import is_over
+from mlops_assets.assets.reporting import said
 from mlops_assets.automation.changes import Log, day_key
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import day_of
@@ -98,7 +99,7 @@ def newest_made(instance: dg.DagsterInstance, asset: str) -> NewestDay | None:
     )
     [record] = instance.fetch_materializations(of_newest, limit=1).records
     made = record.asset_materialization
-    shown = {} if made is None else {name: found.value for name, found in made.metadata.items()}
+    shown = {} if made is None else said(made.metadata)
     return NewestDay(newest, record.storage_id, shown)
 
 

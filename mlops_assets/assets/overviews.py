@@ -59,9 +59,7 @@ def seen_first(
         **{n: told[n] for n in (GAIN, "bias", f"bias_{LATER}") if n in told and n not in first},
     }
     day = dg.MetadataValue.md("\n\n".join(_sentences(project, told, verdicts)))
-    rest = {name: value for name, value in told.items() if name != ROW_COUNT}
-    shown = {**numbers, "day": day, **({"slices": slices} if slices else {})}
-    return overview(shown, rest) | {ROW_COUNT: told[ROW_COUNT]}
+    return overview({**numbers, "day": day, **({"slices": slices} if slices else {})}, told)
 
 
 def _sentences(project: Project, told: Metadata, verdicts: CheckResults) -> Iterator[str]:

@@ -159,7 +159,11 @@ def _replay(days: Days, today: dt.date, wishes: Wishes, answers: Answers) -> Dec
         return Decision(
             False, f"the last day, {days.last}, is past, but a replay needs {REPLAY_DAYS} days"
         )
-    reason = f"the last day, {days.last}, is past: a recording that can be played again"
+    begins = days.last - dt.timedelta(days=REPLAY_DAYS - 1)
+    reason = (
+        f"the last day, {days.last}, is past: a recording; its days from {begins} on can be played "
+        "again, each within three days of its date"
+    )
     return Decision(answers.yes_or_no("replay", f"{reason}. Replay it?"), reason)
 
 
@@ -168,7 +172,7 @@ def _span(days: Days, target: Target, *, replay: bool) -> Span:
     if not replay:
         return fit_span(days.first, days.last, choices)
     lags, months = choices[0], WINDOWS[0]
-    reason = f"they fit into the loop of {REPLAY_DAYS} days, which is played up to yesterday"
+    reason = f"they fit into the {REPLAY_DAYS} days that are played up to yesterday"
     return Span(days.first, lags, months, 14, reason)
 
 

@@ -151,7 +151,11 @@ def _aggregates(problem: Problem) -> None:
 def _known_in_time(problem: Problem) -> None:
     """A target that is not known when a forecast is issued is no input of it."""
     ahead = problem.days_ahead
-    naive = [model.name for model in problem.models if model.family == "seasonal_naive"]
+    naive = [
+        model.name
+        for model in problem.models
+        if model.family == "seasonal_naive" and not model.hyperparameters.get("repeats")
+    ]
     newest = (
         f"with evaluation.label_delay_days of {problem.evaluation.label_delay_days}, the newest "
         f"target that is known when a day is forecast is that of {ahead} days before"

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_assets.lazy import pd
 from mlops_assets.new.answers import Answers
+from mlops_assets.new.inference.dirt import without_dirt
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
 from mlops_assets.new.inference.inputs import Columns, useful_key
 from mlops_assets.new.inference.row_kinds import Rows
@@ -69,6 +70,8 @@ class Proposal:
     key: Decision[str] | None
     """The category by which the past of events is summed up."""
     notes: list[str]
+    markers: dict[str, list[str]]
+    """What stands in a column where there is no value."""
 
     @property
     def lagged(self) -> bool:
@@ -87,7 +90,7 @@ def propose(
     SourceError when the table cannot be read, UndecidableError when it does not make a project.
     """
     source, sample, zone, date = read_table(source, wishes, answers)
-    sample = without_stray_days(sample, date.value, today + AHEAD)
+    sample = without_stray_days(without_dirt(sample, wishes.target), date.value, today + AHEAD)
     column = sample.dates[date.value]
     facts = facts_of(sample.frame, sample.fractional)
     target = find_target(sample, facts, wishes, answers)
@@ -106,7 +109,7 @@ def propose(
     notes = _notes(sample, column.days, values, days, today, replay.value)
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, days, replay, span, key, notes,
+        aggregate, columns, days, replay, span, key, notes, sample.markers,
     )  # fmt: skip
 
 

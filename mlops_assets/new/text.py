@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
+from mlops_assets.ml.values import text_of
 from mlops_assets.new.inference.facts import Facts
 from mlops_assets.new.proposal import Proposal, coverage
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
@@ -91,8 +92,19 @@ def _columns(made: Proposal) -> Iterator[str]:
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
+    markers = {name: found for name, found in made.markers.items() if name in _used(made)}
+    if markers:
+        yield f"  {comment('what stands where there is no value; profile.md tells how often')}"
+        written = {name: [*map(_marker, found)] for name, found in markers.items()}
+        yield f"  missing: {flow(written)}"
     for name, reason in columns.left_out.items():
         yield f"  {comment(f'left out: {name}: {reason}')}"
+
+
+def _marker(text: str) -> str | int | float:
+    """A marker as people write it: -999, which reads back as the text."""
+    value = yaml.safe_load(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
+    return value if isinstance(value, int | float) and text_of(value) == text else text
 
 
 def _classes(made: Proposal) -> Iterator[str]:

@@ -46,6 +46,8 @@ def _columns(problem: Problem) -> None:
         "cannot name a series, being the date or the target",
     )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    undated = [name for name in problem.column_names if name != columns.date]
+    _refuse_unknown(columns.missing, undated, "columns.missing")
     for name, constraint in problem.constraints.items():
         bounds = [key for key in ("min", "max") if getattr(constraint, key) is not None]
         if bounds and name not in numbers:

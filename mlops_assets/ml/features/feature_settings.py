@@ -4,9 +4,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mlops_assets.ml.settings import Column, Columns, Days, Settings, distinct
+from mlops_assets.ml.values import text_of
+
+AS_NAME = BeforeValidator(text_of, json_schema_input_type=str | bool | int | float)
+Marker = Annotated[str, AS_NAME, Field(min_length=1)]
 
 
 class CalendarFeature(StrEnum):
@@ -52,6 +56,9 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as numbers."""
     categorical: Columns = []
     """Columns known in advance that models read as categories."""
+    missing: dict[str, Annotated[list[Marker], Field(min_length=1), AfterValidator(distinct)]] = {}
+    """What stands in a column where there is no value: texts such as N/A, numbers such as -999, and
+    bounds such as `> 1000`, beyond which no value is believed."""
 
     @property
     def names(self) -> list[str]:

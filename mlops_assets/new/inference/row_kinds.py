@@ -9,7 +9,8 @@ from typing import Any
 
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.metric import IntArray as Codes
-from mlops_assets.new.inference.facts import CODE_NAME, Decision, Facts
+from mlops_assets.new.inference.facts import Decision, Facts
+from mlops_assets.resources.sources.samples import CODE_NAME
 
 MOST_KEYS = 8  # columns tried as part of a series' name
 MOST_IN_KEY = 3

@@ -98,7 +98,8 @@ class OneRowPerSeries(DataFrameConstraint):
             raise DataFrameConstraintViolationException(
                 self.name,
                 f"{self.error_description}: {names} ({len(repeated)} repeated row(s)); "
-                "remove the repeated rows from the source",
+                "remove the repeated rows from the source, or say under aggregate what they come "
+                "to: last, sum or mean",
             )
 
 

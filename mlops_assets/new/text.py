@@ -123,10 +123,14 @@ def _aggregate(made: Proposal) -> Iterator[str]:
     if aggregate is None:
         return
     series = made.rows.series.value
-    reduced = dict.fromkeys(made.columns.numeric, "mean") | {
-        name: "most_common" for name in made.columns.categorical if name not in series
+    last = aggregate.target == "last"
+    reduced = dict.fromkeys(made.columns.numeric, "last" if last else "mean") | {
+        name: "last" if last else "most_common"
+        for name in made.columns.categorical
+        if name not in series
     }
-    yield comment("Rows of a day become one.")
+    some = "Rows" if made.rows.repeated is None else "Repeated rows of a series"
+    yield comment(f"{some} of a day become one.")
     yield "aggregate:"
     yield f"  target: {aggregate.target.value}  {comment(aggregate.reason)}"
     if reduced:

@@ -136,6 +136,10 @@ def _aggregates(problem: Problem) -> None:
     columns, aggregate = problem.columns, problem.aggregate
     if aggregate is None:
         return
+    if problem.labels and aggregate.target != Reduction.LAST:
+        raise ValueError(
+            f"at aggregate.target: {aggregate.target.value} is for numbers; classes come to last"
+        )
     by = aggregate.key(columns.series)
     _refuse_unknown(by, _keys(problem), "aggregate.by")
     _refuse(_missing(columns.series, by), "aggregate.by", "is part of the series and must be in it")
@@ -143,10 +147,11 @@ def _aggregates(problem: Problem) -> None:
     _refuse_unknown(aggregate.inputs, rest, "aggregate.inputs")
     _refuse(_missing(rest, aggregate.inputs), "aggregate.inputs", "missing: say what they come to")
     for name, reduction in aggregate.inputs.items():
-        if (reduction == Reduction.MOST_COMMON) != (name in columns.categorical):
+        of_text = reduction == Reduction.MOST_COMMON
+        if reduction != Reduction.LAST and of_text != (name in columns.categorical):
             raise ValueError(
                 f"at aggregate.inputs.{name}: {reduction.value} does not suit it; text comes "
-                "to most_common, numbers to sum, mean, median, min or max"
+                "to most_common or last, numbers to sum, mean, median, min, max or last"
             )
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.observations_type import prepared
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import make_source
-from mlops_tests.new.tables import YESTERDAY, days_up_to, make, settings, write
+from mlops_tests.new.tables import YESTERDAY, Person, days_up_to, main, make, settings, write
 
 COUNT = 200
 
@@ -64,3 +65,46 @@ def test_a_code_in_the_target_is_a_missing_target(
     assert f"'-999' in {coded.sum()} row(s)" in capsys.readouterr().out
     expected = rows["units"].astype(float).mask(coded)
     pd.testing.assert_series_equal(read(project)["units"], expected)
+
+
+def with_repeats(change: int = 0) -> pd.DataFrame:
+    """The panel with thirty rows twice, the second time with another target."""
+    rows = panel()
+    again = rows.sample(30, random_state=1)
+    both = pd.concat([rows, again.assign(units=again["units"] + change)])
+    return both.sort_values("date", kind="stable")
+
+
+def test_copies_of_rows_come_to_the_last_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = make(write(with_repeats(), tmp_path), tmp_path / "p")
+    assert project.columns.series == ["shop"]
+    assert settings(tmp_path / "p")["aggregate"] == {"target": "last", "inputs": {"temp": "last"}}
+    told = capsys.readouterr().out
+    assert "30 row(s) repeat a series and day, such as row " in told
+    assert "they are copies of others: the target is their last." in told
+    found = prepared(project, read(project)).sort_values(["date", "shop"], ignore_index=True)
+    pd.testing.assert_frame_equal(found[["date", "shop"]], panel()[["date", "shop"]])
+    assert found["units"].tolist() == panel()["units"].tolist()
+
+
+def test_repeated_rows_that_differ_add_up_where_they_are_counts(tmp_path: Path) -> None:
+    file = write(with_repeats(change=3), tmp_path)
+    summed = make(file, tmp_path / "p")
+    assert settings(tmp_path / "p")["aggregate"] == {"target": "sum", "inputs": {"temp": "mean"}}
+    rows = panel()
+    twice = 2 * rows.sample(30, random_state=1)["units"] + 3
+    expected = twice.reindex(rows.index).fillna(rows["units"])
+    found = prepared(summed, read(summed)).sort_values(["date", "shop"], ignore_index=True)
+    assert found["units"].tolist() == expected.tolist()
+    assert make(file, tmp_path / "q", "--repeated", "refuse").aggregate is None
+    assert "their days are refused" in (tmp_path / "q" / "profile.md").read_text()
+
+
+def test_repeated_rows_are_asked_about(tmp_path: Path) -> None:
+    person = Person(["", "mean", *[""] * 5])
+    flags = (str(write(with_repeats(change=3), tmp_path)), "--out", str(tmp_path / "p"))
+    assert main(flags, person) == 0
+    assert any(prompt.startswith("--repeated [sum]") for prompt in person.prompts)
+    assert settings(tmp_path / "p")["aggregate"]["target"] == "mean"

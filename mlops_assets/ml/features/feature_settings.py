@@ -43,6 +43,7 @@ class Reduction(StrEnum):
     MIN = "min"
     MAX = "max"
     MOST_COMMON = "most_common"
+    LAST = "last"
 
 
 class ColumnSettings(Settings):
@@ -73,10 +74,18 @@ class AggregateSettings(Settings):
 
     by: Columns | None = None
     """Columns that tell rows of a day apart; those of the series where they are not named."""
-    target: Literal[Reduction.SUM, Reduction.MEAN, Reduction.MEDIAN, Reduction.MIN, Reduction.MAX]
-    """What the targets of a day come to. `sum` is missing where one of them is."""
+    target: Literal[
+        Reduction.SUM,
+        Reduction.MEAN,
+        Reduction.MEDIAN,
+        Reduction.MIN,
+        Reduction.MAX,
+        Reduction.LAST,
+    ]
+    """What the targets of a day come to. `sum` is missing where one of them is; `last` is the last
+    one that is there, in the order of the source."""
     inputs: dict[str, Reduction] = {}
-    """What each input that is not in `by` comes to; `most_common` is for text."""
+    """What each input that is not in `by` comes to; `most_common` is for text, `last` for all."""
     min_rows: Annotated[int, Field(ge=1)] = 1
     """The fewest rows of a day and key; a day with fewer is refused. 23 for days of hours."""
     max_rows: Annotated[int, Field(ge=1)] | None = None

@@ -16,9 +16,9 @@ from mlops_assets.new.inference.facts import (
     choose_date,
 )
 from mlops_assets.new.inference.inputs import Columns, choose_inputs
-from mlops_assets.new.inference.row_kinds import Rows, find_rows
+from mlops_assets.new.inference.row_kinds import Repeated, Rows, find_rows
 from mlops_assets.new.targets import values_of
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, Wishes
+from mlops_assets.new.wishes import KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import Sample, read_sample
 
@@ -112,16 +112,18 @@ def find_aggregate(
     wishes: Wishes,
     answers: Answers,
 ) -> tuple[Aggregate | None, Rows]:
-    """How rows become one a day, where they come as regularly as hours or it is wished."""
+    """How rows become one a day, where they come as regularly as hours, repeat a series and day, or
+    it is wished.
+    """
+    if rows.repeated is not None and wishes.aggregate is None:
+        return _of_repeated(rows.repeated, target, fact, wishes, answers), rows
     if target.labels and wishes.aggregate not in (None, KEEP):
         raise UndecidableError("classes do not add up to a day; leave out --aggregate")
     unasked = rows.grid is None and wishes.aggregate is None
     if target.labels or wishes.aggregate == KEEP or unasked:
         kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
         return None, rows if rows.grid is None else Rows(kept)
-    counts = fact.whole and not fact.negative
-    default = "sum" if counts else "mean"
-    why = "whole numbers, none below zero, add up" if counts else "such numbers do not add up"
+    default, why = _sum_or_mean(fact)
     how = wishes.aggregate or answers.choose(
         "--aggregate",
         f"A day has {rows.grid} rows of each series. What does the target of a day come to?",
@@ -139,6 +141,31 @@ def find_aggregate(
         least, most = max(1, rows.grid - slack), rows.grid + slack if slack else None
     single = not rows.series.value
     return Aggregate(Reduction(how), reason, least, most), replace(rows, single=single)
+
+
+def _of_repeated(
+    repeated: Repeated, target: Target, fact: Facts, wishes: Wishes, answers: Answers
+) -> Aggregate | None:
+    """What repeated rows of a series and day come to; None where their days are to be refused."""
+    default, why = _sum_or_mean(fact)
+    if repeated.copies:
+        default, why = "last", "they are copies of each other"
+    elif target.labels:
+        default, why = REFUSE, "classes do not add up"
+    options = ["last", REFUSE] if target.labels else REPEATS
+    if wishes.repeated is not None and wishes.repeated not in options:
+        raise UndecidableError(f"classes do not add up; --repeated takes {' or '.join(options)}")
+    question = f"{repeated.rows} row(s) repeat a series and day. What does the target come to?"
+    how = wishes.repeated or answers.choose("--repeated", question, options, default, why)
+    if how == REFUSE:
+        return None
+    return Aggregate(Reduction(how), why if how == default else "as named", 1, None)
+
+
+def _sum_or_mean(fact: Facts) -> tuple[str, str]:
+    if fact.whole and not fact.negative:
+        return "sum", "whole numbers, none below zero, add up"
+    return "mean", "such numbers do not add up"
 
 
 def find_columns(

@@ -4,9 +4,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mlops_assets.ml.settings import Column, Columns, Days, Settings, distinct
+from mlops_assets.ml.values import text_of
+
+AS_NAME = BeforeValidator(text_of, json_schema_input_type=str | bool | int | float)
+Marker = Annotated[str, AS_NAME, Field(min_length=1)]
 
 
 class CalendarFeature(StrEnum):
@@ -39,6 +43,7 @@ class Reduction(StrEnum):
     MIN = "min"
     MAX = "max"
     MOST_COMMON = "most_common"
+    LAST = "last"
 
 
 class ColumnSettings(Settings):
@@ -52,6 +57,9 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as numbers."""
     categorical: Columns = []
     """Columns known in advance that models read as categories."""
+    missing: dict[str, Annotated[list[Marker], Field(min_length=1), AfterValidator(distinct)]] = {}
+    """What stands in a column where there is no value: texts such as N/A, numbers such as -999, and
+    bounds such as `> 1000`, beyond which no value is believed."""
 
     @property
     def names(self) -> list[str]:
@@ -66,10 +74,18 @@ class AggregateSettings(Settings):
 
     by: Columns | None = None
     """Columns that tell rows of a day apart; those of the series where they are not named."""
-    target: Literal[Reduction.SUM, Reduction.MEAN, Reduction.MEDIAN, Reduction.MIN, Reduction.MAX]
-    """What the targets of a day come to. `sum` is missing where one of them is."""
+    target: Literal[
+        Reduction.SUM,
+        Reduction.MEAN,
+        Reduction.MEDIAN,
+        Reduction.MIN,
+        Reduction.MAX,
+        Reduction.LAST,
+    ]
+    """What the targets of a day come to. `sum` is missing where one of them is; `last` is the last
+    one that is there, in the order of the source."""
     inputs: dict[str, Reduction] = {}
-    """What each input that is not in `by` comes to; `most_common` is for text."""
+    """What each input that is not in `by` comes to; `most_common` is for text, `last` for all."""
     min_rows: Annotated[int, Field(ge=1)] = 1
     """The fewest rows of a day and key; a day with fewer is refused. 23 for days of hours."""
     max_rows: Annotated[int, Field(ge=1)] | None = None

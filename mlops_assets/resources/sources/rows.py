@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlops_assets.lazy import pa, pd
-from mlops_assets.ml.values import names, numbers, plain
+from mlops_assets.ml.markers import unmarked_names, unmarked_numbers
+from mlops_assets.ml.values import plain
 from mlops_assets.project import DateOrder, Project
 from mlops_assets.resources.sources.base import SourceError
 from mlops_assets.resources.sources.dates import local_days
@@ -108,9 +109,11 @@ def _column(project: Project, table: Any, name: str, place: str, kept: Any) -> p
     try:
         column = plain(column)
         column = column if kept is None else column.filter(kept)
+        markers = project.columns.missing.get(name, ())
         if name in project.number_columns:
-            return numbers(column)
-        return names(column, project.labels if name == project.columns.target else ())
+            return unmarked_numbers(column, markers)
+        labels = project.labels if name == project.columns.target else ()
+        return unmarked_names(column, markers, labels)
     except ValueError as error:
         raise SourceError(f"{place}: column {name!r} {error}") from error
 

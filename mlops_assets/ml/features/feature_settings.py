@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import AfterValidator, Field
 
-from mlops_assets.ml.settings import Column, Columns, Days, Settings, distinct
+from mlops_assets.ml.settings import UNLESS_EMPTY, Column, Columns, Days, Settings, distinct
 
 
 class CalendarFeature(StrEnum):
@@ -18,6 +18,14 @@ class CalendarFeature(StrEnum):
     WEEK_OF_YEAR = "week_of_year"
     MONTH = "month"
     IS_WEEKEND = "is_weekend"
+
+
+class TimePart(StrEnum):
+    """A number read off the time of a row, by the name of the column that holds it."""
+
+    HOUR = "hour"
+    QUARTER_HOUR = "quarter_hour"
+    FOLD = "fold"
 
 
 class Statistic(StrEnum):
@@ -52,10 +60,13 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as numbers."""
     categorical: Columns = []
     """Columns known in advance that models read as categories."""
+    time_of_day: Annotated[list[TimePart], AfterValidator(distinct), UNLESS_EMPTY] = []
+    """Columns made of the times in the date column, for use among those above: `hour` (0 to 23),
+    `quarter_hour` (0 to 3), and `fold`: 1 in an hour that comes again as clocks are put back."""
 
     @property
     def names(self) -> list[str]:
-        """Every column that is read from the source, in a fixed order."""
+        """Every column of the rows that a source gives, in a fixed order."""
         return list(
             dict.fromkeys([self.date, *self.series, self.target, *self.numeric, *self.categorical])
         )

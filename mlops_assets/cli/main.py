@@ -216,9 +216,9 @@ def schema(out: Path | None) -> None:
 @click.option("--first", type=click.DateTime(["%Y-%m-%d"]), help="day; without it, all")
 @click.option("--last", type=click.DateTime(["%Y-%m-%d"]), help="day; without it, all")
 def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | None) -> None:
-    """Write what is stored as tables: scores, forecasts, rows, versions, decisions, alerts.
+    """Write what is stored as tables for other tools.
 
-    Those of days are one file a month. From a notebook: `from mlops_assets import read`.
+    Scores, forecasts, rows, versions, decisions and alerts; those of days are one file a month. From a notebook: `from mlops_assets import read`.
 
     \b
     Example:

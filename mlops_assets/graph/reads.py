@@ -108,9 +108,14 @@ def layers(project: Project) -> list[list[Node]]:
 
 
 def _nodes(project: Project) -> Iterator[Node]:
+    past = quality.days_looked_back(project.quality)
     yield Node(
         "observations",
-        (Reads("observations", range(quality.days_looked_back(project.quality) + 1)),),
+        (
+            Reads("observations", range(past + 1)),
+            # those after it that failed checks are judged anew
+            Reads("observations", range(-past, 0), shown=True),
+        ),
         again=Again.NEVER,  # what is new at the source is ingested, whatever the days before
     )
     yield Node("features", (Reads("observations", project.feature_plan.days_read),))

@@ -396,3 +396,11 @@ def test_inputs_that_were_not_known_when_the_day_was_forecast_are_named(living: 
     assert (evaluation.passed, evaluation.severity.value) == (False, "WARN")
     # a day judged alone and in a range
     assert inputs_known(living, day)["why"] == found["why"]
+    living.write(make_rows())
+    next_day = str(living.today)
+    assert living.run("observations features", day, next_day).success
+    assert not inputs_known(living, day)["passed"]
+    result = living.run("issued", next_day)
+    assert inputs_known(living, day)["passed"], "its rows were mended"
+    said = {made.partition: made.passed for made in result.get_asset_check_evaluations()}
+    assert said[day]

@@ -96,6 +96,7 @@ class Versions:
 
     def __init__(self, log: Log) -> None:
         self.log = log
+        self.storage = LocalStorage("nowhere")
 
     def cards(self, model: str) -> list[ModelCard]:
         months = sorted(self.log.newest.get(f"models/{model}", {}))

@@ -66,8 +66,7 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
 
 def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict[str, CheckResults]:
     """Compare what days were forecast from, so long before, with their rows; kept and by key."""
-    ahead = dt.timedelta(days=project.days_ahead)
-    before = {str(day_of(key) - ahead): key for key in keys}
+    before = {str(project.known_before(day_of(key))): key for key in keys}
     told = datasets.read(ISSUED, list(before), {})
     used = by_day(told, "date")
     rows = datasets.read("observations", list(used), {}) if used else told

@@ -336,7 +336,7 @@ class _History:
         first = start - dt.timedelta(days=project.champion.window_days - 1)
         self.days = days_between(max(first, partitions.first_month), end)
         # the interval of the first day of a window was issued so many days before it
-        issued = first - dt.timedelta(days=project.days_ahead)
+        issued = project.known_before(first)
         earlier = datasets.read(
             DATASET, days_between(max(issued, partitions.first_month), start), {}
         )
@@ -347,7 +347,7 @@ class _History:
 
     def _issued_on(self, day: str) -> str:
         """The key at which a day was forecast."""
-        return str(day_of(day) - dt.timedelta(days=self.project.days_ahead))
+        return str(self.project.known_before(day_of(day)))
 
     def with_intervals(self, key: str, model: str, frame: "pd.DataFrame") -> "pd.DataFrame":
         """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""

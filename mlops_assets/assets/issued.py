@@ -73,17 +73,17 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
 
     So are the days of the week before, that failed and may have been mended since.
     """
-    ahead, first = dt.timedelta(days=project.days_ahead), day_of(keys[0])
+    first = day_of(keys[0])
     checks = CheckStore(datasets)
     week = first - dt.timedelta(days=WEEK - 1)
-    of_late = checks.results(ISSUED, days_between(week - ahead, first)).items()
+    of_late = checks.results(ISSUED, days_between(project.known_before(week), first)).items()
     failed = [
         key
         for key, results in of_late
         if day_of(key) >= week and not all(one.passed for one in results.values())
     ]
     keys = [*failed, *keys]
-    before = {str(day_of(key) - ahead): key for key in keys}
+    before = {str(project.known_before(day_of(key))): key for key in keys}
     told = datasets.read(ISSUED, list(before), {})
     used = by_day(told, "date")
     rows = datasets.read("observations", list(used), {}) if used else told

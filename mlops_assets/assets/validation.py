@@ -222,10 +222,12 @@ class Issued:
         deleted: Mapping[str, dt.datetime],
     ) -> None:
         self.project, self.deleted = project, deleted
-        ahead = dt.timedelta(days=project.days_ahead)
         damaged: dict[str, StorageError] = {}
-        frame = datasets.read(ISSUED, [str(day_of(key) - ahead) for key in keys], damaged)
-        self.damaged = {str(day_of(key) + ahead): error for key, error in damaged.items()}
+        asked = [str(project.known_before(day_of(key))) for key in keys]
+        frame = datasets.read(ISSUED, asked, damaged)
+        self.damaged = {
+            str(project.day_to_come(day_of(key))): error for key, error in damaged.items()
+        }
         days = by_day(frame, "date")
         self.days = {key: dict(list(rows.groupby("model"))) for key, rows in days.items()}
 

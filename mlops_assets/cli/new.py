@@ -34,6 +34,15 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
         raise click.BadParameter(str(error)) from error
 
 
+def _place(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    from mlops_assets.ml.due_days import known_place
+
+    try:
+        return value and known_place(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 OPTIONS = [
     click.option("--out", help="the folder of the new project; by default called like the table"),
     click.option("--target", help="the column to forecast"),
@@ -70,6 +79,12 @@ OPTIONS = [
         help="play a finished recording again, up to yesterday",
     ),
     click.option("--time-zone", callback=_zone, help="in which a day begins; UTC by default"),
+    click.option(
+        "--holidays",
+        callback=_place,
+        metavar="PLACE",
+        help='on whose no rows are due: DE, DE-BY, XNYS; "" for none',
+    ),
     click.option(
         "--sql-url-env",
         metavar="NAME",

@@ -9,7 +9,7 @@ import yaml
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.inference.facts import Facts
-from mlops_assets.new.proposal import Proposal, coverage
+from mlops_assets.new.proposal import Proposal, coverage, due_in_words
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
 from mlops_assets.project.masking import masked
 
@@ -66,6 +66,11 @@ def _head(made: Proposal) -> Iterator[str]:
         if made.span.first_day > made.days.first:
             yield comment(f"the rows begin on {made.days.first}")
         yield f"first_day: {made.span.first_day}"
+    due = made.due.value
+    if not due.all:
+        told = {"weekdays": [*map(str, due.weekdays)], "holidays": due.holidays}
+        expected = {name: value for name, value in told.items() if value}
+        yield f"expected: {flow(expected)}  {comment(made.due.reason)}"
 
 
 def _source(made: Proposal) -> Iterator[str]:
@@ -188,6 +193,9 @@ def _features(made: Proposal) -> Iterator[str]:
         yield f"  lags: {flow(lags)}  {comment('of the same series, days before')}"
         yield f"  rolling_means: {flow(windows)}"
     yield f"  calendar: {flow(calendar)}"
+    if made.wishes.holidays and not (made.due.value.holidays or made.replay.value):
+        why = "is_holiday and is_holiday_eve; rows come on holidays, too"
+        yield f"  holidays: {flow(made.wishes.holidays)}  {comment(why)}"
 
 
 def _training(made: Proposal) -> Iterator[str]:
@@ -346,6 +354,8 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     if made.target.positive is not None:
         yield "probability of", made.target.positive, "the one of two labels that is forecast"
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
+    if not made.due.value.all:
+        yield "days on which rows are due", due_in_words(made.due.value), made.due.reason
     if made.aggregate is not None:
         yield "aggregate", made.aggregate.target.value, made.aggregate.reason
     if made.key is not None:

@@ -24,3 +24,4 @@ class Wishes:
     repeated: str | None = None
     replay: bool | None = None
     time_zone: str | None = None
+    holidays: str | None = None

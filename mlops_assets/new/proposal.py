@@ -108,6 +108,7 @@ def propose(
     if rows.events and target.lagged:
         key = useful_key(sample.frame, facts, values, columns.categorical)
     notes = _notes(sample, column.days, values, days, today, replay.value)
+    notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.inference.dirt import without_dirt
@@ -23,12 +24,13 @@ from mlops_assets.new.roles import (
     kind_of_rows,
     read_table,
     varying,
+    with_time_of_day,
 )
 from mlops_assets.new.targets import find_target, values_of
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
-from mlops_assets.resources.sources.samples import Sample, reading, without_stray_days
+from mlops_assets.resources.sources.samples import DateColumn, Sample, reading, without_stray_days
 
 FINISHED_DAYS = 31  # a table whose last day is older is a recording
 MOST_MISSING = 0.5  # the share of rows that may lack a target
@@ -65,6 +67,8 @@ class Proposal:
     rows: Rows
     aggregate: Aggregate | None
     columns: Columns
+    time_of_day: list[TimePart]
+    """The columns made of the times of rows."""
     days: Days
     replay: Decision[bool]
     span: Span
@@ -99,6 +103,8 @@ def propose(
     days = _days(_span_of(source, zone, date.value), sample, column.days, values)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
+    parts = time_parts(column, rows, target.name)
+    sample, facts = with_time_of_day(sample, facts, date.value, parts, zone)
     columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
     if aggregate is not None and rows.grid is not None:
         columns = varying(columns, sample.frame, column.days)
@@ -113,8 +119,15 @@ def propose(
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, days, replay, span, key, notes, sample.markers,
+        aggregate, columns, parts, days, replay, span, key, notes, sample.markers,
     )  # fmt: skip
+
+
+def time_parts(column: DateColumn, rows: Rows, target: str) -> list[TimePart]:
+    """The parts of the time of day that tell something of rows: of events the hour."""
+    hours = column.times.local.dt.hour.nunique()
+    told = rows.events and column.timed and hours > 1 and target != TimePart.HOUR
+    return [TimePart.HOUR] if told else []
 
 
 def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[dt.date, dt.date]:
@@ -166,7 +179,11 @@ def _replay(days: Days, today: dt.date, wishes: Wishes, answers: Answers) -> Dec
         return Decision(
             False, f"the last day, {days.last}, is past, but a replay needs {REPLAY_DAYS} days"
         )
-    reason = f"the last day, {days.last}, is past: a recording that can be played again"
+    begins = days.last - dt.timedelta(days=REPLAY_DAYS - 1)
+    reason = (
+        f"the last day, {days.last}, is past: a recording; its days from {begins} on can be played "
+        "again, each within three days of its date"
+    )
     return Decision(answers.yes_or_no("replay", f"{reason}. Replay it?"), reason)
 
 
@@ -175,7 +192,7 @@ def _span(days: Days, target: Target, *, replay: bool) -> Span:
     if not replay:
         return fit_span(days.first, days.last, choices)
     lags, months = choices[0], WINDOWS[0]
-    reason = f"they fit into the loop of {REPLAY_DAYS} days, which is played up to yesterday"
+    reason = f"they fit into the {REPLAY_DAYS} days that are played up to yesterday"
     return Span(days.first, lags, months, 14, reason)
 
 

@@ -85,6 +85,9 @@ def _columns(made: Proposal) -> Iterator[str]:
     yield "columns:"
     yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
     yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
+    if parts := [str(part) for part in made.time_of_day]:
+        why = f"made of the times in {made.date.value}"
+        yield f"  time_of_day: {flow(parts)}  {comment(why)}"
     if series.value:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:

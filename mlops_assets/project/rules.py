@@ -45,6 +45,16 @@ def _columns(problem: Problem) -> None:
         "columns.series",
         "cannot name a series, being the date or the target",
     )
+    _refuse(
+        _missing(columns.time_of_day, [*columns.series, *columns.numeric]),
+        "columns.time_of_day",
+        "is used nowhere; name it among columns.numeric, or columns.series, too",
+    )
+    _refuse(
+        [name for name in columns.categorical if name in columns.time_of_day],
+        "columns.categorical",
+        "is a number of the time of day; name it among columns.numeric",
+    )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
     undated = [name for name in problem.column_names if name != columns.date]
     _refuse_unknown(columns.missing, undated, "columns.missing")
@@ -158,7 +168,11 @@ def _aggregates(problem: Problem) -> None:
 def _known_in_time(problem: Problem) -> None:
     """A target that is not known when a forecast is issued is no input of it."""
     ahead = problem.days_ahead
-    naive = [model.name for model in problem.models if model.family == "seasonal_naive"]
+    naive = [
+        model.name
+        for model in problem.models
+        if model.family == "seasonal_naive" and not model.hyperparameters.get("repeats")
+    ]
     newest = (
         f"with evaluation.label_delay_days of {problem.evaluation.label_delay_days}, the newest "
         f"target that is known when a day is forecast is that of {ahead} days before"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from mlops_assets.ml.settings import Column, Columns, Days, Settings, distinct
+from mlops_assets.ml.settings import UNLESS_EMPTY, Column, Columns, Days, Settings, distinct
 from mlops_assets.ml.values import text_of
 
 AS_NAME = BeforeValidator(text_of, json_schema_input_type=str | bool | int | float)
@@ -22,6 +22,14 @@ class CalendarFeature(StrEnum):
     WEEK_OF_YEAR = "week_of_year"
     MONTH = "month"
     IS_WEEKEND = "is_weekend"
+
+
+class TimePart(StrEnum):
+    """A number read off the time of a row, by the name of the column that holds it."""
+
+    HOUR = "hour"
+    QUARTER_HOUR = "quarter_hour"
+    FOLD = "fold"
 
 
 class Statistic(StrEnum):
@@ -60,10 +68,13 @@ class ColumnSettings(Settings):
     missing: dict[str, Annotated[list[Marker], Field(min_length=1), AfterValidator(distinct)]] = {}
     """What stands in a column where there is no value: texts such as N/A, numbers such as -999, and
     bounds such as `> 1000`, beyond which no value is believed."""
+    time_of_day: Annotated[list[TimePart], AfterValidator(distinct), UNLESS_EMPTY] = []
+    """Columns made of the times in the date column, for use among those above: `hour` (0 to 23),
+    `quarter_hour` (0 to 3), and `fold`: 1 in an hour that comes again as clocks are put back."""
 
     @property
     def names(self) -> list[str]:
-        """Every column that is read from the source, in a fixed order."""
+        """Every column of the rows that a source gives, in a fixed order."""
         return list(
             dict.fromkeys([self.date, *self.series, self.target, *self.numeric, *self.categorical])
         )

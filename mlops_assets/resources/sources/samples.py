@@ -39,8 +39,9 @@ from mlops_assets.resources.sources.dates import (
     DATE_TEXT,
     DIGITS,
     MOST_OTHERWISE,
-    days_of_numbers,
-    local_days,
+    Times,
+    local_times,
+    times_of_numbers,
     with_months_as_numbers,
 )
 from mlops_assets.resources.sources.file import NO_VALUE, FileSource
@@ -80,6 +81,7 @@ class DateColumn:
     """Whether it holds times of the day."""
     zoned: bool
     """Whether its times have a zone."""
+    times: Times
     left_out: list[str] = field(default_factory=list)
     """What to say of the rows that have no day."""
 
@@ -265,7 +267,12 @@ def without_stray_days(sample: Sample, date: str, latest: dt.date) -> Sample:
         shown = ", ".join(sorted({f"{day:%Y-%m-%d}" for day in stray})[:3])
         notes.append(f"{len(stray)} row(s) of {shown} are far from all others: left out")
     dates = {
-        name: replace(one, days=_of(one.days, kept), moments=_of(one.moments, kept))
+        name: replace(
+            one,
+            days=_of(one.days, kept),
+            moments=_of(one.moments, kept),
+            times=one.times.of(kept),
+        )
         for name, one in sample.dates.items()
     }
     frame = sample.frame[kept].reset_index(drop=True)
@@ -309,8 +316,7 @@ def _digits(texts: Any) -> Any:
 
 def _days_as_numbers(name: str, counts: Any) -> bool:
     """Whether whole numbers are days such as 20260131, or by the name of the column instants."""
-    days = days_of_numbers(counts, "UTC")
-    years = days.dt.year
+    years = times_of_numbers(counts, "UTC").local.dt.year
     sound = years.between(*LIKELY_YEARS)
     told = pc.all(pc.less(counts, INSTANTS)).as_py() or TIME_NAME.search(name) is not None
     return bool(len(sound) and told and sound.all())
@@ -318,7 +324,8 @@ def _days_as_numbers(name: str, counts: Any) -> bool:
 
 def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> DateColumn:
     left_out: list[str] = []
-    days = local_days(column, place, time_zone, order, left_out=left_out)
+    times = local_times(column, place, time_zone, order, left_out=left_out)
+    days = times.days
     if left_out and days.isna().mean() > MOST_OTHERWISE:
         raise SourceError(left_out[0])
     if is_text(column) and not pc.all(_digits(column)).as_py():
@@ -334,7 +341,7 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     else:
         moments = days if pa.types.is_date(column.type) else numbers(column)
         timed = zoned = bool(moments.nunique() > days.nunique())
-    return DateColumn(days, moments, bool(timed), bool(zoned), left_out)
+    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out)
 
 
 def _some(part: Any) -> Any:

@@ -64,6 +64,12 @@ OPTIONS = [
         help='columns that are known only after the day; "" for none',
     ),
     click.option(
+        "--keep",
+        callback=_names,
+        metavar="A,B",
+        help='columns that tell the target, and yet are known before the day; "" for none',
+    ),
+    click.option(
         "--aggregate",
         type=click.Choice([*REDUCTIONS, KEEP]),
         help="what the targets of a day come to, where a day has many rows",

@@ -125,6 +125,7 @@ def propose(
     notes = _notes(sample, column.days, values, days, today, replay.value)
     if not due.value.all:
         notes.append(f"Rows are due on {due_in_words(due.value)}: {due.reason}.")
+    notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(

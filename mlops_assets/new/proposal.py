@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_assets.lazy import pd
 from mlops_assets.new.answers import Answers
+from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
 from mlops_assets.new.inference.inputs import Columns, useful_key
 from mlops_assets.new.inference.row_kinds import Rows
@@ -69,6 +70,8 @@ class Proposal:
     key: Decision[str] | None
     """The category by which the past of events is summed up."""
     notes: list[str]
+    choice: Choice | None = None
+    """The models that a backtest chose; None where none was made yet."""
 
     @property
     def lagged(self) -> bool:

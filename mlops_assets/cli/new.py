@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, Wishes
+from mlops_assets.new.wishes import KEEP, REDUCTIONS, REPEATS, Wishes
 
 if TYPE_CHECKING:
     from mlops_assets.new.answers import Answers
@@ -58,6 +58,11 @@ OPTIONS = [
         "--aggregate",
         type=click.Choice([*REDUCTIONS, KEEP]),
         help="what the targets of a day come to, where a day has many rows",
+    ),
+    click.option(
+        "--repeated",
+        type=click.Choice(REPEATS),
+        help="what several rows of a series and day come to",
     ),
     click.option(
         "--replay/--no-replay",

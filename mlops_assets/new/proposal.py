@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.features.feature_settings import TimePart
+from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.choice import Choice
+from mlops_assets.new.inference.dirt import without_dirt
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
 from mlops_assets.new.inference.inputs import Columns, useful_key
-from mlops_assets.new.inference.row_kinds import Rows
+from mlops_assets.new.inference.row_kinds import Repeated, Rows
 from mlops_assets.new.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.roles import (
     Aggregate,
@@ -22,12 +25,13 @@ from mlops_assets.new.roles import (
     kind_of_rows,
     read_table,
     varying,
+    with_time_of_day,
 )
 from mlops_assets.new.targets import find_target, values_of
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
-from mlops_assets.resources.sources.samples import Sample, reading, without_stray_days
+from mlops_assets.resources.sources.samples import DateColumn, Sample, reading, without_stray_days
 
 FINISHED_DAYS = 31  # a table whose last day is older is a recording
 MOST_MISSING = 0.5  # the share of rows that may lack a target
@@ -64,12 +68,16 @@ class Proposal:
     rows: Rows
     aggregate: Aggregate | None
     columns: Columns
+    time_of_day: list[TimePart]
+    """The columns made of the times of rows."""
     days: Days
     replay: Decision[bool]
     span: Span
     key: Decision[str] | None
     """The category by which the past of events is summed up."""
     notes: list[str]
+    markers: dict[str, list[str]]
+    """What stands in a column where there is no value."""
     choice: Choice | None = None
     """The models that a backtest chose; None where none was made yet."""
 
@@ -90,7 +98,7 @@ def propose(
     SourceError when the table cannot be read, UndecidableError when it does not make a project.
     """
     source, sample, zone, date = read_table(source, wishes, answers)
-    sample = without_stray_days(sample, date.value, today + AHEAD)
+    sample = without_stray_days(without_dirt(sample, wishes.target), date.value, today + AHEAD)
     column = sample.dates[date.value]
     facts = facts_of(sample.frame, sample.fractional)
     target = find_target(sample, facts, wishes, answers)
@@ -98,8 +106,10 @@ def propose(
     days = _days(_span_of(source, zone, date.value), sample, column.days, values)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
+    parts = time_parts(column, rows, target.name)
+    sample, facts = with_time_of_day(sample, facts, date.value, parts, zone)
     columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
-    if aggregate is not None:
+    if aggregate is not None and rows.grid is not None:
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
     span = _span(days, target, replay=replay.value)
@@ -107,10 +117,19 @@ def propose(
     if rows.events and target.lagged:
         key = useful_key(sample.frame, facts, values, columns.categorical)
     notes = _notes(sample, column.days, values, days, today, replay.value)
+    if rows.repeated is not None:
+        notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, days, replay, span, key, notes,
+        aggregate, columns, parts, days, replay, span, key, notes, sample.markers,
     )  # fmt: skip
+
+
+def time_parts(column: DateColumn, rows: Rows, target: str) -> list[TimePart]:
+    """The parts of the time of day that tell something of rows: of events the hour."""
+    hours = column.times.local.dt.hour.nunique()
+    told = rows.events and column.timed and hours > 1 and target != TimePart.HOUR
+    return [TimePart.HOUR] if told else []
 
 
 def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[dt.date, dt.date]:
@@ -207,6 +226,25 @@ def _notes(
             "fail for want of rows."
         )
     return notes
+
+
+def _repetition(
+    repeated: Repeated,
+    series: list[str],
+    sample: Sample,
+    days: pd.Series[pd.Timestamp],
+    aggregate: Aggregate | None,
+) -> str:
+    """What to say of repeated rows."""
+    later, earlier = repeated.first
+    key = [text_of(sample.frame[name].iloc[later]) for name in series]
+    name = " ".join([*key, f"{days.iloc[later]:%Y-%m-%d}"])
+    alike = "copies of others" if repeated.copies else "not all alike"
+    how = None if aggregate is None else f"the target is their {aggregate.target}"
+    return (
+        f"{repeated.rows} row(s) repeat a series and day, such as row {later + 1} row "
+        f"{earlier + 1} ({name}); they are {alike}: {how or 'their days are refused'}."
+    )
 
 
 def coverage(days: Days) -> float:

@@ -167,8 +167,10 @@ class _Limits:
 
     def _until_service(self, reach: int) -> int:
         """The months before the first one that is served, of a window that expands."""
-        first = month_start_after(self.past.first + dt.timedelta(days=reach))
-        served = add_months(self.made.days.last, 1 - HISTORY_MONTHS)
+        days = self.made.days
+        begins = recent_start(days.first, days.last, reach, MOST_MONTHS)
+        first = month_start_after(begins + dt.timedelta(days=reach))
+        served = add_months(days.last, 1 - HISTORY_MONTHS)
         months = (served.year - first.year) * 12 + served.month - first.month
         return min(max(1, months), MOST_MONTHS)
 

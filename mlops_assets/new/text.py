@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
+from mlops_assets.ml.values import text_of
 from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.facts import Facts
 from mlops_assets.new.proposal import Proposal, coverage
@@ -86,6 +87,9 @@ def _columns(made: Proposal) -> Iterator[str]:
     yield "columns:"
     yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
     yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
+    if parts := [str(part) for part in made.time_of_day]:
+        why = f"made of the times in {made.date.value}"
+        yield f"  time_of_day: {flow(parts)}  {comment(why)}"
     if series.value:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
@@ -93,8 +97,19 @@ def _columns(made: Proposal) -> Iterator[str]:
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
+    markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}
+    if markers:
+        yield f"  {comment('what stands where there is no value; profile.md tells how often')}"
+        written = {name: [*map(_marker, found)] for name, found in markers.items()}
+        yield f"  missing: {flow(written)}"
     for name, reason in columns.left_out.items():
         yield f"  {comment(f'left out: {name}: {reason}')}"
+
+
+def _marker(text: str) -> str | int | float:
+    """A marker as people write it: -999, which reads back as the text."""
+    value = yaml.safe_load(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
+    return value if isinstance(value, int | float) and text_of(value) == text else text
 
 
 def _classes(made: Proposal) -> Iterator[str]:
@@ -113,10 +128,14 @@ def _aggregate(made: Proposal) -> Iterator[str]:
     if aggregate is None:
         return
     series = made.rows.series.value
-    reduced = dict.fromkeys(made.columns.numeric, "mean") | {
-        name: "most_common" for name in made.columns.categorical if name not in series
+    last = aggregate.target == "last"
+    reduced = dict.fromkeys(made.columns.numeric, "last" if last else "mean") | {
+        name: "last" if last else "most_common"
+        for name in made.columns.categorical
+        if name not in series
     }
-    yield comment("Rows of a day become one.")
+    some = "Rows" if made.rows.repeated is None else "Repeated rows of a series"
+    yield comment(f"{some} of a day become one.")
     yield "aggregate:"
     yield f"  target: {aggregate.target.value}  {comment(aggregate.reason)}"
     if reduced:

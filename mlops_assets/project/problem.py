@@ -113,17 +113,23 @@ class Problem(Settings):
 
     @property
     def column_names(self) -> list[str]:
-        """Every column that is read from the source, in a fixed order."""
+        """Every column of the rows that a source gives, in a fixed order."""
         return self.columns.names
 
     @property
+    def source_columns(self) -> list[str]:
+        """Those of them that are read, rather than made of the times of rows."""
+        return [name for name in self.column_names if name not in self.columns.time_of_day]
+
+    @property
     def number_columns(self) -> list[str]:
-        """The columns of the source that hold numbers: the target unless of classes, inputs."""
-        return [*([] if self.labels else [self.columns.target]), *self.columns.numeric]
+        """The columns that hold numbers: the target unless of classes, inputs, times of day."""
+        c = self.columns
+        return [*([] if self.labels else [c.target]), *dict.fromkeys([*c.numeric, *c.time_of_day])]
 
     @property
     def text_columns(self) -> list[str]:
-        """The columns of the source that hold names, never guessed into numbers."""
+        """The columns that hold names, never guessed into numbers."""
         other = {self.columns.date, *self.number_columns}
         return [name for name in self.column_names if name not in other]
 

@@ -45,7 +45,19 @@ def _columns(problem: Problem) -> None:
         "columns.series",
         "cannot name a series, being the date or the target",
     )
+    _refuse(
+        _missing(columns.time_of_day, [*columns.series, *columns.numeric]),
+        "columns.time_of_day",
+        "is used nowhere; name it among columns.numeric, or columns.series, too",
+    )
+    _refuse(
+        [name for name in columns.categorical if name in columns.time_of_day],
+        "columns.categorical",
+        "is a number of the time of day; name it among columns.numeric",
+    )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    undated = [name for name in problem.column_names if name != columns.date]
+    _refuse_unknown(columns.missing, undated, "columns.missing")
     for name, constraint in problem.constraints.items():
         bounds = [key for key in ("min", "max") if getattr(constraint, key) is not None]
         if bounds and name not in numbers:
@@ -134,6 +146,10 @@ def _aggregates(problem: Problem) -> None:
     columns, aggregate = problem.columns, problem.aggregate
     if aggregate is None:
         return
+    if problem.labels and aggregate.target != Reduction.LAST:
+        raise ValueError(
+            f"at aggregate.target: {aggregate.target.value} is for numbers; classes come to last"
+        )
     by = aggregate.key(columns.series)
     _refuse_unknown(by, _keys(problem), "aggregate.by")
     _refuse(_missing(columns.series, by), "aggregate.by", "is part of the series and must be in it")
@@ -141,10 +157,11 @@ def _aggregates(problem: Problem) -> None:
     _refuse_unknown(aggregate.inputs, rest, "aggregate.inputs")
     _refuse(_missing(rest, aggregate.inputs), "aggregate.inputs", "missing: say what they come to")
     for name, reduction in aggregate.inputs.items():
-        if (reduction == Reduction.MOST_COMMON) != (name in columns.categorical):
+        of_text = reduction == Reduction.MOST_COMMON
+        if reduction != Reduction.LAST and of_text != (name in columns.categorical):
             raise ValueError(
                 f"at aggregate.inputs.{name}: {reduction.value} does not suit it; text comes "
-                "to most_common, numbers to sum, mean, median, min or max"
+                "to most_common or last, numbers to sum, mean, median, min, max or last"
             )
 
 

@@ -3,13 +3,11 @@
 from typing import Annotated, Literal, Self
 
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
+from mlops_assets.ml.features.feature_settings import AS_NAME
 from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.settings import Columns, Identifier, Settings, WindowSettings, distinct
-from mlops_assets.ml.values import text_of
-
-AS_NAME = BeforeValidator(text_of, json_schema_input_type=str | bool | int | float)
 
 
 class ClassSettings(Settings):

@@ -56,6 +56,8 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("models.1.family", "xgb", "models.1.family: 'xgb'"),
         ("models.1.hyperparameters", {"alpha": 0}, "alpha = 0: Input should be greater than 0"),
         ("models.1.hyperparameters", {"beta": 1}, "unknown hyperparameter 'beta'; ridge takes"),
+        ("columns.missing", {"colour": ["-"]}, "columns.missing: 'colour' not among: "),
+        ("columns.missing", {"units": []}, "columns.missing.units: "),
         ("evaluation.primary", "mape", "evaluation.primary: 'mape' not among: mae, wmape"),
         ("evaluation.metrics", ["mape"], "evaluation.metrics: 'mape'"),
         ("evaluation.slices", ["shop"], "evaluation.slices: 'shop' not among: department"),

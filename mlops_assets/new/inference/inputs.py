@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_assets.lazy import pd
-from mlops_assets.new.inference.facts import CODE_NAME, Decision, Facts
+from mlops_assets.new.inference.facts import Decision, Facts
 from mlops_assets.new.inference.leaks import find_leaks
+from mlops_assets.resources.sources.samples import CODE_NAME
 
 FEW = 20  # so many different texts are always categories
 MOST_CATEGORIES = 1_000

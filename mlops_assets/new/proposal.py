@@ -13,6 +13,7 @@ from mlops_assets.ml.due_days import ALL_WEEK, DueDays
 from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
+from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.dirt import without_dirt
 from mlops_assets.new.inference.expected import find_holidays, find_weekdays, free_on, refuse_coarse
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
@@ -81,6 +82,8 @@ class Proposal:
     """What stands in a column where there is no value."""
     due: Decision[DueDays]
     """The days on which rows are due."""
+    choice: Choice | None = None
+    """The models that a backtest chose; None where none was made yet."""
 
     @property
     def lagged(self) -> bool:

@@ -63,7 +63,8 @@ class Past:
         if values.dtype != "float64":
             return None
         days = pd.date_range(self.first, self.last)
-        totals = values.groupby(self.observations[self.date]).sum().reindex(days).to_numpy()
+        by_day = values.groupby(self.observations[self.date]).sum(min_count=1)
+        totals = by_day.reindex(days).to_numpy()
         off = {lag: _off(totals, lag) for lag in SEASONS if lag * TWICE <= len(totals)}
         known = {lag: value for lag, value in off.items() if np.isfinite(value)}
         return min(known, key=lambda lag: known[lag]) if known else None

@@ -14,6 +14,7 @@ from mlops_assets.new.inference.span import (
     HISTORY_MONTHS,
     LAGS,
     SERVICE_DAYS,
+    recent_start,
     service_days,
 )
 from mlops_assets.new.past import Past

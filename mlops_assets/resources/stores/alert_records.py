@@ -22,7 +22,7 @@ class Kind(StrEnum):
     CHAMPION_CHANGED = "champion_changed"
     RECOVERED = "recovered"
     LET_GO = "let_go"
-    """A problem that was not repaired, but is older than what is watched."""
+    """A problem of which nothing says any more whether it lasts."""
     TAKEN_BACK = "taken_back"
     """A change that was decided again."""
 

@@ -15,6 +15,7 @@ from mlops_assets.automation.problems import (
     is_let_go,
     long_runs,
     missed_evaluations,
+    unreadable_versions,
 )
 from mlops_assets.automation.requests import local_time, seen_of
 from mlops_assets.graph.keys import asset_key
@@ -25,6 +26,7 @@ from mlops_assets.resources.notifier import Notifier, messages
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.alert_records import Alert, Alerts, Kind
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
 
 ALERTS = "alerts"
 GROUP = "monitoring"
@@ -260,4 +262,5 @@ def find_problems(
     missed = missed_evaluations(instance, project, partitions, now, days | set(refused), missing)
     open_checks = told[CHECKS_FAILED].about if CHECKS_FAILED in told else ()
     off = failed_day(project, datasets, recent, open_checks)
-    return {problem.key: problem for problem in [*refused.values(), *failed, *missed, *off]}
+    lost = unreadable_versions(project, ModelStore(datasets.storage))
+    return {one.key: one for one in [*refused.values(), *failed, *missed, *off, *lost]}

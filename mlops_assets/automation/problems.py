@@ -22,9 +22,11 @@ from mlops_assets.graph.partitions import (
 from mlops_assets.graph.runs import UNFINISHED, is_own
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
 from mlops_assets.project import Project
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.alert_records import Alert, Kind, Severity
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
 from mlops_assets.resources.web import web_url
 
@@ -281,6 +283,23 @@ def missed_evaluations(
             "automation",
             Severity.ACT,
         )
+
+
+def unreadable_versions(project: Project, models: ModelStore) -> Iterator[Problem]:
+    """The versions whose cards are damaged or gone, where nothing stands in for them."""
+    for model in project.models:
+        damaged: dict[str, StorageError] = {}
+        models.cards(model.name, damaged)
+        for version, error in damaged.items():
+            yield Problem(
+                Kind.UNREADABLE,
+                f"{Kind.UNREADABLE}:{version}",
+                subject_of(project, f"{version} of {model.name} cannot be read"),
+                f"{error}. Until then the days that it served are not evaluated again, and the day "
+                "to come is forecast by the version before it.",
+                asset_page(project, "models", model.name),
+                Severity.ACT,
+            )
 
 
 def champion_changes(

@@ -22,6 +22,8 @@ from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.alert_records import Alert, Alerts, Kind
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_tests.resources.stores.test_stores import add
 
 PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1), "time_zone": "UTC"})
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -439,6 +441,21 @@ def test_what_still_fails_stays_open_however_old_it_is(watch: Watch) -> None:
         told = set(watch.subjects()) - {*failed, again}
         assert told == {f"recovered: {subject}" for subject in lasting}
         assert not watch.alerts.open()
+
+
+def test_a_version_whose_card_is_gone_is_told_until_another_stands_in(watch: Watch) -> None:
+    models = ModelStore(watch.storage)
+    card = add(models, "2026-05-01")
+    assert watch.problems() == []
+    watch.storage.write(f"models/linear/{card.version}/card.json", b"{")
+    assert watch.problems() == [f"unreadable:{card.version}"]
+    assert watch.tick()["open"] == 1
+    [alert] = watch.alerts.all().values()
+    assert alert.severity == "act"
+    assert "is no model card" in alert.text
+    assert "--select models/linear --partition 2026-05-01" in alert.text
+    add(models, "2026-05-01")
+    assert watch.problems() == []
 
 
 def test_checks_that_only_show_are_told_beside_one_that_counts(watch: Watch) -> None:

@@ -19,6 +19,8 @@ class Kind(StrEnum):
     RUN_LONG = "run_long"
     CHECK_FAILED = "check_failed"
     EVALUATION_MISSED = "evaluation_missed"
+    UNREADABLE = "unreadable"
+    """A version whose card is damaged or gone."""
     CHAMPION_CHANGED = "champion_changed"
     RECOVERED = "recovered"
     LET_GO = "let_go"

@@ -248,7 +248,9 @@ def _champions(
             continue
         try:
             day = project.day_to_come(day_of(key))
-            card = chosen(names[key]).on(day)
+            versions = chosen(names[key])
+            # of the day to come the one before stands in for one that cannot be read
+            card = (versions if is_over(project, day) else versions.readable).on(day)
         except DATA_ERRORS as error:
             outcomes[key] = error
             continue

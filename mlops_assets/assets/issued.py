@@ -5,7 +5,7 @@ stands then is a fact, and is what the model is scored by.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,8 +154,10 @@ def _issue(
     versions: dict[str, str] = {}
     unserved: dict[str, str] = {}
     failed: dict[str, Exception] = {}
+    lost: dict[str, StorageError] = {}
     for model in project.models:
         try:
+            models.cards(model.name, lost)
             fit = models.fit_to_serve(model.name)
         except DATA_ERRORS as unreadable:
             failed[model.name] = unreadable
@@ -194,15 +196,20 @@ def _issue(
         }
     frame = pd.concat(parts, ignore_index=True)
     datasets.write(ISSUED, key, frame)
-    said = unserved | {name: str(error) for name, error in failed.items()}
+    said = unserved | _told(failed)
     return {
         "forecast_for": str(day),
         "issued_at": at,
         "versions": dg.MetadataValue.json(versions),
         "inputs_from": str(frame["inputs_from"].iloc[0]),
         **({"not_issued": dg.MetadataValue.json(said)} if said else {}),
+        **({"cannot_be_read": dg.MetadataValue.json(_told(lost))} if lost else {}),
         **stored(datasets, ISSUED, key, frame),
     }
+
+
+def _told(errors: Mapping[str, Exception]) -> dict[str, str]:
+    return {name: str(error) for name, error in errors.items()}
 
 
 def no_rows(day: dt.date) -> Metadata:

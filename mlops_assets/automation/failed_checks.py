@@ -26,6 +26,8 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 CHECKS_FAILED = "checks_failed"
 """The key of the problem of the newest day."""
+REFUSED = "check_failed:observations"
+"""The keys of the problems of refused days, before the day."""
 DATA, DRIFT, FORECAST = "observations", "drift", "forecast"
 
 
@@ -43,7 +45,7 @@ def refused_days(
         why = [f"{line['check']}: {line['why']}" for line in lines.to_dict("records")]
         problems[day] = Problem(
             Kind.CHECK_FAILED,
-            f"check_failed:observations:{day}",
+            f"{REFUSED}:{day}",
             subject_of(project, f"observations of {day} are refused"),
             "\n".join(why) + "\nWhat was stored of the day before stays, nothing is made of it, "
             "and the forecast issued last is held. Correct the source and run the day again.",

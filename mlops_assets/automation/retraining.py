@@ -261,7 +261,7 @@ def was_fruitless(
     False while it has not served a day, or where its training failed.
     """
     try:
-        trained = [card for card in models.cards(name) if card.trained_through == through]
+        trained = [card for card in models.cards(name, {}) if card.trained_through == through]
         fit = models.fit_to_serve(name)
     except StorageError:
         return False

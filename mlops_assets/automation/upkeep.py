@@ -232,7 +232,8 @@ class Upkeep:
 
     def _has_version(self, model: str) -> bool:
         try:
-            return bool(self.models.cards(model))
+            damaged: dict[str, StorageError] = {}
+            return bool(self.models.cards(model, damaged) or damaged)
         except StorageError:
             return True  # there is one, and it is damaged
 
@@ -317,7 +318,7 @@ def _served(
     def cards() -> tuple[list[ModelCard], list[ModelCard]]:
         """All that there are, and those that are fit to serve, as they are at this look."""
         try:
-            return models.cards(name), models.fit_to_serve(name)
+            return models.cards(name, {}), models.fit_to_serve(name)
         except StorageError:
             return [], []  # a damaged card is reported by the evaluation of the days that need it
 

@@ -98,7 +98,7 @@ class Versions:
         self.log = log
         self.storage = LocalStorage("nowhere")
 
-    def cards(self, model: str) -> list[ModelCard]:
+    def cards(self, model: str, damaged: object = None) -> list[ModelCard]:
         months = sorted(self.log.newest.get(f"models/{model}", {}))
         return [make_card(model, month) for month in months]
 

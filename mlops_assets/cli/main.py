@@ -218,7 +218,8 @@ def schema(out: Path | None) -> None:
 def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | None) -> None:
     """Write what is stored as tables for other tools.
 
-    Scores, forecasts, rows, versions, decisions and alerts; those of days are one file a month. From a notebook: `from mlops_assets import read`.
+    Scores, forecasts, rows, versions, decisions and alerts; those of days are one file a month.
+    From a notebook: `from mlops_assets import read`.
 
     \b
     Example:

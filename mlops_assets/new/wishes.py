@@ -20,7 +20,9 @@ class Wishes:
     positive: str | None = None
     series: list[str] | None = None
     leave_out: list[str] | None = None
+    keep: list[str] | None = None
     aggregate: str | None = None
     repeated: str | None = None
     replay: bool | None = None
     time_zone: str | None = None
+    holidays: str | None = None

@@ -30,7 +30,9 @@ class OneDoor(click.Group):
         except _refusals() as error:
             raise click.ClickException(str(error)) from error
         except _of_the_disk() as error:
-            if why := _why_not_written(error):
+            from mlops_assets.resources.disk import why_of
+
+            if why := why_of(error):
                 raise click.ClickException(why) from error
             raise
 
@@ -47,17 +49,6 @@ def _of_the_disk() -> tuple[type[Exception], ...]:
     from mlops_assets.lazy import sa
 
     return OSError, sa.exc.OperationalError
-
-
-def _why_not_written(error: Exception) -> str | None:
-    """What an error says of a disk that takes nothing more; None where it is another one."""
-    from mlops_assets.project.folders import instance_folder
-    from mlops_assets.resources.disk import why_not_recorded, why_not_written
-
-    if not isinstance(error, OSError):
-        return why_not_recorded(str(error), instance_folder())
-    folder = Path(error.filename).parent if error.filename else instance_folder()
-    return why_not_written(error.errno, folder)
 
 
 @click.group(

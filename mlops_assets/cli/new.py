@@ -64,6 +64,12 @@ OPTIONS = [
         help='columns that are known only after the day; "" for none',
     ),
     click.option(
+        "--keep",
+        callback=_names,
+        metavar="A,B",
+        help='columns that tell the target, and yet are known before the day; "" for none',
+    ),
+    click.option(
         "--aggregate",
         type=click.Choice([*REDUCTIONS, KEEP]),
         help="what the targets of a day come to, where a day has many rows",
@@ -102,6 +108,18 @@ OPTIONS = [
     click.option("--dates", type=click.Choice(DATE_ORDERS), help="how 01/02/2026 is meant"),
     click.option("--name", help="of the project; that of the folder by default"),
     click.option("--owner", default="team:data", help="team:NAME or an e-mail address"),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(1, 86_400),
+        default=60.0,
+        show_default=True,
+        help="how long models are tried on the table at most",
+    ),
+    click.option(
+        "--backtest/--no-backtest",
+        default=True,
+        help="try models on the table, or take a rule of thumb",
+    ),
     click.option("--yes", is_flag=True, help="take every inferred answer"),
     click.option("--force", is_flag=True, help="replace settings that are there"),
 ]
@@ -135,9 +153,10 @@ def new(answers: Answers | None, /, table: str, out: str | None, **flags: Any) -
     csv = {flag: flags.pop(flag) for flag in Table.CSV_FLAGS}
     source = Table(table, flags.pop("sql_url_env"), flags.pop("format"), csv)
     yes, force = flags.pop("yes"), flags.pop("force")
+    seconds = flags.pop("seconds") * flags.pop("backtest")
     flags["name"] = project_name(flags["name"] or folder.name)
     answers = answers or Answers(yes=yes, interactive=sys.stdin.isatty())
-    sys.exit(make_project(source, Wishes(**flags), folder, answers, force=force))
+    sys.exit(make_project(source, Wishes(**flags), folder, answers, force=force, seconds=seconds))
 
 
 def _called_like(table: str, *, sql: bool) -> str:

@@ -16,6 +16,7 @@ from itertools import groupby
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.splits import LONGEST_MONTH
 from mlops_assets.ml.monitoring import performance, quality
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.project import ModelSettings, Project
 
 A_CENTURY = 36_525
@@ -37,6 +38,7 @@ class Again(Enum):
 
     EVERY = "every one"
     NEWEST = "the newest one only"
+    FAILED = "the newest one, and those whose checks failed on other rows"
     NEVER = "none: what was decided stays"
 
 
@@ -108,9 +110,14 @@ def layers(project: Project) -> list[list[Node]]:
 
 
 def _nodes(project: Project) -> Iterator[Node]:
+    past = quality.days_looked_back(project.quality)
     yield Node(
         "observations",
-        (Reads("observations", range(quality.days_looked_back(project.quality) + 1)),),
+        (
+            Reads("observations", range(past + 1)),
+            # those after it that failed checks are judged anew
+            Reads("observations", range(-past, 0), shown=True),
+        ),
         again=Again.NEVER,  # what is new at the source is ingested, whatever the days before
     )
     yield Node("features", (Reads("observations", project.feature_plan.days_read),))
@@ -121,8 +128,9 @@ def _nodes(project: Project) -> Iterator[Node]:
         "issued",
         (
             Reads("observations", days_to_come(project)),
-            # what was issued before, and whether its inputs were right
-            Reads("issued", (0, *_days_before(project)), shown=True),
+            # what was issued before, and whether its inputs were right, as far as that is told
+            Reads("issued", range(WEEK + _days_before(project).stop - 1), shown=True),
+            Reads("observations", range(WEEK), shown=True),
             *(ReadsVersions(model.name, project.days_ahead) for model in project.models),
         ),
         again=Again.NEWEST,  # what was issued for a day that is over is what it is scored by
@@ -218,7 +226,8 @@ def _served(project: Project) -> Iterator[Node]:
                 for asset in ["observations", "drift", *(f"validation/{name}" for name in names)]
             ),
         ),
-        again=Again.NEWEST,  # an alarm of a day that is over would come too late to act on
+        # an alarm of a day that is over would come too late to act on; its end does not
+        again=Again.FAILED,
         needs_model=True,
     )
     yield Node(

@@ -13,6 +13,7 @@ from mlops_assets.ml.due_days import ALL_WEEK, DueDays
 from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
+from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.dirt import without_dirt
 from mlops_assets.new.inference.expected import find_holidays, find_weekdays, free_on, refuse_coarse
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
@@ -82,6 +83,8 @@ class Proposal:
     """What stands in a column where there is no value."""
     due: Decision[DueDays]
     """The days on which rows are due."""
+    choice: Choice | None = None
+    """The models that a backtest chose; None where none was made yet."""
 
     @property
     def lagged(self) -> bool:
@@ -130,6 +133,7 @@ def propose(
     notes = _notes(sample, column.days, values, days, today, replay.value)
     if not due.value.all:
         notes.append(f"Rows are due on {due_in_words(due.value)}: {due.reason}.")
+    notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(

@@ -250,18 +250,25 @@ def find_columns(
         out |= {name: taken for name in known if name in RESERVED_COLUMNS}
     alike = [name for name in known if _is_like_a_feature(name, target.name)]
     out |= dict.fromkeys(alike, "named like a computed feature")
-    for name in wishes.leave_out or []:
+    for name in [*(wishes.leave_out or []), *(wishes.keep or [])]:
         if name not in known or name in series:
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
-        out[name] = "as named"
-    values = values_of(sample, target)
-    found = choose_inputs(sample.frame, facts, values, series, out)
+    out |= dict.fromkeys(wishes.leave_out or [], "as named")
+    values, days = values_of(sample, target), sample.dates[date].days
+    kept = wishes.keep or []
+    found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
+    if wishes.keep is None and found.doubted:
+        why = "; ".join(f"{name}: {found.left_out[name]}" for name in found.doubted)
+        question = f"Left out as they tell the target ({why}). Which are known before the day?"
+        kept = answers.several("--keep", question, found.doubted)
+        if kept:
+            found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     inputs = [*found.numeric, *(name for name in found.categorical if name not in series)]
     if wishes.leave_out is None and inputs:
         question = "Which columns are known only after the day, and cannot help a forecast?"
         late = answers.several("--leave-out", question, inputs)
         out |= dict.fromkeys(late, "known only after the day, as answered")
-        found = choose_inputs(sample.frame, facts, values, series, out)
+        found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     return found
 
 

@@ -20,6 +20,7 @@ class Wishes:
     positive: str | None = None
     series: list[str] | None = None
     leave_out: list[str] | None = None
+    keep: list[str] | None = None
     aggregate: str | None = None
     repeated: str | None = None
     replay: bool | None = None

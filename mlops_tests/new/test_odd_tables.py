@@ -108,3 +108,23 @@ def test_repeated_rows_are_asked_about(tmp_path: Path) -> None:
     assert main(flags, person) == 0
     assert any(prompt.startswith("--repeated [sum]") for prompt in person.prompts)
     assert settings(tmp_path / "p")["aggregate"]["target"] == "mean"
+
+
+def test_products_of_the_target_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, random = panel(), np.random.default_rng(2)
+    price = random.uniform(9, 11, len(rows)).round(2)
+    about = (rows["units"] * random.uniform(9, 11, len(rows))).round(2)
+    more = rows.assign(price=price, revenue=rows["units"] * price, about=about)
+    file = write(more, tmp_path)
+    project = make(file, tmp_path / "p")
+    assert project.columns.numeric == ["temp", "price"]
+    told = capsys.readouterr().out
+    assert "revenue is left out: revenue / price is the target" in told
+    assert "about is left out: alone it tells 9" in told
+    kept = make(file, tmp_path / "kept", "--keep", "about")
+    assert kept.columns.numeric == ["temp", "price", "about"]
+    person = Person(["", "about", *[""] * 5])
+    assert main([str(file), "--out", str(tmp_path / "asked")], person) == 0
+    assert settings(tmp_path / "asked")["columns"]["numeric"] == ["temp", "price", "about"]

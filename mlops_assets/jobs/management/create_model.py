@@ -22,6 +22,7 @@ from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
 from mlops_assets.project import Cadence, ModelSettings, Project
 from mlops_assets.project.workspace import location
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.web import reload_definitions, web_url
 
@@ -138,7 +139,8 @@ def _refuse_taken(manager: Manager, project: Project, name: str) -> None:
             f"there is a file of a model {name!r} already, which cannot be used as it is; see "
             "left_out of model_registry, and correct it or drop the model"
         )
-    if manager.models.cards(name):
+    damaged: dict[str, StorageError] = {}
+    if manager.models.cards(name, damaged) or damaged:
         raise RefusedError(
             f"versions of a dropped model {name!r} are still stored; choose another name, or "
             f"run {DROP_JOB} with delete_stored: {name}"

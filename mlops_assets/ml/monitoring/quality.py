@@ -66,18 +66,17 @@ def judge_day(
 ) -> dict[str, CheckResult]:
     """Every check of a day that has rows and keeps to the schema, by name.
 
+    But READABLE and TARGETS, which are about what of the source is no row of the day.
+
     `before` are days before it, of which `days_judged_by` count, `due` those on which rows are due.
-    `series` says whether rows are of
-    series, each of which has one row a day.
+    `series` says whether rows are of series, each of which has one row a day.
     """
     first = day - dt.timedelta(days=rule.window_days)
     history = {known: before[known] for known in before if first <= known < day}
-    asked = checks_of(series=series)
+    asked = [name for name in checks_of(series=series) if name not in (READABLE, TARGETS)]
     verdicts = {
         SCHEMA: CheckResult(True, "columns, types and constraints are those of the settings"),
         FRESHNESS: _freshness(day, before, due),
-        READABLE: readable([]),
-        TARGETS: targets_known(rule, 1.0, 0),
     }
     if series:
         verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")

@@ -20,14 +20,16 @@ from mlops_assets.new.inference.facts import (
 )
 from mlops_assets.new.inference.inputs import Columns, choose_inputs
 from mlops_assets.new.inference.row_kinds import Repeated, Rows, find_rows
+from mlops_assets.new.inference.zones import zone_of
 from mlops_assets.new.targets import values_of
 from mlops_assets.new.wishes import KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
-from mlops_assets.resources.sources.samples import Sample, read_sample
-from mlops_assets.resources.sources.time_of_day import time_of_day
+from mlops_assets.resources.sources.samples import DateColumn, Sample, read_sample
+from mlops_assets.resources.sources.time_of_day import changes_clocks, time_of_day
 
 HOURS = 24
 NEARLY_ALL = 0.9
+FEW_DAYS = 0.01  # that may have rows of a series and time again
 SAME_DAYS = 0.99  # the share of rows of which two columns of dates name the same day
 
 
@@ -56,9 +58,13 @@ def read_table(
         sample = read_sample(source, zone)
     date = find_date(sample, wishes, answers)
     if sample.dates[date.value].zoned and wishes.time_zone is None:
+        suggested = zone_of(sample.dates[date.value])
         question = "Times have a zone: in which zone, such as Europe/Paris, does a day begin?"
-        zone = answers.text("--time-zone", question, zone, check_time_zone)
+        zone = answers.text("--time-zone", question, suggested or zone, check_time_zone)
         sample = read_sample(source, zone)
+        if zone == suggested:
+            why = f"A day begins in {zone}, as the offsets of {date.value} say; else: --time-zone."
+            sample = replace(sample, notes=[*sample.notes, why])
     return source, sample, zone, date
 
 
@@ -137,6 +143,8 @@ def find_aggregate(
     if target.labels and wishes.aggregate not in (None, KEEP):
         raise UndecidableError("classes do not add up to a day; leave out --aggregate")
     unasked = rows.grid is None and wishes.aggregate is None
+    if wishes.aggregate in (None, KEEP) and rows.grid is not None and rows.times:
+        return None, rows
     if target.labels or wishes.aggregate == KEEP or unasked:
         kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
         return None, rows if rows.grid is None else Rows(kept)
@@ -183,6 +191,21 @@ def _sum_or_mean(fact: Facts) -> tuple[str, str]:
     if fact.whole and not fact.negative:
         return "sum", "whole numbers, none below zero, add up"
     return "mean", "such numbers do not add up"
+
+
+def with_times(rows: Rows, column: DateColumn, frame: pd.DataFrame, time_zone: str) -> Rows:
+    """Rows of a grid with the parts of the time that tell those of a day and series apart."""
+    if rows.grid is None or not column.timed:
+        return rows
+    made = {part: time_of_day(part, column.times, time_zone) for part in TimePart}
+    key = frame[rows.series.value].assign(day=column.days, **made)
+    last = [TimePart.FOLD] if key[TimePart.FOLD].any() or changes_clocks(time_zone) else []
+    for parts in ([TimePart.HOUR], [TimePart.HOUR, TimePart.QUARTER_HOUR]):
+        others = [name for name in made if name not in [*parts, *last]]
+        repeated = key.drop(columns=others).duplicated()
+        if key["day"][repeated].nunique() <= FEW_DAYS * key["day"].nunique():
+            return replace(rows, times=[*parts, *last])
+    return rows
 
 
 def with_time_of_day(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.metrics.metric import IntArray as Codes
 from mlops_assets.new.inference.facts import Decision, Facts
 from mlops_assets.resources.sources.samples import CODE_NAME
@@ -45,6 +46,8 @@ class Rows:
     single: bool = False
     """Whether there is one row a day once rows of a grid are one."""
     repeated: Repeated | None = None
+    times: list[TimePart] = field(default_factory=list)
+    """The parts of the time that tell rows of a grid apart; empty where the hours do not."""
 
     @property
     def events(self) -> bool:
@@ -79,7 +82,8 @@ def find_rows(
 
     def panel(reason: str, keys: list[str], group: Codes) -> Rows:
         found = _with_grid(Decision(keys, reason), _joint([day_codes, group]), day_codes, timed)
-        repeated = None if found.grid else _repeated(_joint([times, group]), copies)
+        once_each = found.grid or found.events
+        repeated = None if once_each else _repeated(_joint([times, group]), copies)
         return replace(found, repeated=repeated)
 
     if series:

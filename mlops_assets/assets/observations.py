@@ -111,13 +111,15 @@ def ingest(
         try:
             frame, verdicts = inspector.inspect(key, days.get(key), accept=accept)
             datasets.write(DATASET, key, frame)
+            rows = inspector.rows_judged(key)
             there = round(len(frame) / (verdicts[TARGETS].value or 1.0))
             expected = inspector.expected_rows(key)
-            if there > len(frame):  # rows without a target are there, and due
-                expected = max(expected or 0.0, float(there))
-            known = label_completeness(len(frame), expected)
+            lacking = there - len(frame)
+            if lacking:  # rows without a target are there, and due
+                expected = max(expected or 0.0, float(rows + lacking))
+            known = label_completeness(rows, expected)
             text = fingerprints.get(key, "")
-            ingested.write(key, Ingested(text, len(frame), expected, known))
+            ingested.write(key, Ingested(text, rows, expected, known))
         except UnsoundError as error:
             facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
             ingested.write(key, facts)
@@ -134,7 +136,8 @@ def ingest(
                 **_target_sums(project, frame[project.columns.target]),
                 **({"source_rows": len(days[key])} if project.aggregate else {}),
                 **({} if known is None else {"label_completeness": number(known)}),
-                **({"rows_without_target": lacking} if (lacking := there - len(frame)) else {}),
+                **({"rows_without_target": lacking} if lacking else {}),
+                **({"rows_not_zero": rows} if project.columns.absent == "zero" else {}),
             }
             found[key] = metadata, verdicts
     return found

@@ -19,6 +19,7 @@ from mlops_assets.new.inference.row_kinds import Repeated, Rows
 from mlops_assets.new.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.roles import (
     Aggregate,
+    find_absent,
     find_aggregate,
     find_columns,
     kind_of_rows,
@@ -75,6 +76,8 @@ class Proposal:
     key: Decision[str] | None
     """The category by which the past of events is summed up."""
     notes: list[str]
+    absent: Decision[str] | None
+    """What a series without a row of a day is, where that comes up."""
     markers: dict[str, list[str]]
     """What stands in a column where there is no value."""
 
@@ -102,10 +105,14 @@ def propose(
     values = values_of(sample, target)
     days = _days(_span_of(source, zone, date.value), sample, column.days, values)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
+    absent, rows = find_absent(rows, wishes, answers)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
     parts = time_parts(column, rows, target.name)
     sample, facts = with_time_of_day(sample, facts, date.value, parts, zone)
-    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
+    columns = find_columns(
+        sample, facts, date.value, target, rows, wishes, answers,
+        absent_is_zero=absent is not None and absent.value == "zero",
+    )  # fmt: skip
     if aggregate is not None and rows.grid is not None:
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
@@ -115,11 +122,14 @@ def propose(
         key = useful_key(sample.frame, facts, values, columns.categorical)
     notes = _notes(sample, column.days, values, days, today, replay.value)
     notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
+    if absent is not None:
+        taken = "is taken for a 0" if absent.value == "zero" else "is none, and not forecast"
+        notes.append(f"A series without a row of a day {taken}: {absent.reason}.")
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, parts, days, replay, span, key, notes, sample.markers,
+        aggregate, columns, parts, days, replay, span, key, notes, absent, sample.markers,
     )  # fmt: skip
 
 

@@ -92,6 +92,8 @@ def _columns(made: Proposal) -> Iterator[str]:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
         yield f"  {comment(f'no series: {series.reason}')}"
+    if made.absent is not None:
+        yield f"  absent: {made.absent.value}  {comment(made.absent.reason)}"
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
@@ -346,6 +348,8 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     if made.target.positive is not None:
         yield "probability of", made.target.positive, "the one of two labels that is forecast"
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
+    if made.absent is not None:
+        yield "absent rows", *made.absent
     if made.aggregate is not None:
         yield "aggregate", made.aggregate.target.value, made.aggregate.reason
     if made.key is not None:

@@ -229,7 +229,10 @@ def decide(
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
     judge = Judge(project, forecasts, models)
     outcomes: Outcomes = {}
-    before = newest_record(datasets, before=keys[0])
+    try:
+        before = newest_record(datasets, before=keys[0])
+    except StorageError as error:
+        return dict.fromkeys(keys, error)
     delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
     for key in keys:
         if kept and key in kept:
@@ -245,6 +248,9 @@ def decide(
             outcomes[key] = judge.unreadable[live]
             continue
         day = day_of(key)
+        if live in judge.chosen and (lost := judge.chosen[live].lost(project.day_to_come(day))):
+            outcomes[key] = lost
+            continue
         try:
             live_on_day = live_record(datasets, day) if delayed else before
         except StorageError as error:
@@ -289,7 +295,7 @@ class Judge:
         cards: dict[str, list[ModelCard]] = {}
         for name in [model.name for model in project.models]:
             try:
-                cards[name] = models.cards(name)
+                cards[name] = models.cards(name, {})
                 self.chosen[name] = models.chosen(name, project.day_of)
             except StorageError as error:
                 self.unreadable[name] = error
@@ -323,7 +329,7 @@ class Judge:
         ready = {
             name: card
             for name, chosen in self.chosen.items()
-            if (card := chosen.on(tomorrow)) is not None
+            if (card := chosen.readable.on(tomorrow)) is not None
         }
         challengers = {name: card for name, card in ready.items() if name != live}
         tried = self.candidates.tried(challengers, self._window(day)[0].date(), tomorrow)

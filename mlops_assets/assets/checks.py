@@ -23,11 +23,12 @@ def say(context: dg.AssetExecutionContext, told: Told) -> Iterator[dg.AssetCheck
 
     What they found of a single partition is the result of its run, see `results`.
     """
-    for partition, verdicts in sorted({**told.found, **told.refused}.items()):
+    every = {**told.again, **told.found, **told.refused}
+    for partition, verdicts in sorted(every.items()):
         found = evaluations(context.asset_key, partition, verdicts, told)
         if partition in told.refused:
             yield from found
-        elif not context.has_partition_key:
+        elif partition in told.again or not context.has_partition_key:
             for evaluation in found:  # yielded, one that blocks would end the run
                 context.log_event(evaluation)
 

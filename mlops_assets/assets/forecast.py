@@ -41,6 +41,7 @@ from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.models.intervals import conformal_radii
 from mlops_assets.project import Hold, Project
+from mlops_assets.resources.layout import CHECKS
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import names_of
@@ -110,7 +111,7 @@ def issue(
     seen = observed(project, partitions, list(champions), back, datasets, outcomes)
     failed = _failed_checks(datasets, [key for key in champions if key in seen.by_day], outcomes)
     for key, checks in failed.items():
-        if why := _held(checks, hold):
+        if why := _holding(checks, hold):
             outcomes[key] = _as_before(project, key, why, datasets)
     champions = {key: card for key, card in champions.items() if key not in outcomes}
     forecasts, issued_at = _as_issued(project, champions, datasets, outcomes)
@@ -142,7 +143,32 @@ def _failed_checks(
     return by_day(found[~found["passed"].astype(bool)], "date")
 
 
-def _held(failed: "pd.DataFrame", hold: Hold) -> str:
+def why_held(project: Project, key: str, datasets: DatasetStore) -> str:
+    """What the checks of a day find for which its forecast is held, if it is."""
+    failed = _failed_checks(datasets, [key], {})
+    return _holding(failed[key], project.serving.hold) if key in failed else ""
+
+
+def held_days(project: Project, datasets: DatasetStore) -> dict[str, str]:
+    """The days whose forecast is held, each with what their checks found; none before others.
+
+    They come after the last that was issued, or are that one, had it been issued before. A refused
+    day is held whatever the settings say, since nothing is made of it.
+    """
+    issued = datasets.keys(DATASET)[-1:]
+    judged = datasets.keys(f"{CHECKS}/{OBSERVATIONS}")[-project.schedule.catch_up_days :]
+    judged = [key for key in judged if [key] >= issued]
+    hold: Hold = "warn" if project.serving.hold == "warn" else "severe"
+    failed = _failed_checks(datasets, judged, {})
+    held = {key: why for key, rows in failed.items() if (why := _holding(rows, hold))}
+    if held.keys() & issued:
+        last = datasets.read(DATASET, issued, {})
+        if FAILED_CHECKS in last and last[FAILED_CHECKS].any():  # released by hand, or not held
+            del held[issued[0]]
+    return held
+
+
+def _holding(failed: "pd.DataFrame", hold: Hold) -> str:
     """Which of the checks that failed hold a forecast, and what they say; none, nothing."""
     holding = {
         "never": failed.iloc[:0],
@@ -152,10 +178,15 @@ def _held(failed: "pd.DataFrame", hold: Hold) -> str:
     return "; ".join(f"{row['check']}: {row['why']}" for row in holding.to_dict("records"))
 
 
+def what_stays(project: Project, key: str, datasets: DatasetStore) -> str:
+    """Which forecast others read while that of a key is held."""
+    there = [day for day in datasets.keys(DATASET) if day <= key]
+    return f"the one for {_next(project, there[-1])} stays" if there else "there is none before it"
+
+
 def _as_before(project: Project, key: str, why: str, datasets: DatasetStore) -> Metadata:
     """What is said of a key whose forecast is held."""
-    there = [day for day in datasets.keys(DATASET) if day <= key]
-    stays = f"the one for {_next(project, there[-1])} stays" if there else "there is none before it"
+    stays = what_stays(project, key, datasets)
     return {
         "status": (
             f"held, {stays}: correct the source and run {key} again, or, where its rows are right "
@@ -217,7 +248,9 @@ def _champions(
             continue
         try:
             day = project.day_to_come(day_of(key))
-            card = chosen(names[key]).on(day)
+            versions = chosen(names[key])
+            # of the day to come the one before stands in for one that cannot be read
+            card = (versions if is_over(project, day) else versions.readable).on(day)
         except DATA_ERRORS as error:
             outcomes[key] = error
             continue
@@ -305,7 +338,7 @@ class _History:
         first = start - dt.timedelta(days=project.champion.window_days - 1)
         self.days = days_between(max(first, partitions.first_month), end)
         # the interval of the first day of a window was issued so many days before it
-        issued = first - dt.timedelta(days=project.days_ahead)
+        issued = project.known_before(first)
         earlier = datasets.read(
             DATASET, days_between(max(issued, partitions.first_month), start), {}
         )
@@ -316,7 +349,7 @@ class _History:
 
     def _issued_on(self, day: str) -> str:
         """The key at which a day was forecast."""
-        return str(day_of(day) - dt.timedelta(days=self.project.days_ahead))
+        return str(self.project.known_before(day_of(day)))
 
     def with_intervals(self, key: str, model: str, frame: "pd.DataFrame") -> "pd.DataFrame":
         """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""

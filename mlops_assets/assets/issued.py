@@ -5,7 +5,7 @@ stands then is a fact, and is what the model is scored by.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,13 @@ from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, report
 from mlops_assets.assets.schemas import issued_schema
 from mlops_assets.assets.validation import without_warm_up
-from mlops_assets.graph.partitions import Partitions, day_of
+from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_to_come
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.monitoring.inputs_known import CHECKS, INPUTS_KNOWN, judge_inputs
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.ml.selection.versions import previous_version, serving
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
@@ -55,27 +56,43 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
         """Every model's forecast of the day to come, as it was given: what it is scored by."""
         outcomes, served = without_warm_up(partitions, context.partition_keys)
         found: dict[str, CheckResults] = dict.fromkeys(outcomes, not_judged(CHECKS, "warm-up"))
+        again: dict[str, CheckResults] = {}
         if served:
             datasets, models = readers.datasets(ISSUED, served), readers.models(ISSUED)
             outcomes |= issue_all(project, partitions, served, source, datasets, models)
-            found |= judge_all(project, served, datasets)
-        yield from report(context, outcomes, found)
+            judged = judge_all(project, served, datasets)
+            found |= {key: checks for key, checks in judged.items() if key in served}
+            again = {key: checks for key, checks in judged.items() if key not in served}
+        yield from report(context, outcomes, found, again=again)
 
     return issued
 
 
 def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict[str, CheckResults]:
-    """Compare what days were forecast from, so long before, with their rows; kept and by key."""
-    ahead = dt.timedelta(days=project.days_ahead)
-    before = {str(day_of(key) - ahead): key for key in keys}
+    """Compare what days were forecast from, so long before, with their rows; kept and by key.
+
+    So are the days of the week before, that failed and may have been mended since.
+    """
+    first = day_of(keys[0])
+    checks = CheckStore(datasets)
+    week = first - dt.timedelta(days=WEEK - 1)
+    of_late = checks.results(ISSUED, days_between(project.known_before(week), first)).items()
+    failed = [
+        key
+        for key, results in of_late
+        if day_of(key) >= week and not all(one.passed for one in results.values())
+    ]
+    keys = [*failed, *keys]
+    before = {str(project.known_before(day_of(key))): key for key in keys}
     told = datasets.read(ISSUED, list(before), {})
     used = by_day(told, "date")
     rows = datasets.read("observations", list(used), {}) if used else told
     later = by_day(rows, project.columns.date)
     series, inputs = project.columns.series, project.inputs_in_advance
-    checks = CheckStore(datasets)
     found: dict[str, CheckResults] = {}
     for key in keys:
+        if key in failed and key not in later:
+            continue  # what it failed on cannot be read now, and that it failed stands
         found[key] = not_judged(CHECKS, "nothing was issued for the day, or its rows are not there")
         if key in later and {*series, *inputs} <= set(used[key]):  # files of before lack some
             first = used[key][used[key]["model"] == used[key]["model"].iloc[0]]
@@ -137,8 +154,10 @@ def _issue(
     versions: dict[str, str] = {}
     unserved: dict[str, str] = {}
     failed: dict[str, Exception] = {}
+    lost: dict[str, StorageError] = {}
     for model in project.models:
         try:
+            models.cards(model.name, lost)
             fit = models.fit_to_serve(model.name)
         except DATA_ERRORS as unreadable:
             failed[model.name] = unreadable
@@ -177,15 +196,20 @@ def _issue(
         }
     frame = pd.concat(parts, ignore_index=True)
     datasets.write(ISSUED, key, frame)
-    said = unserved | {name: str(error) for name, error in failed.items()}
+    said = unserved | _told(failed)
     return {
         "forecast_for": str(day),
         "issued_at": at,
         "versions": dg.MetadataValue.json(versions),
         "inputs_from": str(frame["inputs_from"].iloc[0]),
         **({"not_issued": dg.MetadataValue.json(said)} if said else {}),
+        **({"cannot_be_read": dg.MetadataValue.json(_told(lost))} if lost else {}),
         **stored(datasets, ISSUED, key, frame),
     }
+
+
+def _told(errors: Mapping[str, Exception]) -> dict[str, str]:
+    return {name: str(error) for name, error in errors.items()}
 
 
 def no_rows(day: dt.date) -> Metadata:

@@ -21,7 +21,7 @@ from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, shown
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_assets.resources.stores.model_store import MONTH, ModelCard, ModelStore
 from mlops_assets.resources.switches import paused_models, retraining_schedule_name
 from mlops_assets.resources.web import web_url
 
@@ -95,12 +95,12 @@ def registry_table(
     rows: list[dict[str, Any]] = []
     for model in project.models:
         retired = models.decisions.retired(model.name)
-        try:
-            cards = models.cards(model.name)
-        except StorageError as error:
+        damaged: dict[str, StorageError] = {}
+        cards = models.cards(model.name, damaged)
+        for version, error in damaged.items():
             state = f"cannot be read: {error}"
-            rows.append({"model": model.name, "state": state, "family": model.family})
-            continue
+            lost = {"version": version, "state": state, "month": version[:MONTH]}
+            rows.append({"model": model.name, "family": model.family, **lost})
         now = serving(models.fit_to_serve(model.name), today)
         shadow = None if now else models.in_shadow(model.name, today)
         for card in sorted(cards, key=lambda card: card.created, reverse=True):

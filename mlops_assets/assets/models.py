@@ -263,7 +263,7 @@ def made_meanwhile(
     since = _last_told(context.instance, context.asset_key, month)
     if asked := context.instance.get_run_record_by_id(context.run.run_id):
         since = min(since, asked.create_timestamp.timestamp())
-    later = [card for card in models.cards(model.name) if card.created.timestamp() > since]
+    later = [card for card in models.cards(model.name, {}) if card.created.timestamp() > since]
     if not later:
         return None
     wanted = (

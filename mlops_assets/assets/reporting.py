@@ -33,12 +33,14 @@ class PartitionError(ValueError):
 class Told:
     """What partitions came to: metadata or an error of each, and what its checks found.
 
-    Those that its checks refused are errors. A `severity` that is given is that of every failure.
+    Those that its checks refused are errors. `again` is what checks find by now of partitions that
+    are not made. A `severity` that is given is that of every failure.
     """
 
     outcomes: Outcomes = field(default_factory=dict)
     found: dict[str, CheckResults] = field(default_factory=dict)
     refused: dict[str, CheckResults] = field(default_factory=dict)
+    again: dict[str, CheckResults] = field(default_factory=dict)
     blocking: bool = False
     severity: dg.AssetCheckSeverity | None = None
 
@@ -52,6 +54,7 @@ class Told:
         self.outcomes |= other.outcomes
         self.found |= other.found
         self.refused |= other.refused
+        self.again |= other.again
         self.blocking, self.severity = other.blocking, other.severity
 
 
@@ -60,15 +63,18 @@ def report(
     outcomes: Outcomes,
     found: Mapping[str, CheckResults] | None = None,
     refused: Mapping[str, CheckResults] | None = None,
+    again: Mapping[str, CheckResults] | None = None,
     **graded: Any,
 ) -> Iterator[Told]:
     """What partitions of a run came to, with what checks found of them and of those they refused.
+
+    And `again` of others.
 
     They are recorded by `assets.pieces`; `graded` are `blocking` and `severity` of Told.
     """
     if outcomes:
         context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
-    yield Told(dict(outcomes), dict(found or {}), dict(refused or {}), **graded)
+    yield Told(dict(outcomes), dict(found or {}), dict(refused or {}), dict(again or {}), **graded)
 
 
 def failure(name: str, outcomes: Outcomes) -> dg.Failure | None:

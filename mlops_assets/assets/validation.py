@@ -222,10 +222,12 @@ class Issued:
         deleted: Mapping[str, dt.datetime],
     ) -> None:
         self.project, self.deleted = project, deleted
-        ahead = dt.timedelta(days=project.days_ahead)
         damaged: dict[str, StorageError] = {}
-        frame = datasets.read(ISSUED, [str(day_of(key) - ahead) for key in keys], damaged)
-        self.damaged = {str(day_of(key) + ahead): error for key, error in damaged.items()}
+        asked = [str(project.known_before(day_of(key))) for key in keys]
+        frame = datasets.read(ISSUED, asked, damaged)
+        self.damaged = {
+            str(project.day_to_come(day_of(key))): error for key, error in damaged.items()
+        }
         days = by_day(frame, "date")
         self.days = {key: dict(list(rows.groupby("model"))) for key, rows in days.items()}
 
@@ -257,7 +259,7 @@ def _forecasts(
     days = {key: rows for key, rows in days.items() if key not in issued.damaged}
     try:
         chosen, fit_to_serve = models.chosen(name, project.day_of), models.fit_to_serve(name)
-        known = models.cards(name)
+        known = models.cards(name, {})
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(days, error)
         return None
@@ -266,9 +268,12 @@ def _forecasts(
     served: dict[tuple[ModelCard, ModelCard | None, ModelCard | None], dict[str, ModelCard]] = {}
     for key in [key for key in days if key not in live]:
         day = day_of(key)
-        in_turn = chosen.in_turn(day)
-        card = next(in_turn, None) or chosen.in_shadow(day)
-        before = next(in_turn, None)
+        try:
+            card, before = chosen.in_turn(day)
+        except StorageError as error:
+            outcomes[key] = error
+            continue
+        card = card or chosen.in_shadow(day)
         if card is None:
             outcomes[key] = not_served(name, key, known, by_now[key])
         else:
@@ -360,7 +365,8 @@ def gains_in_service(
     except StorageError:
         return  # the evaluation of the days has said so
     loss_name = project.primary_metric.loss_name
-    last_day = {card: day_of(key) for key in keys if (card := chosen.on(day_of(key)))}
+    readable = chosen.readable  # the evaluation of the days has said so
+    last_day = {card: day_of(key) for key in keys if (card := readable.on(day_of(key)))}
     for card, last in last_day.items():
         rows, compared = compared_in_service(project, card, last, datasets)
         if compared.empty:

@@ -27,3 +27,4 @@ class Wishes:
     absent: str | None = None
     replay: bool | None = None
     time_zone: str | None = None
+    holidays: str | None = None

@@ -28,6 +28,7 @@ def check(problem: Problem) -> None:
     _stored_names(problem)
     _training(problem)
     _first_day(problem)
+    _expected(problem)
     _replay(problem)
 
 
@@ -46,7 +47,7 @@ def _columns(problem: Problem) -> None:
         "cannot name a series, being the date or the target",
     )
     _refuse(
-        _missing(columns.time_of_day, [*columns.series, *columns.numeric]),
+        _missing(map(str, columns.time_of_day), [*columns.series, *columns.numeric]),
         "columns.time_of_day",
         "is used nowhere; name it among columns.numeric, or columns.series, too",
     )
@@ -263,6 +264,23 @@ def _first_day(problem: Problem) -> None:
         raise ValueError("at first_day: missing; name the first day of the source to use")
     elif isinstance(problem.training_window.split, Fixed):
         raise ValueError("at first_day: missing; fixed dates to learn from need it")
+
+
+def _expected(problem: Problem) -> None:
+    """What goes by the days on which rows are due can do so."""
+    if problem.due.all:
+        return
+    if problem.evaluation.label_delay_days:
+        raise ValueError(
+            f"at expected: rows are not due on every day, and a target that is known "
+            f"{problem.evaluation.label_delay_days} day(s) later is told by days; leave out "
+            "evaluation.label_delay_days, and let the source have a row once its target is known"
+        )
+    if problem.source.kind == "replay" and problem.due.holidays:
+        raise ValueError(
+            "at expected.holidays: a recording is replayed on other dates than those of its "
+            "holidays; leave them out"
+        )
 
 
 def _replay(problem: Problem) -> None:

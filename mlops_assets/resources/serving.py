@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 
 from mlops_assets.lazy import sklearn
 from mlops_assets.resources.storage import StorageError, make_storage
@@ -33,7 +34,15 @@ def load_champion(
         )
     name = record.next_champion
     day = day or record.next_from
+    lost: dict[str, StorageError] = {}
+    models.cards(name, lost)
     card = models.in_service(name, day)
     if card is None:
-        raise StorageError(f"{name} is the champion, but none of its versions may serve on {day}")
+        why = "".join(f"; {error}" for error in lost.values())
+        raise StorageError(
+            f"{name} is the champion, but none of its versions may serve on {day}{why}"
+        )
+    for version, error in lost.items():
+        if version > card.version:
+            warnings.warn(f"{card.version} stands in for {version}: {error}", stacklevel=2)
     return models.load(card), card

@@ -151,12 +151,15 @@ def test_settings_that_could_not_be_used_are_shown(served: Lab) -> None:
     assert "'nonsense' is no known family" in left_out["broken"]
 
 
-def test_a_damaged_card_costs_its_model_alone(served: Lab) -> None:
+def test_a_damaged_card_costs_its_version_alone(served: Lab) -> None:
     february, _ = cards(served, LINEAR)
     Path(served.models.url(february)).with_name("card.json").write_text("{")
-    rows = {line["model"]: line for line in lines(registry(served)["models"].records)}
-    assert rows[LINEAR]["state"].startswith("cannot be read: ")
-    assert "card.json is no model card" in rows[LINEAR]["state"]
+    metadata = registry(served)
+    rows = {line["model"]: line for line in lines(metadata["models"].records)}
+    assert rows[LINEAR]["state"] == "challenger"
+    versions = {line["version"]: line["state"] for line in lines(metadata["versions"].records)}
+    assert versions[february.version].startswith("cannot be read: ")
+    assert "card.json is not as it was written" in versions[february.version]
     assert rows[NAIVE]["state"] == "champion"
 
 

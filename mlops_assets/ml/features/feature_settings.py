@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from mlops_assets.ml.due_days import Place
 from mlops_assets.ml.settings import UNLESS_EMPTY, Column, Columns, Days, Settings, distinct
 from mlops_assets.ml.values import text_of
 
@@ -22,6 +23,10 @@ class CalendarFeature(StrEnum):
     WEEK_OF_YEAR = "week_of_year"
     MONTH = "month"
     IS_WEEKEND = "is_weekend"
+
+
+HOLIDAYS = "is_holiday"
+EVES = "is_holiday_eve"
 
 
 class TimePart(StrEnum):
@@ -139,9 +144,13 @@ class LaggedAggregate(Settings):
             raise ValueError("name lags, windows or both, such as lags: [1, 7]")
         return self
 
-    def reach(self, delay_days: int = 0) -> int:
-        """How many days before a day it looks back on, where targets are known so much later."""
-        return max([*self.lags, *(days + delay_days for days in self.windows)])
+    def reach(self, delay_days: int = 0, gap: int = 0) -> int:
+        """How many days before a day it looks back on, where targets are known so much later.
+
+        And where rows are not due on as many days as the gap in a row.
+        """
+        lags = (days + gap for days in self.lags)
+        return max([*lags, *(days + delay_days for days in self.windows)])
 
     def columns(self, target: str) -> dict[str, tuple[str, int]]:
         """The names of its features, each with `lag` or `last` and the days."""
@@ -158,6 +167,9 @@ class FeatureSettings(Settings):
     before, or earlier with evaluation.label_delay_days."""
     calendar: Annotated[list[CalendarFeature], AfterValidator(distinct)] = []
     """Numbers read off the date."""
+    holidays: Place | None = None
+    """Whose public holidays make the inputs `is_holiday` and `is_holiday_eve`: a country such as
+    DE, a part of one such as DE-BY, or a market such as XNYS."""
     lagged_aggregates: list[LaggedAggregate] = []
     """Sums, means and the like of the rows of the days before, by chosen columns."""
     custom: list[str | dict[str, dict[str, Any]]] = []

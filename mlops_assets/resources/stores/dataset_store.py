@@ -131,6 +131,11 @@ class DatasetStore:
         names = self.storage.names(f"datasets/{dataset}")
         return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
 
+    def known(self, dataset: str) -> list[str]:
+        """The same, and those that were stored and are gone, which cannot be read."""
+        gone = self.storage.missing(f"datasets/{dataset}")
+        return sorted([*self.keys(dataset), *(name.removesuffix(".parquet") for name in gone)])
+
     def _table(
         self, dataset: str, key: str, columns: Sequence[str] | None = None
     ) -> pa.Table | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, REPEATS, Wishes
+from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REPEATS, Wishes
 
 if TYPE_CHECKING:
     from mlops_assets.new.answers import Answers
@@ -78,6 +78,11 @@ OPTIONS = [
         "--repeated",
         type=click.Choice(REPEATS),
         help="what several rows of a series and day come to",
+    ),
+    click.option(
+        "--absent",
+        type=click.Choice(ABSENT),
+        help="what a series without a row of a day is: 0, as where nothing was sold, or missing",
     ),
     click.option(
         "--replay/--no-replay",

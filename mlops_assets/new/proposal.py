@@ -22,6 +22,7 @@ from mlops_assets.new.inference.row_kinds import Repeated, Rows
 from mlops_assets.new.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.roles import (
     Aggregate,
+    find_absent,
     find_aggregate,
     find_columns,
     kind_of_rows,
@@ -79,6 +80,8 @@ class Proposal:
     key: Decision[str] | None
     """The category by which the past of events is summed up."""
     notes: list[str]
+    absent: Decision[str] | None
+    """What a series without a row of a day is, where that comes up."""
     markers: dict[str, list[str]]
     """What stands in a column where there is no value."""
     due: Decision[DueDays]
@@ -114,11 +117,15 @@ def propose(
     days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
     rows = with_times(rows, column, sample.frame, zone)
+    absent, rows = find_absent(rows, wishes, answers)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
     parts = time_parts(column, rows, target.name) if aggregate is None else []
     inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart
     sample, facts = with_time_of_day(sample, facts, date.value, inputs, zone)
-    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
+    columns = find_columns(
+        sample, facts, date.value, target, rows, wishes, answers,
+        absent_is_zero=absent is not None and absent.value == "zero",
+    )  # fmt: skip
     if rows.times and aggregate is None:
         rows = by_time(rows)
     if aggregate is not None and rows.grid is not None:
@@ -134,11 +141,14 @@ def propose(
     if not due.value.all:
         notes.append(f"Rows are due on {due_in_words(due.value)}: {due.reason}.")
     notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
+    if absent is not None:
+        taken = "is taken for a 0" if absent.value == "zero" else "is none, and not forecast"
+        notes.append(f"A series without a row of a day {taken}: {absent.reason}.")
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, parts, days, replay, span, key, notes, sample.markers, due,
+        aggregate, columns, parts, days, replay, span, key, notes, absent, sample.markers, due,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from mlops_assets.new.inference.inputs import Columns, choose_inputs
 from mlops_assets.new.inference.row_kinds import Repeated, Rows, find_rows
 from mlops_assets.new.inference.zones import zone_of
 from mlops_assets.new.targets import values_of
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
+from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import DateColumn, Sample, read_sample
 from mlops_assets.resources.sources.time_of_day import changes_clocks, time_of_day
@@ -168,6 +168,37 @@ def find_aggregate(
     return Aggregate(Reduction(how), reason, least, most), replace(rows, single=single)
 
 
+def find_absent(rows: Rows, wishes: Wishes, answers: Answers) -> tuple[Decision[str] | None, Rows]:
+    """Whether a series without a row of a day is a 0; None where nothing is absent."""
+    if not rows.series.value or (not rows.gaps and wishes.absent is None):
+        return None, rows
+    why = (
+        f"{rows.gaps:.0%} of the days since a series began have no row of it, and no target is 0: "
+        "rows are there only where something happened"
+    )
+    question = "What is a series without a row of a day?"
+    how = wishes.absent or answers.choose("--absent", question, ABSENT, "zero", why)
+    if how == "missing" and rows.sparse and wishes.series is None:
+        return None, Rows(Decision([], "rows are there on too few days to follow a series"))
+    return Decision(how, why if wishes.absent is None else "as named"), rows
+
+
+def _of_happenings(
+    sample: Sample, names: list[str], series: list[str], days: pd.Series[pd.Timestamp]
+) -> dict[str, str]:
+    """Columns that only say what they do where something happened, which is not known before."""
+    found = {}
+    for name in names:
+        by_series = sample.frame.groupby(series, dropna=False)[name].nunique() <= 1
+        groups = sample.frame[name].groupby(days)
+        by_day = (groups.nunique() <= 1)[groups.size() > 1]
+        if by_series.mean() < NEARLY_ALL and by_day.mean() < NEARLY_ALL:
+            found[name] = (
+                "known only of days on which a series has a row, so it tells that it has one"
+            )
+    return found
+
+
 def _of_repeated(
     repeated: Repeated, target: Target, fact: Facts, wishes: Wishes, answers: Answers
 ) -> Aggregate | None:
@@ -236,6 +267,8 @@ def find_columns(
     rows: Rows,
     wishes: Wishes,
     answers: Answers,
+    *,
+    absent_is_zero: bool = False,
 ) -> Columns:
     """The inputs; what else there is, with the reason why it is none."""
     known = [name for name in facts if name != target.name]
@@ -256,6 +289,9 @@ def find_columns(
     out |= dict.fromkeys(wishes.leave_out or [], "as named")
     values, days = values_of(sample, target), sample.dates[date].days
     kept = wishes.keep or []
+    if absent_is_zero:
+        varied = [name for name in known if name not in [*out, *series, *kept]]
+        out |= _of_happenings(sample, varied, series, days)
     found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     if wishes.keep is None and found.doubted:
         why = "; ".join(f"{name}: {found.left_out[name]}" for name in found.doubted)

@@ -99,6 +99,8 @@ def _columns(made: Proposal) -> Iterator[str]:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
         yield f"  {comment(f'no series: {series.reason}')}"
+    if made.absent is not None:
+        yield f"  absent: {made.absent.value}  {comment(made.absent.reason)}"
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
@@ -367,6 +369,8 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     if made.target.positive is not None:
         yield "probability of", made.target.positive, "the one of two labels that is forecast"
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
+    if made.absent is not None:
+        yield "absent rows", *made.absent
     if not made.due.value.all:
         yield "days on which rows are due", due_in_words(made.due.value), made.due.reason
     if made.aggregate is not None:

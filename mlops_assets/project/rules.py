@@ -118,6 +118,8 @@ def _target(problem: Problem) -> None:
             f"at features: lags and rolling_means need a target of numbers or two classes, not "
             f"of {len(problem.labels)}; leave them empty"
         )
+    if problem.columns.absent == "zero":
+        _absent(problem)
     needy = [name for name, metric in metrics.made_metrics.items() if metric.non_negative]
     if needy and not problem.non_negative:
         raise ValueError(
@@ -135,6 +137,24 @@ def _target(problem: Problem) -> None:
             "at features: lags and rolling_means follow a series; "
             "name columns.series, or use lagged_aggregates in their place"
         )
+
+
+def _absent(problem: Problem) -> None:
+    """An absent row of a series can be one with the target 0."""
+    columns, aggregate = problem.columns, problem.aggregate
+    limits = problem.constraint(columns.target)
+    hindrances = {
+        "needs columns.series": not columns.series,
+        "is for numbers, not for classes": bool(problem.labels),
+        f"needs constraints.{columns.target} that hold 0": (limits.min or 0) > 0
+        or (limits.max or 0) < 0,
+        "is for one row a day and series; leave out aggregate.by and min_rows": aggregate
+        is not None
+        and (aggregate.by is not None or aggregate.min_rows > 1),
+    }
+    for hindrance, there in hindrances.items():
+        if there:
+            raise ValueError(f"at columns.absent: zero {hindrance}")
 
 
 def _aggregates(problem: Problem) -> None:

@@ -70,6 +70,9 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as numbers."""
     categorical: Columns = []
     """Columns known in advance that models read as categories."""
+    absent: Literal["missing", "zero"] = "missing"
+    """What a series without a row is on a day on which others have one: nothing, or a row with
+    the target 0, from its first row on, as where rows are written only when something is sold."""
     missing: dict[str, Annotated[list[Marker], Field(min_length=1), AfterValidator(distinct)]] = {}
     """What stands in a column where there is no value: texts such as N/A, numbers such as -999, and
     bounds such as `> 1000`, beyond which no value is believed."""

@@ -76,7 +76,7 @@ def test_both_sides_are_scored_on_the_same_rows_by_what_was_known(tmp_path: Path
 
     before = by_model(known)
     assert {of["rows"].sum() for of in before.values()} == {40}
-    assert {"lightgbm", "lightgbm, its loss", "last week", "usual", "hist_boosting"} <= {*before}
+    assert {"lightgbm", "lightgbm, its loss", "last week", "of the weekday", "hist_boosting"} <= {*before}
     # what is sold on the last day is known to nobody: nothing else changes
     other = known.assign(sold=known["sold"].where(known["day"] < pd.Timestamp(last), 10_000))
     for name, of in by_model(other).items():
@@ -89,7 +89,7 @@ def test_a_line_tells_ours_beside_the_better_of_both() -> None:
     loss = {"plain": 0.4, "ours": 0.19, "lightgbm": 0.2, "lightgbm, its loss": 0.25}
     result = {
         **{"name": "x", "kind": "k", "rows": 10, "metric": "mae", "models": ["plain", "ours"]},
-        **{"loss": loss | {"last week": 0.5, "usual": 0.6}, "se": {"ours": 0.01}},
+        **{"loss": loss | {"last week": 0.5, "of the weekday": 0.6}, "se": {"ours": 0.01}},
         **{"cpu": 60.4, "mib": 300.0},
     }
     assert line(result) == (

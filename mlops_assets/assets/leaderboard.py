@@ -18,7 +18,14 @@ from mlops_assets.assets.reporting import (
     markdown_table,
     report,
 )
-from mlops_assets.assets.schemas import GAIN, LIVE_DAYS, counted, has_totals, leaderboard_schema
+from mlops_assets.assets.schemas import (
+    GAIN,
+    GAIN_SHORT,
+    LIVE_DAYS,
+    counted,
+    has_totals,
+    leaderboard_schema,
+)
 from mlops_assets.assets.validation import GROUP, NO_VALUE, is_live, read_forecasts, waiting
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.graph.reads import BOARDS_SHOWN
@@ -27,9 +34,11 @@ from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
     LONG,
+    SHORT,
     TRAILING_DAYS,
     common_rows,
     compare_with_previous,
+    trailing_gain,
     trailing_scores,
 )
 from mlops_assets.pages.charts import sparkline
@@ -139,6 +148,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     compared = compare_with_previous(primary, forecasts, ["model", "date"])
     table = day.drop(columns="days").join(facts)
     table[GAIN] = compared["gain"].reindex(table.index)
+    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT).reindex(table.index)
     for days in TRAILING_DAYS:
         table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
     table[LIVE_DAYS] = live_days(table["live"])
@@ -264,12 +274,17 @@ def leaderboard_html(
         totals = totals[["date", "model", "actual", "forecast"]]
     return leaderboard_page(
         boards.reindex(
-            columns=["date", "model", *metrics, "rows", "version", "trained_through", "live"]
+            columns=[
+                *("date", "model", *metrics, *(f"{name}_{SHORT}d" for name in metrics)),
+                *("rows", "version", "trained_through", "live"),
+            ]
         ),
         slices,
         totals,
-        boards.reindex(columns=["date", "model", GAIN, "rows", "version", "trained_through"])
-        .rename(columns={GAIN: "gain"})
+        boards.reindex(
+            columns=["date", "model", GAIN, GAIN_SHORT, "rows", "version", "trained_through"]
+        )
+        .rename(columns={GAIN: "gain", GAIN_SHORT: f"gain_{SHORT}d"})
         .dropna(subset="gain"),
         title=f"{project.name}: leaderboard",
         primary=project.evaluation.primary,

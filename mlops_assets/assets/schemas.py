@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from mlops_assets.ml.metrics.metric import make_metrics
-from mlops_assets.ml.metrics.scores import LONG, TRAILING_DAYS
+from mlops_assets.ml.metrics.scores import LONG, SHORT, TRAILING_DAYS
 from mlops_assets.project import LaggedAggregate, Project
 
 
@@ -128,6 +128,7 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "live": ("bool", "whether the day is scored by what was issued for it"),
         LIVE_DAYS: ("int", f"how many of the last {LONG} days are"),
         GAIN: ("float", "the primary metric of the version before, less that in service"),
+        GAIN_SHORT: ("float", f"the same over {SHORT} days"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
     if has_totals(project):
@@ -236,6 +237,7 @@ def _issued(project: Project) -> dict[str, tuple[str, str]]:
 
 
 GAIN = "gain_over_previous"
+GAIN_SHORT = f"{GAIN}_{SHORT}d"
 LIVE_DAYS = f"live_days_{LONG}d"
 CLASS = "forecast_class"
 FAILED_CHECKS = "failed_checks"

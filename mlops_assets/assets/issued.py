@@ -11,13 +11,13 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day, lacking, needed, stored
+from mlops_assets.assets.datasets import ROW_COUNT, by_day, lacking, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, report
-from mlops_assets.assets.schemas import issued_schema
+from mlops_assets.assets.schemas import COLUMNS, issued_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_to_come
@@ -46,7 +46,7 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "parquet"},
         checks=CHECKS,
-        metadata={"dagster/column_schema": issued_schema(project)},
+        metadata={COLUMNS: issued_schema(project)},
     )
     def issued(
         context: dg.AssetExecutionContext,
@@ -73,17 +73,17 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
 
     So are the days of the week before, that failed and may have been mended since.
     """
-    ahead, first = dt.timedelta(days=project.days_ahead), day_of(keys[0])
+    first = day_of(keys[0])
     checks = CheckStore(datasets)
     week = first - dt.timedelta(days=WEEK - 1)
-    of_late = checks.results(ISSUED, days_between(week - ahead, first)).items()
+    of_late = checks.results(ISSUED, days_between(project.known_before(week), first)).items()
     failed = [
         key
         for key, results in of_late
         if day_of(key) >= week and not all(one.passed for one in results.values())
     ]
     keys = [*failed, *keys]
-    before = {str(day_of(key) - ahead): key for key in keys}
+    before = {str(project.known_before(day_of(key))): key for key in keys}
     told = datasets.read(ISSUED, list(before), {})
     used = by_day(told, "date")
     rows = datasets.read("observations", list(used), {}) if used else told
@@ -184,7 +184,7 @@ def _issue(
         datasets.delete(ISSUED, key)  # what was issued before is by no version that may serve
         return {
             "status": f"no model has a version that may serve {day}",
-            "dagster/row_count": 0,
+            ROW_COUNT: 0,
         }
     frame = pd.concat(parts, ignore_index=True)
     datasets.write(ISSUED, key, frame)
@@ -215,7 +215,7 @@ def no_rows(day: dt.date) -> Metadata:
             f"no rows of {day} are known in advance; once the source has them, with or without "
             "their target, run the day again"
         ),
-        "dagster/row_count": 0,
+        ROW_COUNT: 0,
     }
 
 

@@ -138,6 +138,7 @@ class Inspector:
             day,
             facts,
             self.before,
+            due=self.project.due,
             false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
             series=bool(self.project.columns.series),
         ) | dict(read)
@@ -175,7 +176,7 @@ class Inspector:
             series=columns.series,
             inputs=list(dict.fromkeys([*columns.numeric, *columns.categorical])),
             categorical=columns.categorical,
-            before=self.before.get(day - dt.timedelta(days=1)),
+            before=self.before.get(self.project.due.before(day)),
         )
 
 

@@ -194,7 +194,13 @@ def planned(run: dg.DagsterRun, project: Project) -> Work:
         names = [model.name for model in project.models if f"_{model.name}_job" in run.job_name]
         selected = {asset_key(project, "models", name) for name in names}
     partitions = _partitions_of(run)
-    return {(key, partition) for key in selected for partition in partitions}
+    by_day = set(daily_keys(project))
+    return {
+        (key, partition)
+        for key in selected
+        for partition in partitions
+        if key not in by_day or day_of(partition) in project.due
+    }
 
 
 def _partitions_of(run: dg.DagsterRun) -> list[str]:

@@ -265,6 +265,8 @@ def daily_assets(
     made.
     """
 
+    gap = project.due.longest_gap
+
     def name(asset: str) -> str:
         return node_key(project, asset).to_user_string()
 
@@ -272,7 +274,7 @@ def daily_assets(
         model = what.asset.partition("/")[2]
         counts = (lambda: champion(name(node.asset)) == model) if what.champion else always
         if isinstance(what, ReadsVersions):
-            served = _served(models, what.model, newest, what.ahead)
+            served = _served(models, what.model, newest, what.ahead, gap if what.ahead else 0)
             return ReadsService(name(what.asset), served, counts)
         back = what.back if isinstance(what.back, range) else frozenset(what.back)
         return ReadsDays(name(what.asset), back, counts)
@@ -305,11 +307,11 @@ def _failed(models: ModelStore, asset: str, days: Collection[int]) -> set[int]:
 
 
 def _served(
-    models: ModelStore, name: str, newest: int, ahead: int
+    models: ModelStore, name: str, newest: int, ahead: int, gap: int
 ) -> Callable[[Change], Iterable[int]]:
     """Of a training, the days up to the newest that read the version made by it.
 
-    That is the one in service so many days after their own.
+    That is the one in service so many days after their own, and a gap in which none are due.
     """
 
     @cache
@@ -335,7 +337,7 @@ def _served(
             return ()  # nor does one that was refused, where another one serves
         first, end = days_in_service(scored if card.refused else fit, card)
         last = newest if end is None else min(newest, end.toordinal() - 1 - ahead)
-        return range(first.toordinal() - ahead, last + 1)
+        return range(first.toordinal() - ahead - gap, last + 1)
 
     return served
 

@@ -5,6 +5,7 @@ What a command does is imported when it acts: explaining itself takes no longer 
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import sys
 from collections.abc import Callable
@@ -198,6 +199,28 @@ def schema(out: Path | None) -> None:
         out.write_text(json_schema(), encoding="utf-8")
     except OSError as error:
         raise click.FileError(str(out), error.strerror) from error
+
+
+@main.command()
+@click.option("--to", required=True, help="the folder, or fsspec URL, to write into")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv")
+@click.option("--first", type=click.DateTime(["%Y-%m-%d"]), help="day; without it, all")
+@click.option("--last", type=click.DateTime(["%Y-%m-%d"]), help="day; without it, all")
+def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | None) -> None:
+    """Write what is stored as tables for other tools.
+
+    Scores, forecasts, rows, versions, decisions and alerts; those of days are one file a month.
+    From a notebook: `from mlops_assets import read`.
+
+    \b
+    Example:
+      mlops-assets export --to tables --first 2026-11-01
+    """
+    from mlops_assets.cli.export import export as exported
+    from mlops_assets.project.workspace import project_names
+
+    ends = [None if day is None else f"{day:%Y-%m-%d}" for day in (first, last)]
+    exported(project_names(), to, form, *ends)
 
 
 @main.command()

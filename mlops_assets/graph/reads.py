@@ -129,7 +129,7 @@ def _nodes(project: Project) -> Iterator[Node]:
         (
             Reads("observations", days_to_come(project)),
             # what was issued before, and whether its inputs were right, as far as that is told
-            Reads("issued", range(WEEK + project.days_ahead), shown=True),
+            Reads("issued", range(WEEK + _days_before(project).stop - 1), shown=True),
             Reads("observations", range(WEEK), shown=True),
             *(ReadsVersions(model.name, project.days_ahead) for model in project.models),
         ),
@@ -166,7 +166,7 @@ def _validation(project: Project, model: ModelSettings) -> Node:
         (
             Reads("features"),
             # it is a fact by the time that the day is over
-            Reads("issued", (project.days_ahead,), shown=True),
+            Reads("issued", _days_before(project), shown=True),
             *(ReadsVersions(name) for name in versions),
             Reads("observations"),  # how many of the rows that are usual are there
             Reads(own, range(past + 1)),
@@ -252,7 +252,8 @@ def _intervals(project: Project) -> list[Reads]:
             Reads(f"validation/{model.name}", range(window), champion=True)
             for model in project.models
         ),
-        Reads("forecast", range(1, window + project.days_ahead)),  # issued for days of the window
+        # issued for days of the window
+        Reads("forecast", range(1, window + _days_before(project).stop - 1)),
     ]
 
 
@@ -264,10 +265,16 @@ def _learned(project: Project) -> range:
     return range(1, window.reach_months * LONGEST_MONTH + 1)
 
 
+def _days_before(project: Project) -> range:
+    """How many days before a day those may lie of which it is the day to come."""
+    return range(project.days_ahead, project.days_ahead + project.due.longest_gap + 1)
+
+
 def days_to_come(project: Project) -> list[int]:
     """The days whose rows the features of the day to come need, counted from the day itself."""
-    ahead = project.days_ahead
-    return sorted({0, *(days - ahead for days in project.feature_plan.days_read if days >= ahead)})
+    days_read = project.feature_plan.days_read
+    back = {days - ahead for days in days_read for ahead in _days_before(project)}
+    return sorted({0, *(days for days in back if days >= 0)})
 
 
 def days_before_next(project: Project) -> list[int]:

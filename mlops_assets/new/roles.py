@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.inference.facts import (
@@ -14,16 +16,19 @@ from mlops_assets.new.inference.facts import (
     Target,
     UndecidableError,
     choose_date,
+    facts_of,
 )
 from mlops_assets.new.inference.inputs import Columns, choose_inputs
-from mlops_assets.new.inference.row_kinds import Rows, find_rows
+from mlops_assets.new.inference.row_kinds import Repeated, Rows, find_rows
 from mlops_assets.new.targets import values_of
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, Wishes
+from mlops_assets.new.wishes import KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import Sample, read_sample
+from mlops_assets.resources.sources.time_of_day import time_of_day
 
 HOURS = 24
 NEARLY_ALL = 0.9
+SAME_DAYS = 0.99  # the share of rows of which two columns of dates name the same day
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,21 @@ def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]
     found = choose_date(spans)
     if len(spans) == 1:
         return found
+    found = _finer(sample, found)
     question = "Which column says the day of a row?"
     chosen = answers.choose("--date", question, list(spans), found.value, found.reason)
     return found if chosen == found.value else Decision(chosen, "as answered")
+
+
+def _finer(sample: Sample, found: Decision[str]) -> Decision[str]:
+    """The column that tells the times of the same days as the one found, where one does."""
+    days = sample.dates[found.value].days
+    for name, column in sample.dates.items():
+        finer = column.timed and not sample.dates[found.value].timed
+        if finer and (column.days == days).mean() >= SAME_DAYS:
+            reason = f"the finer of {found.value} and {name}, which name the same days"
+            return Decision(name, reason)
+    return found
 
 
 def kind_of_rows(
@@ -112,16 +129,18 @@ def find_aggregate(
     wishes: Wishes,
     answers: Answers,
 ) -> tuple[Aggregate | None, Rows]:
-    """How rows become one a day, where they come as regularly as hours or it is wished."""
+    """How rows become one a day, where they come as regularly as hours, repeat a series and day, or
+    it is wished.
+    """
+    if rows.repeated is not None and wishes.aggregate is None:
+        return _of_repeated(rows.repeated, target, fact, wishes, answers), rows
     if target.labels and wishes.aggregate not in (None, KEEP):
         raise UndecidableError("classes do not add up to a day; leave out --aggregate")
     unasked = rows.grid is None and wishes.aggregate is None
     if target.labels or wishes.aggregate == KEEP or unasked:
         kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
         return None, rows if rows.grid is None else Rows(kept)
-    counts = fact.whole and not fact.negative
-    default = "sum" if counts else "mean"
-    why = "whole numbers, none below zero, add up" if counts else "such numbers do not add up"
+    default, why = _sum_or_mean(fact)
     how = wishes.aggregate or answers.choose(
         "--aggregate",
         f"A day has {rows.grid} rows of each series. What does the target of a day come to?",
@@ -139,6 +158,51 @@ def find_aggregate(
         least, most = max(1, rows.grid - slack), rows.grid + slack if slack else None
     single = not rows.series.value
     return Aggregate(Reduction(how), reason, least, most), replace(rows, single=single)
+
+
+def _of_repeated(
+    repeated: Repeated, target: Target, fact: Facts, wishes: Wishes, answers: Answers
+) -> Aggregate | None:
+    """What repeated rows of a series and day come to; None where their days are to be refused."""
+    default, why = _sum_or_mean(fact)
+    if repeated.copies:
+        default, why = "last", "they are copies of each other"
+    elif target.labels:
+        default, why = REFUSE, "classes do not add up"
+    options = ["last", REFUSE] if target.labels else REPEATS
+    if wishes.repeated is not None and wishes.repeated not in options:
+        raise UndecidableError(f"classes do not add up; --repeated takes {' or '.join(options)}")
+    question = f"{repeated.rows} row(s) repeat a series and day. What does the target come to?"
+    how = wishes.repeated or answers.choose("--repeated", question, options, default, why)
+    if how == REFUSE:
+        return None
+    return Aggregate(Reduction(how), why if how == default else "as named", 1, None)
+
+
+def _sum_or_mean(fact: Facts) -> tuple[str, str]:
+    if fact.whole and not fact.negative:
+        return "sum", "whole numbers, none below zero, add up"
+    return "mean", "such numbers do not add up"
+
+
+def with_time_of_day(
+    sample: Sample, facts: dict[str, Facts], date: str, parts: Sequence[TimePart], time_zone: str
+) -> tuple[Sample, dict[str, Facts]]:
+    """The sample and its facts with columns made of the times of rows.
+
+    One of the table that is called like them gives way.
+    """
+    times = sample.dates[date].times
+    made = {part.value: time_of_day(part, times, time_zone) for part in parts}
+    frame = sample.frame.assign(**made)
+    taken = [
+        f"column {name!r} gives way to the part of {date} that is called so; rename it to use it"
+        for name in made
+        if name in sample.frame and not frame[name].equals(sample.frame[name])
+    ]
+    return replace(sample, frame=frame, notes=[*sample.notes, *taken]), facts | facts_of(
+        frame[[*made]]
+    )
 
 
 def find_columns(
@@ -163,18 +227,25 @@ def find_columns(
         out |= {name: taken for name in known if name in RESERVED_COLUMNS}
     alike = [name for name in known if _is_like_a_feature(name, target.name)]
     out |= dict.fromkeys(alike, "named like a computed feature")
-    for name in wishes.leave_out or []:
+    for name in [*(wishes.leave_out or []), *(wishes.keep or [])]:
         if name not in known or name in series:
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
-        out[name] = "as named"
-    values = values_of(sample, target)
-    found = choose_inputs(sample.frame, facts, values, series, out)
+    out |= dict.fromkeys(wishes.leave_out or [], "as named")
+    values, days = values_of(sample, target), sample.dates[date].days
+    kept = wishes.keep or []
+    found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
+    if wishes.keep is None and found.doubted:
+        why = "; ".join(f"{name}: {found.left_out[name]}" for name in found.doubted)
+        question = f"Left out as they tell the target ({why}). Which are known before the day?"
+        kept = answers.several("--keep", question, found.doubted)
+        if kept:
+            found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     inputs = [*found.numeric, *(name for name in found.categorical if name not in series)]
     if wishes.leave_out is None and inputs:
         question = "Which columns are known only after the day, and cannot help a forecast?"
         late = answers.several("--leave-out", question, inputs)
         out |= dict.fromkeys(late, "known only after the day, as answered")
-        found = choose_inputs(sample.frame, facts, values, series, out)
+        found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     return found
 
 

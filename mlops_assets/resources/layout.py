@@ -8,6 +8,8 @@ MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
 INGESTED = "ingested"
 LEFT_OUT = "source_left_out.json"
+REPLAYED = "replayed_through.txt"
+DAYS_KEPT = {"first_day.txt", REPLAYED}  # files that hold a day
 # whose datasets belong to an asset: by the name before the slash, and as a whole
 ASSETS = {"validation_facts": "validation", "first_seen": "validation"}
 WHOLE = {INGESTED: "observations", "champion_evidence": "champion"}
@@ -30,6 +32,7 @@ OTHERS = {
     LEFT_OUT: f"{DELETE}: what it names is told again",
     "first_day.txt": "write into it the first day of the history, such as that of the oldest file "
     "of observations",
+    REPLAYED: "write into it the last day of the recording as it was when the history was begun",
     "policies": "run backtest_policy_job again",
 }
 

@@ -10,7 +10,16 @@ from enum import StrEnum
 from functools import partial
 
 from mlops_assets.project import Project
-from mlops_assets.resources.layout import CARD, DATASETS, OTHERS, PLAIN, REMADE, is_log, remedy
+from mlops_assets.resources.layout import (
+    CARD,
+    DATASETS,
+    DAYS_KEPT,
+    OTHERS,
+    PLAIN,
+    REMADE,
+    is_log,
+    remedy,
+)
 from mlops_assets.resources.notifier import Channel
 from mlops_assets.resources.storage import (
     Storage,
@@ -161,7 +170,7 @@ class StoredFiles:
     def _read_plain(self, path: str, kind: str) -> None:
         data = self.storage.read(path)
         try:
-            if path == "first_day.txt":
+            if path in DAYS_KEPT:
                 dt.date.fromisoformat(data.decode().strip())
             elif kind.endswith("json"):
                 json.loads(data)

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.assets.validation import HINDSIGHT, LATER
+from mlops_assets.assets.overviews import HINDSIGHT, LATER
 from mlops_assets.jobs.management.update_model import UPDATE_JOB
 from mlops_assets.jobs.management.versions_in_service import RESTORE_JOB, RETIRE_JOB
 from mlops_tests.assets.lab import Lab, keys

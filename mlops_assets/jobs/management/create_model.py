@@ -11,7 +11,7 @@ import yaml
 
 from mlops_assets.assets.models import hyperparameters_form
 from mlops_assets.graph.keys import asset_key, asset_page
-from mlops_assets.graph.partitions import add_months, days_between, ranges
+from mlops_assets.graph.partitions import add_months, ranges
 from mlops_assets.jobs.evaluate import retrain_job_name
 from mlops_assets.jobs.management.decision_job import DecisionConfig, Kind
 from mlops_assets.jobs.management.drop_model import DROP_JOB
@@ -166,7 +166,7 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
         for start, end in ranges({key: wanted}, partitions.monthly):
             manager.run(definitions, retrain_job_name(name), [key], start, end)
     newest = partitions.newest_day()
-    days = [] if newest is None else days_between(first, newest + dt.timedelta(days=1))
+    days = [] if newest is None else partitions.keys(first, newest + dt.timedelta(days=1))
     scores = asset_key(base, "validation", name)
     manager.evaluate(definitions, [scores], set(days) - manager.materialized(scores))
     manager.rank(definitions, days)

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.metric import IntArray as Codes
-from mlops_assets.new.inference.facts import CODE_NAME, Decision, Facts
+from mlops_assets.new.inference.facts import Decision, Facts
+from mlops_assets.resources.sources.samples import CODE_NAME
 
+WHEN = "\0when"  # no column is called so
 MOST_KEYS = 8  # columns tried as part of a series' name
 MOST_IN_KEY = 3
 MOST_SERIES = 50_000
 MOST_CODES = 1_000  # different whole numbers that may be names
 SAME_DAYS = 0.01  # the share of days that may hold a series twice
+MOST_REPEATED = 0.05  # the share of the rows that may be of a series and time again
+MOST_COPIES = 0.2  # the share of the rows that may be copies, in all columns, of others
 PRESENT = 0.3  # the share of the days on which the usual series comes
 REGULAR = 0.8  # the share of days that have the usual number of rows
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Rows of a series and time that is there already."""
+
+    rows: int
+    copies: bool
+    """Whether each is a copy, in all columns, of the one before."""
+    first: tuple[int, int]
+    """The positions of the first one, and of the one that it repeats."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,7 @@ class Rows:
     """The usual number of rows of a day and series, where these come as regularly as hours."""
     single: bool = False
     """Whether there is one row a day once rows of a grid are one."""
+    repeated: Repeated | None = None
 
     @property
     def events(self) -> bool:
@@ -50,14 +66,27 @@ def find_rows(
     `days` and `moments` are those of each row; `timed` tells whether moments are within days.
     `series` are the columns that somebody named; None where they are to be found.
     """
+    copies = frame.assign(**{WHEN: moments if timed else days}).duplicated().to_numpy()
+    if timed or copies.mean() > MOST_COPIES:
+        copies[:] = False  # events that are alike
+    once = np.flatnonzero(~copies)
     times = _codes(moments) if timed else _codes(days)
     day_codes = _codes(days)
     what = "time" if timed else "day"
+
+    def sound(key: Codes) -> bool:
+        return _few_repeated(key[once], day_codes[once], 0.0 if timed else MOST_REPEATED)
+
+    def panel(reason: str, keys: list[str], group: Codes) -> Rows:
+        found = _with_grid(Decision(keys, reason), _joint([day_codes, group]), day_codes, timed)
+        repeated = None if found.grid else _repeated(_joint([times, group]), copies)
+        return replace(found, repeated=repeated)
+
     if series:
-        group = _joint([day_codes, *(_codes(frame[name]) for name in series)])
-        return _with_grid(Decision(list(series), "as named"), group, day_codes, timed)
-    if _share_repeated(times, times, day_codes) <= SAME_DAYS:
-        return _with_grid(Decision([], f"one row for each {what}"), day_codes, day_codes, timed)
+        group = _joint([_codes(frame[name]) for name in series])
+        return panel("as named", list(series), group)
+    if sound(times):
+        return panel(f"one row for each {what}", [], np.zeros_like(times))
     if series is not None:
         return Rows(Decision([], "as named"))
     for keys in _keys(facts, target, len(frame)):
@@ -68,14 +97,12 @@ def find_rows(
                 group = _joint([codes[name] for name in names])
                 if group.max() >= MOST_SERIES or _presence(group, day_codes) < PRESENT:
                     continue
-                if _share_repeated(_joint([times, group]), times, day_codes) <= SAME_DAYS:
+                if sound(_joint([times, group])):
                     fitting.append((int(group.max()), list(names), group))
             if fitting:
                 _, found, group = min(fitting, key=lambda one: one[0])
                 reason = f"the fewest columns that, with the {what}, tell all rows apart"
-                return _with_grid(
-                    Decision(found, reason), _joint([day_codes, group]), day_codes, timed
-                )
+                return panel(reason, found, group)
     return Rows(
         Decision([], "no columns that come again day after day tell the rows of a day apart")
     )
@@ -130,10 +157,22 @@ def _joint(codes: Sequence[Codes]) -> Codes:
     return joint
 
 
-def _share_repeated(key: Codes, times: Codes, day_codes: Codes) -> float:
-    """The share of days on which a key comes twice."""
+def _few_repeated(key: Codes, day_codes: Codes, most: float) -> bool:
+    """Whether a key comes twice on few days, or in no larger share of the rows than `most`."""
     again = pd.Series(key).duplicated().to_numpy()
-    return len(np.unique(day_codes[again])) / len(np.unique(day_codes))
+    days = len(np.unique(day_codes[again])) / len(np.unique(day_codes))
+    return days <= SAME_DAYS or float(again.mean()) <= most
+
+
+def _repeated(key: Codes, copies: np.ndarray[Any, Any]) -> Repeated | None:
+    """The rows whose key is there already; None without any."""
+    again = np.flatnonzero(pd.Series(key).duplicated())
+    if not len(again):
+        return None
+    first = int(again[0])
+    return Repeated(
+        len(again), bool(copies[again].all()), (first, int((key == key[first]).argmax()))
+    )
 
 
 def _presence(group: Codes, day_codes: Codes) -> float:

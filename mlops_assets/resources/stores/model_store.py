@@ -37,6 +37,11 @@ MONTH = len("2026-03-01")  # so many letters of a version's name
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
 
+def short(version: str) -> str:
+    """The end of a version's name, which suffices to tell it from others."""
+    return version.rpartition("_")[2]
+
+
 def _created(version: str) -> dt.datetime:
     """When a version was made, by its name."""
     made = dt.datetime.strptime(version.split("_")[1], "%Y%m%dT%H%M%S%f")
@@ -288,7 +293,10 @@ class ModelStore:
         )
 
     def find(self, version: str) -> ModelCard:
-        """The card of a version of any model. ValueError that lists the newest ones."""
+        """The card of a version of any model, by its name or the end of that which is its own.
+
+        ValueError that lists the newest ones.
+        """
         versions = {
             name: model
             for model in self.storage.names("models")
@@ -296,7 +304,8 @@ class ModelStore:
             for name in self.storage.names(f"models/{model}")
             if VERSION.fullmatch(name)
         }
-        card = self.card(versions[version], version) if version in versions else None
+        known = [name for name in versions if version in (name, short(name))]
+        card = self.card(versions[known[0]], known[0]) if len(known) == 1 else None
         if card is None:
             newest = sorted(versions, key=lambda name: name.split("_")[1], reverse=True)
             listed = ", ".join(f"{name} ({versions[name]})" for name in newest[:SHOWN_VERSIONS])

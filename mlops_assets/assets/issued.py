@@ -149,7 +149,6 @@ def _issue(
     day = project.day_to_come(day_of(key))
     if rows is None:
         return no_rows(day)
-    told = list(dict.fromkeys([*project.row_columns, *project.inputs_in_advance]))
     parts: list[pd.DataFrame] = []
     versions: dict[str, str] = {}
     unserved: dict[str, str] = {}
@@ -170,15 +169,8 @@ def _issue(
         before = previous_version(fit, card) if card in fit else None
         errors: Outcomes = {}
         for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
-            parts.append(
-                made.rows[told].assign(
-                    date=made.rows[project.columns.date],
-                    model=model.name,
-                    **version_columns(project, made, before, models),
-                    issued_at=at,
-                    inputs_from=made.rows["inputs_from"],
-                )
-            )
+            versioned = version_columns(project, made, before, models)
+            parts.append(_rows_issued(project, made.rows, model.name, versioned, at))
         if isinstance(error := errors.get(key), Exception):
             failed[model.name] = error
     earlier = datasets.read(ISSUED, [key], {})
@@ -196,20 +188,24 @@ def _issue(
         }
     frame = pd.concat(parts, ignore_index=True)
     datasets.write(ISSUED, key, frame)
-    said = unserved | _told(failed)
+    said = unserved | {name: str(error) for name, error in {**failed, **lost}.items()}
     return {
         "forecast_for": str(day),
         "issued_at": at,
         "versions": dg.MetadataValue.json(versions),
         "inputs_from": str(frame["inputs_from"].iloc[0]),
         **({"not_issued": dg.MetadataValue.json(said)} if said else {}),
-        **({"cannot_be_read": dg.MetadataValue.json(_told(lost))} if lost else {}),
         **stored(datasets, ISSUED, key, frame),
     }
 
 
-def _told(errors: Mapping[str, Exception]) -> dict[str, str]:
-    return {name: str(error) for name, error in errors.items()}
+def _rows_issued(
+    project: Project, rows: "pd.DataFrame", model: str, versioned: Mapping[str, Any], at: str
+) -> "pd.DataFrame":
+    """Rows of the day to come as they are kept, with what a version forecast of them."""
+    told = list(dict.fromkeys([*project.row_columns, *project.inputs_in_advance]))
+    named = {"date": rows[project.columns.date], "model": model, **versioned}
+    return rows[told].assign(**named, issued_at=at, inputs_from=rows["inputs_from"])
 
 
 def no_rows(day: dt.date) -> Metadata:

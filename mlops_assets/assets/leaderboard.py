@@ -23,6 +23,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.schemas import (
     COLUMNS,
     GAIN,
+    GAIN_SHORT,
     LIVE_DAYS,
     counted,
     has_totals,
@@ -36,9 +37,11 @@ from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
     LONG,
+    SHORT,
     TRAILING_DAYS,
     common_rows,
     compare_with_previous,
+    trailing_gain,
     trailing_scores,
 )
 from mlops_assets.pages.charts import sparkline
@@ -147,6 +150,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     compared = compare_with_previous(primary, forecasts, ["model", "date"])
     table = day.drop(columns="days").join(facts)
     table[GAIN] = compared["gain"].reindex(table.index)
+    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT).reindex(table.index)
     for days in TRAILING_DAYS:
         table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
     table[LIVE_DAYS] = live_days(table["live"])
@@ -278,12 +282,17 @@ def leaderboard_html(
         totals = totals[["date", "model", "actual", "forecast"]]
     return leaderboard_page(
         boards.reindex(
-            columns=["date", "model", *metrics, "rows", "version", "trained_through", "live"]
+            columns=[
+                *("date", "model", *metrics, *(f"{name}_{SHORT}d" for name in metrics)),
+                *("rows", "version", "trained_through", "live"),
+            ]
         ),
         slices,
         totals,
-        boards.reindex(columns=["date", "model", GAIN, "rows", "version", "trained_through"])
-        .rename(columns={GAIN: "gain"})
+        boards.reindex(
+            columns=["date", "model", GAIN, GAIN_SHORT, "rows", "version", "trained_through"]
+        )
+        .rename(columns={GAIN: "gain", GAIN_SHORT: f"gain_{SHORT}d"})
         .dropna(subset="gain"),
         title=f"{project.name}: leaderboard",
         primary=project.evaluation.primary,

@@ -90,7 +90,9 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
                 rows, learned = learn_from(graph, month, through, datasets)
                 card = made_meanwhile(
                     context, project, model, hyperparameters, month, rows, models
-                ) or train(project, model, hyperparameters, month, rows, learned, models)
+                ) or train(
+                    project, model, hyperparameters, month, rows, learned, models, through is None
+                )
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:
@@ -291,16 +293,10 @@ def _last_told(instance: dg.DagsterInstance, key: dg.AssetKey, month: str) -> fl
     return first[0].create_timestamp.timestamp() if first else time.time()
 
 
-def train(
-    project: Project,
-    model: ModelSettings,
-    hyperparameters: Hyperparameters,
-    month: str,
-    rows: "pd.DataFrame",
-    learned: Window,
-    models: ModelStore,
-) -> ModelCard:
-    """Train a new version on the rows of a window, judge it and store it."""
+def _within(
+    project: Project, month: str, rows: "pd.DataFrame", learned: Window
+) -> tuple[dt.date, dt.date, list[str]]:
+    """The first and last day of a training set, and its inputs. PartitionError if it is old."""
     date = project.columns.date
     first, last = rows[date].min().date(), rows[date].max().date()
     if first < learned.start or last >= learned.end:
@@ -314,6 +310,24 @@ def train(
             f"the training set of {month} lacks {', '.join(absent)}, which the settings name; "
             "materialize features of its days, then training_set"
         )
+    return first, last, columns
+
+
+def train(
+    project: Project,
+    model: ModelSettings,
+    hyperparameters: Hyperparameters,
+    month: str,
+    rows: "pd.DataFrame",
+    learned: Window,
+    models: ModelStore,
+    in_time: bool = True,
+) -> ModelCard:
+    """Train a new version on the rows of a window, judge it and store it.
+
+    `in_time` says whether these are those of its month, rather than through another day.
+    """
+    first, last, columns = _within(project, month, rows, learned)
     window = fit_window(project.fit_plan, model.family, hyperparameters, rows, learned.end)
     result = window.fit
     return models.add(
@@ -326,7 +340,7 @@ def train(
         trained_through=last,
         label_delay_days=project.evaluation.label_delay_days,
         serves_before=project.training_window.serves_before(first),
-        days=int(rows[date].nunique()),
+        days=int(rows[project.columns.date].nunique()),
         rows=len(rows),
         inputs=columns,
         non_negative=project.non_negative,
@@ -335,6 +349,8 @@ def train(
         code_version=code_version(),
         window=str(project.training_window),
         weights=weights_in_words(window.pipeline, project.weights, model.family),
+        as_settings=in_time
+        and hyperparameters == parse_hyperparameters(model.family, model.hyperparameters),
         fit_seconds=result.fit_seconds,
         holdout_from=window.holdout_from,
         holdout_rows=len(window.holdout),

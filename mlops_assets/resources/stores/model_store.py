@@ -94,6 +94,9 @@ class ModelCard(StoredRecord):
     """How the days to learn from were chosen."""
     weights: str = ""
     """How rows were weighted by their age, where the settings ask for it."""
+    as_settings: bool = True
+    """Whether it was trained as the settings said: by their hyperparameters, through the end of the
+    month before."""
     fit_seconds: float
     holdout_from: dt.date
     holdout_rows: int
@@ -272,8 +275,9 @@ class ModelStore:
         replaced, damaged = self.replaced(model), dict[str, StorageError]()
         cards = [card for card in self.cards(model, damaged) if card.version not in replaced]
         made = {card.version: card.created for card in cards}
+        by_hand = {card.version for card in cards if not card.as_settings}
         made |= {version: _created(version) for version in damaged}
-        newest_first = sorted(made, key=lambda version: made[version], reverse=True)
+        newest_first = sorted(made.keys() - by_hand, key=lambda one: made[one], reverse=True)
         first = {version[:MONTH]: version for version in newest_first}.values()
         return Chosen(
             [card for card in cards if card.accepted],

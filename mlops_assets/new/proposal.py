@@ -118,7 +118,8 @@ def propose(
     parts = time_parts(column, rows, target.name) if aggregate is None else []
     inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart
     sample, facts = with_time_of_day(sample, facts, date.value, inputs, zone)
-    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
+    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers, inputs)
+    parts = [part for part in parts if part in columns.numeric or part in rows.times]
     if rows.times and aggregate is None:
         rows = by_time(rows)
     if aggregate is not None and rows.grid is not None:

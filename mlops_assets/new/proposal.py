@@ -123,9 +123,10 @@ def propose(
     inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart
     sample, facts = with_time_of_day(sample, facts, date.value, inputs, zone)
     columns = find_columns(
-        sample, facts, date.value, target, rows, wishes, answers,
+        sample, facts, date.value, target, rows, wishes, answers, inputs,
         absent_is_zero=absent is not None and absent.value == "zero",
     )  # fmt: skip
+    parts = [part for part in parts if part in columns.numeric or part in rows.times]
     if rows.times and aggregate is None:
         rows = by_time(rows)
     if aggregate is not None and rows.grid is not None:

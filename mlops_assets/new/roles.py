@@ -267,10 +267,14 @@ def find_columns(
     rows: Rows,
     wishes: Wishes,
     answers: Answers,
+    times: Sequence[str] = (),
     *,
     absent_is_zero: bool = False,
 ) -> Columns:
-    """The inputs; what else there is, with the reason why it is none."""
+    """The inputs; what else there is, with the reason why it is none.
+
+    `times` are columns made of the times of rows, which are known before the day.
+    """
     known = [name for name in facts if name != target.name]
     out = {name: "another column of dates" for name in sample.dates if name != date}
     out |= dict.fromkeys(sample.strange, "neither numbers nor text")
@@ -287,8 +291,12 @@ def find_columns(
         if name not in known or name in series:
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
     out |= dict.fromkeys(wishes.leave_out or [], "as named")
+    frame = sample.frame
+    for part in times:
+        same = [name for name in known if name != part and frame[name].equals(frame[part])]
+        out |= dict.fromkeys(same, f"the {part} of {date}")
     values, days = values_of(sample, target), sample.dates[date].days
-    kept = wishes.keep or []
+    kept = [*times, *(wishes.keep or [])]
     if absent_is_zero:
         varied = [name for name in known if name not in [*out, *series, *kept]]
         out |= _of_happenings(sample, varied, series, days)
@@ -296,7 +304,7 @@ def find_columns(
     if wishes.keep is None and found.doubted:
         why = "; ".join(f"{name}: {found.left_out[name]}" for name in found.doubted)
         question = f"Left out as they tell the target ({why}). Which are known before the day?"
-        kept = answers.several("--keep", question, found.doubted)
+        kept = [*times, *answers.several("--keep", question, found.doubted)]
         if kept:
             found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     inputs = [*found.numeric, *(name for name in found.categorical if name not in series)]

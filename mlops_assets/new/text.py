@@ -21,6 +21,7 @@ CALENDAR = (
     CalendarFeature.WEEK_OF_YEAR,
 )
 WIDE = 1 << 20
+MOSTLY = 0.5  # of the rows
 SLICE_VALUES = 20
 MOST_SHOWN = 8  # recipes told beside the models
 
@@ -236,11 +237,18 @@ def _evaluation(made: Proposal) -> Iterator[str]:
             yield f"    - {metric}"
         yield "    - tweedie_deviance: {power: 1.5, floor: 0.1}"
         yield "    - bias"
-        yield "  primary: wmape"
+        mostly_zero = made.rows.gaps > MOSTLY and _absent_is_zero(made)
+        if mostly_zero:
+            yield f"  {comment('most targets are 0, which would be the best forecast by wmape')}"
+        yield f"  primary: {'tweedie_deviance' if mostly_zero else 'wmape'}"
     yield f"  baseline: {chosen(made).baseline.name}"
     slices = _slices(made)
     if slices:
         yield f"  slices: {flow(slices)}"
+
+
+def _absent_is_zero(made: Proposal) -> bool:
+    return made.absent is not None and made.absent.value == "zero"
 
 
 def _slices(made: Proposal) -> list[str]:

@@ -154,6 +154,7 @@ def test_an_item_without_a_row_sold_nothing(
     assert project.columns.series == ["sku"]
     assert project.columns.absent == "zero"
     assert project.features.lags
+    assert project.evaluation.primary == "tweedie_deviance"
     assert project.columns.numeric == ["warm"]
     assert project.columns.categorical == ["sku", "group"]
     profile = (tmp_path / "p" / "profile.md").read_text()

@@ -198,7 +198,7 @@ def line(result: dict[str, Any]) -> str:
     best = min(loss["lightgbm"], loss["lightgbm, its loss"])
     winner = loss[ours[0]]
     figures = [winner, result["se"][ours[0]], loss["lightgbm"], loss["lightgbm, its loss"]]
-    plain = [loss[result["models"][0]], loss["last week"], loss["usual"]]
+    plain = [loss[result["models"][0]], loss["last week"], loss["of the weekday"]]
     share = (np.array(figures[:1]) / best - 1)[0]
     cells = [f"{result['rows']:,}", result["metric"], *(f"{figure:.4g}" for figure in figures)]
     cells += [f"{share:+.1%}", *(f"{figure:.4g}" for figure in plain)]

@@ -23,6 +23,7 @@ from mlops_assets.assets.forecasting import (
 from mlops_assets.assets.issued import inputs_to_come, is_over, no_rows, observed
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.observations import DATASET as OBSERVATIONS
+from mlops_assets.assets.overviews import RECONSTRUCTED, forecast_overview
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
@@ -34,8 +35,8 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.run_config import RunConfig
-from mlops_assets.assets.schemas import FAILED_CHECKS, forecast_schema
-from mlops_assets.assets.validation import RECONSTRUCTED, without_warm_up
+from mlops_assets.assets.schemas import COLUMNS, FAILED_CHECKS, forecast_schema
+from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
@@ -73,7 +74,7 @@ def make_forecast(graph: Graph) -> dg.AssetsDefinition:
         DATASET,
         group=GROUP,
         kinds={"pandas", "parquet", "csv"},
-        metadata={"dagster/column_schema": forecast_schema(project)},
+        metadata={COLUMNS: forecast_schema(project)},
     )
     def forecast(
         context: dg.AssetExecutionContext,
@@ -125,8 +126,8 @@ def issue(
     for key in sorted(forecasts):
         names = ", ".join(failed[key]["check"]) if key in failed else ""
         made = forecasts[key].assign(**{FAILED_CHECKS: names})
-        metadata = _store(project, key, made, history, datasets)
-        outcomes[key] = {"issued": issued_at.get(key, RECONSTRUCTED), **metadata}
+        issued = issued_at.get(key, RECONSTRUCTED)
+        outcomes[key] = _store(project, key, made, issued, history, datasets)
     for key in champions:
         if key not in outcomes:
             outcomes[key] = no_rows(project.day_to_come(day_of(key)))
@@ -200,6 +201,7 @@ def _store(
     project: Project,
     key: str,
     frame: "pd.DataFrame",
+    issued: str,
     history: "_History | None",
     datasets: DatasetStore,
 ) -> Metadata:
@@ -214,7 +216,8 @@ def _store(
     if history is not None:
         history.issued[key] = frame
         coverage = history.coverage(key)
-    return {
+    told = {
+        "issued": issued,
         "forecast_for": _next(project, key),
         "model": first["model"],
         "version": first["version"],
@@ -223,9 +226,11 @@ def _store(
         **({FAILED_CHECKS: f"of {key}: {names}"} if (names := first[FAILED_CHECKS]) else {}),
         **forecast_sums(project, frame),
         **coverage,
-        "csv": dg.MetadataValue.path(csv),
+        "csv": csv,
         **stored(datasets, DATASET, key, frame),
     }
+    scored = history.residuals(first["model"]) if history is not None else pd.DataFrame()
+    return forecast_overview(project, key, frame, scored, told)
 
 
 def _champions(

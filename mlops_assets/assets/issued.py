@@ -11,13 +11,13 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day, lacking, needed, stored
+from mlops_assets.assets.datasets import ROW_COUNT, by_day, lacking, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, report
-from mlops_assets.assets.schemas import issued_schema
+from mlops_assets.assets.schemas import COLUMNS, issued_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_to_come
@@ -46,7 +46,7 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "parquet"},
         checks=CHECKS,
-        metadata={"dagster/column_schema": issued_schema(project)},
+        metadata={COLUMNS: issued_schema(project)},
     )
     def issued(
         context: dg.AssetExecutionContext,
@@ -149,7 +149,6 @@ def _issue(
     day = project.day_to_come(day_of(key))
     if rows is None:
         return no_rows(day)
-    told = list(dict.fromkeys([*project.row_columns, *project.inputs_in_advance]))
     parts: list[pd.DataFrame] = []
     versions: dict[str, str] = {}
     unserved: dict[str, str] = {}
@@ -170,15 +169,8 @@ def _issue(
         before = previous_version(fit, card) if card in fit else None
         errors: Outcomes = {}
         for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
-            parts.append(
-                made.rows[told].assign(
-                    date=made.rows[project.columns.date],
-                    model=model.name,
-                    **version_columns(project, made, before, models),
-                    issued_at=at,
-                    inputs_from=made.rows["inputs_from"],
-                )
-            )
+            versioned = version_columns(project, made, before, models)
+            parts.append(_rows_issued(project, made.rows, model.name, versioned, at))
         if isinstance(error := errors.get(key), Exception):
             failed[model.name] = error
     earlier = datasets.read(ISSUED, [key], {})
@@ -192,24 +184,28 @@ def _issue(
         datasets.delete(ISSUED, key)  # what was issued before is by no version that may serve
         return {
             "status": f"no model has a version that may serve {day}",
-            "dagster/row_count": 0,
+            ROW_COUNT: 0,
         }
     frame = pd.concat(parts, ignore_index=True)
     datasets.write(ISSUED, key, frame)
-    said = unserved | _told(failed)
+    said = unserved | {name: str(error) for name, error in {**failed, **lost}.items()}
     return {
         "forecast_for": str(day),
         "issued_at": at,
         "versions": dg.MetadataValue.json(versions),
         "inputs_from": str(frame["inputs_from"].iloc[0]),
         **({"not_issued": dg.MetadataValue.json(said)} if said else {}),
-        **({"cannot_be_read": dg.MetadataValue.json(_told(lost))} if lost else {}),
         **stored(datasets, ISSUED, key, frame),
     }
 
 
-def _told(errors: Mapping[str, Exception]) -> dict[str, str]:
-    return {name: str(error) for name, error in errors.items()}
+def _rows_issued(
+    project: Project, rows: "pd.DataFrame", model: str, versioned: Mapping[str, Any], at: str
+) -> "pd.DataFrame":
+    """Rows of the day to come as they are kept, with what a version forecast of them."""
+    told = list(dict.fromkeys([*project.row_columns, *project.inputs_in_advance]))
+    named = {"date": rows[project.columns.date], "model": model, **versioned}
+    return rows[told].assign(**named, issued_at=at, inputs_from=rows["inputs_from"])
 
 
 def no_rows(day: dt.date) -> Metadata:
@@ -219,7 +215,7 @@ def no_rows(day: dt.date) -> Metadata:
             f"no rows of {day} are known in advance; once the source has them, with or without "
             "their target, run the day again"
         ),
-        "dagster/row_count": 0,
+        ROW_COUNT: 0,
     }
 
 

@@ -21,7 +21,7 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.run_config import RunConfig
-from mlops_assets.assets.schemas import observations_schema
+from mlops_assets.assets.schemas import COLUMNS, observations_schema
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
@@ -59,7 +59,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
         kinds=KINDS,
         checks=observation_checks(project),
         metadata={
-            "dagster/column_schema": observations_schema(project),
+            COLUMNS: observations_schema(project),
             "monitoring": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
         },
     )

@@ -10,7 +10,7 @@ from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import monthly
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Outcomes, PartitionError, report
-from mlops_assets.assets.schemas import features_schema
+from mlops_assets.assets.schemas import COLUMNS, features_schema
 from mlops_assets.graph.partitions import day_of, days_between, due_keys
 from mlops_assets.lazy import pd
 from mlops_assets.ml.models.splits import Window
@@ -29,7 +29,7 @@ def make_training_set(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds=KINDS,
         cadences=[model.cadence for model in project.models],
-        metadata={"dagster/column_schema": features_schema(project)},
+        metadata={COLUMNS: features_schema(project)},
     )
     def training_set(
         context: dg.AssetExecutionContext, readers: dg.ResourceParam[Readers]

@@ -11,6 +11,7 @@ import dagster as dg
 
 from mlops_assets.assets.forecast import why_held
 from mlops_assets.assets.issued import is_over
+from mlops_assets.assets.reporting import said
 from mlops_assets.assets.schemas import FAILED_CHECKS
 from mlops_assets.automation.changes import Log, day_key
 from mlops_assets.graph.keys import asset_key
@@ -118,7 +119,7 @@ def newest_made(instance: dg.DagsterInstance, asset: str) -> NewestDay | None:
     )
     [record] = instance.fetch_materializations(of_newest, limit=1).records
     made = record.asset_materialization
-    shown = {} if made is None else {name: found.value for name, found in made.metadata.items()}
+    shown = {} if made is None else said(made.metadata)
     return NewestDay(newest, record.storage_id, shown)
 
 

@@ -8,6 +8,7 @@ from itertools import groupby
 import click
 import dagster as dg
 
+from mlops_assets.assets.reporting import said
 from mlops_assets.cli.status import open_instance
 from mlops_assets.graph.keys import node_key
 from mlops_assets.graph.partitions import day_of
@@ -107,7 +108,7 @@ def _with_a_file(instance: dg.DagsterInstance, key: dg.AssetKey, days: set[str])
         found = instance.fetch_materializations(asked, limit=RECORDS, cursor=cursor)
         for record in found.records:
             if (made := record.asset_materialization) and made.partition:
-                newest.setdefault(made.partition, PATH in made.metadata)
+                newest.setdefault(made.partition, PATH in said(made.metadata))
         cursor, more = found.cursor, found.has_more
     return {day for day, stored in newest.items() if stored}
 

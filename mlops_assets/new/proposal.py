@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.lazy import pd
@@ -29,6 +29,7 @@ from mlops_assets.new.roles import (
     read_table,
     varying,
     with_time_of_day,
+    with_times,
     without_taken_names,
 )
 from mlops_assets.new.targets import find_target, values_of
@@ -120,14 +121,19 @@ def propose(
     due = find_weekdays(known_days)
     days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
+    rows = with_times(rows, column, sample.frame, zone)
     absent, rows = find_absent(rows, wishes, answers)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
-    parts = time_parts(column, rows, target.name)
-    sample, facts = with_time_of_day(sample, facts, date.value, parts, zone)
+    parts = time_parts(column, rows, target.name) if aggregate is None else []
+    inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart
+    sample, facts = with_time_of_day(sample, facts, date.value, inputs, zone)
     columns = find_columns(
-        sample, facts, date.value, target, rows, wishes, answers,
+        sample, facts, date.value, target, rows, wishes, answers, inputs,
         absent_is_zero=absent is not None and absent.value == "zero",
     )  # fmt: skip
+    parts = [part for part in parts if part in columns.numeric or part in rows.times]
+    if rows.times and aggregate is None:
+        rows = by_time(rows)
     if aggregate is not None and rows.grid is not None:
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
@@ -155,6 +161,8 @@ def propose(
 
 def time_parts(column: DateColumn, rows: Rows, target: str) -> list[TimePart]:
     """The parts of the time of day that tell something of rows: of events the hour."""
+    if rows.times:
+        return rows.times
     hours = column.times.local.dt.hour.nunique()
     told = rows.events and column.timed and hours > 1 and target != TimePart.HOUR
     return [TimePart.HOUR] if told else []
@@ -178,6 +186,14 @@ def _without_holidays(
         place = answers.choose("--holidays", question, [found.value, KEEP], found.value)
         place, why = ("", "") if place == KEEP else (place, found.reason)
     return Decision(DueDays(weekdays, place), f"{reason}; {why}") if place else due
+
+
+def by_time(rows: Rows) -> Rows:
+    """Rows of series that have many a day, each time of which is followed by itself."""
+    series, reason = rows.series
+    named = [*series, *map(str, rows.times)]
+    why = f"{reason}; a day has {rows.grid} rows of each, and each time is followed by itself"
+    return replace(rows, series=Decision(named, why), single=False)
 
 
 def due_in_words(due: DueDays) -> str:

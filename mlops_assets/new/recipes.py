@@ -35,8 +35,6 @@ LOSSES = ("absolute_error", "poisson", "squared_error")
 TREES: tuple[dict[str, Any], ...] = (
     {"learning_rate": 0.05, "max_iter": 300},
     {"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 15},
-    {"learning_rate": 0.05, "max_iter": 300, "l2_regularization": 10.0},
-    {"learning_rate": 0.03, "max_iter": 800},
 )
 
 

@@ -20,14 +20,16 @@ from mlops_assets.new.inference.facts import (
 )
 from mlops_assets.new.inference.inputs import Columns, choose_inputs
 from mlops_assets.new.inference.row_kinds import Repeated, Rows, find_rows
+from mlops_assets.new.inference.zones import zone_of
 from mlops_assets.new.targets import values_of
 from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
-from mlops_assets.resources.sources.samples import Sample, read_sample
-from mlops_assets.resources.sources.time_of_day import time_of_day
+from mlops_assets.resources.sources.samples import DateColumn, Sample, read_sample
+from mlops_assets.resources.sources.time_of_day import changes_clocks, time_of_day
 
 HOURS = 24
 NEARLY_ALL = 0.9
+FEW_DAYS = 0.01  # that may have rows of a series and time again
 SAME_DAYS = 0.99  # the share of rows of which two columns of dates name the same day
 
 
@@ -56,9 +58,13 @@ def read_table(
         sample = read_sample(source, zone)
     date = find_date(sample, wishes, answers)
     if sample.dates[date.value].zoned and wishes.time_zone is None:
+        suggested = zone_of(sample.dates[date.value])
         question = "Times have a zone: in which zone, such as Europe/Paris, does a day begin?"
-        zone = answers.text("--time-zone", question, zone, check_time_zone)
+        zone = answers.text("--time-zone", question, suggested or zone, check_time_zone)
         sample = read_sample(source, zone)
+        if zone == suggested:
+            why = f"A day begins in {zone}, as the offsets of {date.value} say; else: --time-zone."
+            sample = replace(sample, notes=[*sample.notes, why])
     return source, sample, zone, date
 
 
@@ -175,6 +181,8 @@ def find_aggregate(
     if target.labels and wishes.aggregate not in (None, KEEP):
         raise UndecidableError("classes do not add up to a day; leave out --aggregate")
     unasked = rows.grid is None and wishes.aggregate is None
+    if wishes.aggregate in (None, KEEP) and rows.grid is not None and rows.times:
+        return None, rows
     if target.labels or wishes.aggregate == KEEP or unasked:
         kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
         return None, rows if rows.grid is None else Rows(kept)
@@ -254,6 +262,21 @@ def _sum_or_mean(fact: Facts) -> tuple[str, str]:
     return "mean", "such numbers do not add up"
 
 
+def with_times(rows: Rows, column: DateColumn, frame: pd.DataFrame, time_zone: str) -> Rows:
+    """Rows of a grid with the parts of the time that tell those of a day and series apart."""
+    if rows.grid is None or not column.timed:
+        return rows
+    made = {part: time_of_day(part, column.times, time_zone) for part in TimePart}
+    key = frame[rows.series.value].assign(day=column.days, **made)
+    last = [TimePart.FOLD] if key[TimePart.FOLD].any() or changes_clocks(time_zone) else []
+    for parts in ([TimePart.HOUR], [TimePart.HOUR, TimePart.QUARTER_HOUR]):
+        others = [name for name in made if name not in [*parts, *last]]
+        repeated = key.drop(columns=others).duplicated()
+        if key["day"][repeated].nunique() <= FEW_DAYS * key["day"].nunique():
+            return replace(rows, times=[*parts, *last])
+    return rows
+
+
 def with_time_of_day(
     sample: Sample, facts: dict[str, Facts], date: str, parts: Sequence[TimePart], time_zone: str
 ) -> tuple[Sample, dict[str, Facts]]:
@@ -282,10 +305,14 @@ def find_columns(
     rows: Rows,
     wishes: Wishes,
     answers: Answers,
+    times: Sequence[str] = (),
     *,
     absent_is_zero: bool = False,
 ) -> Columns:
-    """The inputs; what else there is, with the reason why it is none."""
+    """The inputs; what else there is, with the reason why it is none.
+
+    `times` are columns made of the times of rows, which are known before the day.
+    """
     known = [name for name in facts if name != target.name]
     out = {name: "another column of dates" for name in sample.dates if name != date}
     out |= dict.fromkeys(sample.strange, "neither numbers nor text")
@@ -299,8 +326,12 @@ def find_columns(
         if name not in known or name in series:
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
     out |= dict.fromkeys(wishes.leave_out or [], "as named")
+    frame = sample.frame
+    for part in times:
+        same = [name for name in known if name != part and frame[name].equals(frame[part])]
+        out |= dict.fromkeys(same, f"the {part} of {date}")
     values, days = values_of(sample, target), sample.dates[date].days
-    kept = wishes.keep or []
+    kept = [*times, *(wishes.keep or [])]
     if absent_is_zero:
         varied = [name for name in known if name not in [*out, *series, *kept]]
         out |= _of_happenings(sample, varied, series, days)
@@ -308,7 +339,7 @@ def find_columns(
     if wishes.keep is None and found.doubted:
         why = "; ".join(f"{name}: {found.left_out[name]}" for name in found.doubted)
         question = f"Left out as they tell the target ({why}). Which are known before the day?"
-        kept = answers.several("--keep", question, found.doubted)
+        kept = [*times, *answers.several("--keep", question, found.doubted)]
         if kept:
             found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     inputs = [*found.numeric, *(name for name in found.categorical if name not in series)]

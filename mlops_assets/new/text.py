@@ -202,6 +202,11 @@ def _features(made: Proposal) -> Iterator[str]:
     else:
         yield f"  lags: {flow(lags)}  {comment('of the same series, days before')}"
         yield f"  rolling_means: {flow(windows)}"
+        if made.rows.times:
+            keys = [name for name in made.rows.series.value if name not in made.time_of_day]
+            whole = {"by": keys, "statistic": "mean", "lags": lags[:2], "windows": windows[:1]}
+            yield f"  {comment('what all times of the days before came to')}"
+            yield f"  lagged_aggregates: {flow([whole])}"
     yield f"  calendar: {flow(calendar)}"
     if made.wishes.holidays and not (made.due.value.holidays or made.replay.value):
         why = "is_holiday and is_holiday_eve; rows come on holidays, too"
@@ -257,7 +262,8 @@ def _slices(made: Proposal) -> list[str]:
     few = [
         name
         for name in names
-        if 2 <= made.facts[name].distinct <= SLICE_VALUES and name not in RESERVED_COLUMNS
+        if name not in {*RESERVED_COLUMNS, *made.time_of_day}
+        and 2 <= made.facts[name].distinct <= SLICE_VALUES
     ]
     return sorted(few, key=lambda name: made.facts[name].distinct)[:1]
 

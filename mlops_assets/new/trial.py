@@ -45,13 +45,13 @@ from mlops_assets.resources.sources import SourceError
 
 ONE_DAY = dt.timedelta(days=1)
 STRETCH_DAYS = 28
-LONG_STRETCH = 56  # where the past is long enough: more days to judge by for one fit
+LONGER = (91, 56)  # where the past is long enough: more days to judge by for one fit
 OFFSETS = (0, 182, 91, 273)  # days before the last one, the most telling first
 PAST_SHARE = 0.4  # of the days, how far back stretches may lie
 LEAST_STRETCHES = 2
-FITS, FEWEST = 25, 10  # of each stretch, about so many are made
+FITS, FEWEST = 20, 10  # of each stretch, about so many are made
 FOR_OTHERS = 0.3  # of the time, kept for baselines and other families
-BETTER = 0.002  # by less than this share, or half its standard error, the plainer is kept
+BETTER = 0.002  # by less than this share, or its standard error, the plainer is kept
 MODELS = 3
 MOST_PASSED = 2.0  # seconds for one of the processor
 PLAIN = ("seasonal_naive", "historical_mean", "prior")
@@ -69,7 +69,7 @@ def tried(made: Proposal, seconds: float, tell: Tell) -> Proposal:
         past = Past.read(made, project_of(made))
         first = past.first + (max(made.span.lags, default=0) + STRETCH_DAYS) * ONE_DAY
         reach = int(PAST_SHARE * (past.last - first).days)
-        length = LONG_STRETCH if reach >= 2 * LONG_STRETCH else STRETCH_DAYS
+        length = next((days for days in LONGER if reach >= 2 * days), STRETCH_DAYS)
         offsets = [offset for offset in OFFSETS if offset + length <= reach] or [0]
         days = stretches(first, past.last, offsets, length)
         if not days:
@@ -167,7 +167,7 @@ class Trial:
         if best in self.failed:
             return True
         share, error = difference(self.metric, self.sums[recipe], self.sums[best])
-        return -share > max(BETTER, 0.5 * error if error == error else 0.0)
+        return -share > max(BETTER, error if error == error else 0.0)
 
     def project(self, recipe: Recipe) -> Project:
         if recipe not in self.projects:

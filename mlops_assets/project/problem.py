@@ -188,6 +188,7 @@ class Problem(Settings):
             self.features,
             self.labels,
             self.evaluation.label_delay_days,
+            self.time_zone,
             self.due,
         )
 

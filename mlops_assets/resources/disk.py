@@ -9,6 +9,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from mlops_assets.lazy import sa
+from mlops_assets.project.folders import instance_folder
 from mlops_assets.resources.processes import account
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -26,6 +28,18 @@ SQLITE = {
 ENOUGH = 50_000_000  # bytes with which a disk is not full
 PAGE = 65_536  # bytes, the largest of SQLite
 GOES_ON = "What is missing is then made by itself, or by the same command again."
+
+
+def why_of(error: Exception) -> str | None:
+    """What an error says of a disk that takes nothing more; None where it is another one.
+
+    SQLite's are of the instance.
+    """
+    if isinstance(error, OSError):
+        folder = Path(error.filename).parent if error.filename else instance_folder()
+        return why_not_written(error.errno, folder)
+    recorded = isinstance(error, sa.exc.OperationalError)
+    return why_not_recorded(str(error), instance_folder()) if recorded else None
 
 
 def why_not_written(number: int | None, folder: Path, needed: int = 0) -> str | None:

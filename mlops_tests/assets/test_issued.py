@@ -382,7 +382,7 @@ def test_an_older_version_stands_in_for_one_whose_card_is_gone_by_name(living: L
     assert stands_in in older
     told = living.metadata("issued", LAST)
     assert told["versions"]["linear"] == stands_in
-    assert "card.json was written and is missing; train again" in told["cannot_be_read"][version]
+    assert "card.json was written and is missing; train again" in told["not_issued"][version]
     with pytest.warns(UserWarning, match=f"{stands_in} stands in for {version}: .*card.json"):
         load_champion(living.storage.root)
     card.write_bytes(kept)

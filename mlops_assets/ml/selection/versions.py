@@ -78,8 +78,8 @@ class Chosen(Generic[V]):
     versions: Sequence[V]
     """Those that were accepted, oldest data first, with those that are retired by now."""
     since: Mapping[str, dt.date]
-    """By version the day on which it was made, but of the first one of a month: that is what the
-    schedule would have trained by then, however late it was made up for."""
+    """By version the day on which it was made, but of the first one of a month that was trained as
+    the settings say: the schedule would have made that by then, however late it was made up for."""
     retired: Mapping[str, Sequence[tuple[dt.date, bool]]]
     """By version the days on which it was retired (True) or restored, oldest first."""
     refused: Sequence[V] = ()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.metrics.metric import IntArray as Codes
 from mlops_assets.new.inference.facts import TARGET_NAMES, Decision, Facts
 from mlops_assets.resources.sources.samples import CODE_NAME
@@ -48,6 +49,8 @@ class Rows:
     single: bool = False
     """Whether there is one row a day once rows of a grid are one."""
     repeated: Repeated | None = None
+    times: list[TimePart] = field(default_factory=list)
+    """The parts of the time that tell rows of a grid apart; empty where the hours do not."""
     gaps: float = 0.0
     """The share of the days since a series began without a row of it, where that may be a 0."""
     sparse: bool = False
@@ -86,7 +89,8 @@ def find_rows(
 
     def panel(reason: str, keys: list[str], group: Codes) -> Rows:
         found = _with_grid(Decision(keys, reason), _joint([day_codes, group]), day_codes, timed)
-        repeated = None if found.grid else _repeated(_joint([times, group]), copies)
+        once_each = found.grid or found.events
+        repeated = None if once_each else _repeated(_joint([times, group]), copies)
         return replace(found, repeated=repeated)
 
     adds_up = _adds_up(frame[target], facts[target])

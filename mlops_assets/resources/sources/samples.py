@@ -82,8 +82,13 @@ class DateColumn:
     zoned: bool
     """Whether its times have a zone."""
     times: Times
+    """When its rows are."""
     left_out: list[str] = field(default_factory=list)
     """What to say of the rows that have no day."""
+    offsets: pd.Series[Any] | None = None
+    """How many minutes ahead of UTC its times are written; None where none is."""
+    zone: str | None = None
+    """The zone of its type, other than UTC."""
 
 
 @dataclass(frozen=True)
@@ -342,6 +347,7 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     days = times.days
     if left_out and days.isna().mean() > MOST_OTHERWISE:
         raise SourceError(left_out[0])
+    parts = None
     if is_text(column) and not pc.all(_digits(column)).as_py():
         parts = pc.extract_regex(with_months_as_numbers(column), pattern=DATE_TEXT)
         hour, minute, zone = (pc.struct_field(parts, name) for name in ("hour", "minute", "zone"))
@@ -355,7 +361,21 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     else:
         moments = days if pa.types.is_date(column.type) else numbers(column)
         timed = zoned = bool(moments.nunique() > days.nunique())
-    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out)
+    offsets = zone = None
+    if zoned and is_text(column) and parts is not None:
+        offsets = _offsets(parts)
+    elif zoned and pa.types.is_timestamp(column.type) and "/" in column.type.tz:
+        zone = column.type.tz
+    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out, offsets, zone)
+
+
+def _offsets(parts: Any) -> pd.Series[Any]:
+    """How many minutes ahead of UTC texts of times are, by what their expression found."""
+    found = (pc.struct_field(parts, name).to_pandas() for name in ("sign", "hours", "minutes"))
+    sign, hours, minutes = found
+    size = pd.to_numeric(hours).fillna(0) * 60 + pd.to_numeric(minutes).fillna(0)
+    offsets: pd.Series[Any] = size.where(sign != "-", -size)
+    return offsets
 
 
 def _some(part: Any) -> Any:

@@ -100,8 +100,13 @@ class DatasetStore:
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         return frame
 
-    def lines(self, dataset: str, key: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-        """Columns of a small partition, row by row; without pandas. StorageError without it."""
+    def lines(
+        self, dataset: str, key: str, columns: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Columns of a small partition, by default all, row by row; without pandas.
+
+        StorageError without it.
+        """
         table = self._table(dataset, key, columns)
         if table is None:
             raise damaged_file(self.storage, self.path(dataset, key), "is missing")

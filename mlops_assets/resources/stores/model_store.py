@@ -37,6 +37,11 @@ MONTH = len("2026-03-01")  # so many letters of a version's name
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
 
+def short(version: str) -> str:
+    """The end of a version's name, which suffices to tell it from others."""
+    return version.rpartition("_")[2]
+
+
 def _created(version: str) -> dt.datetime:
     """When a version was made, by its name."""
     made = dt.datetime.strptime(version.split("_")[1], "%Y%m%dT%H%M%S%f")
@@ -89,6 +94,9 @@ class ModelCard(StoredRecord):
     """How the days to learn from were chosen."""
     weights: str = ""
     """How rows were weighted by their age, where the settings ask for it."""
+    as_settings: bool = True
+    """Whether it was trained as the settings said: by their hyperparameters, through the end of the
+    month before."""
     fit_seconds: float
     holdout_from: dt.date
     holdout_rows: int
@@ -267,8 +275,9 @@ class ModelStore:
         replaced, damaged = self.replaced(model), dict[str, StorageError]()
         cards = [card for card in self.cards(model, damaged) if card.version not in replaced]
         made = {card.version: card.created for card in cards}
+        by_hand = {card.version for card in cards if not card.as_settings}
         made |= {version: _created(version) for version in damaged}
-        newest_first = sorted(made, key=lambda version: made[version], reverse=True)
+        newest_first = sorted(made.keys() - by_hand, key=lambda one: made[one], reverse=True)
         first = {version[:MONTH]: version for version in newest_first}.values()
         return Chosen(
             [card for card in cards if card.accepted],
@@ -284,7 +293,10 @@ class ModelStore:
         )
 
     def find(self, version: str) -> ModelCard:
-        """The card of a version of any model. ValueError that lists the newest ones."""
+        """The card of a version of any model, by its name or the end of that which is its own.
+
+        ValueError that lists the newest ones.
+        """
         versions = {
             name: model
             for model in self.storage.names("models")
@@ -292,7 +304,8 @@ class ModelStore:
             for name in self.storage.names(f"models/{model}")
             if VERSION.fullmatch(name)
         }
-        card = self.card(versions[version], version) if version in versions else None
+        known = [name for name in versions if version in (name, short(name))]
+        card = self.card(versions[known[0]], known[0]) if len(known) == 1 else None
         if card is None:
             newest = sorted(versions, key=lambda name: name.split("_")[1], reverse=True)
             listed = ", ".join(f"{name} ({versions[name]})" for name in newest[:SHOWN_VERSIONS])

@@ -24,6 +24,7 @@ __all__ = [
     "dagster_graphql",
     "fsspec",
     "fsspec_local",
+    "holidays",
     "lightgbm",
     "np",
     "pa",
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
     import dagster_graphql
     import fsspec
     import fsspec.implementations.local as fsspec_local
+    import holidays
     import lightgbm
     import numpy as np
     import pandas as pd

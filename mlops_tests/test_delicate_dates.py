@@ -12,16 +12,16 @@ FILES = ["mlops_tests/docs/test_readme.py", "mlops_tests/served/test_spine.py"]
 SECONDS = 1800
 
 NEW_YORK, BERLIN = "America/New_York", "Europe/Berlin"
-# In the sample Thanksgiving is 23 November 2017, replayed on 12 November 2026, and Christmas on
-# 14 December; its loop of 52 weeks begins again on 20 December.
+# In the sample Thanksgiving is 23 November 2017, replayed on 26 November 2026, and Christmas on
+# 28 December; 2 January is replayed on 4 January 2027, 364 days after it was before.
 DATES = [
-    ("2026-11-13", "UTC"),  # the newest day is Thanksgiving
-    ("2026-11-27", "UTC"),  # trainings by hand are refused
-    ("2026-12-15", "UTC"),  # the newest day is Christmas
-    ("2026-12-21", "UTC"),  # the newest day is the first of the loop
+    ("2026-11-13", "UTC"),
+    ("2026-11-27", "UTC"),  # the newest day is Thanksgiving
+    ("2026-12-21", "UTC"),
+    ("2026-12-29", "UTC"),  # the newest day is Christmas
     ("2026-12-31", "UTC"),
     ("2027-01-01", "UTC"),
-    ("2027-01-09", "UTC"),  # a training through yesterday is far worse than the yardstick
+    ("2027-01-05", "UTC"),  # the newest day is the first of those that come again
     ("2027-03-14", NEW_YORK),  # a day of 23 hours
     ("2027-03-28", BERLIN),
     ("2027-10-31", BERLIN),  # a day of 25 hours, and the end of a month

@@ -27,11 +27,12 @@ def say(
     partition is the result of its run, see `results`.
     """
     to_record: list[dg.AssetCheckEvaluation] = []
-    for partition, verdicts in sorted({**told.found, **told.refused}.items()):
+    every = {**told.again, **told.found, **told.refused}
+    for partition, verdicts in sorted(every.items()):
         found = evaluations(context.asset_key, partition, verdicts, told)
         if partition in told.refused:
             yield from found
-        elif not context.has_partition_key:
+        elif partition in told.again or not context.has_partition_key:
             to_record += found
     return to_record
 

@@ -98,7 +98,8 @@ class OneRowPerSeries(DataFrameConstraint):
             raise DataFrameConstraintViolationException(
                 self.name,
                 f"{self.error_description}: {names} ({len(repeated)} repeated row(s)); "
-                "remove the repeated rows from the source",
+                "remove the repeated rows from the source, or say under aggregate what they come "
+                "to: last, sum or mean",
             )
 
 
@@ -206,8 +207,12 @@ def _as_numbers(column: pd.Series[Any], *, finite: bool) -> pd.Series[float]:
     if len(broken):
         raise ValueError(
             f"column {column.name!r} holds {broken.iloc[0]!r}, which is no number "
-            f"({len(broken)} such row(s)); correct the source and run the day again"
+            f"({len(broken)} such row(s)); correct the source, or name it in columns.missing where "
+            "it means that there is none, and run the day again"
         )
     if finite and numbers.isin([float("inf"), float("-inf")]).any():
-        raise ValueError(f"column {column.name!r} holds infinity; correct the source")
+        raise ValueError(
+            f"column {column.name!r} holds infinity; correct the source, or name inf and -inf in "
+            "columns.missing where there is no value"
+        )
     return numbers

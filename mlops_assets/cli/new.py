@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, Wishes
+from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REPEATS, Wishes
 
 if TYPE_CHECKING:
     from mlops_assets.new.answers import Answers
@@ -30,6 +30,15 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 
     try:
         return None if value is None else check_time_zone(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _place(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    from mlops_assets.ml.due_days import known_place
+
+    try:
+        return value and known_place(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -55,9 +64,25 @@ OPTIONS = [
         help='columns that are known only after the day; "" for none',
     ),
     click.option(
+        "--keep",
+        callback=_names,
+        metavar="A,B",
+        help='columns that tell the target, and yet are known before the day; "" for none',
+    ),
+    click.option(
         "--aggregate",
         type=click.Choice([*REDUCTIONS, KEEP]),
         help="what the targets of a day come to, where a day has many rows",
+    ),
+    click.option(
+        "--repeated",
+        type=click.Choice(REPEATS),
+        help="what several rows of a series and day come to",
+    ),
+    click.option(
+        "--absent",
+        type=click.Choice(ABSENT),
+        help="what a series without a row of a day is: 0, as where nothing was sold, or missing",
     ),
     click.option(
         "--replay/--no-replay",
@@ -65,6 +90,12 @@ OPTIONS = [
         help="play a finished recording again, up to yesterday",
     ),
     click.option("--time-zone", callback=_zone, help="in which a day begins; UTC by default"),
+    click.option(
+        "--holidays",
+        callback=_place,
+        metavar="PLACE",
+        help='on whose no rows are due: DE, DE-BY, XNYS; "" for none',
+    ),
     click.option(
         "--sql-url-env",
         metavar="NAME",
@@ -82,6 +113,18 @@ OPTIONS = [
     click.option("--dates", type=click.Choice(DATE_ORDERS), help="how 01/02/2026 is meant"),
     click.option("--name", help="of the project; that of the folder by default"),
     click.option("--owner", default="team:data", help="team:NAME or an e-mail address"),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(1, 86_400),
+        default=60.0,
+        show_default=True,
+        help="how long models are tried on the table at most",
+    ),
+    click.option(
+        "--backtest/--no-backtest",
+        default=True,
+        help="try models on the table, or take a rule of thumb",
+    ),
     click.option("--yes", is_flag=True, help="take every inferred answer"),
     click.option("--force", is_flag=True, help="replace settings that are there"),
 ]
@@ -115,9 +158,10 @@ def new(answers: Answers | None, /, table: str, out: str | None, **flags: Any) -
     csv = {flag: flags.pop(flag) for flag in Table.CSV_FLAGS}
     source = Table(table, flags.pop("sql_url_env"), flags.pop("format"), csv)
     yes, force = flags.pop("yes"), flags.pop("force")
+    seconds = flags.pop("seconds") * flags.pop("backtest")
     flags["name"] = project_name(flags["name"] or folder.name)
     answers = answers or Answers(yes=yes, interactive=sys.stdin.isatty())
-    sys.exit(make_project(source, Wishes(**flags), folder, answers, force=force))
+    sys.exit(make_project(source, Wishes(**flags), folder, answers, force=force, seconds=seconds))
 
 
 def _called_like(table: str, *, sql: bool) -> str:

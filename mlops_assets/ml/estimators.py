@@ -53,7 +53,7 @@ class SeasonalNaiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
     """Repeats its only input, the target one season ago; where that is missing, the mean target."""
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
-        """Learn the mean of `y`, shape (rows,); `X` has shape (rows, 1)."""
+        """Learn the statistic of `y`, shape (rows,); `X` has shape (rows, 1)."""
         validate_data(self, X, ensure_all_finite="allow-nan")
         self.mean_ = float(np.mean(y))
         return self
@@ -68,17 +68,24 @@ class SeasonalNaiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mis
 
 
 class HistoricalMeanRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """The mean target of the rows with the same keys; of all rows where none had these keys."""
+    """The mean target of the rows with the same keys; of all rows where none had these keys.
+
+    `statistic` may be "median" instead.
+    """
+
+    def __init__(self, statistic: str = "mean") -> None:
+        self.statistic = statistic
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
         """Learn the mean of `y`, shape (rows,), of each combination of keys `X`, (rows, keys)."""
         target = np.asarray(y, dtype=float)
         self.n_features_in_ = X.shape[1]
-        self.mean_ = float(target.mean())
+        self.mean_ = float(getattr(np, self.statistic)(target))
         keys = pd.DataFrame(X, dtype=float)
         names = list(keys.columns)
         if names:
-            means = keys.assign(mean=target).groupby(names, dropna=False)["mean"].mean()
+            groups = keys.assign(mean=target).groupby(names, dropna=False)["mean"]
+            means = groups.agg(self.statistic)
             table = means.reset_index()
         else:
             table = pd.DataFrame({"mean": []})

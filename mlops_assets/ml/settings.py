@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import operator
 import re
 from functools import cache
 from itertools import pairwise
@@ -56,6 +57,11 @@ Identifier = Annotated[str, AfterValidator(_identifier)]
 Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
 Column = Annotated[str, Field(min_length=1)]
 Columns = Annotated[list[Column], AfterValidator(distinct)]
+
+
+# Files say what settings they were made by: one that is not used says nothing there.
+UNLESS_EMPTY = Field(exclude_if=operator.not_)
+UNLESS_DEFAULT = Field(exclude_if=lambda value: value == type(value)())
 
 
 class NoFlags(BaseModel):

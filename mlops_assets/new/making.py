@@ -6,9 +6,8 @@ import re
 import shlex
 import shutil
 import sys
-import tempfile
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -17,9 +16,11 @@ import pydantic
 
 from mlops_assets.ml.features.aggregation import aggregated
 from mlops_assets.new.answers import Answers, UnansweredError
+from mlops_assets.new.draft import drafted
 from mlops_assets.new.inference.facts import UndecidableError
 from mlops_assets.new.proposal import Proposal, propose
 from mlops_assets.new.text import profile_text, settings_text
+from mlops_assets.new.trial import tried
 from mlops_assets.new.wishes import Wishes
 from mlops_assets.project import (
     CsvSettings,
@@ -27,7 +28,6 @@ from mlops_assets.project import (
     Project,
     ProjectError,
     SqlSettings,
-    load_project,
 )
 from mlops_assets.project.folders import (
     INSTANCE_VARIABLE,
@@ -58,15 +58,28 @@ class Table:
 
 
 def make_project(
-    table: Table, wishes: Wishes, folder: Path, answers: Answers, *, force: bool = False
+    table: Table,
+    wishes: Wishes,
+    folder: Path,
+    answers: Answers,
+    *,
+    force: bool = False,
+    seconds: float = 0.0,
 ) -> int:
-    """Write the files; 1 when the table does not make a project, 2 when an answer is missing."""
+    """Write the files; 1 when the table does not make a project, 2 when an answer is missing.
+
+    A backtest of about so many seconds chooses the models; without any, a rule of thumb.
+    """
     try:
         _refuse_existing(folder, force=force)
         today = dt.datetime.now(zoneinfo.ZoneInfo(wishes.time_zone or "UTC")).date()
         made = propose(_source(table), wishes, answers, today)
         if answers.missing:
             raise UnansweredError
+        if seconds:
+            much = f"Trying models on the table, for about {seconds:g} seconds at most"
+            print(f"{much}; --no-backtest leaves it out.", file=sys.stderr)
+        made = tried(made, seconds, _progress)
         _write(made, folder)
     except UnansweredError:
         asked = "Nobody is there to be asked. Answer with flags, or take all of these with --yes:"
@@ -81,6 +94,12 @@ def make_project(
         return 130
     print(_told(made, folder))
     return 0
+
+
+def _progress(text: str) -> None:
+    """Tell how far the backtest is, on one line of a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def project_name(text: str) -> str:
@@ -145,15 +164,7 @@ def _write(made: Proposal, folder: Path) -> None:
     """Write both files once the settings load and read the table. ProjectError, SourceError."""
     named = replace(made, source=relative(made.source, folder))
     texts = {SETTINGS: settings_text(named), PROFILE: profile_text(named)}
-    with tempfile.TemporaryDirectory() as elsewhere:
-        draft = Path(elsewhere) / SETTINGS
-        draft.write_text(texts[SETTINGS], encoding="utf-8")
-        try:
-            project = load_project(draft).model_copy(update={"folder": folder})
-        except ProjectError as error:  # of a file that nobody will see
-            message = str(error).replace(str(draft.resolve()), "what would be written")
-            raise ProjectError(message) from error
-    _read_some(project, made)
+    _read_some(drafted(texts[SETTINGS]).model_copy(update={"folder": folder}), made)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in reversed(texts.items()):  # the settings last: they make it a project
         written = folder / f".{name}.part"
@@ -175,12 +186,29 @@ def _read_some(project: Project, made: Proposal) -> None:
 
 
 def _told(made: Proposal, folder: Path) -> str:
-    notes = "".join(f"\n  {note}" for note in made.notes)
+    notes = "".join(f"\n  {note}" for note in [*made.notes, *_found(made)])
     return (
         f"Wrote {folder / SETTINGS} and {folder / PROFILE}.{notes}\n"
         "Read both, then build its history and serve it:\n"
         f"  cd {shlex.quote(str(folder))} && {_without_variables()}{_command()} run"
     )
+
+
+def _found(made: Proposal) -> Iterator[str]:
+    """What the backtest came to."""
+    choice = made.choice
+    if choice is None:
+        return
+    if choice.backtest is None:
+        yield f"Models are usual ones: {choice.untried}."
+        return
+    by_name = {result.name: result for result in choice.backtest.results if result.name}
+    first, plain = next(iter(by_name.values())), by_name.get(choice.baseline.name)
+    text = f"{len(choice.backtest.results)} recipes were tried on {choice.backtest.days}: "
+    text += f"{first.name} has {choice.backtest.metric} {first.error:.4g}"
+    if plain is not None and plain is not first:
+        text += f", {1 - first.error / plain.error:.0%} below {plain.name}"
+    yield f"{text}. profile.md tells of all."
 
 
 def _without_variables() -> str:

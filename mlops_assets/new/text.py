@@ -7,8 +7,11 @@ from typing import Any
 import yaml
 
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
+from mlops_assets.ml.values import text_of
+from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.facts import Facts
-from mlops_assets.new.proposal import Proposal, coverage
+from mlops_assets.new.proposal import Proposal, coverage, due_in_words
+from mlops_assets.new.usual import chosen, columns_used
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
 from mlops_assets.project.masking import masked
 
@@ -18,8 +21,9 @@ CALENDAR = (
     CalendarFeature.WEEK_OF_YEAR,
 )
 WIDE = 1 << 20
+MOSTLY = 0.5  # of the rows
 SLICE_VALUES = 20
-FEWEST_IN_LEAF, USUAL_LEAF, MOST_IN_LEAF = 5, 20, 50
+MOST_SHOWN = 8  # recipes told beside the models
 
 
 def settings_text(made: Proposal) -> str:
@@ -65,6 +69,11 @@ def _head(made: Proposal) -> Iterator[str]:
         if made.span.first_day > made.days.first:
             yield comment(f"the rows begin on {made.days.first}")
         yield f"first_day: {made.span.first_day}"
+    due = made.due.value
+    if not due.all:
+        told = {"weekdays": [*map(str, due.weekdays)], "holidays": due.holidays}
+        expected = {name: value for name, value in told.items() if value}
+        yield f"expected: {flow(expected)}  {comment(made.due.reason)}"
 
 
 def _source(made: Proposal) -> Iterator[str]:
@@ -84,15 +93,36 @@ def _columns(made: Proposal) -> Iterator[str]:
     yield "columns:"
     yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
     yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
+    if parts := [str(part) for part in made.time_of_day]:
+        why = f"made of the times in {made.date.value}"
+        yield f"  time_of_day: {flow(parts)}  {comment(why)}"
     if series.value:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
         yield f"  {comment(f'no series: {series.reason}')}"
+    if made.absent is not None:
+        yield f"  absent: {made.absent.value}  {comment(made.absent.reason)}"
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
+    called = {
+        name: there for name, there in made.source_names.items() if name in columns_used(made)
+    }
+    if called:
+        yield f"  source_names: {flow(called)}  {comment('such names are stored beside forecasts')}"
+    markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}
+    if markers:
+        yield f"  {comment('what stands where there is no value; profile.md tells how often')}"
+        written = {name: [*map(_marker, found)] for name, found in markers.items()}
+        yield f"  missing: {flow(written)}"
     for name, reason in columns.left_out.items():
         yield f"  {comment(f'left out: {name}: {reason}')}"
+
+
+def _marker(text: str) -> str | int | float:
+    """A marker as people write it: -999, which reads back as the text."""
+    value = yaml.safe_load(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else text
+    return value if isinstance(value, int | float) and text_of(value) == text else text
 
 
 def _classes(made: Proposal) -> Iterator[str]:
@@ -111,10 +141,14 @@ def _aggregate(made: Proposal) -> Iterator[str]:
     if aggregate is None:
         return
     series = made.rows.series.value
-    reduced = dict.fromkeys(made.columns.numeric, "mean") | {
-        name: "most_common" for name in made.columns.categorical if name not in series
+    last = aggregate.target == "last"
+    reduced = dict.fromkeys(made.columns.numeric, "last" if last else "mean") | {
+        name: "last" if last else "most_common"
+        for name in made.columns.categorical
+        if name not in series
     }
-    yield comment("Rows of a day become one.")
+    some = "Rows" if made.rows.repeated is None else "Repeated rows of a series"
+    yield comment(f"{some} of a day become one.")
     yield "aggregate:"
     yield f"  target: {aggregate.target.value}  {comment(aggregate.reason)}"
     if reduced:
@@ -150,8 +184,8 @@ def _least(fact: Facts, *, year: bool) -> dict[str, Any]:
 
 def _features(made: Proposal) -> Iterator[str]:
     lags = made.span.lags
-    windows = [days for days in lags if days in (7, 28)]
-    calendar = [str(feature) for feature in CALENDAR if feature not in _used(made)]
+    windows = list(chosen(made).means)
+    calendar = [str(feature) for feature in CALENDAR if feature not in columns_used(made)]
     yield "features:"
     if not made.target.lagged:
         yield f"  {comment('no lags: several classes are no numbers')}"
@@ -168,13 +202,26 @@ def _features(made: Proposal) -> Iterator[str]:
     else:
         yield f"  lags: {flow(lags)}  {comment('of the same series, days before')}"
         yield f"  rolling_means: {flow(windows)}"
+        if made.rows.times:
+            keys = [name for name in made.rows.series.value if name not in made.time_of_day]
+            whole = {"by": keys, "statistic": "mean", "lags": lags[:2], "windows": windows[:1]}
+            yield f"  {comment('what all times of the days before came to')}"
+            yield f"  lagged_aggregates: {flow([whole])}"
     yield f"  calendar: {flow(calendar)}"
+    if made.wishes.holidays and not (made.due.value.holidays or made.replay.value):
+        why = "is_holiday and is_holiday_eve; rows come on holidays, too"
+        yield f"  holidays: {flow(made.wishes.holidays)}  {comment(why)}"
 
 
 def _training(made: Proposal) -> Iterator[str]:
     span, share = made.span, coverage(made.days)
     yield "training:"
     yield f"  window_months: {span.window_months}  {comment(span.reason)}"
+    choice = chosen(made)
+    if choice.split != "trailing":
+        yield f"  split: {choice.split}  {comment('all of the past, and at least those months')}"
+    if choice.half_life_days is not None:
+        yield f"  half_life_days: {choice.half_life_days}  {comment('older rows count less')}"
     yield f"  holdout_days: {span.holdout_days}"
     yield f"  min_coverage: {share}  {comment('the share of the days that must have rows')}"
 
@@ -195,11 +242,18 @@ def _evaluation(made: Proposal) -> Iterator[str]:
             yield f"    - {metric}"
         yield "    - tweedie_deviance: {power: 1.5, floor: 0.1}"
         yield "    - bias"
-        yield "  primary: wmape"
-    yield f"  baseline: {_baseline(made)[0]}"
+        mostly_zero = made.rows.gaps > MOSTLY and _absent_is_zero(made)
+        if mostly_zero:
+            yield f"  {comment('most targets are 0, which would be the best forecast by wmape')}"
+        yield f"  primary: {'tweedie_deviance' if mostly_zero else 'wmape'}"
+    yield f"  baseline: {chosen(made).baseline.name}"
     slices = _slices(made)
     if slices:
         yield f"  slices: {flow(slices)}"
+
+
+def _absent_is_zero(made: Proposal) -> bool:
+    return made.absent is not None and made.absent.value == "zero"
 
 
 def _slices(made: Proposal) -> list[str]:
@@ -208,54 +262,54 @@ def _slices(made: Proposal) -> list[str]:
     few = [
         name
         for name in names
-        if 2 <= made.facts[name].distinct <= SLICE_VALUES and name not in RESERVED_COLUMNS
+        if name not in {*RESERVED_COLUMNS, *made.time_of_day}
+        and 2 <= made.facts[name].distinct <= SLICE_VALUES
     ]
     return sorted(few, key=lambda name: made.facts[name].distinct)[:1]
 
 
-def _baseline(made: Proposal) -> tuple[str, str, dict[str, Any]]:
-    """Name, family and hyperparameters of the model that the others are compared with."""
-    if made.target.labels:
-        return "prior", "prior", {}
-    if not made.lagged:
-        return "seasonal_naive", "seasonal_naive", {}
-    by = [] if made.key is None else [made.key.value]
-    weekday = str(CalendarFeature.DAY_OF_WEEK)
-    return "usual", "historical_mean", {"by": [*by, *({weekday} - _used(made))]}
-
-
-def _used(made: Proposal) -> set[str]:
-    """The columns of the source that the settings name."""
-    columns = made.columns
-    named = [made.date.value, made.target.name, *made.rows.series.value]
-    return {*named, *columns.numeric, *columns.categorical}
-
-
 def _models(made: Proposal) -> Iterator[str]:
-    fact = made.facts[made.target.name]
-    counts = fact.whole and not fact.negative
-    rows = made.rows_read if made.aggregate is None else made.rows_read // (made.rows.grid or 1)
-    leaf = min(MOST_IN_LEAF, max(FEWEST_IN_LEAF, rows // 1000))
-    small: dict[str, Any] = {"min_samples_leaf": leaf} if leaf < USUAL_LEAF else {}
-    tree = {"max_depth": 8, "min_samples_leaf": leaf}
-    hist = {"loss": "poisson"} | small if counts else small
-    models: list[tuple[str, str, dict[str, Any]]] = [
-        ("linear", "ridge", {"alpha": 10.0}),
-        ("tree", "decision_tree", tree),
-        ("hist_boosting", "hist_gradient_boosting", hist),
-    ]
-    if made.target.labels:
-        models = [
-            ("logistic", "logistic_regression", {}),
-            ("tree", "decision_tree_classifier", tree),
-            ("hist_boosting", "hist_gradient_boosting_classifier", small),
-        ]
+    choice = chosen(made)
+    yield from map(comment, _tried(choice))
     yield "models:"
-    for name, family, hyperparameters in [_baseline(made), *models]:
-        yield f"  - name: {name}"
-        yield f"    family: {family}"
-        if hyperparameters:
-            yield f"    hyperparameters: {flow(hyperparameters)}"
+    for model in (choice.baseline, *choice.models):
+        yield f"  - name: {model.name}"
+        yield f"    family: {model.family}"
+        if model.hyperparameters:
+            yield f"    hyperparameters: {flow(model.hyperparameters)}"
+
+
+def _tried(choice: Choice) -> Iterator[str]:
+    """What the backtest says, best first."""
+    made = choice.backtest
+    if made is None:
+        yield f"By rule of thumb: {choice.untried or 'nothing was tried'}."
+        return
+    yield f"Tried on {made.days}: {made.metric}, with its standard error."
+    shown = [result for n, result in enumerate(made.results) if n < MOST_SHOWN or result.name]
+    for result in shown:
+        name = f"{result.name}: " if result.name else ""
+        yield f"{result.error:.4g} +- {result.sampling_error:.2g}  {name}{result.recipe}"
+    if len(shown) < len(made.results):
+        yield f"{len(made.results) - len(shown)} more were worse: profile.md tells them all."
+
+
+def _results(choice: Choice) -> Iterator[str]:
+    """The table of the backtest for the profile."""
+    made = choice.backtest
+    yield from ("", "## What was tried", "")
+    if made is None:
+        yield f"Nothing: {choice.untried or 'no backtest was made'}; the models are usual ones."
+        return
+    yield f"Each recipe forecast {made.days}, by what the days before each stretch taught."
+    if made.stopped:
+        yield "The time was over before all were tried: `--seconds` gives more."
+    yield from ("", f"| {made.metric} | above the first | recipe | model |")
+    yield "| --- | --- | --- | --- |"
+    for result in made.results:
+        error = f"{result.error:.4g} ± {result.sampling_error:.2g}"
+        above = f"{result.above:+.1%} ± {result.above_error:.1%}"
+        yield f"| {error} | {above} | {cell(result.recipe)} | {result.name} |"
 
 
 def profile_text(made: Proposal) -> str:
@@ -280,6 +334,7 @@ def profile_text(made: Proposal) -> str:
         "## What was inferred, and why",
         "",
         *(f"- **{what}**: {cell(value)}: {cell(why)}" for what, value, why in _decisions(made)),
+        *_results(chosen(made)),
         "",
     ]
     return "\n".join(lines)
@@ -327,6 +382,10 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     if made.target.positive is not None:
         yield "probability of", made.target.positive, "the one of two labels that is forecast"
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
+    if made.absent is not None:
+        yield "absent rows", *made.absent
+    if not made.due.value.all:
+        yield "days on which rows are due", due_in_words(made.due.value), made.due.reason
     if made.aggregate is not None:
         yield "aggregate", made.aggregate.target.value, made.aggregate.reason
     if made.key is not None:

@@ -41,12 +41,17 @@ def made_for(project: Problem) -> dict[str, MadeFor]:
     }
     features = source | dict.fromkeys(plan.built_in_columns, NUMBER) | custom
     of_rows = {"columns", "aggregate", "classes"}
-    of_features = {*of_rows, "features"}
+    of_features = {*of_rows, "features", "expected"}
     delay = f" {project.evaluation.label_delay_days}"
     labels = columns.target, project.labels
+
+    def told(sections: set[str]) -> str:
+        # a setting that is new and not used changes nothing of what is stored
+        return project.model_dump_json(include=sections, exclude_defaults=True)
+
     rows = dict.fromkeys([*columns.series, *project.evaluation.slices])
     return {
-        "observations": MadeFor(source, project.model_dump_json(include=of_rows), labels),
-        "features": MadeFor(features, project.model_dump_json(include=of_features) + delay, labels),
+        "observations": MadeFor(source, told(of_rows), labels),
+        "features": MadeFor(features, told(of_features) + delay, labels),
         "validation": MadeFor({name: source[name] for name in rows}),
     }

@@ -28,6 +28,7 @@ def check(problem: Problem) -> None:
     _stored_names(problem)
     _training(problem)
     _first_day(problem)
+    _expected(problem)
     _replay(problem)
 
 
@@ -45,7 +46,23 @@ def _columns(problem: Problem) -> None:
         "columns.series",
         "cannot name a series, being the date or the target",
     )
+    _refuse(
+        _missing(map(str, columns.time_of_day), [*columns.series, *columns.numeric]),
+        "columns.time_of_day",
+        "is used nowhere; name it among columns.numeric, or columns.series, too",
+    )
+    _refuse(
+        [name for name in columns.categorical if name in columns.time_of_day],
+        "columns.categorical",
+        "is a number of the time of day; name it among columns.numeric",
+    )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    called = columns.source_names
+    _refuse_unknown(called, problem.source_columns, "columns.source_names")
+    read = [called.get(name, name) for name in problem.source_columns]
+    _refuse(_repeated(read), "columns.source_names", "are read under two names; read them once")
+    undated = [name for name in problem.column_names if name != columns.date]
+    _refuse_unknown(columns.missing, undated, "columns.missing")
     for name, constraint in problem.constraints.items():
         bounds = [key for key in ("min", "max") if getattr(constraint, key) is not None]
         if bounds and name not in numbers:
@@ -105,6 +122,8 @@ def _target(problem: Problem) -> None:
             f"at features: lags and rolling_means need a target of numbers or two classes, not "
             f"of {len(problem.labels)}; leave them empty"
         )
+    if problem.columns.absent == "zero":
+        _absent(problem)
     needy = [name for name, metric in metrics.made_metrics.items() if metric.non_negative]
     if needy and not problem.non_negative:
         raise ValueError(
@@ -124,6 +143,24 @@ def _target(problem: Problem) -> None:
         )
 
 
+def _absent(problem: Problem) -> None:
+    """An absent row of a series can be one with the target 0."""
+    columns, aggregate = problem.columns, problem.aggregate
+    limits = problem.constraint(columns.target)
+    hindrances = {
+        "needs columns.series": not columns.series,
+        "is for numbers, not for classes": bool(problem.labels),
+        f"needs constraints.{columns.target} that hold 0": (limits.min or 0) > 0
+        or (limits.max or 0) < 0,
+        "is for one row a day and series; leave out aggregate.by and min_rows": aggregate
+        is not None
+        and (aggregate.by is not None or aggregate.min_rows > 1),
+    }
+    for hindrance, there in hindrances.items():
+        if there:
+            raise ValueError(f"at columns.absent: zero {hindrance}")
+
+
 def _aggregates(problem: Problem) -> None:
     """Aggregates name columns; rows that become one are told apart by keys, the rest is reduced."""
     for n, lagged in enumerate(problem.features.lagged_aggregates):
@@ -134,6 +171,10 @@ def _aggregates(problem: Problem) -> None:
     columns, aggregate = problem.columns, problem.aggregate
     if aggregate is None:
         return
+    if problem.labels and aggregate.target != Reduction.LAST:
+        raise ValueError(
+            f"at aggregate.target: {aggregate.target.value} is for numbers; classes come to last"
+        )
     by = aggregate.key(columns.series)
     _refuse_unknown(by, _keys(problem), "aggregate.by")
     _refuse(_missing(columns.series, by), "aggregate.by", "is part of the series and must be in it")
@@ -141,17 +182,22 @@ def _aggregates(problem: Problem) -> None:
     _refuse_unknown(aggregate.inputs, rest, "aggregate.inputs")
     _refuse(_missing(rest, aggregate.inputs), "aggregate.inputs", "missing: say what they come to")
     for name, reduction in aggregate.inputs.items():
-        if (reduction == Reduction.MOST_COMMON) != (name in columns.categorical):
+        of_text = reduction == Reduction.MOST_COMMON
+        if reduction != Reduction.LAST and of_text != (name in columns.categorical):
             raise ValueError(
                 f"at aggregate.inputs.{name}: {reduction.value} does not suit it; text comes "
-                "to most_common, numbers to sum, mean, median, min or max"
+                "to most_common or last, numbers to sum, mean, median, min, max or last"
             )
 
 
 def _known_in_time(problem: Problem) -> None:
     """A target that is not known when a forecast is issued is no input of it."""
     ahead = problem.days_ahead
-    naive = [model.name for model in problem.models if model.family == "seasonal_naive"]
+    naive = [
+        model.name
+        for model in problem.models
+        if model.family == "seasonal_naive" and not model.hyperparameters.get("repeats")
+    ]
     newest = (
         f"with evaluation.label_delay_days of {problem.evaluation.label_delay_days}, the newest "
         f"target that is known when a day is forecast is that of {ahead} days before"
@@ -222,6 +268,23 @@ def _first_day(problem: Problem) -> None:
         raise ValueError("at first_day: missing; name the first day of the source to use")
     elif isinstance(problem.training_window.split, Fixed):
         raise ValueError("at first_day: missing; fixed dates to learn from need it")
+
+
+def _expected(problem: Problem) -> None:
+    """What goes by the days on which rows are due can do so."""
+    if problem.due.all:
+        return
+    if problem.evaluation.label_delay_days:
+        raise ValueError(
+            f"at expected: rows are not due on every day, and a target that is known "
+            f"{problem.evaluation.label_delay_days} day(s) later is told by days; leave out "
+            "evaluation.label_delay_days, and let the source have a row once its target is known"
+        )
+    if problem.source.kind == "replay" and problem.due.holidays:
+        raise ValueError(
+            "at expected.holidays: a recording is replayed on other dates than those of its "
+            "holidays; leave them out"
+        )
 
 
 def _replay(problem: Problem) -> None:

@@ -12,7 +12,7 @@ from mlops_assets.ml.registries import choose
 from mlops_assets.ml.settings import Column, Section, Settings
 from mlops_assets.project.custom_sources import CUSTOM_SOURCES
 
-REPLAY_DAYS = 364  # 52 weeks: a replayed day keeps its weekday
+REPLAY_DAYS = 364  # 52 weeks, after which a recorded day is played again at the earliest
 
 
 def _encoding(value: str) -> str:
@@ -118,8 +118,8 @@ class CustomSettings(Section):
 
 class ReplaySettings(Section):
     kind: Literal["replay"]
-    """A finished recording, played again: every calendar day is mapped onto the recorded day of
-    the same weekday, in a loop of 52 weeks, so that it never ends."""
+    """A finished recording, played again for ever: every day gets the recorded day of the same
+    weekday, among the last 364, that is at most three days from its date of the year."""
     path: Annotated[str, Field(min_length=1)] | None = None
     """Short for a source of kind `file` with this path."""
     source: (

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from mlops_assets.assets.reporting import said
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import days_between, run_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
@@ -171,7 +172,7 @@ class Lab:
         ).records
         materialization = records[0].asset_materialization
         assert materialization is not None
-        return {name: value.value for name, value in materialization.metadata.items()}
+        return said(materialization.metadata)
 
     def file(self, dataset: str, key: str) -> Path:
         """The file of a stored partition."""

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mlops_assets import load_champion
 from mlops_assets.assets import forecast, forecasting, issued
 from mlops_assets.assets.forecasting import as_issued
 from mlops_assets.automation import day_to_come
@@ -387,6 +388,29 @@ def test_a_damaged_card_hides_no_other_model_from_the_day_to_come(living: Living
     assert any(found.startswith(f"{version} is in service") for found in why)
 
 
+def test_an_older_version_stands_in_for_one_whose_card_is_gone_by_name(living: Living) -> None:
+    older = {card.version for card in living.models.cards("linear")}
+    version = train(living)
+    for name in ("issued", "forecast"):
+        assert living.run(name, LAST).success
+    assert set(living.datasets.read("forecast", [LAST])["version"]) == {version}
+    card = Path(living.models.url(living.models.find(version))).with_name("card.json")
+    kept = card.read_bytes()
+    card.unlink()
+    assert any(found.why.endswith(f"not {version}") for found in outdated(living))
+    assert living.run("issued", LAST).success
+    assert living.run("forecast", LAST).success
+    [stands_in] = set(DatasetStore(living.storage).read("forecast", [LAST])["version"])
+    assert stands_in in older
+    told = living.metadata("issued", LAST)
+    assert told["versions"]["linear"] == stands_in
+    assert "card.json was written and is missing; train again" in told["not_issued"][version]
+    with pytest.warns(UserWarning, match=f"{stands_in} stands in for {version}: .*card.json"):
+        load_champion(living.storage.root)
+    card.write_bytes(kept)
+    assert any(found.why.startswith(version) for found in outdated(living))
+
+
 def outdated(living: Living) -> list[Outdated]:
     return [*outdated_forecasts(living.instance, living.project, living.models)]
 
@@ -418,3 +442,11 @@ def test_inputs_that_were_not_known_when_the_day_was_forecast_are_named(living: 
     assert (evaluation.passed, evaluation.severity.value) == (False, "WARN")
     # a day judged alone and in a range
     assert inputs_known(living, day)["why"] == found["why"]
+    living.write(make_rows())
+    next_day = str(living.today)
+    assert living.run("observations features", day, next_day).success
+    assert not inputs_known(living, day)["passed"]
+    result = living.run("issued", next_day)
+    assert inputs_known(living, day)["passed"], "its rows were mended"
+    said = {made.partition: made.passed for made in result.get_asset_check_evaluations()}
+    assert said[day]

@@ -53,7 +53,7 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def at_the_month(rows: pd.DataFrame, date: str, last_month: dt.date) -> pd.DataFrame:
     """A recording moved by whole weeks, so that a replay of last month gives MONTH."""
-    weeks = (last_month - MONTH).days % 364 // 7
+    weeks = (last_month.replace(year=MONTH.year) - MONTH).days // 7
     return rows.assign(**{date: rows[date] + pd.Timedelta(weeks=weeks)})
 
 

@@ -20,7 +20,7 @@ ROWS = "date;sold_at;shop;units;amount;updated_at\n2026-01-31;2026-01-31;007;1.2
 COLUMNS = {"target": "units", "series": ["shop"], "categorical": ["shop"]}
 
 
-@pytest.mark.parametrize("text", SETTINGS)
+@pytest.mark.parametrize("text", [text for text in SETTINGS if "source:" in text])
 def test_the_settings_give_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     source = yaml.safe_load(text)["source"]
     folder = tmp_path / "problem"
@@ -53,6 +53,21 @@ def test_the_settings_give_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     rows = made.read(*window)
     assert rows[["shop", "units"]].to_numpy().tolist() == [["007", 1250.5]]
     assert list(made.fingerprints(*window)) == ["2026-01-31"]
+
+
+def test_what_means_that_there_is_no_value(tmp_path: Path) -> None:
+    [text] = [text for text in SETTINGS if "missing:" in text]
+    (tmp_path / "rows.csv").write_text(
+        "date,shop,temperature,units\n"
+        "2026-01-31,a,N/A,4999\n2026-01-31,b,-,5001\n2026-01-31,c,closed,-999\n"
+    )
+    missing = yaml.safe_load(text)["columns"]
+    columns = {"date": "date", **COLUMNS, "numeric": ["temperature"], **missing}
+    source = {"kind": "file", "path": "rows.csv"}
+    made = make_source(problem(tmp_path, source, columns=columns))
+    rows = made.read(dt.date(2026, 1, 31), dt.date(2026, 2, 1))
+    assert rows["temperature"].isna().all()
+    assert rows["units"].dropna().tolist() == [4999]
 
 
 def test_the_snippet_runs() -> None:

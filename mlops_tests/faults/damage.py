@@ -21,12 +21,13 @@ import pandas as pd
 
 from mlops_assets import load_champion
 from mlops_assets.graph.partitions import FIRST_DAY_FILE, make_partitions
-from mlops_assets.project import Cadence, ModelSettings, Project, load_project
-from mlops_assets.resources.layout import DATASETS, log_of
+from mlops_assets.project import Cadence, ModelSettings, Project, ReplaySettings, load_project
+from mlops_assets.resources.layout import DATASETS, REPLAYED, log_of
 from mlops_assets.resources.notifier import FOLDER as CHANNELS
 from mlops_assets.resources.notifier import Channel
 from mlops_assets.resources.sources import make_source
 from mlops_assets.resources.sources.columns import check_columns
+from mlops_assets.resources.sources.replay import ReplaySource
 from mlops_assets.resources.storage import LocalStorage, StorageError
 from mlops_assets.resources.stores.alert_records import Alert, Alerts
 from mlops_assets.resources.stores.alert_records import Kind as AlertKind
@@ -90,7 +91,8 @@ class Store:
             earlier = dt.date.fromisoformat(issued) - dt.timedelta(days=days)
             self.datasets.write("issued", str(earlier), frame.iloc[days:])
         self.datasets.write("model_registry", "newest", frame)
-        self.storage.write(FIRST_DAY_FILE, b"2026-08-25\n")
+        for path in (FIRST_DAY_FILE, REPLAYED):
+            self.storage.write(path, b"2026-08-25\n")
 
     def kinds(self) -> Iterator[tuple[str, Kind]]:
         """Every kind of stored file by its name."""
@@ -116,6 +118,7 @@ class Store:
         yield "index", Kind(["source_index.json"], lambda _: self._source())
         yield "columns", Kind(["source_columns.json"], lambda _: self._columns())
         yield "first day", Kind([FIRST_DAY_FILE], lambda _: self._first_day())
+        yield "replayed through", Kind([REPLAYED], lambda _: self._replayed())
         yield "load_champion", Kind(self._champion(), lambda _: load_champion(self.storage.root)[1])
         pages = [p.removeprefix("pages/") for p in every if p.endswith((".html", ".js"))]
         yield "pages", Kind([f"pages/{p}" for p in pages], self._page)
@@ -168,6 +171,10 @@ class Store:
 
     def _columns(self) -> None:
         check_columns(self.project, self.storage)
+
+    def _replayed(self) -> dt.date | None:
+        settings = ReplaySettings(kind="replay", path="rows.csv")
+        return ReplaySource(settings, self.project, self.storage).through(DAY)
 
     def _first_day(self) -> dt.date:
         without = self.project.model_copy(update={"first_day": None})

@@ -50,6 +50,8 @@ def _reduced(values: pd.Series[Any], group: pd.Series[int], reduction: Reduction
     match reduction:
         case Reduction.SUM:
             return groups.sum().where(groups.count() == groups.size())
+        case Reduction.LAST:
+            return groups.last()
         case Reduction.MOST_COMMON:
             # sorted by value, so that the first in order wins among equally common ones
             counts = values.groupby([group, values]).size()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from mlops_assets.lazy import sklearn
@@ -9,34 +11,59 @@ from mlops_assets.ml.models.families import (
     Family,
     Hyperparameters,
     Inputs,
-    NoHyperparameters,
     Pipeline,
     register,
 )
 from mlops_assets.ml.models.pipelines import input_pipeline
 
 
+class SeasonalNaiveHyperparameters(Hyperparameters):
+    repeats: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description=(
+            "The number that is repeated: another lag such as units_lag_1 or units_lag_364, or a "
+            "mean of the past; null for the target of a week ago."
+        ),
+    )
+
+
 @register
 class SeasonalNaive(Family):
     name = "seasonal_naive"
     description = "Repeats the target of a week ago: the baseline that a model has to beat."
-    hyperparameters = NoHyperparameters
+    hyperparameters = SeasonalNaiveHyperparameters
 
-    def check(self, hyperparameters: NoHyperparameters, inputs: Inputs) -> None:
-        if inputs.seasonal is None:
+    def check(self, hyperparameters: SeasonalNaiveHyperparameters, inputs: Inputs) -> None:
+        repeated = hyperparameters.repeats
+        if repeated is not None and repeated not in inputs.numeric:
+            raise ValueError(
+                f"repeats {repeated!r}, which is no input of numbers; these are: "
+                f"{', '.join(inputs.numeric)}"
+            )
+        if repeated is None and inputs.seasonal is None:
             raise ValueError(
                 "repeats the target of a week ago; add 7 to features.lags, or take historical_mean"
             )
 
-    def build(self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0) -> Pipeline:
+    def build(
+        self, hyperparameters: SeasonalNaiveHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> Pipeline:
         from mlops_assets.ml.estimators import SeasonalNaiveRegressor
 
         self.check(hyperparameters, inputs)
-        assert inputs.seasonal is not None
-        season = Inputs(numeric=(inputs.seasonal,), categorical=(), seasonal=inputs.seasonal)
+        repeated = hyperparameters.repeats or inputs.seasonal
+        assert repeated is not None
+        season = Inputs(numeric=(repeated,), categorical=(), seasonal=repeated)
         return input_pipeline(
             SeasonalNaiveRegressor(), season, numeric="passthrough", categorical="passthrough"
         )
+
+
+class Middle(StrEnum):
+    MEAN = "mean"
+    MEDIAN = "median"
 
 
 class HistoricalMeanHyperparameters(Hyperparameters):
@@ -46,6 +73,10 @@ class HistoricalMeanHyperparameters(Hyperparameters):
         description=(
             "Inputs whose values are taken each by itself, such as day_of_week; none for one mean."
         ),
+    )
+    statistic: Middle = Field(
+        Middle.MEAN,
+        description="What is taken of like rows; the median has the least absolute error.",
     )
 
 
@@ -78,7 +109,7 @@ class HistoricalMean(Family):
             seasonal=None,
         )
         return input_pipeline(
-            HistoricalMeanRegressor(),
+            HistoricalMeanRegressor(hyperparameters.statistic.value),
             keys,
             numeric="passthrough",
             categorical=sklearn.preprocessing.OrdinalEncoder(

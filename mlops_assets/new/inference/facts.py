@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from mlops_assets.lazy import pd
+from mlops_assets.resources.sources.samples import CODE_NAME
 
 Value = TypeVar("Value")
 
@@ -15,12 +15,6 @@ DATE_NAMES = ("date", "day", "ds", "dt", "timestamp", "datetime", "time", "dteda
 TARGET_NAMES = (
     *("target", "y", "label", "demand", "sales", "units", "quantity", "qty", "cnt", "count"),
     *("value", "amount", "total", "revenue", "load", "consumption", "delay"),
-)
-# in the singular: `items` counts them
-CODE_NAME = re.compile(
-    r"(^|_)(id|code|nr|no|key|sku|ean|store|shop|item|product|site|sensor|station|region|branch|"
-    r"department|customer|line)($|_)",
-    re.IGNORECASE,
 )
 
 

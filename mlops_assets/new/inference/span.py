@@ -45,7 +45,7 @@ def fit_span(first: dt.date, last: dt.date, choices: Sequence[list[int]] = LAGS)
             f"{f', after {reach} days for the lags,' if reach else ''} leaves none to serve; "
             "give the table more days"
         )
-    start = _recent_start(first, last, reach, months)
+    start = recent_start(first, last, reach, months)
     left = f"of {days} days" if start == first else f"of {days} days, of which the last are used"
     served = service_days(start, last, reach, months)
     reason = f"{left}, lags and window leave {served} days of service"
@@ -59,7 +59,7 @@ def service_days(first: dt.date, last: dt.date, reach: int, months: int) -> int:
     return (last - begins).days + 1
 
 
-def _recent_start(first: dt.date, last: dt.date, reach: int, months: int) -> dt.date:
+def recent_start(first: dt.date, last: dt.date, reach: int, months: int) -> dt.date:
     """The first day, such that at most some months are served: more cost time and tell little."""
     begins = add_months(last, 1 - HISTORY_MONTHS - months) - dt.timedelta(days=reach)
     return max(first, begins)

@@ -47,7 +47,7 @@ def csv_table(
     """
     data = _as_utf8(data, place, settings)
     dialect = _dialect(data[:SAMPLE].decode("utf-8", "ignore"), place, settings, project)
-    types = {name: pa.string() for name in project.column_names if name in dialect.header}
+    types = {name: pa.string() for name in project.source_columns if name in dialect.header}
     body = memoryview(data)[dialect.length :]
     if not bytes(body[:SAMPLE]).strip():
         empty = {name: pa.array([], kind) for name, kind in types.items()}
@@ -142,7 +142,7 @@ def _dialect(sample: str, place: str, settings: CsvSettings, project: Project) -
             first = next((row for row in reader if row), header)
         except csv.Error as error:
             raise SourceError(f"cannot read {place}: {error}") from error
-        found = sum(name in header for name in project.column_names)
+        found = sum(name in header for name in project.source_columns)
         score = found, len(first) == len(header), len(header)
         if best is None or score > best[0]:
             best = score, Dialect(delimiter, quote, header, length)

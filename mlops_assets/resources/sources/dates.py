@@ -1,11 +1,11 @@
-"""The local day of a row, from whatever a source writes in its date column."""
+"""The local time of a row, from whatever a source writes in its date column."""
 
 from __future__ import annotations
 
 import calendar
 import datetime as dt
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from mlops_assets.lazy import np, pa, pc, pd
@@ -20,7 +20,8 @@ DATE_TEXT = (
     r"^\s*(?P<a>\d{1,4})(?P<s>[-/.])(?P<b>\d{1,2})(?P<t>[-/.])(?P<c>\d{1,4})"
     r"(?:[T ]\s*(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)"
     r"(?:[.,]\d{1,9})?)?\s*"
-    r"(?:(?P<zone>Z|z|UTC|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?)|[AaPp][Mm])?)?\s*$"
+    r"(?:(?P<zone>Z|z|UTC|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?)"
+    r"|(?P<half>[AaPp])[Mm])?)?\s*$"
 )
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DAY_MONTH = rf"(?i)^\s*(\d{{1,2}})[-/. ]?\s*({MONTHS})[a-z]*[-/., ]+(\d{{2}}|\d{{4}})\b"
@@ -29,6 +30,7 @@ DIGITS = r"^\s*\d{8,19}(?:\.0+)?\s*$"
 # From which number on one counts seconds since 1970, milliseconds and so on, and how many a second.
 EPOCHS = ((1e8, 1e0), (1e11, 1e3), (1e14, 1e6), (1e17, 1e9))
 YEARS = dt.datetime(1700, 1, 1), dt.datetime(2250, 1, 1)  # far within what pandas holds
+UTC = "datetime64[ns, UTC]"
 MOST_BROKEN = 0.5  # with as large a share of rows that are no dates, none of them is trusted
 MOST_OTHERWISE = 0.1  # the share of rows that may be written in another way than the rest
 
@@ -43,42 +45,66 @@ class Odd(NamedTuple):
     most: float = MOST_BROKEN
 
 
-def local_days(
+class Times(NamedTuple):
+    """When rows are: NaT where nobody knows."""
+
+    local: pd.Series[pd.Timestamp]
+    """Local times, `datetime64[ns]`, without a zone."""
+    instants: pd.Series[pd.Timestamp] | None = None
+    """The same in UTC, where the values have a zone."""
+
+    @property
+    def days(self) -> pd.Series[pd.Timestamp]:
+        """Midnight of each local day."""
+        return self.local.dt.normalize()
+
+    def of(self, rows: pd.Series[bool]) -> Times:
+        """Those of some of the rows."""
+        return self.each(lambda times: times[rows].reset_index(drop=True))
+
+    def each(self, change: Callable[[pd.Series[Any]], pd.Series[Any]]) -> Times:
+        """The times once they are changed in the same way as the instants."""
+        changed = None if self.instants is None else change(self.instants)
+        return Times(change(self.local), changed)
+
+
+def local_times(
     values: Any,
     place: str,
     time_zone: str,
     order: DateOrder | None = None,
     first_row: int = 0,
     left_out: list[str] | None = None,
-) -> pd.Series[pd.Timestamp]:
-    """Midnight of the local day of each value of an Arrow array, `datetime64[ns]`, without a zone.
+) -> Times:
+    """The local time of each value of an Arrow array.
 
     Values without a zone are local times; those with one are converted. Whole numbers are days
     such as 20260131, else instants in seconds, milliseconds or finer since 1970. `place` names file
     and column in errors, in which rows count from 1 after `first_row`.
 
-    What is missing or no date has no day, and what to say of it goes to `left_out`. SourceError
+    What is missing or no date has no time, and what to say of it goes to `left_out`. SourceError
     where that is not given, for what could be read in two ways, and where too many rows are odd.
     """
     values = plain(values)
+    odd: list[Odd] = []
     if is_text(values):
-        days, odd = _days_of_text(values, time_zone, place, order)
+        times, odd = _times_of_text(values, time_zone, place, order)
     elif pa.types.is_temporal(values.type) and not pa.types.is_time(values.type):
-        days, odd = _days_of_times(values, time_zone), []
+        times = _times_of_stamps(values, time_zone)
     else:
-        days, odd = days_of_numbers(values, time_zone), []
-    for message, rows, most in _told(values, days, odd, place, first_row):
+        times = times_of_numbers(values, time_zone)
+    for message, rows, most in _told(values, times.local, odd, place, first_row):
         if left_out is None or rows >= most * len(values):
             raise SourceError(message)
         left_out.append(message)
-    return days
+    return times
 
 
 def _told(
-    values: Any, days: pd.Series[pd.Timestamp], odd: list[Odd], place: str, first_row: int
+    values: Any, times: pd.Series[pd.Timestamp], odd: list[Odd], place: str, first_row: int
 ) -> Iterator[tuple[str, int, float]]:
-    """What to say of the rows without a day, of how many, and how large a share they may be."""
-    broken = days.isna().to_numpy()
+    """What to say of the rows without a time, of how many, and how large a share they may be."""
+    broken = times.isna().to_numpy()
     if not broken.any():
         return
     empty = pc.is_null(values)
@@ -106,7 +132,7 @@ def _told(
             yield f"{place} {one.what.format(example)}", len(rows), one.most
 
 
-def _days_of_times(values: Any, time_zone: str) -> pd.Series[pd.Timestamp]:
+def _times_of_stamps(values: Any, time_zone: str) -> Times:
     if pa.types.is_date(values.type):
         values = pc.cast(values, pa.timestamp("ms"))
     many = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[values.type.unit]
@@ -116,31 +142,34 @@ def _days_of_times(values: Any, time_zone: str) -> pd.Series[pd.Timestamp]:
     if not pc.all(possible).as_py():
         values = pc.if_else(possible, values, pa.scalar(None, values.type))
     stamps = values.to_pandas()
-    days = stamps.dt.normalize() if stamps.dt.tz is None else _local(stamps, time_zone)
-    return days.astype("datetime64[ns]")
+    if stamps.dt.tz is None:
+        return Times(stamps.astype("datetime64[ns]"))
+    return Times(in_zone(stamps, time_zone), stamps.dt.tz_convert("UTC").astype(UTC))
 
 
-def days_of_numbers(values: Any, time_zone: str) -> pd.Series[pd.Timestamp]:
-    """Of 20260131 that day, of larger numbers that of the instant since 1970; else none."""
+def times_of_numbers(values: Any, time_zone: str) -> Times:
+    """Of 20260131 that day, of larger numbers the instant since 1970; else none."""
     if pa.types.is_boolean(values.type) or pa.types.is_nested(values.type):
         values = pa.nulls(len(values))
     counts = pc.cast(values, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     written = pd.Series(np.where(counts % 1 == 0, counts, np.nan)).astype("Int64").astype("string")
     days = pd.to_datetime(written.where(counts < EPOCHS[0][0]), format="%Y%m%d", errors="coerce")
-    days = days.where((days >= YEARS[0]) & (days < YEARS[1])).astype("datetime64[ns]")
+    local = days.where((days >= YEARS[0]) & (days < YEARS[1])).astype("datetime64[ns]")
+    instants = pd.Series(pd.NaT, local.index, dtype=UTC)
     ends = [least for least, _ in EPOCHS[1:]] + [np.inf]
     for (least, many), end in zip(EPOCHS, ends, strict=True):
         here = (counts >= least) & (counts < end) & (counts / many < YEARS[1].timestamp())
         if here.any():
-            instants = pd.to_datetime(pd.Series(counts[here] / many), unit="s", utc=True)
-            days[here] = _local(instants, time_zone).to_numpy()
-    return days
+            instants[here] = pd.to_datetime(counts[here] / many, unit="s", utc=True)
+    told = instants.notna()
+    return Times(local.where(~told, in_zone(instants, time_zone)), instants if told.any() else None)
 
 
-def _local(instants: pd.Series[pd.Timestamp], time_zone: str) -> pd.Series[pd.Timestamp]:
+def in_zone(instants: pd.Series[pd.Timestamp], time_zone: str) -> pd.Series[pd.Timestamp]:
+    """The local times of instants, without a zone."""
     # The name of a zone would do, but ends daylight saving in 2037.
     local = instants.dt.tz_convert(zoneinfo.ZoneInfo(time_zone))
-    return local.dt.tz_localize(None).dt.normalize()
+    return local.dt.tz_localize(None).astype("datetime64[ns]")
 
 
 def with_months_as_numbers(texts: Any) -> Any:
@@ -155,16 +184,16 @@ def with_months_as_numbers(texts: Any) -> Any:
     return texts
 
 
-def _days_of_text(
+def _times_of_text(
     values: Any, time_zone: str, place: str, order: DateOrder | None
-) -> tuple[pd.Series[pd.Timestamp], list[Odd]]:
-    """The day of each text, and why those have none that are sound by themselves."""
+) -> tuple[Times, list[Odd]]:
+    """The time of each text, and why those have none that are sound by themselves."""
     encoded = values.dictionary_encode()
     texts = encoded.dictionary.to_pandas()
     where = pc.fill_null(encoded.indices, len(texts)).to_numpy(zero_copy_only=False)
     rows = np.bincount(where, minlength=len(texts) + 1)[: len(texts)]
     parts = _parts(encoded.dictionary)
-    days, odd = pd.Series(pd.NaT, texts.index, dtype="datetime64[ns]"), []
+    times, odd = Times(pd.Series(pd.NaT, texts.index, dtype="datetime64[ns]")), []
     kept = parts["form"] != ""
     for kind, what in (
         ("form", "dates in two formats"),
@@ -177,9 +206,8 @@ def _days_of_text(
             said = f"holds {what}: {texts[kept].iloc[0]!r} and {{}}; write them all in one way"
             odd.append(Odd(np.append(other, False)[where], said, MOST_OTHERWISE))
     if kept.any():
-        days[kept] = _days_of_parts(texts[kept], parts[kept], time_zone, place, order)
-    known = pd.concat([days, pd.Series([pd.NaT])]).to_numpy()[where]
-    return pd.Series(known).astype("datetime64[ns]"), odd
+        times = _times_of_parts(texts[kept], parts[kept], time_zone, place, order)
+    return times.each(lambda one: one.reindex(where).reset_index(drop=True)), odd
 
 
 def _parts(texts: Any) -> pd.DataFrame:
@@ -196,14 +224,14 @@ def _parts(texts: Any) -> pd.DataFrame:
     return parts.assign(form=form.where(~digits, "digits"), zoned=parts["zone"].fillna("") != "")
 
 
-def _days_of_parts(
+def _times_of_parts(
     texts: pd.Series[str], parts: pd.DataFrame, time_zone: str, place: str, order: DateOrder | None
-) -> pd.Series[pd.Timestamp]:
-    """The days of texts of one form."""
+) -> Times:
+    """The times of texts of one form."""
     form, zoned = parts["form"].iloc[0], parts["zoned"].iloc[0]
     if form == "digits":
-        days = days_of_numbers(pa.array(texts.astype("float64")), time_zone)
-        return days.set_axis(texts.index)
+        found = times_of_numbers(pa.array(texts.astype("float64")), time_zone)
+        return found.each(lambda one: one.set_axis(texts.index))
     year, month, day = parts["a"], parts["b"], parts["c"]
     if form != "year":
         year, day, month = parts["c"], parts["a"], parts["b"]
@@ -212,15 +240,22 @@ def _days_of_parts(
     numbers = {"year": year.astype(int), "month": month.astype(int), "day": day.astype(int)}
     days = pd.to_datetime(pd.DataFrame(numbers), errors="coerce")
     days = days.where((days >= YEARS[0]) & (days < YEARS[1]))
-    if zoned:
-        offset = _minutes(parts["hours"], parts["minutes"])
-        offset = offset.where(parts["sign"] != "-", -offset)
-        utc = days + _minutes(parts["hour"], parts["minute"]) - offset
-        days = _local(utc.dt.tz_localize("UTC"), time_zone)
-    return days
+    local = (days + _of_day(parts)).astype("datetime64[ns]")
+    if not zoned:
+        return Times(local)
+    offset = _minutes(parts["hours"], parts["minutes"])
+    instants = (local - offset.where(parts["sign"] != "-", -offset)).dt.tz_localize("UTC")
+    return Times(in_zone(instants, time_zone), instants)
 
 
-def _minutes(hours: pd.Series[str], minutes: pd.Series[str]) -> pd.Series[pd.Timedelta]:
+def _of_day(parts: pd.DataFrame) -> pd.Series[pd.Timedelta]:
+    """How long after midnight times are, to the minute; 12 AM is midnight."""
+    half, hour = parts["half"].str.lower(), pd.to_numeric(parts["hour"]).fillna(0)
+    hour = hour.where((half == "") | (hour != 12), 0) + 12 * (half == "p").astype(int)
+    return _minutes(hour, parts["minute"])
+
+
+def _minutes(hours: pd.Series[Any], minutes: pd.Series[str]) -> pd.Series[pd.Timedelta]:
     whole = pd.to_numeric(hours).fillna(0) * 60 + pd.to_numeric(minutes).fillna(0)
     return pd.to_timedelta(whole, unit="min")
 

@@ -210,7 +210,7 @@ class FileSource:
         """The rows of a table, those columns added that only the file's folder tells."""
         there = folder_columns(file, self.date, own)
         require(self.project, there, str(file))
-        for name in self.project.column_names:
+        for name in self.project.source_columns:
             if name in there and name not in table.column_names:
                 days = folder_days(file, self.date)
                 text = str(days[0]) if name == self.date and days else file.keys[name]

@@ -38,9 +38,8 @@ class Known:
 
 def reading_of(project: Project, path: str = "") -> str:
     """What the rows of a file are read by: of another, their days and hashes are others."""
-    told = project.model_dump_json(
-        include={"source", "columns", "time_zone", "constraints", "classes"}
-    )
+    sections = {"source", "columns", "time_zone", "constraints", "classes"}
+    told = project.model_dump_json(include=sections, exclude_defaults=True)
     return hashlib.sha256(f"{READING} {path} {told}".encode()).hexdigest()[:16]
 
 

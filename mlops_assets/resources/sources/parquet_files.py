@@ -29,7 +29,7 @@ def row_groups(file: Any, project: Project, window: Window | None) -> Iterator[t
     are missing is always among them, so that this is noticed.
     """
     schema = file.schema_arrow
-    names = [name for name in project.column_names if name in schema.names]
+    names = [name for name in project.source_columns if name in schema.names]
     dates = schema.field(project.columns.date).type if project.columns.date in names else pa.null()
     if not pa.types.is_temporal(dates):
         # No statistics tell the days of text; read as one, its dates are compared with each other.

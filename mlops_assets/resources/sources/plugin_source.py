@@ -62,6 +62,6 @@ class PluginSource:
 
     def _ask(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         try:
-            return self.source.read(start, end, self.project.column_names)
+            return self.source.read(start, end, self.project.source_columns)
         except Exception as error:  # a plugin's code may raise anything; the run says what it was
             raise SourceError(f"{self}: {type(error).__name__}: {error}") from error

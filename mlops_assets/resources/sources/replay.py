@@ -6,16 +6,23 @@ import datetime as dt
 
 from mlops_assets.lazy import pd
 from mlops_assets.project import REPLAY_DAYS, Project, ReplaySettings
+from mlops_assets.resources.layout import REPLAYED
 from mlops_assets.resources.sources.base import SourceError, make_source, register
+from mlops_assets.resources.sources.replayed_days import by_calendar, in_loop
 from mlops_assets.resources.sources.rows import joined
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, damaged_file
 
 ONE_DAY = dt.timedelta(days=1)
 
 
 @register("replay")
 class ReplaySource:
-    """Day D gets the recorded day of the same weekday in a loop of 52 weeks."""
+    """Day D gets the recorded day of the same weekday within three days of its date.
+
+    The storage keeps the last day that is played: rows that are added to the recording do not
+    change what is stored. A history that was begun by version 0.1, which kept none, goes on in a
+    loop of 52 weeks from the first recorded day on.
+    """
 
     def __init__(
         self, settings: ReplaySettings, project: Project, storage: Storage | None = None
@@ -23,6 +30,7 @@ class ReplaySource:
         self.recording = make_source(project, storage, settings.recording)
         self.date = project.columns.date
         self.names = project.column_names
+        self.storage = storage
 
     def __str__(self) -> str:
         return str(self.recording)
@@ -73,8 +81,28 @@ class ReplaySource:
                 f"{self.recording} reaches from {first} to {last}; a replay needs "
                 f"{REPLAY_DAYS} days"
             )
-        days = (start + dt.timedelta(days=n) for n in range((end - start).days))
-        return {day: first + (day - first) % dt.timedelta(days=REPLAY_DAYS) for day in days}
+        days = [start + dt.timedelta(days=n) for n in range((end - start).days)]
+        through = self.through(last)
+        if through is None:
+            return {day: in_loop(day, first, REPLAY_DAYS) for day in days}
+        found = ((day, by_calendar(day, first, through)) for day in days)
+        return {day: recorded for day, recorded in found if recorded is not None}
+
+    def through(self, last: dt.date) -> dt.date | None:
+        """The last recorded day that is played; None for the loop of version 0.1."""
+        if self.storage is None:
+            return last
+        try:
+            text = self.storage.read(REPLAYED).decode().strip()
+        except FileNotFoundError:
+            if self.storage.names("datasets/observations"):
+                return None
+            self.storage.write(REPLAYED, f"{last}\n".encode())
+            return last
+        try:
+            return dt.date.fromisoformat(text)
+        except ValueError as error:
+            raise damaged_file(self.storage, REPLAYED, f"holds no day ({error})") from error
 
 
 def _runs(recorded: dict[dt.date, dt.date]) -> list[tuple[dt.date, dt.date]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_assets.lazy import pa, pd
-from mlops_assets.ml.values import names, numbers, plain
+from mlops_assets.ml.markers import unmarked_names, unmarked_numbers
+from mlops_assets.ml.values import plain
 from mlops_assets.project import DateOrder, Project
 from mlops_assets.resources.sources.base import SourceError
-from mlops_assets.resources.sources.dates import local_days
+from mlops_assets.resources.sources.dates import local_times
+from mlops_assets.resources.sources.time_of_day import time_of_day
 
 Window = tuple[dt.date, dt.date]
 HASH_MASK = (1 << 64) - 1
@@ -57,9 +59,21 @@ def require(project: Project, found: Iterable[str], place: str) -> None:
         raise SourceError(
             f"{place} lacks the column(s) {', '.join(missing)}; it has {', '.join(found)}"
         )
-    repeated = [name for name in project.column_names if found.count(name) > 1]
+    repeated = [name for name in project.source_columns if found.count(name) > 1]
     if repeated:
-        raise SourceError(f"{place} has the column {repeated[0]!r} more than once; rename one")
+        raise SourceError(f"{place} {repeated_columns(found)[repeated[0]]}; rename one")
+
+
+def repeated_columns(found: Sequence[str]) -> dict[str, str]:
+    """What to say of each column that is there more than once."""
+    places: dict[str, list[str]] = {}
+    for at, name in enumerate(found):
+        places.setdefault(name, []).append(str(at + 1))
+    return {
+        name: f"has the column {name!r} more than once, as columns {' and '.join(at)}"
+        for name, at in places.items()
+        if name.strip() and len(at) > 1
+    }
 
 
 def missing_columns(project: Project, found: Iterable[str]) -> list[str]:
@@ -67,7 +81,7 @@ def missing_columns(project: Project, found: Iterable[str]) -> list[str]:
     known = set(found)
     return [
         name
-        for name in project.column_names
+        for name in project.source_columns
         if name not in known and not project.constraint(name).nullable
     ]
 
@@ -85,21 +99,22 @@ def finished(
 
     Numbers are float64; where a text is no number, it is left for the day's own check to name.
     Names are text. Rows without a day are left out, and what to say of them goes to `left_out`, as
-    of `local_days`. SourceError.
+    of `local_times`. SourceError.
     """
     require(project, table.column_names, place)
     date = project.columns.date
     where = f"{place}: column {date!r}"
-    days = local_days(table[date], where, project.time_zone, order, first_row, left_out)
+    times = local_times(table[date], where, project.time_zone, order, first_row, left_out)
+    days = times.days
     inside = days.notna() if window is None else within(days, *window)
     kept = None if inside.all() else pa.array(inside)
-    days = days[inside].reset_index(drop=True)
-    return pd.DataFrame(
-        {
-            name: days if name == date else _column(project, table, name, place, kept)
-            for name in project.column_names
-        }
-    )
+    columns = {name: _column(project, table, name, place, kept) for name in project.source_columns}
+    columns[date] = days[inside].reset_index(drop=True)
+    if parts := project.columns.time_of_day:
+        times = times.of(inside)
+        alike = [columns[name] for name in project.columns.series if name not in parts]
+        columns |= {part: time_of_day(part, times, project.time_zone, alike) for part in parts}
+    return pd.DataFrame({name: columns[name] for name in project.column_names})
 
 
 def _column(project: Project, table: Any, name: str, place: str, kept: Any) -> pd.Series[Any]:
@@ -108,9 +123,11 @@ def _column(project: Project, table: Any, name: str, place: str, kept: Any) -> p
     try:
         column = plain(column)
         column = column if kept is None else column.filter(kept)
+        markers = project.columns.missing.get(name, ())
         if name in project.number_columns:
-            return numbers(column)
-        return names(column, project.labels if name == project.columns.target else ())
+            return unmarked_numbers(column, markers)
+        labels = project.labels if name == project.columns.target else ()
+        return unmarked_names(column, markers, labels)
     except ValueError as error:
         raise SourceError(f"{place}: column {name!r} {error}") from error
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlops_assets.lazy import np, pa, pc, pd
+from mlops_assets.lazy import pa, pc, pd
+from mlops_assets.ml.markers import is_word
 from mlops_assets.ml.values import (
     beyond_floats,
     is_flags,
@@ -38,15 +39,16 @@ from mlops_assets.resources.sources.dates import (
     DATE_TEXT,
     DIGITS,
     MOST_OTHERWISE,
-    days_of_numbers,
-    local_days,
+    Times,
+    local_times,
+    times_of_numbers,
     with_months_as_numbers,
 )
 from mlops_assets.resources.sources.file import NO_VALUE, FileSource
 from mlops_assets.resources.sources.folders import folder_days
 from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, some_row_groups
 from mlops_assets.resources.sources.places import File
-from mlops_assets.resources.sources.rows import with_columns
+from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
 
 MOST_FILES, MOST_ROWS = 60, 500_000
@@ -57,6 +59,14 @@ LIKELY_YEARS = 1980, 2100  # of numbers that may be dates
 INSTANTS = 10**8  # numbers as large are no dates such as 20260131, but may count from 1970
 TIME_NAME = re.compile(r"(^|_)(date|day|ds|dt|time|timestamp|datetime|ts|at|epoch)($|_)", re.I)
 CODE = r"^\s*0\d+\s*$"  # 007 is a name
+NUMBER = r"(?i)^\s*(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?inf(?:inity)?)?\s*$"
+# in the singular: `items` counts them
+CODE_NAME = re.compile(
+    r"(^|_)(id|code|nr|no|key|sku|ean|store|shop|item|product|site|sensor|station|region|branch|"
+    r"department|customer|line)($|_)",
+    re.IGNORECASE,
+)
+MOST_TEXTS, MOST_MARKERS, MOST_SHOWN = 0.02, 20, 3  # of a column of numbers
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,14 @@ class DateColumn:
     """Whether it holds times of the day."""
     zoned: bool
     """Whether its times have a zone."""
+    times: Times
+    """When its rows are."""
     left_out: list[str] = field(default_factory=list)
     """What to say of the rows that have no day."""
+    offsets: pd.Series[Any] | None = None
+    """How many minutes ahead of UTC its times are written; None where none is."""
+    zone: str | None = None
+    """The zone of its type, other than UTC."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +109,19 @@ class Sample:
     """Columns of values that are neither numbers nor text, which are not in the frame."""
     notes: list[str] = field(default_factory=list)
     """What was found wrong with single values and rows, and is left out."""
+    repeated: dict[str, str] = field(default_factory=dict)
+    """What to say of columns that are there more than once, which are not in the frame."""
+    markers: dict[str, list[str]] = field(default_factory=dict)
+    """What stands in a column where there is no value, and is missing in the frame."""
 
 
 class SampledFiles(FileSource):
     """Files of which some rows are looked at."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.repeated: dict[str, str] = {}
+        """What to say of columns that are there more than once, and are not read."""
 
     def sample(self, most_files: int, most_rows: int) -> tuple[list[Any], bool]:
         """Tables of all columns of some files, and whether they are all rows. SourceError.
@@ -113,7 +138,11 @@ class SampledFiles(FileSource):
         whole = True
         with self._opened(file) as handle:
             if self._is_parquet(file):
-                table, whole = some_row_groups(open_parquet(handle, str(file)), most_rows)
+                opened = open_parquet(handle, str(file))
+                names = opened.schema_arrow.names
+                table, whole = some_row_groups(opened, most_rows)
+                once = [at for at, name in enumerate(names) if names.count(name) == 1]
+                table = table.select(once)
             else:
                 data = handle.read()
                 names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
@@ -122,6 +151,7 @@ class SampledFiles(FileSource):
                 left_out: list[str] = []
                 table, _ = csv_table(data, str(file), self.settings.csv, all_named, left_out)
                 self._leave_out(file, *left_out)
+        self.repeated |= {name: f"{file} {said}" for name, said in repeated_columns(names).items()}
         days = folder_days(file, self.date)
         told = dict(file.keys)
         if days and days[0] == days[1] and self.date not in table.column_names:
@@ -150,7 +180,7 @@ def reading(
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     project = reading(source, time_zone)
-    table, whole, place, left_out = _table(source, project)
+    table, whole, place, left_out, repeated = _table(source, project)
     if not len(table):
         raise SourceError(f"{place} holds no rows; a project begins with some")
     csv = source.csv if isinstance(source, FileSettings) else None
@@ -160,6 +190,8 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     flags: list[str] = []
     strange: list[str] = []
     columns: dict[str, Any] = {}
+    markers: dict[str, list[str]] = {}
+    notes = [*left_out, *(f"{said}: not read; rename one" for said in repeated.values())]
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
         column = plain(table[name])
         if _looks_like_dates(name, column):
@@ -170,6 +202,13 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
                 unclear[name] = str(error)
                 columns[name] = names(column)
             continue
+        column, texts, are_missing = _texts_among_numbers(name, column)
+        if texts:
+            shown = told(dict(list(texts.items())[:MOST_SHOWN]))
+            taken = "so missing there" if are_missing else "so that all of it is taken for names"
+            notes.append(f"column {name!r} of numbers holds {shown}: no numbers, {taken}")
+        if are_missing:
+            markers[name] = list(texts)
         values = _values(column, csv.thousands if csv else None)
         if values is None:
             strange.append(name)
@@ -179,20 +218,43 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    notes = [*left_out, *_without_infinite(frame)]
-    return Sample(frame, whole, dates, unclear, fractional, flags, strange, notes)
+    return Sample(
+        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers
+    )
 
 
-def _without_infinite(frame: pd.DataFrame) -> Iterator[str]:
-    """Make infinite numbers missing, and say where they were."""
-    for name in frame.select_dtypes("float64"):
-        infinite = np.isinf(frame[name])
-        if infinite.any():
-            frame[name] = frame[name].mask(infinite)
-            yield (
-                f"column {name!r} is infinite in {infinite.sum()} row(s), the first of them row "
-                f"{int(infinite.idxmax()) + 1}: missing there"
-            )
+def told(found: Mapping[str, tuple[int, int]]) -> str:
+    """What values, with their numbers of rows and the first of these, are said to be."""
+    return ", ".join(
+        f"{value!r} in {count} row(s), the first of them row {first + 1}"
+        for value, (count, first) in found.items()
+    )
+
+
+def _texts_among_numbers(name: str, column: Any) -> tuple[Any, dict[str, tuple[int, int]], bool]:
+    """The texts in a column of numbers, with their rows and the first one, and whether they mean
+    that there is no number: then the column is without them.
+
+    Words such as N/A do; other texts only where they are rare, and the column is not called like
+    one of names.
+    """
+    if not is_text(column) or pc.any(pc.match_substring_regex(column, CODE)).as_py():
+        return column, {}, False
+    bare = pc.replace_substring_regex(column, "[.,']", "")
+    odd = pc.fill_null(pc.invert(pc.match_substring_regex(bare, NUMBER)), False)
+    texts = pc.utf8_trim_whitespace(column.filter(odd)).value_counts().to_pylist()
+    counts = {one["values"]: one["counts"] for one in texts}
+    others = {text: count for text, count in counts.items() if not is_word(text)}
+    known = len(column) - column.null_count
+    is_name = others and CODE_NAME.search(name)
+    rare = sum(others.values()) <= MOST_TEXTS * known and len(others) <= MOST_MARKERS
+    if not counts or sum(counts.values()) > known / 2 or is_name:
+        return column, {}, False
+    trimmed, shown = pc.utf8_trim_whitespace(column), list(counts.items())[:MOST_MARKERS]
+    found = {text: (count, pc.index(trimmed, text).as_py()) for text, count in shown}
+    if not rare:
+        return column, found, False
+    return pc.if_else(odd, pa.scalar(None, column.type), column), found, True
 
 
 def without_stray_days(sample: Sample, date: str, latest: dt.date) -> Sample:
@@ -224,7 +286,12 @@ def without_stray_days(sample: Sample, date: str, latest: dt.date) -> Sample:
         shown = ", ".join(sorted({f"{day:%Y-%m-%d}" for day in stray})[:3])
         notes.append(f"{len(stray)} row(s) of {shown} are far from all others: left out")
     dates = {
-        name: replace(one, days=_of(one.days, kept), moments=_of(one.moments, kept))
+        name: replace(
+            one,
+            days=_of(one.days, kept),
+            moments=_of(one.moments, kept),
+            times=one.times.of(kept),
+        )
         for name, one in sample.dates.items()
     }
     frame = sample.frame[kept].reset_index(drop=True)
@@ -237,14 +304,14 @@ def _of(values: pd.Series[Any], kept: pd.Series[bool]) -> pd.Series[Any]:
 
 def _table(
     source: FileSettings | SqlSettings, project: Project
-) -> tuple[Any, bool, str, list[str]]:
+) -> tuple[Any, bool, str, list[str], dict[str, str]]:
     if isinstance(source, SqlSettings):
         database = SqlSource(source, project)
         table, whole = database.sample(MOST_ROWS)
-        return table, whole, str(database), []
+        return table, whole, str(database), [], {}
     files = SampledFiles(source, project)
     tables, whole = files.sample(MOST_FILES, MOST_ROWS)
-    return joined_tables(tables), whole, str(files), files.left_out()
+    return joined_tables(tables), whole, str(files), files.left_out(), files.repeated
 
 
 def _looks_like_dates(name: str, column: Any) -> bool:
@@ -268,8 +335,7 @@ def _digits(texts: Any) -> Any:
 
 def _days_as_numbers(name: str, counts: Any) -> bool:
     """Whether whole numbers are days such as 20260131, or by the name of the column instants."""
-    days = days_of_numbers(counts, "UTC")
-    years = days.dt.year
+    years = times_of_numbers(counts, "UTC").local.dt.year
     sound = years.between(*LIKELY_YEARS)
     told = pc.all(pc.less(counts, INSTANTS)).as_py() or TIME_NAME.search(name) is not None
     return bool(len(sound) and told and sound.all())
@@ -277,9 +343,11 @@ def _days_as_numbers(name: str, counts: Any) -> bool:
 
 def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> DateColumn:
     left_out: list[str] = []
-    days = local_days(column, place, time_zone, order, left_out=left_out)
+    times = local_times(column, place, time_zone, order, left_out=left_out)
+    days = times.days
     if left_out and days.isna().mean() > MOST_OTHERWISE:
         raise SourceError(left_out[0])
+    parts = None
     if is_text(column) and not pc.all(_digits(column)).as_py():
         parts = pc.extract_regex(with_months_as_numbers(column), pattern=DATE_TEXT)
         hour, minute, zone = (pc.struct_field(parts, name) for name in ("hour", "minute", "zone"))
@@ -293,7 +361,21 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     else:
         moments = days if pa.types.is_date(column.type) else numbers(column)
         timed = zoned = bool(moments.nunique() > days.nunique())
-    return DateColumn(days, moments, bool(timed), bool(zoned), left_out)
+    offsets = zone = None
+    if zoned and is_text(column) and parts is not None:
+        offsets = _offsets(parts)
+    elif zoned and pa.types.is_timestamp(column.type) and "/" in column.type.tz:
+        zone = column.type.tz
+    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out, offsets, zone)
+
+
+def _offsets(parts: Any) -> pd.Series[Any]:
+    """How many minutes ahead of UTC texts of times are, by what their expression found."""
+    found = (pc.struct_field(parts, name).to_pandas() for name in ("sign", "hours", "minutes"))
+    sign, hours, minutes = found
+    size = pd.to_numeric(hours).fillna(0) * 60 + pd.to_numeric(minutes).fillna(0)
+    offsets: pd.Series[Any] = size.where(sign != "-", -size)
+    return offsets
 
 
 def _some(part: Any) -> Any:

@@ -13,7 +13,7 @@ from mlops_assets.lazy import pa, pd, sa
 from mlops_assets.ml.values import array, joined_tables
 from mlops_assets.project import Project, SqlSettings
 from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
-from mlops_assets.resources.sources.dates import local_days, midnight
+from mlops_assets.resources.sources.dates import local_times, midnight
 from mlops_assets.resources.sources.rows import (
     DayHashes,
     Window,
@@ -96,7 +96,7 @@ class SqlSource:
         """The rows of the days, fetched as many at a time as the settings say."""
         there = self.columns()
         require(self.project, there, str(self))
-        names = [name for name in self.project.column_names if name in there]
+        names = [name for name in self.project.source_columns if name in there]
         with self._asked() as ask:
             tables = [
                 pa.table([*map(array, zip(*chunk, strict=True))], names=names)
@@ -129,7 +129,8 @@ class SqlSource:
         }
 
     def _days(self, values: list[Any]) -> pd.Series[pd.Timestamp]:
-        return local_days(array(values), f"{self}: column {self.date!r}", self.project.time_zone)
+        place = f"{self}: column {self.date!r}"
+        return local_times(array(values), place, self.project.time_zone).days
 
     @contextmanager
     def _asked(self) -> Iterator[Callable[..., Iterator[Any]]]:

@@ -64,6 +64,21 @@ def test_a_sum_with_a_gap_is_a_gap_and_the_first_in_order_wins_a_tie() -> None:
     assert found["weather"] == "rain"
 
 
+def test_the_last_of_repeated_rows_is_the_last_that_is_there() -> None:
+    project = make_project(
+        target="last", inputs={"temperature": "last", "weather": "last"}, min_rows=1, max_rows=None
+    )
+    rows = hours(
+        ("2026-03-01", "a", 2, 1.0, "sun"),
+        ("2026-03-01", "b", 7, 4.0, "fog"),
+        ("2026-03-01", "a", 5, None, "rain"),
+    )
+    found = aggregate(project, rows)
+    assert found["rentals"].tolist() == [5, 7]
+    assert found["temperature"].tolist() == [1, 4]
+    assert found["weather"].tolist() == ["rain", "fog"]
+
+
 def test_without_keys_a_day_is_one_row() -> None:
     values = hours_settings()
     values["columns"] |= {"series": [], "categorical": ["weather"]}

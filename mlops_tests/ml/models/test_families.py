@@ -97,6 +97,13 @@ def test_seasonal_naive_repeats_the_season_and_fills_gaps_with_the_mean() -> Non
     assert pipeline.predict(pd.DataFrame({"units_lag_7": [9.0, np.nan]})).tolist() == [9, 4]
 
 
+def test_seasonal_naive_repeats_another_number_where_one_is_named() -> None:
+    rows = pd.DataFrame({"units_lag_7": [1.0, 2.0], "units_lag_364": [5.0, 6.0]})
+    inputs = Inputs(("units_lag_7", "units_lag_364"), (), "units_lag_7")
+    pipeline = build("seasonal_naive", inputs, repeats="units_lag_364")
+    assert pipeline.fit(rows, pd.Series([2.0, 3.0])).predict(rows).tolist() == [5, 6]
+
+
 def test_seasonal_naive_needs_a_season() -> None:
     with pytest.raises(ValueError, match="add 7 to features"):
         build("seasonal_naive", Inputs(("price",), (), None))
@@ -123,6 +130,16 @@ def test_the_historical_mean_by_hand() -> None:
     assert build("historical_mean", inputs).fit(learning, delays).predict(asked).tolist() == [2] * 5
 
 
+def test_the_historical_median_by_hand() -> None:
+    learning = pd.DataFrame({"weekday": [0.0, 0.0, 0.0, 1.0]})
+    delays = pd.Series([1.0, 2.0, 60.0, 5.0])
+    pipeline = build(
+        "historical_mean", Inputs(("weekday",), (), None), by=["weekday"], statistic="median"
+    ).fit(learning, delays)
+    # of all: (2 + 5) / 2
+    assert pipeline.predict(pd.DataFrame({"weekday": [0.0, 1.0, 6.0]})).tolist() == [2, 5, 3.5]
+
+
 def test_the_historical_mean_by_texts_and_numbers_is_stored_whole() -> None:
     learning, units = example_rows(300, seed=1), example_target(300)
     fresh = example_rows(30, seed=2)
@@ -137,6 +154,7 @@ def test_the_historical_mean_by_texts_and_numbers_is_stored_whole() -> None:
     [
         ("historical_mean", {"by": ["shop"]}, "'shop', which is no input; the inputs are: price"),
         ("seasonal_naive", {}, "add 7 to features.lags"),
+        ("seasonal_naive", {"repeats": "x_lag_1"}, "'x_lag_1', which is no input .* are: price"),
         ("decision_tree", {"criterion": "poisson"}, "poisson, which needs a target of at least 0"),
         ("hist_gradient_boosting", {"loss": "poisson"}, "poisson, which needs a target of at"),
     ],

@@ -15,7 +15,7 @@ from mlops_assets.new.inference.facts import (
 )
 from mlops_assets.new.inference.inputs import choose_inputs, useful_key
 from mlops_assets.new.inference.leaks import find_leaks
-from mlops_assets.new.inference.row_kinds import Rows, find_rows
+from mlops_assets.new.inference.row_kinds import Repeated, Rows, find_rows
 from mlops_assets.new.inference.span import LAGS, fit_span, service_days
 
 RANDOM = np.random.default_rng(0)
@@ -26,6 +26,10 @@ def frame(**columns: object) -> pd.DataFrame:
     rows = pd.DataFrame(columns)
     kinds = {name: "float64" if rows[name].dtype.kind in "if" else object for name in rows}
     return rows.astype(kinds)
+
+
+def days_of(rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    return pd.Series(pd.date_range("2026-01-01", periods=len(rows)))
 
 
 def rows_of(rows: pd.DataFrame, moments: pd.DatetimeIndex, series: list[str] | None = None) -> Rows:
@@ -70,6 +74,33 @@ def test_series_are_the_fewest_columns_that_tell_rows_apart() -> None:
     assert rows_of(rows[["shop", "item", "y"]], moments).series.value == ["shop", "item"]
     assert rows_of(rows, moments).series.value == ["both"]
     assert rows_of(rows, moments, series=["shop", "item"]).series.reason == "as named"
+
+
+def test_a_few_repeated_rows_leave_a_panel_one() -> None:
+    days = pd.date_range("2026-01-01", periods=100)
+    rows = frame(shop=np.tile(["a", "b", "c"], 100), y=np.arange(300))
+    moments = pd.DatetimeIndex(np.repeat(days, 3))
+    again = [7, 100, 250]  # of the shops b, b and b
+    copied = rows_of(
+        pd.concat([rows, rows.loc[again]], ignore_index=True), moments.append(moments[again])
+    )
+    assert copied.series.value == ["shop"]
+    assert copied.repeated == Repeated(3, True, (300, 7))
+    changed = pd.concat([rows, rows.loc[again].assign(y=0.5)], ignore_index=True)
+    assert rows_of(changed, moments.append(moments[again])).repeated == Repeated(3, False, (300, 7))
+    assert rows_of(rows, moments).repeated is None
+
+
+def test_many_repeated_rows_are_events_unless_they_are_copies() -> None:
+    days = pd.date_range("2026-01-01", periods=100)
+    rows = frame(shop=np.tile(["a", "b", "c"], 100), y=np.arange(300))
+    moments = pd.DatetimeIndex(np.repeat(days, 3))
+    again = np.arange(0, 300, 6)  # one row in seven
+    more = moments.append(moments[again])
+    copied = pd.concat([rows, rows.loc[again]], ignore_index=True)
+    assert rows_of(copied, more).series.value == ["shop"]
+    changed = pd.concat([rows, rows.loc[again].assign(y=0.5)], ignore_index=True)
+    assert rows_of(changed, more).events
 
 
 def test_numbers_that_happen_to_differ_name_no_series() -> None:
@@ -120,7 +151,7 @@ def test_columns_that_say_nothing_are_left_out() -> None:
         none=[None] * n,
         one=["x"] * n,
     )
-    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {})
+    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {}, days_of(rows))
     assert (found.numeric, found.categorical) == (["good"], ["kind"])
     assert set(found.left_out) == {"number", "name", "words", "none", "one"}
 
@@ -192,8 +223,8 @@ def test_a_history_without_a_day_of_service_is_refused() -> None:
 def test_numbers_called_like_codes_are_names() -> None:
     n = 200
     rows = frame(y=RANDOM.normal(size=n), customer_id=np.arange(n) % 9, items=np.arange(n) % 7)
-    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {})
+    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {}, days_of(rows))
     assert (found.numeric, found.categorical) == (["items"], ["customer_id"])
     # 4.0 would be another name than 4
-    found = choose_inputs(rows, facts_of(rows, ["customer_id"]), rows["y"], [], {})
+    found = choose_inputs(rows, facts_of(rows, ["customer_id"]), rows["y"], [], {}, days_of(rows))
     assert found.numeric == ["customer_id", "items"]

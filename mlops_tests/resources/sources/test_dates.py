@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.project import DateOrder
 from mlops_assets.resources.sources import SourceError
-from mlops_assets.resources.sources.dates import local_days
+from mlops_assets.resources.sources.dates import local_times
 
 BERLIN = "Europe/Berlin"
 # Berlin put its clocks forward on 29 March 2026 and back on 25 October: days of 23 and 25 hours.
@@ -20,7 +20,7 @@ SWITCHES = {"2026-03-29": 23, "2026-10-25": 25}
 
 
 def days(values: list[object], zone: str = "UTC", order: DateOrder | None = None) -> list[str]:
-    found = local_days(pa.array(values), "rows.csv: column 'date'", zone, order)
+    found = local_times(pa.array(values), "rows.csv: column 'date'", zone, order).days
     assert str(found.dtype) == "datetime64[ns]"
     assert (found == found.dt.normalize()).all()
     return [f"{day:%Y-%m-%d}" for day in found]
@@ -109,7 +109,8 @@ def test_numbers_are_days_or_count_from_1970(digits: int) -> None:
 def test_a_row_without_a_day_is_told_and_the_others_have_theirs(odd: str | None, said: str) -> None:
     left_out: list[str] = []
     values = ["2026-01-01"] * 2 + [odd] + ["2026-01-02"] * 8
-    found = local_days(pa.array(values), "rows.csv: column 'date'", "UTC", left_out=left_out)
+    where = "rows.csv: column 'date'"
+    found = local_times(pa.array(values), where, "UTC", left_out=left_out).days
     known = [pd.Timestamp("2026-01-01")] * 2 + [pd.Timestamp("2026-01-02")] * 8
     assert found.isna().tolist() == [n == 2 for n in range(11)]
     assert found.dropna().tolist() == known
@@ -120,7 +121,7 @@ def test_a_row_without_a_day_is_told_and_the_others_have_theirs(odd: str | None,
 def test_columns_that_are_hardly_dates_are_refused() -> None:
     for values in (["n/a", "2026-01-01"], ["2026-01-01", "2026-01-01", "02.01.2026"]):
         with pytest.raises(SourceError, match=r"no date|two formats"):
-            local_days(pa.array(values), "x", "UTC", left_out=[])
+            local_times(pa.array(values), "x", "UTC", left_out=[])
 
 
 def test_the_order_may_be_set() -> None:
@@ -145,7 +146,7 @@ def test_days_on_which_the_clocks_change(day: str) -> None:
         "zoned in UTC": pa.array(utc),
     }
     for name, values in forms.items():
-        found = local_days(values, "x", BERLIN)
+        found = local_times(values, "x", BERLIN).days
         assert (found == pd.Timestamp(day)).sum() == SWITCHES[day], name
         assert (found < pd.Timestamp(day)).sum() == 2, name
     # the hour that comes twice, or not at all, is on its day where no zone is written either

@@ -1,7 +1,6 @@
 """What is seen of a table whose columns nobody has named."""
 
 import datetime as dt
-import math
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +88,6 @@ def test_points_that_group_thousands(tmp_path: Path) -> None:
     ]
 
 
-def test_infinite_numbers_are_missing_and_named(tmp_path: Path) -> None:
-    found = sample(tmp_path, units=[math.inf if n == 7 else n for n in range(100)])
-    assert found.frame["units"].isna().tolist() == [n == 7 for n in range(100)]
-    assert found.notes == [
-        "column 'units' is infinite in 1 row(s), the first of them row 8: missing there"
-    ]
-
-
 @pytest.mark.parametrize("stray", ["2062-01-01", "1900-01-01"])
 def test_a_day_far_from_the_others_is_named_and_left_out(tmp_path: Path, stray: str) -> None:
     dates = [stray if n == 99 else f"{day:%Y-%m-%d}" for n, day in enumerate(DAYS)]
@@ -119,3 +110,27 @@ def test_rows_without_a_day_are_named_and_left_out(tmp_path: Path) -> None:
     assert len(found.frame) == 99
     [note] = found.notes
     assert "is no date: 'Total' in row 100" in note
+
+
+def test_texts_among_numbers_mean_that_there_is_none(tmp_path: Path) -> None:
+    texts = ["1.5"] * 90 + ["N/A"] * 5 + ["-"] * 3 + ["3", "closed"]
+    found = sample(tmp_path, level=texts)
+    assert found.frame["level"].dtype == "float64"
+    assert found.frame["level"].isna().sum() == 9
+    assert found.markers == {"level": ["N/A", "-", "closed"]}
+    [note] = found.notes
+    assert "'N/A' in 5 row(s), the first of them row 91" in note
+    assert "'closed' in 1 row(s), the first of them row 100" in note
+
+
+def test_many_texts_among_numbers_are_told(tmp_path: Path) -> None:
+    found = sample(tmp_path, grade=["1", "2", "3", "4", "none so far"] * 20)
+    assert found.frame["grade"].dtype == object
+    assert found.markers == {}
+    assert "all of it is taken for names" in found.notes[0]
+
+
+def test_numbers_beside_a_name_are_names_where_the_column_is_called_so(tmp_path: Path) -> None:
+    found = sample(tmp_path, store=["1", "2"] * 49 + ["HQ", "1"])
+    assert found.frame["store"].nunique() == 3
+    assert found.markers == {}

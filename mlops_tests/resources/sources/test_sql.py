@@ -206,10 +206,12 @@ def test_a_recording_in_a_database_is_replayed(database: Database) -> None:
     source = make_source(problem(Path(), {"kind": "replay", "source": recording}, columns=PLAIN))
     rows = source.read(dt.date(2017, 12, 30), dt.date(2018, 1, 2))
     assert rows["units"].tolist() == [363, 0, 1]
-    assert list(source.fingerprints(dt.date(2026, 1, 1), dt.date(2026, 1, 3))) == [
-        "2026-01-01",
-        "2026-01-02",
+    assert list(source.fingerprints(dt.date(2026, 1, 4), dt.date(2026, 1, 6))) == [
+        "2026-01-04",
+        "2026-01-05",
     ]
+    # the Thursday that is nearest to 1 January lies before the recording, which holds 52 weeks
+    assert source.fingerprints(dt.date(2026, 1, 1), dt.date(2026, 1, 2)) == {}
 
 
 @pytest.mark.parametrize(

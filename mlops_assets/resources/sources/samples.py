@@ -22,6 +22,7 @@ from mlops_assets.ml.values import (
 from mlops_assets.project import (
     ColumnSettings,
     DateOrder,
+    DateParts,
     FeatureSettings,
     FileSettings,
     Project,
@@ -35,6 +36,7 @@ from mlops_assets.resources.sources.csv_files import (
     csv_table,
     groups_by_points,
 )
+from mlops_assets.resources.sources.date_parts import find_parts, joined_parts, told_period
 from mlops_assets.resources.sources.dates import (
     DATE_TEXT,
     DIGITS,
@@ -52,6 +54,7 @@ from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
 
 MOST_FILES, MOST_ROWS = 60, 500_000
+MADE_DATE = "date"  # what the day is called that several columns tell
 NOWHERE = "\0"  # no table has a column of that name
 FOLDER_DATE = "date"  # what the day is called that folders year=/month=/day= tell
 LOOKS_LIKE = 200  # values that show whether a text may be a date
@@ -113,6 +116,8 @@ class Sample:
     """What to say of columns that are there more than once, which are not in the frame."""
     markers: dict[str, list[str]] = field(default_factory=dict)
     """What stands in a column where there is no value, and is missing in the frame."""
+    parts: DateParts | None = None
+    """The columns that the date is made of, which are not in the frame."""
 
 
 class SampledFiles(FileSource):
@@ -186,6 +191,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     csv = source.csv if isinstance(source, FileSettings) else None
     dates: dict[str, DateColumn] = {}
     unclear: dict[str, str] = {}
+    periods: dict[str, str] = {}
     fractional: list[str] = []
     flags: list[str] = []
     strange: list[str] = []
@@ -202,6 +208,8 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
                 unclear[name] = str(error)
                 columns[name] = names(column)
             continue
+        if is_text(column) and (why := told_period(name, pc.drop_null(column)[:LOOKS_LIKE])):
+            periods[name] = why
         column, texts, are_missing = _texts_among_numbers(name, column)
         if texts:
             shown = told(dict(list(texts.items())[:MOST_SHOWN]))
@@ -217,9 +225,15 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             exact = pa.types.is_integer(column.type) or is_text(column)
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
+    unclear |= {} if dates else periods
+    parts = None
+    if csv is not None and not dates and (parts := find_parts(table.column_names)):
+        where = f"{place}: columns {', '.join(parts.names)}"
+        dates[MADE_DATE] = _dates(joined_parts(table, parts), where, time_zone, None)
+        columns = {name: values for name, values in columns.items() if name not in parts.names}
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
     return Sample(
-        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers
+        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers, parts
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "plotly",
     "pq",
     "pyarrow_csv",
+    "python_calamine",
     "sa",
     "scipy",
     "sio",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     import pyarrow.csv as pyarrow_csv
     import pyarrow.parquet as pq
+    import python_calamine
     import scipy
     import sklearn
     import skops.io as sio

@@ -55,6 +55,7 @@ class Table:
     format: str | None = None
     csv: Mapping[str, str | None] = field(default_factory=dict)
     """Its dialect by flag, as far as that is told."""
+    sheet: str | None = None
 
 
 def make_project(
@@ -130,6 +131,7 @@ def _source(table: Table) -> FileSettings | SqlSettings:
         detail = error.errors()[0]
         raise UndecidableError(f"--{detail['loc'][0]}: {detail['msg']}") from error
     settings = {"kind": "file", "path": absolute(table.name), "format": table.format, "csv": csv}
+    settings["sheet"] = table.sheet
     return FileSettings.model_validate(settings)
 
 

@@ -11,6 +11,7 @@ from mlops_assets.assets.observations_type import prepared
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import make_source
 from mlops_tests.new.tables import YESTERDAY, Person, days_up_to, main, make, settings, write
+from mlops_tests.resources.sources.books import write_book
 
 COUNT = 200
 
@@ -217,3 +218,19 @@ def test_a_header_that_is_there_twice_is_named_with_both_positions(
     file.write_text(text.replace("temp", "shop", 1))
     make(file, tmp_path / "p")
     assert "'shop' more than once, as columns 2 and 3: not read" in capsys.readouterr().out
+
+
+def test_a_book_of_several_sheets_is_asked_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = panel()
+    cells = rows.assign(date=rows["date"].dt.date).itertuples(index=False, name=None)
+    sheets = {"Sales": [list(rows), *cells], "Notes": [["about", "by"], ["sales", "me"]]}
+    file = write_book(tmp_path / "book.xlsx", sheets)
+    assert main([str(file), "--out", str(tmp_path / "p"), "--yes"]) == 1
+    assert "name it with --sheet: Sales, Notes" in capsys.readouterr().err
+    project = make(file, tmp_path / "p", "--sheet", "Sales")
+    pd.testing.assert_series_equal(read(project)["units"], rows["units"].astype(float))
+    person = Person(["Sales", *[""] * 5])
+    assert main([str(file), "--out", str(tmp_path / "q")], person) == 0
+    assert settings(tmp_path / "q")["source"]["sheet"] == "Sales"

@@ -141,8 +141,9 @@ class SampledFiles(FileSource):
                 opened = open_parquet(handle, str(file))
                 names = opened.schema_arrow.names
                 table, whole = some_row_groups(opened, most_rows)
-                once = [at for at, name in enumerate(names) if names.count(name) == 1]
-                table = table.select(once)
+            elif self._format(file) != "csv":
+                table = self._whole(file, handle)
+                names = table.column_names
             else:
                 data = handle.read()
                 names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
@@ -151,6 +152,8 @@ class SampledFiles(FileSource):
                 left_out: list[str] = []
                 table, _ = csv_table(data, str(file), self.settings.csv, all_named, left_out)
                 self._leave_out(file, *left_out)
+        if len(names) == len(table.column_names):
+            table = table.select([at for at, name in enumerate(names) if names.count(name) == 1])
         self.repeated |= {name: f"{file} {said}" for name, said in repeated_columns(names).items()}
         days = folder_days(file, self.date)
         told = dict(file.keys)

@@ -110,7 +110,7 @@ OPTIONS = [
     click.option("--sheet", help="of an Excel file that has several"),
     *(
         click.option(f"--{flag}", help=f"csv.{flag} of the source, where it is not found")
-        for flag in ("delimiter", "quote", "decimal", "thousands", "encoding")
+        for flag in ("delimiter", "quote", "decimal", "thousands", "encoding", "skip-lines")
     ),
     click.option("--dates", type=click.Choice(DATE_ORDERS), help="how 01/02/2026 is meant"),
     click.option("--name", help="of the project; that of the folder by default"),

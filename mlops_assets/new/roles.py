@@ -106,6 +106,7 @@ def without_taken_names(
         notes=[*sample.notes, f"Names that are stored beside forecasts: {told}."],
         markers={new(name): found for name, found in sample.markers.items()},
         unclear={new(name): why for name, why in sample.unclear.items()},
+        units={new(name): unit for name, unit in sample.units.items()},
     )
     asked = replace(
         wishes,

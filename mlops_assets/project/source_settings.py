@@ -44,6 +44,8 @@ class CsvSettings(Settings):
     """What groups the digits of large numbers; none where it is left out."""
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     """UTF-8, else Windows' Latin-1, where it is left out; a byte order mark always counts."""
+    skip_lines: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How many lines stand above the header."""
     dates: DateOrder | None = None
     """Whether 01/02/2026 is 1 February (`day_first`) or 2 January (`month_first`); found out
     where a file tells. Dates such as 2026-02-01 need it never."""

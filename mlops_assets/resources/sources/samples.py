@@ -19,6 +19,7 @@ from mlops_assets.ml.values import (
     numbers,
     plain,
 )
+from mlops_assets.ml.written_numbers import ungrouped, unit_of, without_unit
 from mlops_assets.project import (
     ColumnSettings,
     DateOrder,
@@ -33,7 +34,6 @@ from mlops_assets.resources.sources.csv_files import (
     SAMPLE,
     csv_header,
     csv_table,
-    groups_by_points,
 )
 from mlops_assets.resources.sources.dates import (
     DATE_TEXT,
@@ -113,6 +113,8 @@ class Sample:
     """What to say of columns that are there more than once, which are not in the frame."""
     markers: dict[str, list[str]] = field(default_factory=dict)
     """What stands in a column where there is no value, and is missing in the frame."""
+    units: dict[str, str] = field(default_factory=dict)
+    """What stands beside the numbers of a column."""
 
 
 class SampledFiles(FileSource):
@@ -194,6 +196,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     strange: list[str] = []
     columns: dict[str, Any] = {}
     markers: dict[str, list[str]] = {}
+    units: dict[str, str] = {}
     notes = [*left_out, *(f"{said}: not read; rename one" for said in repeated.values())]
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
         column = plain(table[name])
@@ -205,6 +208,10 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
                 unclear[name] = str(error)
                 columns[name] = names(column)
             continue
+        unit = None if CODE_NAME.search(name) else unit_of(column)
+        if unit is not None:
+            column, units[name] = without_unit(column, unit), unit
+            notes.append(f"column {name!r} is of numbers in {unit}")
         column, texts, are_missing = _texts_among_numbers(name, column)
         if texts:
             shown = told(dict(list(texts.items())[:MOST_SHOWN]))
@@ -222,7 +229,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             flags += [name] if is_flags(column) else []
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
     return Sample(
-        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers
+        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers, units
     )
 
 
@@ -398,8 +405,7 @@ def _values(column: Any, thousands: str | None) -> pd.Series[Any] | None:
     if pc.any(pc.match_substring_regex(column, CODE)).as_py():
         return names(column)
     bare = pc.replace_substring(column, thousands, "") if thousands else column
-    if groups_by_points(bare):
-        bare = pc.replace_substring(bare, ".", "")
+    bare = ungrouped(bare)
     if pc.any(pc.match_substring_regex(bare, COMMA)).as_py():
         bare = pc.replace_substring(bare, ",", ".", max_replacements=1)
     found = numbers(bare)

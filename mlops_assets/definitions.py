@@ -36,6 +36,7 @@ from mlops_assets.graph.reads import declared
 from mlops_assets.jobs.backtest import make_backtest_job
 from mlops_assets.jobs.evaluate import make_jobs
 from mlops_assets.jobs.executor import telling_executor
+from mlops_assets.jobs.last_word import have_the_last_word
 from mlops_assets.jobs.manage import make_management_jobs
 from mlops_assets.project import LandingSettings, Project
 from mlops_assets.project.made_for import made_for
@@ -110,6 +111,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
 @cache
 def load_definitions(name: str = "") -> dg.Definitions:
     """The definitions of a project of the workspace; without a name those of the one project."""
+    have_the_last_word()
     project = load_named(name)
     return make_definitions(project, project_storage(project))
 

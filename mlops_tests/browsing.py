@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from mlops_assets.assets.reporting import DETAILS
 from mlops_assets.resources.storage import make_storage
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests import clock
@@ -100,16 +102,16 @@ class Served:
             query ($key: AssetKeyInput!, $days: [String!]) {
               assetNodeOrError(assetKey: $key) { ... on AssetNode {
                 latestMaterializationByPartition(partitions: $days) {
-                  runId metadataEntries { label ... on TextMetadataEntry { text } }
+                  runId metadataEntries { label ... on JsonMetadataEntry { jsonString } }
                 }
               } }
             }"""
         data = self.ask(query, key={"path": ["validation", model]}, days=days)
         return [
-            (event["runId"], entry["text"])
+            (event["runId"], said[told])
             for event in data["assetNodeOrError"]["latestMaterializationByPartition"]
             for entry in event["metadataEntries"]
-            if entry["label"] == told
+            if entry["label"] == DETAILS and told in (said := json.loads(entry["jsonString"]))
         ]
 
 

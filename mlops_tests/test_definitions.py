@@ -100,7 +100,7 @@ def test_every_asset_says_what_it_is(spec: dg.AssetSpec) -> None:
     assert spec.kinds
     in_metadata = spec.key.path[-1] in {"champion", "alerts"}  # shown whole there
     if spec.group_name != "models" and not in_metadata:
-        assert "dagster/column_schema" in spec.metadata
+        assert "column_schema" in spec.metadata
 
 
 def test_one_asset_of_each_kind_per_model() -> None:

@@ -80,6 +80,32 @@ def test_it_is_the_version_in_service_on_a_past_day(
     assert card == trained(lab.models, model, month)
 
 
+def test_a_past_day_is_answered_by_the_version_that_served_it(lab: Lab, tmp_path: Path) -> None:
+    """Whatever was trained, or retired, since."""
+    copy, day = copied(lab, tmp_path), dt.date(2026, 3, 4)
+    march = trained(copy.models, CHAMPION, MARCH)
+    config = {"ops": {"models__linear": {"config": {"hyperparameters": {"alpha": 5.0}}}}}
+    with copy.instance:
+        assert copy.run("models/linear", MARCH, config=config).success
+    newest = copy.models.in_service(CHAMPION, day)
+    assert newest is not None
+    assert newest != march
+    assert load_champion(copy.storage.root, day)[1] == march
+    for card in copy.models.cards(CHAMPION)[1:]:
+        copy.models.decisions.record(Action.RETIRE, CHAMPION, version=card.version)
+    assert load_champion(copy.storage.root, day)[1] == march
+    copy.datasets.delete("validation/linear", str(day))  # it was issued, and is not scored yet
+    rows = pd.DataFrame({"model": [BASELINE, CHAMPION], "version": ["another", march.version]})
+    copy.datasets.write("issued", "2026-03-03", rows)
+    assert load_champion(copy.storage.root, day)[1] == march
+    copy.datasets.delete("issued", "2026-03-03")
+    assert load_champion(copy.storage.root, day)[1] == trained(copy.models, CHAMPION, FEBRUARY)
+    shutil.rmtree(Path(copy.models.url(march)).parent)
+    copy.datasets.write("issued", "2026-03-03", rows)
+    with pytest.raises(StorageError, match=f"{march.version}/card.json was written and is missing"):
+        load_champion(copy.storage.root, day)
+
+
 def test_its_forecasts_of_stored_features_are_the_forecasts_that_were_issued(lab: Lab) -> None:
     for issued in keys(FIRST, NEWEST):
         day = dt.date.fromisoformat(issued) + dt.timedelta(days=1)

@@ -71,7 +71,8 @@ class Candidates:
         chosen, within = self.chosen[model], self._within(model, first, last)
         retired = [card for card in within if chosen.is_retired(card.version, last)]
         kept = [serving, *(card for card in within if card not in retired)]
-        return len({recipe(card) for card in kept}) + len(retired)
+        lost = [one for one in chosen.unreadable if first <= max(one.first, one.made) <= last]
+        return len({recipe(card) for card in kept}) + len(retired) + len(lost)
 
     def _within(self, model: str, first: dt.date, last: dt.date) -> list[ModelCard]:
         chosen = self.chosen[model]
@@ -123,6 +124,7 @@ def recipe(card: ModelCard) -> tuple[str, ...]:
 def recipes_of(models: ModelStore, name: str) -> int:
     """How many candidates there ever were of a model; 1 where that cannot be read."""
     try:
-        return len({recipe(card) for card in models.cards(name)}) or 1
+        lost: dict[str, StorageError] = {}
+        return len({recipe(card) for card in models.cards(name, lost)}) + len(lost) or 1
     except StorageError:
         return 1

@@ -12,6 +12,7 @@ from pydantic import Field
 from mlops_assets.assets.candidates import Candidates, Tried
 from mlops_assets.assets.datasets import stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.overviews import decision_overview
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.pin_turn import turn_of_pin
 from mlops_assets.assets.reader import Readers
@@ -19,8 +20,6 @@ from mlops_assets.assets.reporting import (
     Metadata,
     Outcomes,
     PartitionError,
-    markdown_table,
-    number,
     report,
 )
 from mlops_assets.assets.run_config import RunConfig
@@ -31,7 +30,6 @@ from mlops_assets.ml.metrics.metric import Metric, group_scores
 from mlops_assets.ml.metrics.scores import common_rows
 from mlops_assets.ml.selection.gate import Evidence, Paired, Rule, compare, paired
 from mlops_assets.ml.selection.versions import Chosen
-from mlops_assets.pages.charts import interval_chart
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION, Record, live_record, newest_record
@@ -229,7 +227,10 @@ def decide(
     evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
     judge = Judge(project, forecasts, models)
     outcomes: Outcomes = {}
-    before = newest_record(datasets, before=keys[0])
+    try:
+        before = newest_record(datasets, before=keys[0])
+    except StorageError as error:
+        return dict.fromkeys(keys, error)
     delayed = project.evaluation.label_delay_days > 0  # else who was decided last is live
     for key in keys:
         if kept and key in kept:
@@ -245,6 +246,9 @@ def decide(
             outcomes[key] = judge.unreadable[live]
             continue
         day = day_of(key)
+        if live in judge.chosen and (lost := judge.chosen[live].lost(project.day_to_come(day))):
+            outcomes[key] = lost
+            continue
         try:
             live_on_day = live_record(datasets, day) if delayed else before
         except StorageError as error:
@@ -254,11 +258,8 @@ def decide(
         frame = pd.DataFrame([record.columns()])
         datasets.write(CHAMPION, key, frame)
         datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
-        outcomes[key] = {
-            "live": judge.live_days(day),
-            **record_metadata(record, evidence, project.champion.min_gain),
-            **stored(datasets, CHAMPION, key, frame),
-        }
+        rest = {"live": judge.live_days(day), **stored(datasets, CHAMPION, key, frame)}
+        outcomes[key] = decision_overview(record, evidence, project.champion.min_gain, rest)
         before = record
     return outcomes
 
@@ -270,11 +271,9 @@ def _kept(project: Project, key: str, record: Record, datasets: DatasetStore) ->
         Evidence(**{str(name): value for name, value in line.items()})
         for line in evidence.to_dict("records")
     ]
-    return {
-        **record_metadata(record, found, project.champion.min_gain),
-        **stored(datasets, CHAMPION, key, pd.DataFrame([record.columns()])),
-        "kept": KEPT,
-    }
+    frame = pd.DataFrame([record.columns()])
+    rest = {"kept": KEPT, **stored(datasets, CHAMPION, key, frame)}
+    return decision_overview(record, found, project.champion.min_gain, rest)
 
 
 class Judge:
@@ -289,7 +288,7 @@ class Judge:
         cards: dict[str, list[ModelCard]] = {}
         for name in [model.name for model in project.models]:
             try:
-                cards[name] = models.cards(name)
+                cards[name] = models.cards(name, {})
                 self.chosen[name] = models.chosen(name, project.day_of)
             except StorageError as error:
                 self.unreadable[name] = error
@@ -323,7 +322,7 @@ class Judge:
         ready = {
             name: card
             for name, chosen in self.chosen.items()
-            if (card := chosen.on(tomorrow)) is not None
+            if (card := chosen.readable.on(tomorrow)) is not None
         }
         challengers = {name: card for name, card in ready.items() if name != live}
         tried = self.candidates.tried(challengers, self._window(day)[0].date(), tomorrow)
@@ -398,43 +397,3 @@ class Judge:
         """The first and the last day that are looked back on from a day."""
         last = pd.Timestamp(day)
         return last - pd.Timedelta(days=self.rule.window_days - 1), last
-
-
-def record_metadata(record: Record, evidence: list[Evidence], min_gain: float) -> Metadata:
-    """A day's decision, and what it rests on."""
-    changes = record.next_since == str(record.next_from)
-    judged = [found for found in evidence if found.judged]
-    intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
-    picture = {"intervals": dg.MetadataValue.md(interval_chart(intervals, min_gain))}
-    return {
-        "champion": record.champion,
-        "since": record.since,
-        "why": record.why,
-        "from_tomorrow": (
-            f"{record.next_champion} takes over: {record.next_why}"
-            if changes
-            else f"{record.next_champion} stays"
-        ),
-        "version_from_tomorrow": record.next_version,
-        **({"tomorrow": str(record.next_from)} if record.label_delay_days else {}),
-        **(picture if judged else {}),
-        "evidence": markdown_table(
-            ["challenger", "gain", "interval", "", "days", "rows"],
-            [
-                [
-                    found.challenger,
-                    *(
-                        [f"{found.gain:.1%}", f"{found.low:.1%} to {found.high:.1%}"]
-                        if found.judged
-                        else ["", ""]
-                    ),
-                    found.why,
-                    str(found.days),
-                    str(found.rows),
-                ]
-                for found in evidence
-            ],
-        ),
-        **({"tried": evidence[0].tried} if evidence and evidence[0].tried else {}),
-        **{f"{found.challenger}_gain": number(found.gain) for found in judged},
-    }

@@ -15,6 +15,7 @@ from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 GROUP, KINDS = "datasets", {"pandas", "parquet"}
+ROW_COUNT = "dagster/row_count"
 
 
 def window(keys: list[str]) -> tuple[dt.date, dt.date]:
@@ -53,7 +54,7 @@ def lacking(dataset: str, key: str, damaged: Mapping[str, StorageError]) -> Exce
 def stored(datasets: DatasetStore, dataset: str, key: str, frame: pd.DataFrame) -> Metadata:
     """What every stored frame says of itself."""
     return {
-        "dagster/row_count": len(frame),
+        ROW_COUNT: len(frame),
         "path": dg.MetadataValue.path(datasets.url(dataset, key)),
     }
 

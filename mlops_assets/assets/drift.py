@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day, stored, window
+from mlops_assets.assets.datasets import ROW_COUNT, by_day, stored, window
 from mlops_assets.assets.forecasting import forecast_rows
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
@@ -18,9 +18,10 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     markdown_table,
     number,
+    overview,
     report,
 )
-from mlops_assets.assets.schemas import drift_schema
+from mlops_assets.assets.schemas import COLUMNS, drift_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import np, pd
@@ -60,7 +61,7 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         checks=CHECKS,
         metadata={
             "page": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
-            "dagster/column_schema": drift_schema(),
+            COLUMNS: drift_schema(),
         },
     )
     def drift(
@@ -142,10 +143,13 @@ class Watch:
         drifts, auc = reference.compare(recent), reference.auc(recent)
         frame = _frame(key, card, drifts)
         self.datasets.write(DATASET, key, frame)
-        metadata = {
-            **drift_metadata(card, drifts, auc, reference.auc_limit),
+        rest = {
+            "auc_limit": number(reference.auc_limit),
+            "model": card.model,
+            "version": card.version,
             **stored(self.datasets, DATASET, key, frame),
         }
+        metadata = overview(drift_metadata(drifts, auc), rest)
         return metadata, judge_drift(self.settings, drifts, auc, reference.auc_limit)
 
     def _missing(self, dataset: str, key: str) -> Exception:
@@ -155,7 +159,7 @@ class Watch:
 
     def _unjudged(self, key: str, why: str) -> tuple[Metadata, CheckResults]:
         self.datasets.delete(DATASET, key)
-        return {"status": f"not judged: {why}", "dagster/row_count": 0}, not_judged(CHECKS, why)
+        return {"status": f"not judged: {why}", ROW_COUNT: 0}, not_judged(CHECKS, why)
 
     def _card(self, key: str) -> ModelCard | None:
         model = self.champions[key]
@@ -202,7 +206,7 @@ class Watch:
         return every.iloc[: len(rows)]
 
 
-def drift_metadata(card: ModelCard, drifts: list[Drift], auc: float, auc_limit: float) -> Metadata:
+def drift_metadata(drifts: list[Drift], auc: float) -> Metadata:
     """The figures of a day that plot, and its columns that moved most."""
     forecasts = [drift.distance for drift in drifts if is_forecast(drift.column)]
     return {
@@ -210,9 +214,6 @@ def drift_metadata(card: ModelCard, drifts: list[Drift], auc: float, auc_limit: 
         "largest_ratio": number(max(drift.ratio for drift in drifts)),
         "forecasts_distance": number(max(forecasts)),
         "auc": number(auc),
-        "auc_limit": number(auc_limit),
-        "model": card.model,
-        "version": card.version,
         "columns": markdown_table(
             ["column", "what moved", "distance", "usual up to", "importance", ""],
             [

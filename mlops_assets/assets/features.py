@@ -11,8 +11,8 @@ from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import Outcomes, report
-from mlops_assets.assets.schemas import features_schema
-from mlops_assets.graph.partitions import Partitions, day_of, days_between
+from mlops_assets.assets.schemas import COLUMNS, features_schema
+from mlops_assets.graph.partitions import Partitions, day_of
 from mlops_assets.ml.features.custom_features import FeatureError
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.project import Project
@@ -30,7 +30,7 @@ def make_features_asset(graph: Graph) -> dg.AssetsDefinition:
         DATASET,
         group=GROUP,
         kinds=KINDS,
-        metadata={"dagster/column_schema": features_schema(project)},
+        metadata={COLUMNS: features_schema(project)},
     )
     def features(
         context: dg.AssetExecutionContext, readers: dg.ResourceParam[Readers]
@@ -69,7 +69,7 @@ def compute(
             outcomes[key] = bad or broken.get(key) or lacking("observations", key, {})
             continue
         datasets.write(DATASET, key, frame)
-        before = days_between(
+        before = partitions.keys(
             max(day_of(key) - dt.timedelta(days=project.longest_lag), partitions.first_day),
             day_of(key),
         )

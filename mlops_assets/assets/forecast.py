@@ -23,6 +23,7 @@ from mlops_assets.assets.forecasting import (
 from mlops_assets.assets.issued import inputs_to_come, is_over, no_rows, observed
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.observations import DATASET as OBSERVATIONS
+from mlops_assets.assets.overviews import RECONSTRUCTED, forecast_overview
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
@@ -34,13 +35,14 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.run_config import RunConfig
-from mlops_assets.assets.schemas import FAILED_CHECKS, forecast_schema
-from mlops_assets.assets.validation import RECONSTRUCTED, without_warm_up
+from mlops_assets.assets.schemas import COLUMNS, FAILED_CHECKS, forecast_schema
+from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_before_next
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.models.intervals import conformal_radii
 from mlops_assets.project import Hold, Project
+from mlops_assets.resources.layout import CHECKS
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import names_of
@@ -72,7 +74,7 @@ def make_forecast(graph: Graph) -> dg.AssetsDefinition:
         DATASET,
         group=GROUP,
         kinds={"pandas", "parquet", "csv"},
-        metadata={"dagster/column_schema": forecast_schema(project)},
+        metadata={COLUMNS: forecast_schema(project)},
     )
     def forecast(
         context: dg.AssetExecutionContext,
@@ -110,7 +112,7 @@ def issue(
     seen = observed(project, partitions, list(champions), back, datasets, outcomes)
     failed = _failed_checks(datasets, [key for key in champions if key in seen.by_day], outcomes)
     for key, checks in failed.items():
-        if why := _held(checks, hold):
+        if why := _holding(checks, hold):
             outcomes[key] = _as_before(project, key, why, datasets)
     champions = {key: card for key, card in champions.items() if key not in outcomes}
     forecasts, issued_at = _as_issued(project, champions, datasets, outcomes)
@@ -124,8 +126,8 @@ def issue(
     for key in sorted(forecasts):
         names = ", ".join(failed[key]["check"]) if key in failed else ""
         made = forecasts[key].assign(**{FAILED_CHECKS: names})
-        metadata = _store(project, key, made, history, datasets)
-        outcomes[key] = {"issued": issued_at.get(key, RECONSTRUCTED), **metadata}
+        issued = issued_at.get(key, RECONSTRUCTED)
+        outcomes[key] = _store(project, key, made, issued, history, datasets)
     for key in champions:
         if key not in outcomes:
             outcomes[key] = no_rows(project.day_to_come(day_of(key)))
@@ -142,7 +144,32 @@ def _failed_checks(
     return by_day(found[~found["passed"].astype(bool)], "date")
 
 
-def _held(failed: "pd.DataFrame", hold: Hold) -> str:
+def why_held(project: Project, key: str, datasets: DatasetStore) -> str:
+    """What the checks of a day find for which its forecast is held, if it is."""
+    failed = _failed_checks(datasets, [key], {})
+    return _holding(failed[key], project.serving.hold) if key in failed else ""
+
+
+def held_days(project: Project, datasets: DatasetStore) -> dict[str, str]:
+    """The days whose forecast is held, each with what their checks found; none before others.
+
+    They come after the last that was issued, or are that one, had it been issued before. A refused
+    day is held whatever the settings say, since nothing is made of it.
+    """
+    issued = datasets.keys(DATASET)[-1:]
+    judged = datasets.keys(f"{CHECKS}/{OBSERVATIONS}")[-project.schedule.catch_up_days :]
+    judged = [key for key in judged if [key] >= issued]
+    hold: Hold = "warn" if project.serving.hold == "warn" else "severe"
+    failed = _failed_checks(datasets, judged, {})
+    held = {key: why for key, rows in failed.items() if (why := _holding(rows, hold))}
+    if held.keys() & issued:
+        last = datasets.read(DATASET, issued, {})
+        if FAILED_CHECKS in last and last[FAILED_CHECKS].any():  # released by hand, or not held
+            del held[issued[0]]
+    return held
+
+
+def _holding(failed: "pd.DataFrame", hold: Hold) -> str:
     """Which of the checks that failed hold a forecast, and what they say; none, nothing."""
     holding = {
         "never": failed.iloc[:0],
@@ -152,10 +179,15 @@ def _held(failed: "pd.DataFrame", hold: Hold) -> str:
     return "; ".join(f"{row['check']}: {row['why']}" for row in holding.to_dict("records"))
 
 
+def what_stays(project: Project, key: str, datasets: DatasetStore) -> str:
+    """Which forecast others read while that of a key is held."""
+    there = [day for day in datasets.keys(DATASET) if day <= key]
+    return f"the one for {_next(project, there[-1])} stays" if there else "there is none before it"
+
+
 def _as_before(project: Project, key: str, why: str, datasets: DatasetStore) -> Metadata:
     """What is said of a key whose forecast is held."""
-    there = [day for day in datasets.keys(DATASET) if day <= key]
-    stays = f"the one for {_next(project, there[-1])} stays" if there else "there is none before it"
+    stays = what_stays(project, key, datasets)
     return {
         "status": (
             f"held, {stays}: correct the source and run {key} again, or, where its rows are right "
@@ -169,6 +201,7 @@ def _store(
     project: Project,
     key: str,
     frame: "pd.DataFrame",
+    issued: str,
     history: "_History | None",
     datasets: DatasetStore,
 ) -> Metadata:
@@ -183,7 +216,8 @@ def _store(
     if history is not None:
         history.issued[key] = frame
         coverage = history.coverage(key)
-    return {
+    told = {
+        "issued": issued,
         "forecast_for": _next(project, key),
         "model": first["model"],
         "version": first["version"],
@@ -192,9 +226,11 @@ def _store(
         **({FAILED_CHECKS: f"of {key}: {names}"} if (names := first[FAILED_CHECKS]) else {}),
         **forecast_sums(project, frame),
         **coverage,
-        "csv": dg.MetadataValue.path(csv),
+        "csv": csv,
         **stored(datasets, DATASET, key, frame),
     }
+    scored = history.residuals(first["model"]) if history is not None else pd.DataFrame()
+    return forecast_overview(project, key, frame, scored, told)
 
 
 def _champions(
@@ -217,7 +253,9 @@ def _champions(
             continue
         try:
             day = project.day_to_come(day_of(key))
-            card = chosen(names[key]).on(day)
+            versions = chosen(names[key])
+            # of the day to come the one before stands in for one that cannot be read
+            card = (versions if is_over(project, day) else versions.readable).on(day)
         except DATA_ERRORS as error:
             outcomes[key] = error
             continue
@@ -305,7 +343,7 @@ class _History:
         first = start - dt.timedelta(days=project.champion.window_days - 1)
         self.days = days_between(max(first, partitions.first_month), end)
         # the interval of the first day of a window was issued so many days before it
-        issued = first - dt.timedelta(days=project.days_ahead)
+        issued = project.known_before(first)
         earlier = datasets.read(
             DATASET, days_between(max(issued, partitions.first_month), start), {}
         )
@@ -316,7 +354,7 @@ class _History:
 
     def _issued_on(self, day: str) -> str:
         """The key at which a day was forecast."""
-        return str(day_of(day) - dt.timedelta(days=self.project.days_ahead))
+        return str(self.project.known_before(day_of(day)))
 
     def with_intervals(self, key: str, model: str, frame: "pd.DataFrame") -> "pd.DataFrame":
         """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""

@@ -5,26 +5,27 @@ stands then is a fact, and is what the model is scored by.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day, lacking, needed, stored
+from mlops_assets.assets.datasets import ROW_COUNT, by_day, lacking, needed, stored
 from mlops_assets.assets.forecasting import ISSUED, forecast_days, version_columns
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, report
-from mlops_assets.assets.schemas import issued_schema
+from mlops_assets.assets.schemas import COLUMNS, issued_schema
 from mlops_assets.assets.validation import without_warm_up
-from mlops_assets.graph.partitions import Partitions, day_of
+from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.graph.reads import days_to_come
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults, not_judged
 from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
 from mlops_assets.ml.monitoring.inputs_known import CHECKS, INPUTS_KNOWN, judge_inputs
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.ml.selection.versions import previous_version, serving
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
@@ -45,7 +46,7 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "parquet"},
         checks=CHECKS,
-        metadata={"dagster/column_schema": issued_schema(project)},
+        metadata={COLUMNS: issued_schema(project)},
     )
     def issued(
         context: dg.AssetExecutionContext,
@@ -55,27 +56,43 @@ def make_issued(graph: Graph) -> dg.AssetsDefinition:
         """Every model's forecast of the day to come, as it was given: what it is scored by."""
         outcomes, served = without_warm_up(partitions, context.partition_keys)
         found: dict[str, CheckResults] = dict.fromkeys(outcomes, not_judged(CHECKS, "warm-up"))
+        again: dict[str, CheckResults] = {}
         if served:
             datasets, models = readers.datasets(ISSUED, served), readers.models(ISSUED)
             outcomes |= issue_all(project, partitions, served, source, datasets, models)
-            found |= judge_all(project, served, datasets)
-        yield from report(context, outcomes, found)
+            judged = judge_all(project, served, datasets)
+            found |= {key: checks for key, checks in judged.items() if key in served}
+            again = {key: checks for key, checks in judged.items() if key not in served}
+        yield from report(context, outcomes, found, again=again)
 
     return issued
 
 
 def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict[str, CheckResults]:
-    """Compare what days were forecast from, so long before, with their rows; kept and by key."""
-    ahead = dt.timedelta(days=project.days_ahead)
-    before = {str(day_of(key) - ahead): key for key in keys}
+    """Compare what days were forecast from, so long before, with their rows; kept and by key.
+
+    So are the days of the week before, that failed and may have been mended since.
+    """
+    first = day_of(keys[0])
+    checks = CheckStore(datasets)
+    week = first - dt.timedelta(days=WEEK - 1)
+    of_late = checks.results(ISSUED, days_between(project.known_before(week), first)).items()
+    failed = [
+        key
+        for key, results in of_late
+        if day_of(key) >= week and not all(one.passed for one in results.values())
+    ]
+    keys = [*failed, *keys]
+    before = {str(project.known_before(day_of(key))): key for key in keys}
     told = datasets.read(ISSUED, list(before), {})
     used = by_day(told, "date")
     rows = datasets.read("observations", list(used), {}) if used else told
     later = by_day(rows, project.columns.date)
     series, inputs = project.columns.series, project.inputs_in_advance
-    checks = CheckStore(datasets)
     found: dict[str, CheckResults] = {}
     for key in keys:
+        if key in failed and key not in later:
+            continue  # what it failed on cannot be read now, and that it failed stands
         found[key] = not_judged(CHECKS, "nothing was issued for the day, or its rows are not there")
         if key in later and {*series, *inputs} <= set(used[key]):  # files of before lack some
             first = used[key][used[key]["model"] == used[key]["model"].iloc[0]]
@@ -132,13 +149,14 @@ def _issue(
     day = project.day_to_come(day_of(key))
     if rows is None:
         return no_rows(day)
-    told = list(dict.fromkeys([*project.row_columns, *project.inputs_in_advance]))
     parts: list[pd.DataFrame] = []
     versions: dict[str, str] = {}
     unserved: dict[str, str] = {}
     failed: dict[str, Exception] = {}
+    lost: dict[str, StorageError] = {}
     for model in project.models:
         try:
+            models.cards(model.name, lost)
             fit = models.fit_to_serve(model.name)
         except DATA_ERRORS as unreadable:
             failed[model.name] = unreadable
@@ -151,15 +169,8 @@ def _issue(
         before = previous_version(fit, card) if card in fit else None
         errors: Outcomes = {}
         for made in forecast_days(project, {key: card}, {key: rows}, models, errors):
-            parts.append(
-                made.rows[told].assign(
-                    date=made.rows[project.columns.date],
-                    model=model.name,
-                    **version_columns(project, made, before, models),
-                    issued_at=at,
-                    inputs_from=made.rows["inputs_from"],
-                )
-            )
+            versioned = version_columns(project, made, before, models)
+            parts.append(_rows_issued(project, made.rows, model.name, versioned, at))
         if isinstance(error := errors.get(key), Exception):
             failed[model.name] = error
     earlier = datasets.read(ISSUED, [key], {})
@@ -173,11 +184,11 @@ def _issue(
         datasets.delete(ISSUED, key)  # what was issued before is by no version that may serve
         return {
             "status": f"no model has a version that may serve {day}",
-            "dagster/row_count": 0,
+            ROW_COUNT: 0,
         }
     frame = pd.concat(parts, ignore_index=True)
     datasets.write(ISSUED, key, frame)
-    said = unserved | {name: str(error) for name, error in failed.items()}
+    said = unserved | {name: str(error) for name, error in {**failed, **lost}.items()}
     return {
         "forecast_for": str(day),
         "issued_at": at,
@@ -188,6 +199,15 @@ def _issue(
     }
 
 
+def _rows_issued(
+    project: Project, rows: "pd.DataFrame", model: str, versioned: Mapping[str, Any], at: str
+) -> "pd.DataFrame":
+    """Rows of the day to come as they are kept, with what a version forecast of them."""
+    told = list(dict.fromkeys([*project.row_columns, *project.inputs_in_advance]))
+    named = {"date": rows[project.columns.date], "model": model, **versioned}
+    return rows[told].assign(**named, issued_at=at, inputs_from=rows["inputs_from"])
+
+
 def no_rows(day: dt.date) -> Metadata:
     """What is said of a day to come of which no rows are known."""
     return {
@@ -195,7 +215,7 @@ def no_rows(day: dt.date) -> Metadata:
             f"no rows of {day} are known in advance; once the source has them, with or without "
             "their target, run the day again"
         ),
-        "dagster/row_count": 0,
+        ROW_COUNT: 0,
     }
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.overviews import NO_VALUE, PLOTTED
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
@@ -15,11 +16,20 @@ from mlops_assets.assets.reporting import (
     Outcomes,
     PartitionError,
     defined,
-    markdown_table,
+    first_rows,
+    overview,
     report,
 )
-from mlops_assets.assets.schemas import GAIN, LIVE_DAYS, counted, has_totals, leaderboard_schema
-from mlops_assets.assets.validation import GROUP, NO_VALUE, is_live, read_forecasts, waiting
+from mlops_assets.assets.schemas import (
+    COLUMNS,
+    GAIN,
+    GAIN_SHORT,
+    LIVE_DAYS,
+    counted,
+    has_totals,
+    leaderboard_schema,
+)
+from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, waiting
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
@@ -27,9 +37,11 @@ from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
     LONG,
+    SHORT,
     TRAILING_DAYS,
     common_rows,
     compare_with_previous,
+    trailing_gain,
     trailing_scores,
 )
 from mlops_assets.pages.charts import sparkline
@@ -54,8 +66,7 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "plotly"},
         metadata={
-            "page": dg.MetadataValue.url(page_url(project, LEADERBOARD_PAGE)),
-            "dagster/column_schema": leaderboard_schema(project),
+            COLUMNS: leaderboard_schema(project),
         },
     )
     def leaderboard(
@@ -105,10 +116,10 @@ def compare_models(
         else:
             board = boards[key]
             datasets.write(DATASET, key, board)
-            outcomes[key] = {
-                **board_metadata(project, board, paused if key == newest else set()),
-                **stored(datasets, DATASET, key, board),
-            }
+            shown_paused = paused if key == newest else set()
+            outcomes[key] = board_metadata(
+                project, board, shown_paused, stored(datasets, DATASET, key, board)
+            )
     if pages is not None and newest in boards and newest in keys and newest not in damaged:
         pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts, newest))
     return outcomes
@@ -139,6 +150,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     compared = compare_with_previous(primary, forecasts, ["model", "date"])
     table = day.drop(columns="days").join(facts)
     table[GAIN] = compared["gain"].reindex(table.index)
+    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT).reindex(table.index)
     for days in TRAILING_DAYS:
         table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
     table[LIVE_DAYS] = live_days(table["live"])
@@ -184,8 +196,10 @@ def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
     return sparkline(clipped.groupby(pairs).mean().tolist())
 
 
-def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[str]) -> Metadata:
-    """A day's leaderboard as a table, and each model's trailing primary metric as a number.
+def board_metadata(
+    project: Project, board: "pd.DataFrame", paused: Collection[str], kept: Metadata
+) -> Metadata:
+    """A day's leaderboard as a table, and the best models' trailing primary metric as numbers.
 
     A model that is paused by now says so, with the days since the last one that it learned from.
     """
@@ -214,22 +228,26 @@ def board_metadata(project: Project, board: "pd.DataFrame", paused: Collection[s
         for line in board.to_dict("records")
     ]
     header = ["", "model", f"last {LONG} days", *(f"{days} days" for days in windows), "day"]
-    return {
-        "table": markdown_table(header, rows),
-        "best": str(board["model"].iloc[0]),
-        "live": (
-            f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} days of {board['model'].iloc[0]} were "
-            "forecast in advance, the others are reconstructed"
-        ),
-        PAUSED: paused_names(paused),
-        **defined(
-            {
-                f"{line['model']}_{primary}_{LONG}d": line[f"{primary}_{LONG}d"]
-                for line in sorted(board.to_dict("records"), key=lambda line: str(line["model"]))
-            }
-        ),
-        "rows": int(board["rows"].iloc[0]),
-    }
+    best = sorted(board.to_dict("records")[:PLOTTED], key=lambda line: str(line["model"]))
+    page = page_url(project, LEADERBOARD_PAGE)
+    above = f"{primary}. [Open the page]({page}): over time, by slice, forecast against actual."
+    live = (
+        f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} days of {board['model'].iloc[0]} were "
+        "forecast in advance, the others are reconstructed"
+    )
+    return overview(
+        {
+            "table": first_rows(header, rows, above),
+            **defined({f"{m['model']}_{primary}_{LONG}d": m[f"{primary}_{LONG}d"] for m in best}),
+        },
+        {
+            "best": str(board["model"].iloc[0]),
+            "live": live,
+            PAUSED: paused_names(paused),
+            "rows": int(board["rows"].iloc[0]),
+            **kept,
+        },
+    )
 
 
 def paused_names(paused: Collection[str]) -> str:
@@ -264,12 +282,17 @@ def leaderboard_html(
         totals = totals[["date", "model", "actual", "forecast"]]
     return leaderboard_page(
         boards.reindex(
-            columns=["date", "model", *metrics, "rows", "version", "trained_through", "live"]
+            columns=[
+                *("date", "model", *metrics, *(f"{name}_{SHORT}d" for name in metrics)),
+                *("rows", "version", "trained_through", "live"),
+            ]
         ),
         slices,
         totals,
-        boards.reindex(columns=["date", "model", GAIN, "rows", "version", "trained_through"])
-        .rename(columns={GAIN: "gain"})
+        boards.reindex(
+            columns=["date", "model", GAIN, GAIN_SHORT, "rows", "version", "trained_through"]
+        )
+        .rename(columns={GAIN: "gain", GAIN_SHORT: f"gain_{SHORT}d"})
         .dropna(subset="gain"),
         title=f"{project.name}: leaderboard",
         primary=project.evaluation.primary,

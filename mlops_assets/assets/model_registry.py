@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
-from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table
+from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table, overview
 from mlops_assets.graph.keys import asset_key, asset_page
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import make_metrics
@@ -21,7 +21,7 @@ from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, shown
-from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
+from mlops_assets.resources.stores.model_store import MONTH, VERSION, ModelCard, ModelStore, short
 from mlops_assets.resources.switches import paused_models, retraining_schedule_name
 from mlops_assets.resources.web import web_url
 
@@ -32,7 +32,7 @@ COLUMNS = (
     *("model", "state", "version", "family", "hyperparameters", "month"),
     *("trained_through", "age_days", "days_in_service"),
 )
-SHOWN_VERSIONS, SHOWN_DECISIONS = 20, 20
+SHOWN_DECISIONS = 20
 
 
 def make_model_registry(graph: Graph, left_out: Mapping[str, str]) -> dg.AssetsDefinition:
@@ -60,8 +60,7 @@ def make_model_registry(graph: Graph, left_out: Mapping[str, str]) -> dg.AssetsD
             metadata={
                 **registry_metadata(project, table, models.decisions.all()),
                 **({"left_out": dg.MetadataValue.json(dict(left_out))} if left_out else {}),
-                "path": dg.MetadataValue.path(datasets.url(DATASET, KEY)),
-                STATE: state,
+                **overview({}, {"path": datasets.url(DATASET, KEY), STATE: state}),
             }
         )
 
@@ -95,12 +94,12 @@ def registry_table(
     rows: list[dict[str, Any]] = []
     for model in project.models:
         retired = models.decisions.retired(model.name)
-        try:
-            cards = models.cards(model.name)
-        except StorageError as error:
+        damaged: dict[str, StorageError] = {}
+        cards = models.cards(model.name, damaged)
+        for version, error in damaged.items():
             state = f"cannot be read: {error}"
-            rows.append({"model": model.name, "state": state, "family": model.family})
-            continue
+            lost = {"version": version, "state": state, "month": version[:MONTH]}
+            rows.append({"model": model.name, "family": model.family, **lost})
         now = serving(models.fit_to_serve(model.name), today)
         shadow = None if now else models.in_shadow(model.name, today)
         for card in sorted(cards, key=lambda card: card.created, reverse=True):
@@ -193,16 +192,16 @@ def registry_metadata(
             ],
             titles | {"version": "version in service"},
         ),
-        "links": dg.MetadataValue.md("\n".join(links)),
+        **({"decisions": _audit_trail(decisions)} if decisions else {}),
         "versions": _table(
-            table.dropna(subset=["version"]).head(SHOWN_VERSIONS),
+            table.dropna(subset=["version"]),
             [
                 *("version", "model", "state", "month", "trained_through", holdout),
                 *("days_in_service", "hyperparameters"),
             ],
             titles,
         ),
-        "decisions": _audit_trail(decisions),
+        "links": dg.MetadataValue.md("\n".join(links)),
         "champion": next(
             (
                 str(row["model"])
@@ -225,7 +224,7 @@ def _audit_trail(decisions: Sequence[Decision]) -> dg.MarkdownMetadataValue:
                 decision.by,
                 decision.action.value,
                 decision.model,
-                decision.version,
+                short(decision.version),
                 shown(decision.before),
                 shown(decision.after),
                 decision.reason,
@@ -243,7 +242,8 @@ def _table(
     def cell(value: Any) -> str:
         if pd.isna(value):
             return ""
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return short(text) if VERSION.fullmatch(text) else text
 
     known = {n: titles.get(n, n.replace("_", " ")) for n in columns if n in frame}
     return dg.MetadataValue.table(

@@ -25,6 +25,7 @@ from mlops_assets.assets.reporting import (
     PartitionError,
     markdown_table,
     number,
+    overview,
     report,
 )
 from mlops_assets.assets.run_config import RunConfig, left_out_or_meant
@@ -89,11 +90,13 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
                 rows, learned = learn_from(graph, month, through, datasets)
                 card = made_meanwhile(
                     context, project, model, hyperparameters, month, rows, models
-                ) or train(project, model, hyperparameters, month, rows, learned, models)
+                ) or train(
+                    project, model, hyperparameters, month, rows, learned, models, through is None
+                )
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:
-                outcomes[month] = card_metadata(card, graph.key("training_set"), models, datasets)
+                outcomes[month] = card_metadata(project.evaluation.primary, card, models, datasets)
                 found[month] = card.checks
                 if not card.accepted:
                     context.log.warning(_refusal(card, models))
@@ -263,7 +266,7 @@ def made_meanwhile(
     since = _last_told(context.instance, context.asset_key, month)
     if asked := context.instance.get_run_record_by_id(context.run.run_id):
         since = min(since, asked.create_timestamp.timestamp())
-    later = [card for card in models.cards(model.name) if card.created.timestamp() > since]
+    later = [card for card in models.cards(model.name, {}) if card.created.timestamp() > since]
     if not later:
         return None
     wanted = (
@@ -290,16 +293,10 @@ def _last_told(instance: dg.DagsterInstance, key: dg.AssetKey, month: str) -> fl
     return first[0].create_timestamp.timestamp() if first else time.time()
 
 
-def train(
-    project: Project,
-    model: ModelSettings,
-    hyperparameters: Hyperparameters,
-    month: str,
-    rows: "pd.DataFrame",
-    learned: Window,
-    models: ModelStore,
-) -> ModelCard:
-    """Train a new version on the rows of a window, judge it and store it."""
+def _within(
+    project: Project, month: str, rows: "pd.DataFrame", learned: Window
+) -> tuple[dt.date, dt.date, list[str]]:
+    """The first and last day of a training set, and its inputs. PartitionError if it is old."""
     date = project.columns.date
     first, last = rows[date].min().date(), rows[date].max().date()
     if first < learned.start or last >= learned.end:
@@ -313,6 +310,24 @@ def train(
             f"the training set of {month} lacks {', '.join(absent)}, which the settings name; "
             "materialize features of its days, then training_set"
         )
+    return first, last, columns
+
+
+def train(
+    project: Project,
+    model: ModelSettings,
+    hyperparameters: Hyperparameters,
+    month: str,
+    rows: "pd.DataFrame",
+    learned: Window,
+    models: ModelStore,
+    in_time: bool = True,
+) -> ModelCard:
+    """Train a new version on the rows of a window, judge it and store it.
+
+    `in_time` says whether these are those of its month, rather than through another day.
+    """
+    first, last, columns = _within(project, month, rows, learned)
     window = fit_window(project.fit_plan, model.family, hyperparameters, rows, learned.end)
     result = window.fit
     return models.add(
@@ -325,7 +340,7 @@ def train(
         trained_through=last,
         label_delay_days=project.evaluation.label_delay_days,
         serves_before=project.training_window.serves_before(first),
-        days=int(rows[date].nunique()),
+        days=int(rows[project.columns.date].nunique()),
         rows=len(rows),
         inputs=columns,
         non_negative=project.non_negative,
@@ -334,6 +349,8 @@ def train(
         code_version=code_version(),
         window=str(project.training_window),
         weights=weights_in_words(window.pipeline, project.weights, model.family),
+        as_settings=in_time
+        and hyperparameters == parse_hyperparameters(model.family, model.hyperparameters),
         fit_seconds=result.fit_seconds,
         holdout_from=window.holdout_from,
         holdout_rows=len(window.holdout),
@@ -353,38 +370,48 @@ def train(
 
 
 def card_metadata(
-    card: ModelCard, training_set: dg.AssetKey, models: ModelStore, datasets: DatasetStore
+    primary: str, card: ModelCard, models: ModelStore, datasets: DatasetStore
 ) -> Metadata:
     """A card as metadata: numbers plot, the rest reads."""
-    shown = list(card.importance.items())[:SHOWN_INPUTS]
-    return {
+    holdout = {f"holdout_{name}": number(value) for name, value in card.holdout.items()}
+    main = f"holdout_{primary}"
+    how = ", ".join(filter(None, [f"{card.days} days, {card.rows:,} rows", card.window]))
+    learned = f"From {card.trained_from} through {card.trained_through}: {how}."
+    first = {
+        **({main: holdout[main]} if main in holdout else {}),
+        "fit_seconds": number(card.fit_seconds),
+        "learned": dg.MetadataValue.md(f"`{card.version}`\n\n{learned}"),
+        **({} if card.accepted else {"not_accepted": dg.MetadataValue.md(_refusal(card, models))}),
+        "hyperparameters": dg.MetadataValue.json(card.hyperparameters),
+        "holdout": markdown_table(
+            [*card.holdout], [[f"{value:.4g}" for value in card.holdout.values()]]
+        ),
+        "important_features": markdown_table(
+            ["feature", "error added when shuffled"],
+            [[name, f"{n:.4g}"] for name, n in list(card.importance.items())[:SHOWN_INPUTS]],
+        ),
+    }
+    rest = {
         "version": card.version,
         "family": card.family,
-        "hyperparameters": dg.MetadataValue.json(card.hyperparameters),
+        "accepted": card.accepted,
         "rows": card.rows,
         "days": card.days,
         "trained_from": str(card.trained_from),
         "trained_through": str(card.trained_through),
         **({"window": card.window} if card.window else {}),
         **({"weights": card.weights} if card.weights else {}),
-        "fit_seconds": number(card.fit_seconds),
         "size_bytes": card.size,
         "sha256": card.sha256,
         "holdout_from": str(card.holdout_from),
         "holdout_rows": card.holdout_rows,
-        "accepted": card.accepted,
-        **({} if card.accepted else {"not_accepted": dg.MetadataValue.md(_refusal(card, models))}),
-        **{f"holdout_{name}": number(value) for name, value in card.holdout.items()},
-        "important_features": markdown_table(
-            ["feature", "error added when shuffled"],
-            [[name, f"{value:.4g}"] for name, value in shown],
-        ),
-        "training_set": dg.MetadataValue.asset(training_set),
+        **holdout,
         "training_set_sha256": card.training_set_sha256,
-        "training_set_path": dg.MetadataValue.path(datasets.url("training_set", card.month)),
+        "training_set_path": datasets.url("training_set", card.month),
         "code_version": card.code_version,
-        "path": dg.MetadataValue.path(models.url(card)),
+        "path": models.url(card),
     }
+    return overview(first, rest)
 
 
 def _refusal(card: ModelCard, models: ModelStore) -> str:

@@ -21,12 +21,11 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.run_config import RunConfig
-from mlops_assets.assets.schemas import observations_schema
+from mlops_assets.assets.schemas import COLUMNS, observations_schema
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.completeness import label_completeness
-from mlops_assets.ml.monitoring.quality import READABLE, TARGETS, readable
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import Source
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -60,7 +59,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
         kinds=KINDS,
         checks=observation_checks(project),
         metadata={
-            "dagster/column_schema": observations_schema(project),
+            COLUMNS: observations_schema(project),
             "monitoring": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
         },
     )
@@ -79,24 +78,27 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
         found: dict[str, CheckResults] = {}
         refused: dict[str, CheckResults] = {}
         datasets = readers.datasets(DATASET, keys)
-        ingested = ingest(project, keys, source, datasets, accept=config.accept)
+        ingested, again = ingest(project, keys, source, datasets, accept=config.accept)
         for key, (outcome, verdicts) in ingested.items():
             outcomes[key] = outcome
             if not isinstance(outcome, Exception):
                 found[key] = verdicts
             elif verdicts:
                 refused[key] = verdicts
-        yield from report(context, outcomes, found, refused)
+        yield from report(context, outcomes, found, refused, again=again)
 
     return observations
 
 
 def ingest(
     project: Project, keys: list[str], source: Source, datasets: DatasetStore, *, accept: bool
-) -> dict[str, tuple[Metadata | Exception, CheckResults]]:
-    """Read, judge and store days; what each came to, and what its checks found."""
+) -> tuple[dict[str, tuple[Metadata | Exception, CheckResults]], dict[str, CheckResults]]:
+    """Read, judge and store days; what each came to, and what its checks found.
+
+    And what the checks of later days find by now, see `judged_again`.
+    """
     from mlops_assets.assets.observations_type import make_observations_type
-    from mlops_assets.assets.soundness import Inspector, UnsoundError
+    from mlops_assets.assets.soundness import Inspector, UnsoundError, judged_again
 
     start, end = window(keys)
     fingerprints = source.fingerprints(start, end)  # first: what changes meanwhile is seen
@@ -106,38 +108,40 @@ def ingest(
     checks, ingested = CheckStore(datasets), IngestedStore(datasets)
     before = ingested.read(keys)
     found: dict[str, tuple[Metadata | Exception, CheckResults]] = {}
+    again: dict[str, CheckResults] = {}
     for key in keys:
-        read = {READABLE: readable(told[key])} if key in told else {}
         try:
-            frame, verdicts = inspector.inspect(key, days.get(key), accept=accept)
+            frame, verdicts, lacking = inspector.inspect(
+                key, days.get(key), told.get(key, []), accept=accept
+            )
             datasets.write(DATASET, key, frame)
-            there = round(len(frame) / (verdicts[TARGETS].value or 1.0))
-            expected = inspector.expected_rows(key)
-            if there > len(frame):  # rows without a target are there, and due
-                expected = max(expected or 0.0, float(there))
-            known = label_completeness(len(frame), expected)
+            rows, expected = inspector.rows_judged(key), inspector.expected_rows(key)
+            if lacking:  # rows without a target are there, and due
+                expected = max(expected or 0.0, float(rows + lacking))
+            known = label_completeness(rows, expected)
             text = fingerprints.get(key, "")
-            ingested.write(key, Ingested(text, len(frame), expected, known))
+            ingested.write(key, Ingested(text, rows, expected, known))
         except UnsoundError as error:
             facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
             ingested.write(key, facts)
-            verdicts = error.verdicts | read
-            checks.write(DATASET, key, verdicts)
-            found[key] = error, verdicts
+            checks.write(DATASET, key, error.verdicts)
+            found[key] = error, error.verdicts
         except DATA_ERRORS as error:
             found[key] = error, {}
         else:
-            verdicts |= read
             checks.write(DATASET, key, verdicts)
             metadata = {
                 **stored(datasets, DATASET, key, frame),
                 **_target_sums(project, frame[project.columns.target]),
                 **({"source_rows": len(days[key])} if project.aggregate else {}),
                 **({} if known is None else {"label_completeness": number(known)}),
-                **({"rows_without_target": lacking} if (lacking := there - len(frame)) else {}),
+                **({"rows_without_target": lacking} if lacking else {}),
+                **({"rows_not_zero": rows} if project.columns.absent == "zero" else {}),
             }
             found[key] = metadata, verdicts
-    return found
+    if any(not isinstance(outcome, Exception) for outcome, _ in found.values()):
+        again = judged_again(project, inspector, max(keys), datasets)
+    return found, again
 
 
 def not_known_yet(graph: Graph, keys: Iterable[str]) -> Outcomes:

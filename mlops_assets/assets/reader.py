@@ -133,9 +133,9 @@ class ModelReader(ModelStore):
         self.node, self._kept, self.decisions = node, kept, kept.decisions
         self.allowed = {read.model for read in node.reads if isinstance(read, ReadsVersions)}
 
-    def cards(self, model: str) -> list[ModelCard]:
+    def cards(self, model: str, damaged: dict[str, StorageError] | None = None) -> list[ModelCard]:
         self._check(model)
-        return super().cards(model)
+        return super().cards(model, damaged)
 
     def card(self, model: str, version: str) -> ModelCard | None:
         self._check(model)

@@ -17,6 +17,8 @@ Outcomes = dict[str, "Metadata | Exception"]
 """What partitions came to by key: what is said of each, or why it failed."""
 TOLD = ("status", "version", "best", "champion")  # in the line that says what came of a run
 TOLD_NUMBERS = 3
+IN_PLACE = 1000  # characters of Markdown; longer ones the web UI shows on a click
+DETAILS = "details"  # the entry that holds what is not shown at once
 DATA_ERRORS = (SourceError, StorageError, ValueError)
 
 # Unexpected errors are tried again; bad data fails at once, since it would fail again.
@@ -33,12 +35,14 @@ class PartitionError(ValueError):
 class Told:
     """What partitions came to: metadata or an error of each, and what its checks found.
 
-    Those that its checks refused are errors. A `severity` that is given is that of every failure.
+    Those that its checks refused are errors. `again` is what checks find by now of partitions that
+    are not made. A `severity` that is given is that of every failure.
     """
 
     outcomes: Outcomes = field(default_factory=dict)
     found: dict[str, CheckResults] = field(default_factory=dict)
     refused: dict[str, CheckResults] = field(default_factory=dict)
+    again: dict[str, CheckResults] = field(default_factory=dict)
     blocking: bool = False
     severity: dg.AssetCheckSeverity | None = None
 
@@ -52,6 +56,7 @@ class Told:
         self.outcomes |= other.outcomes
         self.found |= other.found
         self.refused |= other.refused
+        self.again |= other.again
         self.blocking, self.severity = other.blocking, other.severity
 
 
@@ -60,15 +65,18 @@ def report(
     outcomes: Outcomes,
     found: Mapping[str, CheckResults] | None = None,
     refused: Mapping[str, CheckResults] | None = None,
+    again: Mapping[str, CheckResults] | None = None,
     **graded: Any,
 ) -> Iterator[Told]:
     """What partitions of a run came to, with what checks found of them and of those they refused.
+
+    And `again` of others.
 
     They are recorded by `assets.pieces`; `graded` are `blocking` and `severity` of Told.
     """
     if outcomes:
         context.log.info(result_line(context.asset_key.to_user_string(), outcomes))
-    yield Told(dict(outcomes), dict(found or {}), dict(refused or {}), **graded)
+    yield Told(dict(outcomes), dict(found or {}), dict(refused or {}), dict(again or {}), **graded)
 
 
 def failure(name: str, outcomes: Outcomes) -> dg.Failure | None:
@@ -99,8 +107,9 @@ def result_line(name: str, outcomes: Outcomes) -> str:
     if len(keys) > 1 or bad:
         span = " to ".join(dict.fromkeys([keys[0], keys[-1]]))
         return f"{name} {span}: {len(keys) - bad} stored{f', {bad} failed' if bad else ''}"
-    [(key, metadata)] = outcomes.items()
-    assert not isinstance(metadata, Exception)
+    [(key, outcome)] = outcomes.items()
+    assert not isinstance(outcome, Exception)
+    metadata = said(outcome)
     told = [str(metadata[word]) for word in TOLD if word in metadata]
     if "accepted" in metadata:
         told.append("accepted" if metadata["accepted"] else "not accepted")
@@ -110,6 +119,24 @@ def result_line(name: str, outcomes: Outcomes) -> str:
 
 def _in_words(keys: list[str]) -> str:
     return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more up to {keys[-1]}"
+
+
+def overview(first: Metadata, rest: Metadata) -> Metadata:
+    """What people come for first, and the rest as one entry that opens on a click."""
+    return {**first, DETAILS: dg.MetadataValue.json(_plain(rest))}
+
+
+def said(metadata: Mapping[str, Any]) -> Metadata:
+    """Everything that metadata say by name, the details among it."""
+    plain = _plain(metadata)
+    return {**plain.pop(DETAILS, {}), **plain}
+
+
+def _plain(metadata: Mapping[str, Any]) -> Metadata:
+    return {
+        name: value.value if isinstance(value, dg.MetadataValue) else value
+        for name, value in metadata.items()
+    }
 
 
 def number(value: Any) -> float:
@@ -132,5 +159,21 @@ def table(frame: "pd.DataFrame") -> dg.MarkdownMetadataValue:
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetadataValue:
     """A table that the web UI shows in place while it is short."""
-    lines = [header, ["---"] * len(header), *rows]
-    return dg.MetadataValue.md("\n".join(f"|{'|'.join(cells)}|" for cells in lines))
+    return dg.MetadataValue.md("\n".join(_lines(header, rows)))
+
+
+def first_rows(
+    header: list[str], rows: list[list[str]], above: str = ""
+) -> dg.MarkdownMetadataValue:
+    """As many rows of a table as the web UI shows in place, under a line of text."""
+    text = "\n".join([*([above, ""] if above else []), *_lines(header, [])])
+    for position, line in enumerate(_lines(header, rows)[2:]):
+        left = f"\n\nand {len(rows) - position} more"
+        if len(f"{text}\n{line}{left}") >= IN_PLACE:
+            return dg.MetadataValue.md(f"{text}{left}")
+        text += f"\n{line}"
+    return dg.MetadataValue.md(text)
+
+
+def _lines(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"|{'|'.join(cells)}|" for cells in [header, ["---"] * len(header), *rows]]

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from mlops_assets.ml.features.feature_settings import EVES, HOLIDAYS
 from mlops_assets.ml.metrics.metric import make_metrics
-from mlops_assets.ml.metrics.scores import LONG, TRAILING_DAYS
+from mlops_assets.ml.metrics.scores import LONG, SHORT, TRAILING_DAYS
 from mlops_assets.project import LaggedAggregate, Project
+
+# Not `dagster/column_schema`: the web UI puts that above all numbers, 25 lines of it.
+COLUMNS = "column_schema"
 
 
 def observations_schema(project: Project) -> dg.TableSchema:
@@ -33,6 +37,11 @@ def features_schema(project: Project) -> dg.TableSchema:
         feature.value: f"{feature.value.replace('_', ' ')} of the date"
         for feature in project.features.calendar
     }
+    if place := project.features.holidays:
+        computed |= {
+            HOLIDAYS: f"1 on the public holidays of {place}",
+            EVES: f"1 on the day before one of {place}",
+        }
     return dg.TableSchema(
         columns=[
             *observations_schema(project).columns,
@@ -128,6 +137,7 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "live": ("bool", "whether the day is scored by what was issued for it"),
         LIVE_DAYS: ("int", f"how many of the last {LONG} days are"),
         GAIN: ("float", "the primary metric of the version before, less that in service"),
+        GAIN_SHORT: ("float", f"the same over {SHORT} days"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
     if has_totals(project):
@@ -236,6 +246,7 @@ def _issued(project: Project) -> dict[str, tuple[str, str]]:
 
 
 GAIN = "gain_over_previous"
+GAIN_SHORT = f"{GAIN}_{SHORT}d"
 LIVE_DAYS = f"live_days_{LONG}d"
 CLASS = "forecast_class"
 FAILED_CHECKS = "failed_checks"

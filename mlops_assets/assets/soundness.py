@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import dagster as dg
 
@@ -13,21 +15,24 @@ from mlops_assets.assets.observations_type import TargetsError, example, validat
 from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResult, FailedRows
+from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
 from mlops_assets.ml.metrics.completeness import expected_rows
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.monitoring.at_fault import rows_at_fault
 from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
 from mlops_assets.ml.monitoring.quality import (
     FRESHNESS,
+    READABLE,
     SCHEMA,
     TARGETS,
     days_looked_back,
     judge_day,
+    readable,
     targets_known,
     without_rows,
 )
 from mlops_assets.project import Project
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 
@@ -37,6 +42,15 @@ class UnsoundError(PartitionError):
     def __init__(self, message: str, verdicts: dict[str, CheckResult]) -> None:
         super().__init__(message)
         self.verdicts = verdicts
+
+
+class Inspected(NamedTuple):
+    """A day as it is to be stored."""
+
+    rows: pd.DataFrame
+    verdicts: dict[str, CheckResult]
+    lacking: int
+    """How many rows it has beside these, that lack a target."""
 
 
 class Inspector:
@@ -63,42 +77,29 @@ class Inspector:
             self.before[day_of(key)] = self._facts(day_of(key), days[key])
 
     def inspect(
-        self, key: str, rows: pd.DataFrame | None, *, accept: bool
-    ) -> tuple[pd.DataFrame, dict[str, CheckResult]]:
-        """The rows of a day as they are to be stored, and the verdicts.
+        self, key: str, rows: pd.DataFrame | None, left_out: Sequence[str], *, accept: bool
+    ) -> Inspected:
+        """The rows of a day as they are to be stored; those without a target are none of them.
 
-        Rows without a target are none of them.
-
-        UnsoundError when a severe check fails, unless it may be accepted and is.
+        `left_out` is what of the source could not be read. UnsoundError when a severe check fails,
+        unless it may be accepted and is.
         """
-        day = day_of(key)
-        # whichever days were judged before it in the same run, it looks back as far as alone
-        self.before = {
-            then: facts for then, facts in self.before.items() if then >= day - self.reach
-        }
+        self._look_back_from(day := day_of(key))
+        read = {READABLE: readable(left_out)}
+        told = read if left_out else {}  # also of a day of which nothing else is known
         if rows is None or rows.empty:
-            raise _unsound({FRESHNESS: without_rows(day, self.before)})
+            raise _unsound({FRESHNESS: without_rows(day, self.before), **told})
         try:
             frame, without = validated(self.project, self.observations_type, rows)
         except ValueError as error:
             check = TARGETS if isinstance(error, TargetsError) else SCHEMA
-            raise _unsound({check: CheckResult(False, str(error), severe=True)}) from error
-        facts = self._facts(day, frame)
+            refused = CheckResult(False, str(error), severe=True)
+            raise _unsound({check: refused, **told}) from error
         known = len(frame) / (len(frame) + len(without))
         said = f", such as {example(self.project, without)}" if len(without) else ""
-        targets = targets_known(self.rule, known, len(without), said)
-        found = judge_day(
-            self.rule,
-            day,
-            facts,
-            self.before,
-            false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
-            series=bool(self.project.columns.series),
-        ) | {TARGETS: targets}
-        verdicts = {
-            name: found[name] if found[name].passed else self._with_rows(name, found[name], frame)
-            for name in observation_checks(self.project)
-        }
+        read[TARGETS] = targets_known(self.rule, known, len(without), said)
+        facts = self._facts(day, frame)
+        verdicts = self._judge(day, facts, frame, read)
         severe = [name for name, verdict in verdicts.items() if verdict.severe]
         if severe and not accept:
             raise _unsound(verdicts)
@@ -106,7 +107,49 @@ class Inspector:
             why = f"accepted by hand: {verdicts[name].why}"
             verdicts[name] = replace(verdicts[name], severe=False, why=why)
         self.before[day] = facts
-        return frame, verdicts
+        return Inspected(frame, verdicts, len(without))
+
+    def judge_again(
+        self, days: Mapping[str, pd.DataFrame], before: Mapping[str, CheckResults]
+    ) -> dict[str, CheckResults]:
+        """The verdicts on stored days, which stay stored, that failed some checks `before`."""
+        found: dict[str, CheckResults] = {}
+        for key, rows in days.items():
+            self._look_back_from(day := day_of(key))
+            facts = self._facts(day, rows)
+            if key in before:
+                read = {name: before[key][name] for name in (READABLE, TARGETS)}
+                verdicts = self._judge(day, facts, rows, read)
+                found[key] = {name: replace(v, severe=False) for name, v in verdicts.items()}
+            self.before[day] = facts
+        return found
+
+    def _look_back_from(self, day: dt.date) -> None:
+        """Whichever days were judged before it in a run, a day looks back as far as alone."""
+        first = day - self.reach
+        self.before = {then: facts for then, facts in self.before.items() if then >= first}
+
+    def _judge(
+        self, day: dt.date, facts: DayFacts, frame: pd.DataFrame, read: CheckResults
+    ) -> dict[str, CheckResult]:
+        """The verdicts on a day in the order of its checks; `read` are those on how it was read."""
+        found = judge_day(
+            self.rule,
+            day,
+            facts,
+            self.before,
+            due=self.project.due,
+            false_alarms_per_year=self.project.monitoring.false_alarms_per_year,
+            series=bool(self.project.columns.series),
+        ) | dict(read)
+        return {
+            name: found[name] if found[name].passed else self._with_rows(name, found[name], frame)
+            for name in observation_checks(self.project)
+        }
+
+    def rows_judged(self, key: str) -> int:
+        """How many rows of a sound day its checks counted: without absent ones."""
+        return self.before[day_of(key)].rows
 
     def expected_rows(self, key: str) -> float | None:
         """How many rows the weekday of a day usually has, by the days before it."""
@@ -130,6 +173,9 @@ class Inspector:
 
     def _facts(self, day: dt.date, rows: pd.DataFrame) -> DayFacts:
         columns = self.project.columns
+        if columns.absent == "zero":  # a day that came by half has as many rows as others
+            happened = rows[rows[columns.target] != 0]
+            rows = happened if len(happened) else rows
         numbers = target_numbers(rows[columns.target], self.project.labels)
         return day_facts(
             rows.assign(**{columns.target: numbers}),
@@ -137,7 +183,7 @@ class Inspector:
             series=columns.series,
             inputs=list(dict.fromkeys([*columns.numeric, *columns.categorical])),
             categorical=columns.categorical,
-            before=self.before.get(day - dt.timedelta(days=1)),
+            before=self.before.get(self.project.due.before(day)),
         )
 
 
@@ -150,3 +196,32 @@ def _unsound(verdicts: dict[str, CheckResult]) -> UnsoundError:
             "they are, with `accept: true` in the run config of observations"
         )
     return UnsoundError(reasons, verdicts)
+
+
+def judged_again(
+    project: Project, inspector: Inspector, last: str, datasets: DatasetStore
+) -> dict[str, CheckResults]:
+    """The new verdicts, kept, on the stored days after a last one that is stored anew.
+
+    Of those that failed some checks: by days before them that were not there yet, or were wrong.
+    """
+    reach = days_looked_back(project.quality)
+    end = day_of(last) + dt.timedelta(days=reach + 1)
+    later = [key for key in datasets.keys("observations") if last < key < str(end)]
+    checks = CheckStore(datasets)
+    known = checks.results("observations", later) if later else {}
+    failing = {
+        key: found
+        for key, found in known.items()
+        if not all(one.passed for one in found.values())
+        and not any(one.severe for one in found.values())  # which are of rows that were refused
+        and found.keys() == observation_checks(project).keys()
+    }
+    if not failing:
+        return {}
+    between = [key for key in later if key <= max(failing)]
+    days = by_day(datasets.read("observations", between, {}), project.columns.date)
+    found = inspector.judge_again(days, failing)
+    for key, verdicts in found.items():
+        checks.write("observations", key, verdicts)
+    return found

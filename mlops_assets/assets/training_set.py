@@ -10,8 +10,8 @@ from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import monthly
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import DATA_ERRORS, Outcomes, PartitionError, report
-from mlops_assets.assets.schemas import features_schema
-from mlops_assets.graph.partitions import day_of, days_between
+from mlops_assets.assets.schemas import COLUMNS, features_schema
+from mlops_assets.graph.partitions import day_of, days_between, due_keys
 from mlops_assets.lazy import pd
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.project import Project
@@ -29,7 +29,7 @@ def make_training_set(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds=KINDS,
         cadences=[model.cadence for model in project.models],
-        metadata={"dagster/column_schema": features_schema(project)},
+        metadata={COLUMNS: features_schema(project)},
     )
     def training_set(
         context: dg.AssetExecutionContext, readers: dg.ResourceParam[Readers]
@@ -79,7 +79,7 @@ def missing_days(project: Project, known: Collection[str], window: Window) -> in
     PartitionError when more lack than training.min_coverage allows.
     """
     for part in project.training_window.judged(window):
-        days = days_between(part.start, part.end)
+        days = due_keys(project.due, part.start, part.end)
         missing = [day for day in days if day not in known]
         if len(days) - len(missing) < project.training.min_coverage * len(days):
             raise PartitionError(
@@ -88,4 +88,4 @@ def missing_days(project: Project, known: Collection[str], window: Window) -> in
                 f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
                 "materialize features for the missing days"
             )
-    return sum(day not in known for day in days_between(window.start, window.end))
+    return sum(day not in known for day in due_keys(project.due, window.start, window.end))

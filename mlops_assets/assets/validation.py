@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import by_day, lacking, stored
+from mlops_assets.assets.datasets import ROW_COUNT, by_day, lacking, stored
 from mlops_assets.assets.first_sight import FirstSights
 from mlops_assets.assets.forecasting import (
     ISSUED,
@@ -16,6 +16,14 @@ from mlops_assets.assets.forecasting import (
     version_columns,
 )
 from mlops_assets.assets.lineage import Graph
+from mlops_assets.assets.overviews import (
+    HINDSIGHT,
+    LATER,
+    RECONSTRUCTED,
+    metric_notes,
+    seen_first,
+    slice_table,
+)
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.performance_checks import checks_of, forget, judge_performance
 from mlops_assets.assets.reader import Readers
@@ -25,10 +33,9 @@ from mlops_assets.assets.reporting import (
     Outcomes,
     PartitionError,
     defined,
-    markdown_table,
     report,
 )
-from mlops_assets.assets.schemas import GAIN, forecasts_schema
+from mlops_assets.assets.schemas import COLUMNS, GAIN, forecasts_schema
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.lazy import pd
@@ -44,17 +51,13 @@ from mlops_assets.resources.stores.model_store import (
     ModelCard,
     ModelStore,
 )
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 GROUP = "validation"
-LATER, HINDSIGHT = "reconstructed", "hindsight"
-RECONSTRUCTED = "reconstructed: made later, from what is known by now"
-NO_VALUE = "(missing)"  # the slice of the rows without a value
 
 
 def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
     project, name = graph.project, model.name
-    metrics = make_metrics(project.evaluation.metrics)
+    primary = project.primary_metric
     asset = f"validation/{name}"
 
     @daily(
@@ -65,17 +68,13 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
             f"earlier days, or would have forecast (`_{LATER}`), what a version chosen since makes "
             f"of the day (`_{HINDSIGHT}`), their difference to "
             f"`{project.evaluation.baseline}`, and the gain over the version before, which goes on "
-            "in shadow."
+            f"in shadow. `{primary.name}`: {primary.description}"
         ),
         group=GROUP,
         kinds={"pandas", "parquet"},
         checks=checks_of(project, name),
         metadata={
-            "dagster/column_schema": forecasts_schema(project),
-            "monitoring": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
-            "metrics": dg.MetadataValue.json(
-                {name: metric.description for name, metric in metrics.items()}
-            ),
+            COLUMNS: forecasts_schema(project),
         },
     )
     def evaluated(
@@ -99,7 +98,7 @@ def waiting(partitions: Partitions) -> Metadata:
     """What a day says for which no version can be in service yet."""
     return {
         "status": f"warm-up: no version is in service before {partitions.first_month}",
-        "dagster/row_count": 0,
+        ROW_COUNT: 0,
     }
 
 
@@ -136,36 +135,33 @@ def evaluate(
     sights = FirstSights(project, name, scores.days, datasets)
     compared = compare_with_previous(metrics[primary], forecasts, ["date"])
     gains = {f"{day:%Y-%m-%d}": gain for day, gain in compared.to_dict("index").items()}
-    for key, frame in by_day(forecasts, "date").items():
-        frame = _without_other_days(frame)
+    days = {key: _without_other_days(frame) for key, frame in by_day(forecasts, "date").items()}
+    for key, frame in days.items():
         datasets.write(f"validation/{name}", key, frame)
-        day = scores.days.loc[key]
+    verdicts = judge_performance(project, name, forecasts, theirs, sights.completeness, datasets)
+    for key, frame in days.items():
+        day, version = scores.days.loc[key], str(frame["version"].iloc[0])
         is_live = bool(frame["issued_at"].notna().all())
         named = "{}" if is_live else f"{{}}_{LATER}"
-        metadata = {
-            **defined({named.format(metric): day[metric] for metric in metrics}),
+        told = defined({named.format(metric): day[metric] for metric in metrics})
+        if baseline is not None and key in baseline.index:
+            base = baseline.loc[key]
+            told |= defined({named.format(f"{m}_vs_baseline"): day[m] - base[m] for m in metrics})
+        told |= {
             "rows": int(day["rows"]),
             "issued": str(frame["issued_at"].iloc[0]) if is_live else RECONSTRUCTED,
             **({IN_SHADOW: f"not accepted, see models/{name}"} if IN_SHADOW in frame else {}),
             **_shown_beside(metrics, found[key], frame, LATER if is_live else HINDSIGHT),
-            "version": str(frame["version"].iloc[0]),
+            "version": version,
             "trained_through": str(frame["trained_through"].iloc[0]),
+            **(_gain(primary, gains[key], frame) if key in gains else {}),
             **metric_notes(metrics),
-            **sights.metadata(key, str(frame["version"].iloc[0])),
+            **sights.metadata(key, version),
             **stored(datasets, f"validation/{name}", key, frame),
         }
-        if key in gains:
-            metadata |= _gain(primary, gains[key], frame)
-        if baseline is not None and key in baseline.index:
-            base = baseline.loc[key]
-            over = {named.format(f"{m}_vs_baseline"): day[m] - base[m] for m in metrics}
-            metadata |= defined(over)
-        if key in slices:
-            metadata["slices"] = _slice_table(slices[key], primary)
-        outcomes[key] = metadata
-    return outcomes, judge_performance(
-        project, name, forecasts, theirs, sights.completeness, datasets
-    )
+        part = slice_table(slices[key], primary) if key in slices else None
+        outcomes[key] = seen_first(project, told, part, verdicts.get(key, {}))
+    return outcomes, verdicts
 
 
 def _features(
@@ -222,10 +218,12 @@ class Issued:
         deleted: Mapping[str, dt.datetime],
     ) -> None:
         self.project, self.deleted = project, deleted
-        ahead = dt.timedelta(days=project.days_ahead)
         damaged: dict[str, StorageError] = {}
-        frame = datasets.read(ISSUED, [str(day_of(key) - ahead) for key in keys], damaged)
-        self.damaged = {str(day_of(key) + ahead): error for key, error in damaged.items()}
+        asked = [str(project.known_before(day_of(key))) for key in keys]
+        frame = datasets.read(ISSUED, asked, damaged)
+        self.damaged = {
+            str(project.day_to_come(day_of(key))): error for key, error in damaged.items()
+        }
         days = by_day(frame, "date")
         self.days = {key: dict(list(rows.groupby("model"))) for key, rows in days.items()}
 
@@ -257,7 +255,7 @@ def _forecasts(
     days = {key: rows for key, rows in days.items() if key not in issued.damaged}
     try:
         chosen, fit_to_serve = models.chosen(name, project.day_of), models.fit_to_serve(name)
-        known = models.cards(name)
+        known = models.cards(name, {})
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(days, error)
         return None
@@ -266,9 +264,12 @@ def _forecasts(
     served: dict[tuple[ModelCard, ModelCard | None, ModelCard | None], dict[str, ModelCard]] = {}
     for key in [key for key in days if key not in live]:
         day = day_of(key)
-        in_turn = chosen.in_turn(day)
-        card = next(in_turn, None) or chosen.in_shadow(day)
-        before = next(in_turn, None)
+        try:
+            card, before = chosen.in_turn(day)
+        except StorageError as error:
+            outcomes[key] = error
+            continue
+        card = card or chosen.in_shadow(day)
         if card is None:
             outcomes[key] = not_served(name, key, known, by_now[key])
         else:
@@ -360,7 +361,8 @@ def gains_in_service(
     except StorageError:
         return  # the evaluation of the days has said so
     loss_name = project.primary_metric.loss_name
-    last_day = {card: day_of(key) for key in keys if (card := chosen.on(day_of(key)))}
+    readable = chosen.readable  # the evaluation of the days has said so
+    last_day = {card: day_of(key) for key in keys if (card := readable.on(day_of(key)))}
     for card, last in last_day.items():
         rows, compared = compared_in_service(project, card, last, datasets)
         if compared.empty:
@@ -421,27 +423,4 @@ def not_served(
         reason = f"the oldest version learned through {first.trained_through}"
         if first.label_delay_days:
             reason += f" and may serve from {first.serves_from} on"
-    return {"status": f"not in service on {key}: {reason}", "dagster/row_count": 0}
-
-
-def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:
-    """Options that a reader of a metric must know, such as the floor, as text: not plotted."""
-    return {
-        f"{name}_options": ", ".join(f"{key} {value:g}" for key, value in vars(metric).items())
-        for name, metric in metrics.items()
-        if vars(metric)
-    }
-
-
-def _slice_table(slices: "pd.DataFrame", primary: str) -> dg.MarkdownMetadataValue:
-    ranked = slices.sort_values("rows", ascending=False)
-    ranked["value"] = ranked["value"].astype(object).fillna(NO_VALUE)
-    return markdown_table(
-        [" or ".join(slices["slice"].unique()), "rows", primary],
-        [
-            [str(value), str(rows), f"{score:.3f}"]
-            for value, rows, score in zip(
-                ranked["value"], ranked["rows"].astype(int), ranked[primary], strict=True
-            )
-        ],
-    )
+    return {"status": f"not in service on {key}: {reason}", ROW_COUNT: 0}

@@ -1,19 +1,21 @@
 """Alerts: one message when something goes wrong, one when it is right again."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 import dagster as dg
 
 from mlops_assets.assets.reporting import markdown_table
-from mlops_assets.automation.failed_checks import CHECKS_FAILED, failed_day, refused_days
+from mlops_assets.automation.failed_checks import CHECKS_FAILED, REFUSED, failed_day, refused_days
 from mlops_assets.automation.problems import (
     Problem,
     champion_changes,
     failed_runs,
+    is_let_go,
     long_runs,
     missed_evaluations,
+    unreadable_versions,
 )
 from mlops_assets.automation.requests import local_time, seen_of
 from mlops_assets.graph.keys import asset_key
@@ -24,6 +26,7 @@ from mlops_assets.resources.notifier import Notifier, messages
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.alert_records import Alert, Alerts, Kind
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
 
 ALERTS = "alerts"
 GROUP = "monitoring"
@@ -85,8 +88,10 @@ def make_alert_sensor(
                     # the day is not all there yet: what was told of it stands as it is
                     problems.pop(name, None)
                     still.pop(name, None)
-            watched_days = project.schedule.catch_up_days
-            tell(alerts, problems, still, now, watched_days)
+            since = now - dt.timedelta(days=project.schedule.catch_up_days)
+            old = (key for key, alert in still.items() if alert.at < since)
+            unknown = {key for key in old if is_let_go(context.instance, still[key])}
+            tell(alerts, problems, still, now, unknown)
             tell_changes(alerts, *champion_changes(project, datasets, recent), now)
         damaged: list[str] = []
         known = alerts.all(damaged)
@@ -133,11 +138,12 @@ def tell(
     problems: Mapping[str, Problem],
     still: Mapping[str, Alert],
     now: dt.datetime,
-    watched_days: int,
+    let_go: Collection[str] = (),
 ) -> None:
     """Record what is new: a problem, more or less of it, or the end of a problem.
 
-    What has ended of a problem is told, for it may come again while the rest lasts.
+    What has ended of a problem is told, for it may come again while the rest lasts. Of those to be
+    let go, nothing says whether they last.
     """
     for key, problem in problems.items():
         if key not in still or set(problem.about) != set(still[key].about):
@@ -145,16 +151,12 @@ def tell(
     for key, alert in still.items():
         if key in problems:
             continue
-        old = now - alert.at > dt.timedelta(days=watched_days)
-        _end(
-            alerts,
-            alert,
-            Kind.LET_GO if old else Kind.RECOVERED,
-            f"It is older than the {watched_days} days that are watched."
-            if old
-            else f"What was told at {alert.at:%Y-%m-%d %H:%M} is no longer so.",
-            now,
-        )
+        at = f"{alert.at:%Y-%m-%d %H:%M}"
+        if key in let_go:
+            why = f"It was told at {at}, and no run of its kind has succeeded since."
+            _end(alerts, alert, Kind.LET_GO, why, now)
+        else:
+            _end(alerts, alert, Kind.RECOVERED, f"What was told at {at} is no longer so.", now)
 
 
 def tell_changes(
@@ -234,6 +236,11 @@ def summary(
     )
 
 
+def _days_told(told: Iterable[str], kind: str) -> list[str]:
+    """The days of the problems of a kind, by their keys."""
+    return [key.removeprefix(f"{kind}:") for key in told if key.startswith(f"{kind}:")]
+
+
 def find_problems(
     instance: dg.DagsterInstance,
     project: Project,
@@ -242,21 +249,18 @@ def find_problems(
     now: dt.datetime,
     told: Mapping[str, Alert] = MappingProxyType({}),
 ) -> dict[str, Problem]:
-    """The problems that there are now, by key; `told` are those still open.
+    """The problems that there are now, by key; `told` are those still open, however old.
 
     A day that a severe check has refused is told by that check, not again by the run that failed
     of it; a missed evaluation only where neither says why.
     """
     recent = partitions.last_days(project.schedule.catch_up_days, now)
-    refused = refused_days(project, datasets, recent)
-    failed, days = failed_runs(instance, project, now, set(refused))
-    missing = [
-        day
-        for key in told
-        for kind, _, day in [key.partition(":")]
-        if kind == Kind.EVALUATION_MISSED
-    ]
+    before = set(_days_told(told, REFUSED)) - set(recent)
+    refused = refused_days(project, datasets, [*sorted(before), *recent])
+    failed, days = failed_runs(instance, project, now, set(refused), told)
+    missing = _days_told(told, Kind.EVALUATION_MISSED)
     missed = missed_evaluations(instance, project, partitions, now, days | set(refused), missing)
     open_checks = told[CHECKS_FAILED].about if CHECKS_FAILED in told else ()
     off = failed_day(project, datasets, recent, open_checks)
-    return {problem.key: problem for problem in [*refused.values(), *failed, *missed, *off]}
+    lost = unreadable_versions(project, ModelStore(datasets.storage))
+    return {one.key: one for one in [*refused.values(), *failed, *missed, *off, *lost]}

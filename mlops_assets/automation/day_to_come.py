@@ -9,12 +9,16 @@ from typing import Any
 
 import dagster as dg
 
+from mlops_assets.assets.forecast import why_held
 from mlops_assets.assets.issued import is_over
+from mlops_assets.assets.reporting import said
+from mlops_assets.assets.schemas import FAILED_CHECKS
 from mlops_assets.automation.changes import Log, day_key
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 
 
@@ -53,13 +57,30 @@ def outdated_forecasts(
     if made is not None and (why := _issued_otherwise(project, models, made.shown)):
         yield Outdated(made.day, made.number, why, ["issued", "forecast"])
     made = _to_come(instance, project, "forecast", "version")
-    if made is not None:
+    if made is None:
+        yield from _released(instance, project, DatasetStore(models.storage))
+    else:
         with suppress(StorageError):
             if found := _scored_otherwise(models, made.shown):
                 why, decide = found
                 yield Outdated(
                     made.day, made.number, why, ["champion", "forecast"] if decide else ["forecast"]
                 )
+
+
+def _released(
+    instance: dg.DagsterInstance, project: Project, datasets: DatasetStore
+) -> Iterator[Outdated]:
+    """The newest forecast, where it is held for what the checks of its day do not find any more."""
+    made = newest_made(instance, asset_key(project, "forecast").to_user_string())
+    if made is None or FAILED_CHECKS not in made.shown or "version" in made.shown:
+        return
+    key = day_key(made.day)
+    if is_over(project, project.day_to_come(day_of(key))):
+        return
+    if not why_held(project, key, datasets):
+        why = f"the checks of {key} find nothing any more for which its forecast is held"
+        yield Outdated(made.day, made.number, why, ["forecast"])
 
 
 def _to_come(
@@ -98,7 +119,7 @@ def newest_made(instance: dg.DagsterInstance, asset: str) -> NewestDay | None:
     )
     [record] = instance.fetch_materializations(of_newest, limit=1).records
     made = record.asset_materialization
-    shown = {} if made is None else {name: found.value for name, found in made.metadata.items()}
+    shown = {} if made is None else said(made.metadata)
     return NewestDay(newest, record.storage_id, shown)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mlops_assets.assets.checks import observation_checks
+from mlops_assets.assets.forecast import held_days
 from mlops_assets.assets.forecasting import ISSUED
-from mlops_assets.assets.schemas import FAILED_CHECKS
 from mlops_assets.automation.problems import Problem, subject_of
 from mlops_assets.graph.keys import asset_page
 from mlops_assets.lazy import pd
@@ -26,6 +26,8 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 CHECKS_FAILED = "checks_failed"
 """The key of the problem of the newest day."""
+REFUSED = "check_failed:observations"
+"""The keys of the problems of refused days, before the day."""
 DATA, DRIFT, FORECAST = "observations", "drift", "forecast"
 
 
@@ -43,7 +45,7 @@ def refused_days(
         why = [f"{line['check']}: {line['why']}" for line in lines.to_dict("records")]
         problems[day] = Problem(
             Kind.CHECK_FAILED,
-            f"check_failed:observations:{day}",
+            f"{REFUSED}:{day}",
             subject_of(project, f"observations of {day} are refused"),
             "\n".join(why) + "\nWhat was stored of the day before stays, nothing is made of it, "
             "and the forecast issued last is held. Correct the source and run the day again.",
@@ -91,7 +93,7 @@ def failed_day(
     if beside:
         each = (f"{name.partition('/')[2]} {count}" for name, count in sorted(beside.items()))
         lines.append(f"Failed checks of other models: {', '.join(each)}.")
-    lines.append(_done(project, datasets, day, failed[failed["asset"] == DATA]))
+    lines.append(_done(project, datasets, day))
     when = f"on {day}"
     if now <= set(told) and (gone := sorted(set(told) - about)):
         off = [asset for asset in counts if any(groups[name].asset == asset for name in about)]
@@ -149,7 +151,7 @@ def _since(past: Any, asset: str, check: str, day: str) -> str:
     return "" if since == day else f" (failed since {since})"
 
 
-def _done(project: Project, datasets: DatasetStore, day: str, of_data: pd.DataFrame) -> str:
+def _done(project: Project, datasets: DatasetStore, day: str) -> str:
     """What became of the day: whether it is forecast from, and by which version."""
     stored = f"{day} is stored and learned from all the same; correct the source where it is wrong."
     keys = [key for key in datasets.keys(FORECAST) if key <= day]
@@ -160,7 +162,7 @@ def _done(project: Project, datasets: DatasetStore, day: str, of_data: pd.DataFr
     if issued.empty:
         return stored
     first = issued.iloc[0]
-    held = project.serving.hold == "warn" and len(of_data) > 0 and not first.get(FAILED_CHECKS)
+    held = day in held_days(project, datasets)
     if keys[-1] < day and not held:
         return stored
     coming, version = f"{first['date']:%Y-%m-%d}", first["version"]

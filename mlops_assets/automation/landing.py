@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import dagster as dg
 
 from mlops_assets.automation.changes import Log
-from mlops_assets.automation.late_data import CHANGED_AT_SOURCE, ONE_DAY, changed_days, digest
+from mlops_assets.automation.late_data import (
+    CHANGED_AT_SOURCE,
+    ONE_DAY,
+    changed_days,
+    digest,
+    due_only,
+)
 from mlops_assets.automation.requests import (
     WAITING,
     local_time,
@@ -52,7 +58,7 @@ def make_landing_sensor(
     storage: Storage,
 ) -> dg.SensorDefinition:
     """The sensor that sorts in what arrived and requests the days that it touches."""
-    source = LandingSource(settings, project, storage)
+    source = LandingSource(settings, project.in_source_names(), storage)
 
     @dg.sensor(
         name="landing_sensor",
@@ -196,7 +202,7 @@ def landed_days(
     newest = partitions.newest_day(now)
     if newest is None:
         return []
-    fingerprints = source.fingerprints(partitions.first_day, newest + ONE_DAY)
+    fingerprints = due_only(project, source.fingerprints(partitions.first_day, newest + ONE_DAY))
     changed = changed_days(project, source, datasets, fingerprints)
     if not changed:
         return []

@@ -75,7 +75,9 @@ def late_days(
     days = partitions.last_days(project.schedule.late_days, now)
     if not days:
         return []
-    fingerprints = source.fingerprints(day_of(days[0]), day_of(days[-1]) + ONE_DAY)
+    fingerprints = due_only(
+        project, source.fingerprints(day_of(days[0]), day_of(days[-1]) + ONE_DAY)
+    )
     observations = asset_key(project, "observations")
     tried = Log(instance).made_keys(observations.to_user_string(), fingerprints)
     tried |= set(IngestedStore(datasets).read(fingerprints))
@@ -90,6 +92,11 @@ def late_days(
         f"{digest(changed)}:{newest}:{make_attempt(now)}",
         CHANGED_AT_SOURCE,
     )
+
+
+def due_only(project: Project, fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """The fingerprints of the days on which rows are due: those of others are of no use."""
+    return {key: text for key, text in fingerprints.items() if day_of(key) in project.due}
 
 
 def changed_days(

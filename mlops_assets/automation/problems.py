@@ -2,8 +2,9 @@
 
 import datetime as dt
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import dagster as dg
 
@@ -21,9 +22,11 @@ from mlops_assets.graph.partitions import (
 from mlops_assets.graph.runs import UNFINISHED, is_own
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG
 from mlops_assets.project import Project
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.alert_records import Alert, Kind, Severity
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
 from mlops_assets.resources.web import web_url
 
@@ -63,10 +66,15 @@ def subject_of(project: Project, text: str) -> str:
 
 
 def failed_runs(
-    instance: dg.DagsterInstance, project: Project, now: dt.datetime, refused: set[str]
+    instance: dg.DagsterInstance,
+    project: Project,
+    now: dt.datetime,
+    refused: set[str],
+    still: Mapping[str, Alert] = MappingProxyType({}),
 ) -> tuple[list[Problem], set[str]]:
-    """The recent failed runs whose work is still to be done, and the partitions of that work.
+    """The failed runs whose work is still to be done, and the partitions of that work.
 
+    Those of late, and those older ones that are `still` told.
     A run that failed at the same work again is no problem of its own. What is left of days that
     another run has ingested since is work of upkeep, whose runs are told if they fail.
     """
@@ -74,7 +82,8 @@ def failed_runs(
     failure = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
     told: dict[str, Work] = {}
     problems, partitions = [], set()
-    for record in reversed(instance.get_run_records(failure, limit=MOST_RUNS)):
+    recent = instance.get_run_records(failure, limit=MOST_RUNS)
+    for record in [*_told_before(instance, still, since), *reversed(recent)]:
         run = record.dagster_run
         if not is_own(run, project):
             continue
@@ -105,6 +114,29 @@ def failed_runs(
             )
         )
     return problems, partitions
+
+
+def _told_before(
+    instance: dg.DagsterInstance, still: Mapping[str, Alert], since: dt.datetime
+) -> list[dg.RunRecord]:
+    """The failed runs created before a time that are still told, of those that had partitions."""
+    names = {alert.url.rpartition("/")[2] for alert in still.values() if _is_failed_run(alert)}
+    found = [instance.get_run_record_by_id(run_id) for run_id in sorted(names)]
+    old = [record for record in found if record and record.create_timestamp < since]
+    partitioned = [record for record in old if _partitions_of(record.dagster_run)]
+    return sorted(partitioned, key=lambda record: record.create_timestamp)
+
+
+def _is_failed_run(alert: Alert) -> bool:
+    return alert.kind == Kind.RUN_FAILED
+
+
+def is_let_go(instance: dg.DagsterInstance, alert: Alert) -> bool:
+    """Whether nothing says any more if a problem lasts: a run without partitions, or none."""
+    if not _is_failed_run(alert):
+        return False
+    run = instance.get_run_by_id(alert.url.rpartition("/")[2])
+    return run is None or not _partitions_of(run)
 
 
 def long_runs(
@@ -162,7 +194,13 @@ def planned(run: dg.DagsterRun, project: Project) -> Work:
         names = [model.name for model in project.models if f"_{model.name}_job" in run.job_name]
         selected = {asset_key(project, "models", name) for name in names}
     partitions = _partitions_of(run)
-    return {(key, partition) for key in selected for partition in partitions}
+    by_day = set(daily_keys(project))
+    return {
+        (key, partition)
+        for key in selected
+        for partition in partitions
+        if key not in by_day or day_of(partition) in project.due
+    }
 
 
 def _partitions_of(run: dg.DagsterRun) -> list[str]:
@@ -251,6 +289,23 @@ def missed_evaluations(
             "automation",
             Severity.ACT,
         )
+
+
+def unreadable_versions(project: Project, models: ModelStore) -> Iterator[Problem]:
+    """The versions whose cards are damaged or gone, where nothing stands in for them."""
+    for model in project.models:
+        damaged: dict[str, StorageError] = {}
+        models.cards(model.name, damaged)
+        for version, error in damaged.items():
+            yield Problem(
+                Kind.UNREADABLE,
+                f"{Kind.UNREADABLE}:{version}",
+                subject_of(project, f"{version} of {model.name} cannot be read"),
+                f"{error}. Until then the days that it served are not evaluated again, and the day "
+                "to come is forecast by the version before it.",
+                asset_page(project, "models", model.name),
+                Severity.ACT,
+            )
 
 
 def champion_changes(

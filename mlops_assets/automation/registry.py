@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlops_assets.assets.leaderboard import NOBODY, PAUSED, paused_names
 from mlops_assets.assets.model_registry import STATE, registry_state
+from mlops_assets.assets.reporting import said
 from mlops_assets.automation.changes import day_key
 from mlops_assets.automation.day_to_come import newest_made
 from mlops_assets.automation.requests import BECAUSE_TAG, make_sensor, range_requests, seen_of
@@ -41,7 +42,7 @@ def stale_registry(
     key = asset_key(project, "model_registry")
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
-    before = str(made.metadata[STATE].value) if made and STATE in made.metadata else ""
+    before = str(said(made.metadata).get(STATE, "")) if made else ""
     requests = []
     if state != before:
         run_key = f"registry:{state}:{before}"

@@ -8,12 +8,13 @@ from functools import partial
 import dagster as dg
 
 from mlops_assets.assets.validation import compared_in_service
+from mlops_assets.automation.changes import MADE
 from mlops_assets.automation.requests import local_time, make_sensor, seen_of
 from mlops_assets.graph.keys import asset_key, op_name
-from mlops_assets.graph.partitions import Partitions, day_of, month_of
+from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.jobs.evaluate import Job, retrain_job_name
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
-from mlops_assets.ml.monitoring.performance import LEVEL
+from mlops_assets.ml.monitoring.performance import LEVEL, days_judged_by
 from mlops_assets.ml.selection.retraining_rule import REMEMBERED, RetrainingRule, brought_nothing
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import Storage, StorageError
@@ -36,7 +37,15 @@ class Degradation:
     why: str
 
 
-FindDegraded = Callable[[Project, DatasetStore, ModelStore, Sequence[str]], list[Degradation]]
+Unsettled = Callable[[str, int], set[str]]
+"""Of an asset whose verdicts rest on so many days before, the days that are to be judged anew."""
+FindDegraded = Callable[
+    [Project, DatasetStore, ModelStore, Sequence[str], Unsettled], list[Degradation]
+]
+
+
+def _none(_: str, __: int) -> set[str]:
+    return set()
 
 
 def make_reaction_sensors(
@@ -55,7 +64,9 @@ def make_reaction_sensors(
             days = partitions.last_days(rule.days, now)
             if not days:
                 return []
-            found = find(project, datasets, models, days)
+            found = find(
+                project, datasets, models, days, partial(unsettled, instance, project, days)
+            )
             return trainings(instance, project, datasets, models, found, days[-1], now)
 
         return make_sensor(
@@ -83,28 +94,62 @@ def make_reaction_sensors(
 
 
 def degraded_models(
-    project: Project, datasets: DatasetStore, models: ModelStore, days: Sequence[str]
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    days: Sequence[str],
+    unsettled: Unsettled = _none,
 ) -> list[Degradation]:
     """The models whose version in service became worse and stayed so through the newest day."""
     found = []
+    back = days_judged_by(project.performance)
     for model in project.models:
         asset = f"validation/{model.name}"
-        why = _stayed_bad(project, datasets, models, model.name, asset, LEVEL, days)
+        left_out = unsettled(asset, back)
+        why = _stayed_bad(project, datasets, models, model.name, asset, LEVEL, days, left_out)
         if why is not None:
             found.append(Degradation(model.name, why))
     return found
 
 
 def drifted_models(
-    project: Project, datasets: DatasetStore, models: ModelStore, days: Sequence[str]
+    project: Project,
+    datasets: DatasetStore,
+    models: ModelStore,
+    days: Sequence[str],
+    unsettled: Unsettled = _none,
 ) -> list[Degradation]:
     """The champion whose inputs or forecasts drifted and stayed so through the newest day."""
     newest = datasets.read(DRIFT, days[-1:], {})
     if newest.empty:
         return []
     name = str(newest["model"].iloc[0])
-    why = _stayed_bad(project, datasets, models, name, DRIFT, WEIGHTY, days)
+    left_out = unsettled(DRIFT, project.drift.window_days - 1)
+    why = _stayed_bad(project, datasets, models, name, DRIFT, WEIGHTY, days, left_out)
     return [] if why is None else [Degradation(name, why)]
+
+
+def unsettled(
+    instance: dg.DagsterInstance, project: Project, days: Sequence[str], asset: str, back: int
+) -> set[str]:
+    """Days that are to be judged anew: older than rows of them, or of so many days before.
+
+    What they failed of may have been mended since.
+    """
+
+    def made(name: str, since: dt.date) -> dict[str, int]:
+        keys = set(days_between(since, day_of(days[-1]) + dt.timedelta(days=1)))
+        key = asset_key(project, *name.split("/"))
+        return dict(instance.get_latest_storage_id_by_partition(key, MADE, partitions=keys))
+
+    first = day_of(days[0])
+    rows = made("observations", first - dt.timedelta(days=back))
+    found = set()
+    for day, number in made(asset, first).items():
+        since = str(day_of(day) - dt.timedelta(days=back))
+        if any(since <= other <= day and rows[other] > number for other in rows):
+            found.add(day)
+    return found
 
 
 def _stayed_bad(
@@ -115,9 +160,11 @@ def _stayed_bad(
     asset: str,
     checks: Collection[str],
     days: Sequence[str],
+    left_out: Collection[str],
 ) -> str | None:
     """Why an asset of a model counts as failing checks persistently; None where it does not.
 
+    Not the days that are to be left out.
     Of the last days those count whose rows are of the version that serves now: an older one's do
     not count against it, which is first given its chance.
     """
@@ -133,6 +180,7 @@ def _stayed_bad(
     year_before = [str(day) for day in rule.days_of_year_before(newest_day)]
     rows = CheckStore(datasets).read([asset], [*year_before, *days], {})
     failing = rows[rows["check"].isin(checks) & ~rows["passed"].astype(bool)]
+    failing = failing[~failing["date"].dt.strftime("%Y-%m-%d").isin(left_out)]
     every = {date.date() for date in failing["date"]}
     dates = rule.persistent(every & served, newest_day, every)
     if not dates:
@@ -213,7 +261,7 @@ def was_fruitless(
     False while it has not served a day, or where its training failed.
     """
     try:
-        trained = [card for card in models.cards(name) if card.trained_through == through]
+        trained = [card for card in models.cards(name, {}) if card.trained_through == through]
         fit = models.fit_to_serve(name)
     except StorageError:
         return False

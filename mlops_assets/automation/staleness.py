@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlops_assets.automation.changes import Change, Log, day_number
 from mlops_assets.graph.reads import Again
@@ -71,6 +71,13 @@ class Daily:
     """Days before it are never asked for."""
     own_past: int = 0
     """So many of its own days before it a day reads: their facts, by which it is judged."""
+    failed: Callable[[Collection[int]], set[int]] = set
+    """Those of some days whose checks failed."""
+
+    @property
+    def reads_of_days(self) -> list[ReadsDays]:
+        """What it reads besides versions."""
+        return [read for read in self.reads if isinstance(read, ReadsDays)]
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,13 @@ def find_stale(
         }
         asked = {*causes, *waits}
         asked |= _later(asked, node.own_past, newest)
-        if asked and node.again is Again.NEWEST:
-            asked &= {log.last_made(node.asset)}
+        if asked and node.again is not Again.EVERY:
+            of_rows = _causes(replace(node, reads=node.reads_of_days), changes)
+            failed = node.failed({*of_rows, *waits}) if node.again is Again.FAILED else set()
+            made_last = log.last_made(node.asset)
+            causes = {made_last: causes[made_last]} if made_last in causes else {}
+            causes |= {day: cause for day, cause in of_rows.items() if day in failed - {made_last}}
+            asked &= {made_last} | failed
         asked = {day for day in asked if day >= node.first_day}
         own = {day_number(change.partition): change for change in changes.get(node.asset, ())}
         there = (asked & own.keys()) | log.made(node.asset, asked - own.keys())

@@ -2,9 +2,9 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import groupby
 from typing import Self
 
@@ -38,6 +38,8 @@ from mlops_assets.jobs.evaluate import Job, retrain_job_name
 from mlops_assets.ml.selection.versions import days_in_service
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import StorageError
+from mlops_assets.resources.stores.check_results import CheckStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.switches import (
     EVALUATION_SCHEDULE,
@@ -230,7 +232,8 @@ class Upkeep:
 
     def _has_version(self, model: str) -> bool:
         try:
-            return bool(self.models.cards(model))
+            damaged: dict[str, StorageError] = {}
+            return bool(self.models.cards(model, damaged) or damaged)
         except StorageError:
             return True  # there is one, and it is damaged
 
@@ -262,6 +265,8 @@ def daily_assets(
     made.
     """
 
+    gap = project.due.longest_gap
+
     def name(asset: str) -> str:
         return node_key(project, asset).to_user_string()
 
@@ -269,7 +274,7 @@ def daily_assets(
         model = what.asset.partition("/")[2]
         counts = (lambda: champion(name(node.asset)) == model) if what.champion else always
         if isinstance(what, ReadsVersions):
-            served = _served(models, what.model, newest, what.ahead)
+            served = _served(models, what.model, newest, what.ahead, gap if what.ahead else 0)
             return ReadsService(name(what.asset), served, counts)
         back = what.back if isinstance(what.back, range) else frozenset(what.back)
         return ReadsDays(name(what.asset), back, counts)
@@ -289,24 +294,31 @@ def daily_assets(
                 node.again,
                 first.toordinal(),
                 max((max(back) for back in past), default=0),
+                partial(_failed, models, node.asset),
             )
         )
     return found
 
 
+def _failed(models: ModelStore, asset: str, days: Collection[int]) -> set[int]:
+    """Those of some days whose checks failed."""
+    found = CheckStore(DatasetStore(models.storage)).results(asset, map(day_key, sorted(days)))
+    return {day_number(key) for key, of in found.items() if not all(r.passed for r in of.values())}
+
+
 def _served(
-    models: ModelStore, name: str, newest: int, ahead: int
+    models: ModelStore, name: str, newest: int, ahead: int, gap: int
 ) -> Callable[[Change], Iterable[int]]:
     """Of a training, the days up to the newest that read the version made by it.
 
-    That is the one in service so many days after their own.
+    That is the one in service so many days after their own, and a gap in which none are due.
     """
 
     @cache
     def cards() -> tuple[list[ModelCard], list[ModelCard]]:
         """All that there are, and those that are fit to serve, as they are at this look."""
         try:
-            return models.cards(name), models.fit_to_serve(name)
+            return models.cards(name, {}), models.fit_to_serve(name)
         except StorageError:
             return [], []  # a damaged card is reported by the evaluation of the days that need it
 
@@ -325,7 +337,7 @@ def _served(
             return ()  # nor does one that was refused, where another one serves
         first, end = days_in_service(scored if card.refused else fit, card)
         last = newest if end is None else min(newest, end.toordinal() - 1 - ahead)
-        return range(first.toordinal() - ahead, last + 1)
+        return range(first.toordinal() - ahead - gap, last + 1)
 
     return served
 

@@ -5,6 +5,7 @@ What a command does is imported when it acts: explaining itself takes no longer 
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import sys
 from collections.abc import Callable
@@ -29,7 +30,9 @@ class OneDoor(click.Group):
         except _refusals() as error:
             raise click.ClickException(str(error)) from error
         except _of_the_disk() as error:
-            if why := _why_not_written(error):
+            from mlops_assets.resources.disk import why_of
+
+            if why := why_of(error):
                 raise click.ClickException(why) from error
             raise
 
@@ -46,17 +49,6 @@ def _of_the_disk() -> tuple[type[Exception], ...]:
     from mlops_assets.lazy import sa
 
     return OSError, sa.exc.OperationalError
-
-
-def _why_not_written(error: Exception) -> str | None:
-    """What an error says of a disk that takes nothing more; None where it is another one."""
-    from mlops_assets.project.folders import instance_folder
-    from mlops_assets.resources.disk import why_not_recorded, why_not_written
-
-    if not isinstance(error, OSError):
-        return why_not_recorded(str(error), instance_folder())
-    folder = Path(error.filename).parent if error.filename else instance_folder()
-    return why_not_written(error.errno, folder)
 
 
 @click.group(
@@ -207,6 +199,28 @@ def schema(out: Path | None) -> None:
         out.write_text(json_schema(), encoding="utf-8")
     except OSError as error:
         raise click.FileError(str(out), error.strerror) from error
+
+
+@main.command()
+@click.option("--to", required=True, help="the folder, or fsspec URL, to write into")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv")
+@click.option("--first", type=click.DateTime(["%Y-%m-%d"]), help="day; without it, all")
+@click.option("--last", type=click.DateTime(["%Y-%m-%d"]), help="day; without it, all")
+def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | None) -> None:
+    """Write what is stored as tables for other tools.
+
+    Scores, forecasts, rows, versions, decisions and alerts; those of days are one file a month.
+    From a notebook: `from mlops_assets import read`.
+
+    \b
+    Example:
+      mlops-assets export --to tables --first 2026-11-01
+    """
+    from mlops_assets.cli.export import export as exported
+    from mlops_assets.project.workspace import project_names
+
+    ends = [None if day is None else f"{day:%Y-%m-%d}" for day in (first, last)]
+    exported(project_names(), to, form, *ends)
 
 
 @main.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, REPEATS, Wishes
+from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REPEATS, Wishes
 
 if TYPE_CHECKING:
     from mlops_assets.new.answers import Answers
@@ -30,6 +30,15 @@ def _zone(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 
     try:
         return None if value is None else check_time_zone(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _place(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    from mlops_assets.ml.due_days import known_place
+
+    try:
+        return value and known_place(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -55,6 +64,12 @@ OPTIONS = [
         help='columns that are known only after the day; "" for none',
     ),
     click.option(
+        "--keep",
+        callback=_names,
+        metavar="A,B",
+        help='columns that tell the target, and yet are known before the day; "" for none',
+    ),
+    click.option(
         "--aggregate",
         type=click.Choice([*REDUCTIONS, KEEP]),
         help="what the targets of a day come to, where a day has many rows",
@@ -65,11 +80,22 @@ OPTIONS = [
         help="what several rows of a series and day come to",
     ),
     click.option(
+        "--absent",
+        type=click.Choice(ABSENT),
+        help="what a series without a row of a day is: 0, as where nothing was sold, or missing",
+    ),
+    click.option(
         "--replay/--no-replay",
         default=None,
         help="play a finished recording again, up to yesterday",
     ),
     click.option("--time-zone", callback=_zone, help="in which a day begins; UTC by default"),
+    click.option(
+        "--holidays",
+        callback=_place,
+        metavar="PLACE",
+        help='on whose no rows are due: DE, DE-BY, XNYS; "" for none',
+    ),
     click.option(
         "--sql-url-env",
         metavar="NAME",

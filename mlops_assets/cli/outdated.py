@@ -70,7 +70,7 @@ def _versions(project: Project, storage: Storage) -> Iterator[str]:
     """Models whose newest version reads other inputs than there are."""
     models, wanted = ModelStore(storage), set(project.inputs.numeric + project.inputs.categorical)
     for model in project.models:
-        cards = models.cards(model.name)
+        cards = models.cards(model.name, {})  # those that cannot be read are told with --stored
         if not cards:
             continue
         newest = max(cards, key=lambda card: card.created)

@@ -112,6 +112,7 @@ def serve(host: str, port: int, names: Sequence[str], allowed: Sequence[str] = (
                 of, home = (f" of {name}", f"{pages_url}/{name}") if name else ("", pages_url)
                 print(f"Leaderboard page{of}: {home}", flush=True)
                 print(f"Monitoring page{of}: {home}/{MONITORING_PAGE}", flush=True)
+            print(f"For machines: {pages_url}/metrics", flush=True)
             print("Ctrl+C stops.", flush=True)
         return web.wait()
     except KeyboardInterrupt:
@@ -158,7 +159,14 @@ def port_is_free(host: str, port: int) -> bool:
 
 def start_pages(host: str, port: int, names: Sequence[str]) -> None:
     """Serve the pages in a thread of this process."""
-    app = guarded(make_site({name: PageStore(named_storage(name)).read for name in names}), host)
+
+    def metrics() -> str:
+        from mlops_assets.cli.machine_metrics import machine_metrics  # brings Dagster
+
+        return machine_metrics(names)
+
+    pages = {name: PageStore(named_storage(name)).read for name in names}
+    app = guarded(make_site(pages, metrics), host)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
     threading.Thread(target=server.run, daemon=True).start()
 

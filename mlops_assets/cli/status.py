@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import click
 import dagster as dg
 
+from mlops_assets.assets.forecast import held_days, what_stays
 from mlops_assets.graph.partitions import PARTITION, RANGE_END, RANGE_START, add_months
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.project import CRON_MONTHS, Cadence, Project, ProjectError
@@ -77,6 +78,10 @@ def status(
     else:
         yield "newest", f"{days[-1]} is evaluated{_behind(project, days[-1], now)}"
         yield from _champion(project, datasets, days[-1])
+    if held := held_days(project, datasets):
+        yield "forecast", f"held since {min(held)}; {what_stays(project, max(held), datasets)}"
+        for day in sorted(held)[-SHOWN:]:
+            yield "", f"{day}: {held[day]}"
     problems = Alerts(storage).open()
     yield "problems", f"{len(problems)} open" if problems else "none open"
     for alert in list(problems.values())[-SHOWN:]:

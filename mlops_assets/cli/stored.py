@@ -8,17 +8,18 @@ from itertools import groupby
 import click
 import dagster as dg
 
+from mlops_assets.assets.reporting import said
 from mlops_assets.cli.status import open_instance
 from mlops_assets.graph.keys import node_key
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.graph.reads import Every, Node, declared
 from mlops_assets.project import Project, ProjectError
 from mlops_assets.project.workspace import load_named, project_names
-from mlops_assets.resources.layout import materialize_command
+from mlops_assets.resources.layout import CARD, materialize_command
 from mlops_assets.resources.storage import StorageError, project_storage
 from mlops_assets.resources.stored_files import Finding, State, StoredFiles, is_key
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.model_store import CARD, VERSION
+from mlops_assets.resources.stores.model_store import VERSION
 
 RECORDS = 1000  # of the event log at once
 PATH = "path"  # what each stored day says of itself
@@ -107,7 +108,7 @@ def _with_a_file(instance: dg.DagsterInstance, key: dg.AssetKey, days: set[str])
         found = instance.fetch_materializations(asked, limit=RECORDS, cursor=cursor)
         for record in found.records:
             if (made := record.asset_materialization) and made.partition:
-                newest.setdefault(made.partition, PATH in made.metadata)
+                newest.setdefault(made.partition, PATH in said(made.metadata))
         cursor, more = found.cursor, found.has_more
     return {day for day, stored in newest.items() if stored}
 

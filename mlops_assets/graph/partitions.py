@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlops_assets.ml.due_days import ALL_WEEK, EVERY_DAY, DueDays, holidays_of
 from mlops_assets.ml.models.splits import add_months as add_months
 from mlops_assets.ml.models.splits import months_before as months_before
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage, damaged_file
 
 HISTORY_MONTHS = 6
+DECADE = 10
+CRON_WEEK = (ALL_WEEK[-1], *ALL_WEEK[:-1])  # which begins on Sunday
 FIRST_DAY_FILE = "first_day.txt"
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
@@ -24,9 +27,11 @@ class Partitions:
     earliest: dt.date
     """The first day of which every feature can be made."""
     first_month: dt.date
-    daily: dg.DailyPartitionsDefinition
-    """There is a day once its target is known: `label_delay_days` after it has ended."""
+    daily: dg.TimeWindowPartitionsDefinition
+    """There is a day once its target is known: `label_delay_days` after it has ended. None of those
+    on which no rows are due."""
     monthly: dg.MonthlyPartitionsDefinition
+    due: DueDays = EVERY_DAY
 
     def newest_day(self, now: dt.datetime | None = None) -> dt.date | None:
         """The newest day that there is, now or at another moment; None where there is none yet."""
@@ -35,12 +40,16 @@ class Partitions:
         return None if key is None else day_of(key)
 
     def last_days(self, days: int, now: dt.datetime | None = None) -> list[str]:
-        """The keys of so many of the newest days."""
+        """The keys of those of so many of the newest days on which rows are due."""
         newest = self.newest_day(now)
         if newest is None:
             return []
         end = newest + dt.timedelta(days=1)
-        return days_between(max(end - dt.timedelta(days=days), self.first_day), end)
+        return self.keys(max(end - dt.timedelta(days=days), self.first_day), end)
+
+    def keys(self, start: dt.date, end: dt.date) -> list[str]:
+        """The keys of the days [start, end) on which rows are due."""
+        return due_keys(self.due, start, end)
 
 
 def make_partitions(project: Project, storage: Storage) -> Partitions:
@@ -52,14 +61,37 @@ def make_partitions(project: Project, storage: Storage) -> Partitions:
         first_day=first_day,
         earliest=earliest,
         first_month=first_month,
-        daily=dg.DailyPartitionsDefinition(
-            start_date=first_day.isoformat(),
-            timezone=project.time_zone,
-            end_offset=-project.evaluation.label_delay_days,
-        ),
+        daily=_daily(project, first_day),
         monthly=dg.MonthlyPartitionsDefinition(
             start_date=first_month.isoformat(), timezone=project.time_zone, end_offset=1
         ),
+        due=project.due,
+    )
+
+
+def _daily(project: Project, first_day: dt.date) -> dg.TimeWindowPartitionsDefinition:
+    """The days on which rows are due, each a window of its own."""
+    due, offset = project.due, -project.evaluation.label_delay_days
+    if due.all:
+        return dg.DailyPartitionsDefinition(
+            start_date=first_day.isoformat(), timezone=project.time_zone, end_offset=offset
+        )
+    excluded: list[str | dt.datetime] = []
+    if others := [str(n) for n, name in enumerate(CRON_WEEK) if name not in due.weekdays]:
+        excluded.append(f"0 0 * * {','.join(others)}")
+    if due.holidays:
+        # the same for years on end: what knows a partition by its definition is not to forget it
+        end = project.today().year // DECADE * DECADE + 2 * DECADE
+        for year in range(first_day.year, end):
+            days = sorted(holidays_of(due.holidays, year))
+            excluded += [dt.datetime.combine(day, dt.time()) for day in days]
+    return dg.TimeWindowPartitionsDefinition(
+        cron_schedule="0 0 * * *",
+        start=first_day.isoformat(),
+        fmt="%Y-%m-%d",
+        timezone=project.time_zone,
+        end_offset=offset,
+        exclusions=excluded,
     )
 
 
@@ -87,6 +119,11 @@ def day_of(key: str) -> dt.date:
 def days_between(start: dt.date, end: dt.date) -> list[str]:
     """The keys of the days [start, end)."""
     return [str(start + dt.timedelta(days=n)) for n in range((end - start).days)]
+
+
+def due_keys(due: DueDays, start: dt.date, end: dt.date) -> list[str]:
+    """The keys of the days [start, end) on which rows are due."""
+    return [str(day) for day in due.between(start, end)]
 
 
 def month_of(day: dt.date) -> str:

@@ -16,6 +16,7 @@ from itertools import groupby
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.splits import LONGEST_MONTH
 from mlops_assets.ml.monitoring import performance, quality
+from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.project import ModelSettings, Project
 
 A_CENTURY = 36_525
@@ -37,6 +38,7 @@ class Again(Enum):
 
     EVERY = "every one"
     NEWEST = "the newest one only"
+    FAILED = "the newest one, and those whose checks failed on other rows"
     NEVER = "none: what was decided stays"
 
 
@@ -108,9 +110,14 @@ def layers(project: Project) -> list[list[Node]]:
 
 
 def _nodes(project: Project) -> Iterator[Node]:
+    past = quality.days_looked_back(project.quality)
     yield Node(
         "observations",
-        (Reads("observations", range(quality.days_looked_back(project.quality) + 1)),),
+        (
+            Reads("observations", range(past + 1)),
+            # those after it that failed checks are judged anew
+            Reads("observations", range(-past, 0), shown=True),
+        ),
         again=Again.NEVER,  # what is new at the source is ingested, whatever the days before
     )
     yield Node("features", (Reads("observations", project.feature_plan.days_read),))
@@ -121,8 +128,9 @@ def _nodes(project: Project) -> Iterator[Node]:
         "issued",
         (
             Reads("observations", days_to_come(project)),
-            # what was issued before, and whether its inputs were right
-            Reads("issued", (0, project.days_ahead), shown=True),
+            # what was issued before, and whether its inputs were right, as far as that is told
+            Reads("issued", range(WEEK + _days_before(project).stop - 1), shown=True),
+            Reads("observations", range(WEEK), shown=True),
             *(ReadsVersions(model.name, project.days_ahead) for model in project.models),
         ),
         again=Again.NEWEST,  # what was issued for a day that is over is what it is scored by
@@ -158,7 +166,7 @@ def _validation(project: Project, model: ModelSettings) -> Node:
         (
             Reads("features"),
             # it is a fact by the time that the day is over
-            Reads("issued", (project.days_ahead,), shown=True),
+            Reads("issued", _days_before(project), shown=True),
             *(ReadsVersions(name) for name in versions),
             Reads("observations"),  # how many of the rows that are usual are there
             Reads(own, range(past + 1)),
@@ -218,7 +226,8 @@ def _served(project: Project) -> Iterator[Node]:
                 for asset in ["observations", "drift", *(f"validation/{name}" for name in names)]
             ),
         ),
-        again=Again.NEWEST,  # an alarm of a day that is over would come too late to act on
+        # an alarm of a day that is over would come too late to act on; its end does not
+        again=Again.FAILED,
         needs_model=True,
     )
     yield Node(
@@ -243,7 +252,8 @@ def _intervals(project: Project) -> list[Reads]:
             Reads(f"validation/{model.name}", range(window), champion=True)
             for model in project.models
         ),
-        Reads("forecast", range(1, window + project.days_ahead)),  # issued for days of the window
+        # issued for days of the window
+        Reads("forecast", range(1, window + _days_before(project).stop - 1)),
     ]
 
 
@@ -255,10 +265,16 @@ def _learned(project: Project) -> range:
     return range(1, window.reach_months * LONGEST_MONTH + 1)
 
 
+def _days_before(project: Project) -> range:
+    """How many days before a day those may lie of which it is the day to come."""
+    return range(project.days_ahead, project.days_ahead + project.due.longest_gap + 1)
+
+
 def days_to_come(project: Project) -> list[int]:
     """The days whose rows the features of the day to come need, counted from the day itself."""
-    ahead = project.days_ahead
-    return sorted({0, *(days - ahead for days in project.feature_plan.days_read if days >= ahead)})
+    days_read = project.feature_plan.days_read
+    back = {days - ahead for days in days_read for ahead in _days_before(project)}
+    return sorted({0, *(days for days in back if days >= 0)})
 
 
 def days_before_next(project: Project) -> list[int]:

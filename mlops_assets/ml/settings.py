@@ -61,6 +61,7 @@ Columns = Annotated[list[Column], AfterValidator(distinct)]
 
 # Files say what settings they were made by: one that is not used says nothing there.
 UNLESS_EMPTY = Field(exclude_if=operator.not_)
+UNLESS_DEFAULT = Field(exclude_if=lambda value: value == type(value)())
 
 
 class NoFlags(BaseModel):

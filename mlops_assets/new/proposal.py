@@ -5,30 +5,35 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import ALL_WEEK, DueDays
 from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.dirt import without_dirt
+from mlops_assets.new.inference.expected import find_holidays, find_weekdays, free_on, refuse_coarse
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
 from mlops_assets.new.inference.inputs import Columns, useful_key
 from mlops_assets.new.inference.row_kinds import Repeated, Rows
 from mlops_assets.new.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.roles import (
     Aggregate,
+    find_absent,
     find_aggregate,
     find_columns,
     kind_of_rows,
     read_table,
     varying,
     with_time_of_day,
+    with_times,
+    without_taken_names,
 )
 from mlops_assets.new.targets import find_target, values_of
-from mlops_assets.new.wishes import Wishes
+from mlops_assets.new.wishes import KEEP, Wishes
 from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
 from mlops_assets.resources.sources.samples import DateColumn, Sample, reading, without_stray_days
@@ -46,7 +51,7 @@ class Days:
     first: dt.date
     last: dt.date
     share: float | None
-    """Of those between, how many have rows; None where not all rows were read."""
+    """Of those between that are due, how many have rows; None where not all rows were read."""
 
     @property
     def count(self) -> int:
@@ -76,8 +81,14 @@ class Proposal:
     key: Decision[str] | None
     """The category by which the past of events is summed up."""
     notes: list[str]
+    absent: Decision[str] | None
+    """What a series without a row of a day is, where that comes up."""
+    source_names: dict[str, str]
+    """What columns are called in the source, where they cannot be called so."""
     markers: dict[str, list[str]]
     """What stands in a column where there is no value."""
+    due: Decision[DueDays]
+    """The days on which rows are due."""
     choice: Choice | None = None
     """The models that a backtest chose; None where none was made yet."""
 
@@ -102,34 +113,93 @@ def propose(
     column = sample.dates[date.value]
     facts = facts_of(sample.frame, sample.fractional)
     target = find_target(sample, facts, wishes, answers)
+    sample, wishes, renamed = without_taken_names(sample, wishes, target.name)
+    facts = dict(zip(map(str, sample.frame), facts.values(), strict=True))
     values = values_of(sample, target)
-    days = _days(_span_of(source, zone, date.value), sample, column.days, values)
+    known_days = [day.date() for day in sorted(column.days[values.notna()].unique())]
+    refuse_coarse(known_days)
+    due = find_weekdays(known_days)
+    days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
+    rows = with_times(rows, column, sample.frame, zone)
+    absent, rows = find_absent(rows, wishes, answers)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
-    parts = time_parts(column, rows, target.name)
-    sample, facts = with_time_of_day(sample, facts, date.value, parts, zone)
-    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
+    parts = time_parts(column, rows, target.name) if aggregate is None else []
+    inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart
+    sample, facts = with_time_of_day(sample, facts, date.value, inputs, zone)
+    columns = find_columns(
+        sample, facts, date.value, target, rows, wishes, answers, inputs,
+        absent_is_zero=absent is not None and absent.value == "zero",
+    )  # fmt: skip
+    parts = [part for part in parts if part in columns.numeric or part in rows.times]
+    if rows.times and aggregate is None:
+        rows = by_time(rows)
     if aggregate is not None and rows.grid is not None:
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
+    due = _without_holidays(due, known_days, wishes, answers, replay=replay.value)
+    days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
     span = _span(days, target, replay=replay.value)
     key = None
     if rows.events and target.lagged:
         key = useful_key(sample.frame, facts, values, columns.categorical)
     notes = _notes(sample, column.days, values, days, today, replay.value)
+    if not due.value.all:
+        notes.append(f"Rows are due on {due_in_words(due.value)}: {due.reason}.")
+    notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
+    if absent is not None:
+        taken = "is taken for a 0" if absent.value == "zero" else "is none, and not forecast"
+        notes.append(f"A series without a row of a day {taken}: {absent.reason}.")
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, parts, days, replay, span, key, notes, sample.markers,
+        aggregate, columns, parts, days, replay, span, key, notes, absent, renamed,
+        sample.markers, due,
     )  # fmt: skip
 
 
 def time_parts(column: DateColumn, rows: Rows, target: str) -> list[TimePart]:
     """The parts of the time of day that tell something of rows: of events the hour."""
+    if rows.times:
+        return rows.times
     hours = column.times.local.dt.hour.nunique()
     told = rows.events and column.timed and hours > 1 and target != TimePart.HOUR
     return [TimePart.HOUR] if told else []
+
+
+def _without_holidays(
+    due: Decision[DueDays],
+    days: list[dt.date],
+    wishes: Wishes,
+    answers: Answers,
+    *,
+    replay: bool,
+) -> Decision[DueDays]:
+    """The days that are due without the holidays on which no rows come."""
+    weekdays, reason = due.value.weekdays, due.reason
+    place, why = wishes.holidays, "as named"
+    if replay or (place and not free_on(days, weekdays, place)):
+        return due  # a recording is played on other dates than those of its holidays
+    if place is None and (found := find_holidays(days, weekdays)):
+        question = f"{found.reason}. On whose holidays are no rows due?"
+        place = answers.choose("--holidays", question, [found.value, KEEP], found.value)
+        place, why = ("", "") if place == KEEP else (place, found.reason)
+    return Decision(DueDays(weekdays, place), f"{reason}; {why}") if place else due
+
+
+def by_time(rows: Rows) -> Rows:
+    """Rows of series that have many a day, each time of which is followed by itself."""
+    series, reason = rows.series
+    named = [*series, *map(str, rows.times)]
+    why = f"{reason}; a day has {rows.grid} rows of each, and each time is followed by itself"
+    return replace(rows, series=Decision(named, why), single=False)
+
+
+def due_in_words(due: DueDays) -> str:
+    """The days on which rows are due, in a sentence."""
+    week = "every weekday" if len(due.weekdays) == len(ALL_WEEK) else ", ".join(due.weekdays)
+    return f"{week}, not on the holidays of {due.holidays}" if due.holidays else week
 
 
 def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[dt.date, dt.date]:
@@ -146,6 +216,7 @@ def _days(
     sample: Sample,
     days: pd.Series[pd.Timestamp],
     target: pd.Series[Any],
+    due: DueDays,
 ) -> Days:
     """The days up to the last one with a target: rows after it are still to come."""
     known = days[target.notna()]
@@ -162,7 +233,9 @@ def _days(
             f"the target {target.name!r} is missing in {lacking.sum()} of {len(lacking)} rows, "
             "more than half; name another one, or fill them"
         )
-    return Days(first, last, past.nunique() / ((last - first).days + 1))
+    asked = due.between(first, last + dt.timedelta(days=1))
+    there = past.drop_duplicates().isin(pd.DatetimeIndex(asked)).sum()
+    return Days(first, last, there / len(asked))
 
 
 def _replay(days: Days, today: dt.date, wishes: Wishes, answers: Answers) -> Decision[bool]:

@@ -10,7 +10,7 @@ from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.facts import Facts
-from mlops_assets.new.proposal import Proposal, coverage
+from mlops_assets.new.proposal import Proposal, coverage, due_in_words
 from mlops_assets.new.usual import chosen, columns_used
 from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
 from mlops_assets.project.masking import masked
@@ -21,6 +21,7 @@ CALENDAR = (
     CalendarFeature.WEEK_OF_YEAR,
 )
 WIDE = 1 << 20
+MOSTLY = 0.5  # of the rows
 SLICE_VALUES = 20
 MOST_SHOWN = 8  # recipes told beside the models
 
@@ -68,6 +69,11 @@ def _head(made: Proposal) -> Iterator[str]:
         if made.span.first_day > made.days.first:
             yield comment(f"the rows begin on {made.days.first}")
         yield f"first_day: {made.span.first_day}"
+    due = made.due.value
+    if not due.all:
+        told = {"weekdays": [*map(str, due.weekdays)], "holidays": due.holidays}
+        expected = {name: value for name, value in told.items() if value}
+        yield f"expected: {flow(expected)}  {comment(made.due.reason)}"
 
 
 def _source(made: Proposal) -> Iterator[str]:
@@ -94,9 +100,16 @@ def _columns(made: Proposal) -> Iterator[str]:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
         yield f"  {comment(f'no series: {series.reason}')}"
+    if made.absent is not None:
+        yield f"  absent: {made.absent.value}  {comment(made.absent.reason)}"
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
+    called = {
+        name: there for name, there in made.source_names.items() if name in columns_used(made)
+    }
+    if called:
+        yield f"  source_names: {flow(called)}  {comment('such names are stored beside forecasts')}"
     markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}
     if markers:
         yield f"  {comment('what stands where there is no value; profile.md tells how often')}"
@@ -189,7 +202,15 @@ def _features(made: Proposal) -> Iterator[str]:
     else:
         yield f"  lags: {flow(lags)}  {comment('of the same series, days before')}"
         yield f"  rolling_means: {flow(windows)}"
+        if made.rows.times:
+            keys = [name for name in made.rows.series.value if name not in made.time_of_day]
+            whole = {"by": keys, "statistic": "mean", "lags": lags[:2], "windows": windows[:1]}
+            yield f"  {comment('what all times of the days before came to')}"
+            yield f"  lagged_aggregates: {flow([whole])}"
     yield f"  calendar: {flow(calendar)}"
+    if made.wishes.holidays and not (made.due.value.holidays or made.replay.value):
+        why = "is_holiday and is_holiday_eve; rows come on holidays, too"
+        yield f"  holidays: {flow(made.wishes.holidays)}  {comment(why)}"
 
 
 def _training(made: Proposal) -> Iterator[str]:
@@ -221,11 +242,18 @@ def _evaluation(made: Proposal) -> Iterator[str]:
             yield f"    - {metric}"
         yield "    - tweedie_deviance: {power: 1.5, floor: 0.1}"
         yield "    - bias"
-        yield "  primary: wmape"
+        mostly_zero = made.rows.gaps > MOSTLY and _absent_is_zero(made)
+        if mostly_zero:
+            yield f"  {comment('most targets are 0, which would be the best forecast by wmape')}"
+        yield f"  primary: {'tweedie_deviance' if mostly_zero else 'wmape'}"
     yield f"  baseline: {chosen(made).baseline.name}"
     slices = _slices(made)
     if slices:
         yield f"  slices: {flow(slices)}"
+
+
+def _absent_is_zero(made: Proposal) -> bool:
+    return made.absent is not None and made.absent.value == "zero"
 
 
 def _slices(made: Proposal) -> list[str]:
@@ -234,7 +262,8 @@ def _slices(made: Proposal) -> list[str]:
     few = [
         name
         for name in names
-        if 2 <= made.facts[name].distinct <= SLICE_VALUES and name not in RESERVED_COLUMNS
+        if name not in {*RESERVED_COLUMNS, *made.time_of_day}
+        and 2 <= made.facts[name].distinct <= SLICE_VALUES
     ]
     return sorted(few, key=lambda name: made.facts[name].distinct)[:1]
 
@@ -353,6 +382,10 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     if made.target.positive is not None:
         yield "probability of", made.target.positive, "the one of two labels that is forecast"
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
+    if made.absent is not None:
+        yield "absent rows", *made.absent
+    if not made.due.value.all:
+        yield "days on which rows are due", due_in_words(made.due.value), made.due.reason
     if made.aggregate is not None:
         yield "aggregate", made.aggregate.target.value, made.aggregate.reason
     if made.key is not None:

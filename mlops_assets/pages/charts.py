@@ -64,3 +64,37 @@ def interval_chart(intervals: Mapping[str, tuple[float, float, float]], threshol
     )
     encoded = base64.b64encode(svg.encode()).decode()
     return f"![gain and interval of each challenger](data:image/svg+xml;base64,{encoded})"
+
+
+def weeks_chart(
+    actual: Sequence[float],
+    forecast: Sequence[float],
+    to_come: float,
+    interval: tuple[float, float] | None = None,
+) -> str:
+    """Markdown of a small picture: actuals as a line, forecasts as a thin one, then what comes.
+
+    That is a dot, its interval a bar. Below the thousand characters that the web UI shows in
+    place for 28 days.
+    """
+    every: list[float] = [*actual, *forecast, to_come, *(interval or ())]
+    least, most = min(every), max(every)
+    scale = 46 / (most - least or 1.0)
+
+    def line(values: Sequence[float]) -> str:
+        return " ".join(f"{8 * n},{y(value)}" for n, value in enumerate(values))
+
+    def y(value: float) -> int:
+        return round(50 - (value - least) * scale)
+
+    x = 8 * len(actual)
+    size = f'viewBox="-4 0 {x + 12} 54" width="{3 * x // 2 + 18}"'
+    bar = f'<path d="M{x} {y(interval[0])}V{y(interval[1])}"/>' if interval else ""
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} fill="none" stroke="{PALETTE[0]}">'
+        f'<polyline stroke="#999" points="{line(actual)}"/>'
+        f'<polyline points="{line(forecast)}"/>{bar}<circle cx="{x}" cy="{y(to_come)}" r="2"/>'
+        "</svg>"
+    )
+    encoded = base64.b64encode(svg.encode()).decode()
+    return f"![actual (grey) and forecast (blue)](data:image/svg+xml;base64,{encoded})"

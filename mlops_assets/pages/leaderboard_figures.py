@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.metrics.scores import SHORT
 from mlops_assets.pages.page import (
     DASHES,
     EDGE,
@@ -22,7 +23,6 @@ from mlops_assets.pages.page import (
     trace,
 )
 
-MEAN_DAYS = 7
 SHORT_DAYS = 14  # up to here a line is drawn with markers: one day alone has no line
 MOST_SLICES = 40
 BEHIND = {"xref": "x", "yref": "paper", "layer": "below"}  # over the height of the figure
@@ -51,7 +51,10 @@ def _rows_of(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFra
 def daily_figure(
     daily: pd.DataFrame, metrics: Sequence[str], models: Sequence[str], lines: Mapping[str, Json]
 ) -> Json | None:
-    """Each metric of each model day by day, with the mean of the last days; None without rows."""
+    """Each metric of each model, of single days and of the short window up to each day.
+
+    None without rows. Its rows are pooled, as a busy day weighs more than a quiet one.
+    """
     if daily.empty:
         return None
     frames = _by_model(daily, models)
@@ -65,11 +68,11 @@ def daily_figure(
             "hoverlabel": {"bordercolor": lines[model]["color"]},
         }
         pale = {"marker": {"size": 5}, "opacity": 0.35, "showlegend": False}
-        single = _daily_hover(day="%{y:,.4~r}", mean="%{text}")
-        mean = _daily_hover(day="%{text}", mean="%{y:,.4~r}")
+        single = _daily_hover(day="%{y:,.4~r}", pooled="%{text}")
+        pooled = _daily_hover(day="%{text}", pooled="%{y:,.4~r}")
         traces += [
             trace(model, mode, {**lines[model], "width": 1}, single, **shared, **pale),
-            trace(model, "lines", {**lines[model], "width": 3}, mean, **shared),
+            trace(model, "lines", {**lines[model], "width": 3}, pooled, **shared),
         ]
 
     def choice(metric: str) -> tuple[Json, Json]:
@@ -77,9 +80,9 @@ def daily_figure(
         texts: list[list[str]] = []
         for rows in frames.values():
             single = pd.to_numeric(rows[metric], errors="coerce")
-            mean = single.rolling(MEAN_DAYS, min_periods=1).mean().where(single.notna())
-            values += [short_numbers(single), short_numbers(mean)]
-            texts += [_texts(mean), _texts(single)]
+            pooled = pd.to_numeric(rows[f"{metric}_{SHORT}d"], errors="coerce")
+            values += [short_numbers(single), short_numbers(pooled)]
+            texts += [_texts(pooled), _texts(single)]
         return {"y": values, "text": texts}, {"yaxis.title.text": metric, "yaxis.autorange": True}
 
     layout = base_layout(height=440, hovermode="closest")
@@ -103,9 +106,9 @@ def _reconstructed(daily: pd.DataFrame) -> Iterator[Json]:
         yield {"type": "rect", **ends, **grey, **BEHIND}
 
 
-def _daily_hover(*, day: str, mean: str) -> str:
+def _daily_hover(*, day: str, pooled: str) -> str:
     return (
-        f"<b>%{{fullData.name}}</b>, %{{x}}<br>{day} on the day, {mean} over {MEAN_DAYS} days<br>"
+        f"<b>%{{fullData.name}}</b>, %{{x}}<br>{day} on the day, {pooled} over {SHORT} days<br>"
         "version %{customdata[0]}<br>trained through %{customdata[1]}<extra></extra>"
     )
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.metrics.scores import SHORT
 from mlops_assets.pages.curves import Curves, calibration_figure, class_choice, roc_figure
 from mlops_assets.pages.leaderboard_figures import (
-    MEAN_DAYS,
     daily_figure,
     model_lines,
     slices_figure,
@@ -27,7 +27,7 @@ VERSION_COLUMNS = ("rows", "version", "trained_through")
 SAID = {
     "daily": (
         "Day by day",
-        "Thin lines are single days, bold lines the mean of the last {mean_days}; a dotted line "
+        "Thin lines are single days, bold lines the last {days}, their rows pooled; a dotted line "
         "marks the first day of a new version. Days on grey ground are reconstructed: nobody had "
         "forecast them in advance.",
     ),
@@ -86,30 +86,30 @@ def leaderboard_page(
 ) -> str:
     """An HTML page of figures, which needs `plotly.min.js` beside it and nothing else.
 
-    daily: one row per date and model; columns date, model, each metric, rows, version and
-    trained_through. slices: one row per model and slice over the trailing 28 days; columns model,
-    slice, rows and each metric. totals: one row per date and model; columns date, model, actual
-    and forecast, summed over the day. gains: one row per date and model whose version in service
-    has one before it; columns date, model, gain, rows, version and trained_through, the gain being
-    the primary metric, or what `loss` says, of the version before, less that of the one in service.
-    A frame may be empty, a value missing. metrics maps each metric to its description; best_first
-    ranks the models. Where slice_name is None, the figure by slice is left out, where totals is
-    None, that of totals. With curves, of classes over the trailing 28 days, it has those as well.
-
+    daily: one row per date and model; columns date, model, each metric, the same over SHORT days
+    as METRIC_7d, rows, version and trained_through. slices: one row per model and slice over the
+    trailing 28 days; columns model, slice, rows and each metric. totals: one row per date and
+    model; columns date, model, actual and forecast, summed over the day. gains: one row per date
+    and model whose version in service has one before it; columns date, model, gain, gain_7d, rows,
+    version and trained_through, the gain being the primary metric, or what `loss` says, of the
+    version before, less that in service. A frame may be empty, a value missing. metrics maps each
+    metric to its description; best_first ranks the models. Where slice_name is None, the figure by
+    slice is left out, where totals is None, that of totals. With curves, those of 28 days as well.
     Raises ValueError when primary is no metric or a frame lacks a column.
     """
     if primary not in metrics:
         raise ValueError(f"primary {primary!r} is no metric; choose one of: {', '.join(metrics)}")
     names = [primary, *(name for name in metrics if name != primary)]
     known = pd.DataFrame(columns=list(TOTALS_COLUMNS)) if totals is None else totals
-    _check_columns("daily", daily, ["date", "model", *names, *VERSION_COLUMNS])
+    pooled = (f"{name}_{SHORT}d" for name in names)
+    _check_columns("daily", daily, ["date", "model", *names, *pooled, *VERSION_COLUMNS])
     _check_columns("slices", slices, ["model", "slice", "rows", *names])
     _check_columns("totals", known, TOTALS_COLUMNS)
-    _check_columns("gains", gains, ["date", "model", "gain", *VERSION_COLUMNS])
+    _check_columns("gains", gains, ["date", "model", "gain", f"gain_{SHORT}d", *VERSION_COLUMNS])
     models = _ranked(best_first, [daily, slices, known, gains])
     lines = model_lines(models)
     figure = daily_figure(daily, names, models, lines)
-    sections = [_section("daily", figure, metrics[primary], mean_days=MEAN_DAYS)]
+    sections = [_section("daily", figure, metrics[primary], days=SHORT)]
     if slice_name is not None:
         sentence = slices_sentence(slices, models, slice_name)
         figure = slices_figure(slices, names, models, lines)

@@ -18,16 +18,18 @@ PAGE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.]*\.(html|js)")
 MEDIA_TYPES = {"html": "text/html", "js": "text/javascript"}
 BUILT_BY = {"monitoring.html": "materialize drift", "policies.html": "launch backtest_policy_job"}
 SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+METRICS_TYPE = "text/plain; version=0.0.4"
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 
 Read = Callable[[str], bytes]
 
 
-def make_site(projects: Mapping[str, Read]) -> Starlette:
+def make_site(projects: Mapping[str, Read], metrics: Callable[[], str] | None = None) -> Starlette:
     """The app of the projects of a workspace: each under its name, which `/` lists.
 
-    The project without a name, where there is one, has its pages at the top.
+    The project without a name, where there is one, has its pages at the top. `/metrics` answers
+    machines with the text that `metrics` makes.
     """
     alone = projects.get("")
     links = "".join(f'<li><a href="{escape(name)}/">{escape(name)}</a></li>' for name in projects)
@@ -35,8 +37,12 @@ def make_site(projects: Mapping[str, Read]) -> Starlette:
     def home(_: Request) -> Response:
         return HTMLResponse(f"<title>Projects</title><ul>{links}</ul>", headers=HEADERS)
 
+    def for_machines(_: Request) -> Response:
+        return Response(metrics() if metrics else "", media_type=METRICS_TYPE, headers=HEADERS)
+
     named = [Mount(f"/{name}", make_app(read)) for name, read in projects.items() if name]
-    return Starlette(routes=[*named, Mount("/", make_app(alone)) if alone else Route("/", home)])
+    top = Mount("/", make_app(alone)) if alone else Route("/", home)
+    return Starlette(routes=[Route("/metrics", for_machines), *named, top])
 
 
 def policy(page: bytes) -> str:

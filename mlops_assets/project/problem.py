@@ -3,10 +3,11 @@
 import datetime as dt
 import zoneinfo
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import (
     AggregateSettings,
@@ -25,7 +26,7 @@ from mlops_assets.ml.monitoring.monitoring_settings import (
     QualitySettings,
     ReactionSettings,
 )
-from mlops_assets.ml.settings import Identifier, Settings, distinct
+from mlops_assets.ml.settings import UNLESS_DEFAULT, Identifier, Settings, distinct
 from mlops_assets.project.sections import (
     AcceptanceSettings,
     AlertSettings,
@@ -33,6 +34,7 @@ from mlops_assets.project.sections import (
     ClassSettings,
     Constraint,
     EvaluationSettings,
+    ExpectedSettings,
     ScheduleSettings,
     ServingSettings,
 )
@@ -67,6 +69,8 @@ class Problem(Settings):
     first_day: dt.date | None = None
     """The first daily partition. A replayed source may leave it out: then the history begins
     early enough for six monthly trainings when the storage is first used, and stays there."""
+    expected: Annotated[ExpectedSettings, UNLESS_DEFAULT] = ExpectedSettings()
+    """On which days rows are due: every day where nothing is said."""
     task: Task = "regression"
     """Whether the target is a number or one of some classes."""
     classes: ClassSettings | None = None
@@ -121,6 +125,13 @@ class Problem(Settings):
         """Those of them that are read, rather than made of the times of rows."""
         return [name for name in self.column_names if name not in self.columns.time_of_day]
 
+    def in_source_names(self) -> Self:
+        """The same with the columns as the source calls them, to read with; it is not validated."""
+        called = self.columns.source_names
+        limits = {called.get(name, name): limit for name, limit in self.constraints.items()}
+        columns = self.columns.in_source_names()
+        return self.model_copy(update={"columns": columns, "constraints": limits})
+
     @property
     def number_columns(self) -> list[str]:
         """The columns that hold numbers: the target unless of classes, inputs, times of day."""
@@ -153,7 +164,16 @@ class Problem(Settings):
 
     def day_to_come(self, day: dt.date) -> dt.date:
         """The day on which the target of a day becomes known, and which is forecast then."""
-        return day + dt.timedelta(days=self.days_ahead)
+        return self.feature_plan.day_to_come(day)
+
+    def known_before(self, day: dt.date) -> dt.date:
+        """The newest day that is known when a day is forecast: whose day to come it is."""
+        return self.feature_plan.newest_known(day)
+
+    @property
+    def due(self) -> DueDays:
+        """The days on which rows are due."""
+        return self.expected.days
 
     @property
     def newest_day_in_words(self) -> str:
@@ -164,7 +184,12 @@ class Problem(Settings):
     def feature_plan(self) -> FeaturePlan:
         """What the features of a day are made of."""
         return FeaturePlan(
-            self.columns, self.features, self.labels, self.evaluation.label_delay_days
+            self.columns,
+            self.features,
+            self.labels,
+            self.evaluation.label_delay_days,
+            self.time_zone,
+            self.due,
         )
 
     @property

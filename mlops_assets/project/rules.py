@@ -28,6 +28,7 @@ def check(problem: Problem) -> None:
     _stored_names(problem)
     _training(problem)
     _first_day(problem)
+    _expected(problem)
     _replay(problem)
 
 
@@ -46,7 +47,7 @@ def _columns(problem: Problem) -> None:
         "cannot name a series, being the date or the target",
     )
     _refuse(
-        _missing(columns.time_of_day, [*columns.series, *columns.numeric]),
+        _missing(map(str, columns.time_of_day), [*columns.series, *columns.numeric]),
         "columns.time_of_day",
         "is used nowhere; name it among columns.numeric, or columns.series, too",
     )
@@ -56,6 +57,10 @@ def _columns(problem: Problem) -> None:
         "is a number of the time of day; name it among columns.numeric",
     )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    called = columns.source_names
+    _refuse_unknown(called, problem.source_columns, "columns.source_names")
+    read = [called.get(name, name) for name in problem.source_columns]
+    _refuse(_repeated(read), "columns.source_names", "are read under two names; read them once")
     undated = [name for name in problem.column_names if name != columns.date]
     _refuse_unknown(columns.missing, undated, "columns.missing")
     for name, constraint in problem.constraints.items():
@@ -117,6 +122,8 @@ def _target(problem: Problem) -> None:
             f"at features: lags and rolling_means need a target of numbers or two classes, not "
             f"of {len(problem.labels)}; leave them empty"
         )
+    if problem.columns.absent == "zero":
+        _absent(problem)
     needy = [name for name, metric in metrics.made_metrics.items() if metric.non_negative]
     if needy and not problem.non_negative:
         raise ValueError(
@@ -134,6 +141,24 @@ def _target(problem: Problem) -> None:
             "at features: lags and rolling_means follow a series; "
             "name columns.series, or use lagged_aggregates in their place"
         )
+
+
+def _absent(problem: Problem) -> None:
+    """An absent row of a series can be one with the target 0."""
+    columns, aggregate = problem.columns, problem.aggregate
+    limits = problem.constraint(columns.target)
+    hindrances = {
+        "needs columns.series": not columns.series,
+        "is for numbers, not for classes": bool(problem.labels),
+        f"needs constraints.{columns.target} that hold 0": (limits.min or 0) > 0
+        or (limits.max or 0) < 0,
+        "is for one row a day and series; leave out aggregate.by and min_rows": aggregate
+        is not None
+        and (aggregate.by is not None or aggregate.min_rows > 1),
+    }
+    for hindrance, there in hindrances.items():
+        if there:
+            raise ValueError(f"at columns.absent: zero {hindrance}")
 
 
 def _aggregates(problem: Problem) -> None:
@@ -243,6 +268,23 @@ def _first_day(problem: Problem) -> None:
         raise ValueError("at first_day: missing; name the first day of the source to use")
     elif isinstance(problem.training_window.split, Fixed):
         raise ValueError("at first_day: missing; fixed dates to learn from need it")
+
+
+def _expected(problem: Problem) -> None:
+    """What goes by the days on which rows are due can do so."""
+    if problem.due.all:
+        return
+    if problem.evaluation.label_delay_days:
+        raise ValueError(
+            f"at expected: rows are not due on every day, and a target that is known "
+            f"{problem.evaluation.label_delay_days} day(s) later is told by days; leave out "
+            "evaluation.label_delay_days, and let the source have a row once its target is known"
+        )
+    if problem.source.kind == "replay" and problem.due.holidays:
+        raise ValueError(
+            "at expected.holidays: a recording is replayed on other dates than those of its "
+            "holidays; leave them out"
+        )
 
 
 def _replay(problem: Problem) -> None:

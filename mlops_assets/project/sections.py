@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import AfterValidator, Field
 
+from mlops_assets.ml.due_days import DueDays, Place, Weekday
 from mlops_assets.ml.features.feature_settings import AS_NAME
 from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.settings import Columns, Identifier, Settings, WindowSettings, distinct
@@ -39,6 +40,18 @@ class ClassSettings(Settings):
         if self.positive is None:
             return tuple(self.labels)
         return (*(label for label in self.labels if label != self.positive), self.positive)
+
+
+class ExpectedSettings(Settings):
+    weekdays: Annotated[list[Weekday], Field(min_length=1), AfterValidator(distinct)] = [*Weekday]
+    """The weekdays on which rows are due, such as [mon, tue, wed, thu, fri]."""
+    holidays: Place | None = None
+    """Whose public holidays are no such days: a country such as DE, a part of one such as DE-BY,
+    or a market such as XNYS."""
+
+    @property
+    def days(self) -> DueDays:
+        return DueDays(tuple(self.weekdays), self.holidays)
 
 
 class Constraint(Settings):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 MONTH, WRITTEN = 7, ".written"  # so many characters of a name, such as 2026-11
+CARD = "card.json"
+MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
 INGESTED = "ingested"
 LEFT_OUT = "source_left_out.json"
@@ -39,14 +41,27 @@ OTHERS = {
 REMADE = {name for name, what in OTHERS.items() if what.startswith(DELETE)}
 
 
-def is_replaced(path: str) -> bool:
-    """Whether a file is written again in its place, so that an older one could be put back."""
-    return path.startswith("datasets/") and path.endswith(".parquet")
+def logged_as(path: str) -> str:
+    """As what the write of a file is told in a log: itself, a version's folder, or not at all.
+
+    Told are files that are written again in their place, so that an older one could be put back,
+    and the cards of versions, by which these exist.
+    """
+    if path.startswith("datasets/") and path.endswith(".parquet"):
+        return path
+    return path.removesuffix(f"/{CARD}") if is_card(path) else ""
+
+
+def is_card(path: str) -> bool:
+    return path.startswith("models/") and path.endswith(f"/{CARD}")
 
 
 def is_missed(path: str) -> bool:
-    """Whether its absence would be taken for a day without rows, or one that nobody forecast."""
-    return is_replaced(path) and path.startswith(("datasets/observations/", "datasets/issued/"))
+    """Whether its absence would be taken for one that never was.
+
+    For a day without rows, one that nobody forecast or had no champion, or no version.
+    """
+    return is_card(path) or (bool(logged_as(path)) and path.startswith(MISSED))
 
 
 def log_of(name: str) -> str:
@@ -56,7 +71,7 @@ def log_of(name: str) -> str:
 
 def is_log(path: str) -> bool:
     """Whether it is such a log."""
-    return path.startswith("datasets/") and path.endswith(WRITTEN)
+    return path.startswith(("datasets/", "models/")) and path.endswith(WRITTEN)
 
 
 def asset_of(dataset: str) -> str:
@@ -86,7 +101,7 @@ def remedy(project: str, path: str) -> str:
             return f"rebuild it: {materialize_command(project, asset, name.partition('.')[0])}"
         case "models", [model, version, *_]:
             again = materialize_command(project, f"models/{model}", version[:10])
-            return f"move its folder {version} away, then train again: {again}"
+            return f"train again, which stands in for it: {again}; then delete its folder {version}"
         case "registry", ["turns", *_]:
             return DELETE
         case "registry", ["decisions", *_]:

@@ -20,7 +20,7 @@ from mlops_assets.lazy import fsspec
 from mlops_assets.project import Project
 from mlops_assets.project.folders import storage_root
 from mlops_assets.resources.disk import why_not_written
-from mlops_assets.resources.layout import is_missed, is_replaced, remedy
+from mlops_assets.resources.layout import is_missed, logged_as, remedy
 from mlops_assets.resources.seals import digest, sealed, unsealed
 from mlops_assets.resources.written import REMOVED, Written
 
@@ -108,6 +108,10 @@ class Storage(ABC):
     def _remove(self, path: str) -> None:
         """Remove a file, which may be hidden; nothing happens where there is none."""
 
+    def missing(self, folder: str) -> list[str]:
+        """What was written into a folder and is gone, where that is known beside it."""
+        return []
+
     def _seals(self, path: str) -> list[str]:
         """The seals with which a file was written, where these are known beside it."""
         return []
@@ -178,26 +182,33 @@ class LocalStorage(Storage):
         try:
             with handle:
                 handle.write(sealed(path, data, seal))
-            with self._written.added(str(file), seal) if is_replaced(path) else nullcontext():
+            told = f"{self.root}/{logged_as(path)}"
+            with self._written.added(told, seal) if logged_as(path) else nullcontext():
                 # a link refuses to replace a file
                 (os.link if new else os.replace)(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)
 
     def _seals(self, path: str) -> list[str]:
-        return self._written.seals(f"{self.root}/{checked(path)}") if is_replaced(path) else []
+        told = logged_as(checked(path))
+        return self._written.seals(f"{self.root}/{told}") if told else []
+
+    def missing(self, folder: str) -> list[str]:
+        there = set(self.names(folder))
+        return sorted(self._written.names(str(self._file(folder))) - there)
 
     def _remove(self, path: str) -> None:
         Path(self.root, path).unlink(missing_ok=True)
 
     def delete(self, path: str) -> None:
         file = self._file(path)
-        if file.is_dir():
-            shutil.rmtree(file)
-            return
-        known = is_missed(path) and self._seals(path)
+        of_folder = self._written.seals(str(file)) if file.is_dir() else []  # that of a version
+        known = of_folder or (is_missed(path) and self._seals(path))
         with self._written.added(str(file), REMOVED) if known else nullcontext():
-            file.unlink(missing_ok=True)
+            if file.is_dir():
+                shutil.rmtree(file)
+            else:
+                file.unlink(missing_ok=True)
 
     def exists(self, path: str) -> bool:
         return self._file(path).exists()

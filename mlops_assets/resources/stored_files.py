@@ -10,7 +10,16 @@ from enum import StrEnum
 from functools import partial
 
 from mlops_assets.project import Project
-from mlops_assets.resources.layout import DATASETS, DAYS_KEPT, OTHERS, PLAIN, REMADE, is_log, remedy
+from mlops_assets.resources.layout import (
+    CARD,
+    DATASETS,
+    DAYS_KEPT,
+    OTHERS,
+    PLAIN,
+    REMADE,
+    is_log,
+    remedy,
+)
 from mlops_assets.resources.notifier import Channel
 from mlops_assets.resources.storage import (
     Storage,
@@ -23,7 +32,7 @@ from mlops_assets.resources.stores.alert_records import Alert
 from mlops_assets.resources.stores.created_models import MODELS, UPDATES, Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision
-from mlops_assets.resources.stores.model_store import CARD, MODEL, VERSION, ModelStore
+from mlops_assets.resources.stores.model_store import MODEL, VERSION, ModelStore
 from mlops_assets.resources.stores.record_log import RecordLog
 from mlops_assets.resources.stores.turns import Turn
 
@@ -192,6 +201,8 @@ class StoredFiles:
         except StorageError:
             return  # told already
         for version, model in {one.version: one.model for one in decisions if one.version}.items():
+            if version in self.models.replaced(model):
+                continue  # another one stands in for it
             if self.storage.names(f"models/{model}") and not self.storage.names(
                 f"models/{model}/{version}"
             ):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mlops_assets.resources.layout import log_of
+from mlops_assets.resources.layout import WRITTEN, log_of
 
 REMOVED = "removed"
 """In place of a seal, where a file was removed by its store."""
@@ -43,14 +43,25 @@ class Written:
     def seals(self, file: str) -> list[str]:
         """The seals with which a file was written, in this order."""
         log, name = _log(file)
+        return self._read(log).get(name, [])
+
+    def _read(self, log: str) -> dict[str, list[str]]:
         try:
             now = os.stat(log)
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return {}
         state = now.st_ino, now.st_size
         if log not in self._known or self._known[log][0] != state:
             self._known[log] = state, _read(log)
-        return self._known[log][1].get(name, [])
+        return self._known[log][1]
+
+    def names(self, folder: str) -> set[str]:
+        """What a folder was written into, and not removed by its store."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            logs = [name for name in os.listdir(folder) if name.endswith(WRITTEN)]
+            months = [self._read(f"{folder}/{log}") for log in logs]
+            return {n for told in months for n, seals in told.items() if seals[-1] != REMOVED}
+        return set()
 
 
 def _log(file: str) -> tuple[str, str]:

@@ -424,7 +424,7 @@ def test_a_holdout_on_which_the_metric_has_no_value_says_so_and_refuses_nothing(
 def test_an_older_version_in_service_is_judged_on_the_rows_of_the_holdout(lab: Lab) -> None:
     """That of February never saw the end of February: it forecasts it for the comparison."""
     february, march = lab.models.cards("linear")
-    Path(lab.models.url(march)).with_name("card.json").unlink()
+    lab.storage.delete(f"models/linear/{march.version}")
     rows = lab.datasets.read("features", HOLDOUT)
     values = np.maximum(lab.models.load(february).predict(rows[february.inputs]), 0)
     _, card = train(lab, "linear", MARCH, alpha=1.0)
@@ -442,7 +442,7 @@ def test_a_version_in_service_is_judged_only_on_rows_that_it_did_not_learn_from(
     assert check.passed
     assert check.high is None
     assert check.why == f"not compared: {march.version} itself learned through 2026-02-28"
-    Path(lab.models.url(card)).with_name("card.json").unlink()
+    lab.storage.delete(f"models/linear/{card.version}")
     lab.models = type(lab.models)(lab.storage)
     # of that through 4 March it did not see four: these are compared
     _, card = train(lab, "linear", MARCH, through="2026-03-04", alpha=1.0)
@@ -470,7 +470,7 @@ def test_a_holdout_without_its_first_day_is_still_compared_with_the_version_in_s
 
 def test_an_earlier_version_that_cannot_be_read_stands_in_the_way_of_none(lab: Lab) -> None:
     february, march = lab.models.cards("linear")
-    Path(lab.models.url(march)).with_name("card.json").unlink()
+    lab.storage.delete(f"models/linear/{march.version}")
     Path(lab.models.url(february)).write_bytes(b"damaged")
     result, card = train(lab, "linear", MARCH, alpha=1.0)
     assert result.success

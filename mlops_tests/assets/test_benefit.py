@@ -7,7 +7,8 @@ import dagster as dg
 import pytest
 
 from mlops_assets.assets.schemas import GAIN
-from mlops_tests.assets.lab import Lab, keys
+from mlops_tests.assets.lab import Lab, keys, make_rows
+from mlops_tests.pages.test_leaderboard_page import figures
 
 FEBRUARY, MARCH = "2026-02-01", "2026-03-01"
 DAY = "2026-03-04"
@@ -67,6 +68,30 @@ def test_the_leaderboard_carries_the_gain_to_its_page(lab: Lab) -> None:
     page = Path(lab.storage.url("pages/leaderboard.html")).read_text(encoding="utf-8")
     assert "Was retraining worth it?" in page
     assert page.count("nothing to show yet") == 0
+
+
+def test_lines_over_a_week_pool_its_rows(lab: Lab) -> None:
+    """One day has nearly all of the demand, one has none: a mean of days says something else."""
+    source = make_rows()
+    for day, times in ((MARCH, 40.0), ("2026-03-02", 0.0)):
+        source["units"] *= source["date"].eq(day).map({True: times, False: 1.0})
+    lab.write(source)
+    accept = {"ops": {"observations": {"config": {"accept": True}}}}
+    assert lab.run("observations features", MARCH, "2026-03-02", accept).success
+    both = "validation/linear validation/seasonal_naive leaderboard"
+    assert lab.run(both, "2026-02-26", DAY).success
+    rows = lab.datasets.read("validation/linear", keys("2026-02-26", DAY))
+    pooled = (rows["forecast"] - rows["actual"]).abs().sum() / rows["actual"].sum()
+    after = rows[rows["previous_forecast"].notna()]
+    before, now = (
+        (after[side] - after["actual"]).abs().sum() / after["actual"].sum()
+        for side in ("previous_forecast", "forecast")
+    )
+    page = Path(lab.storage.url("pages/leaderboard.html")).read_text(encoding="utf-8")
+    for name, expected in (("daily", pooled), ("gains", before - now)):
+        traces = [one for one in figures(page)[name]["data"] if one["name"] == "linear"]
+        [line] = [one for one in traces if one["line"]["width"] == 3]
+        assert line["y"][-1] == pytest.approx(expected, rel=1e-4), name
 
 
 def test_a_damaged_version_before_costs_the_comparison_alone(lab: Lab) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_assets import load_champion
 from mlops_assets.assets.champion import decide
 from mlops_assets.graph.partitions import make_partitions
-from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.storage import LocalStorage, StorageError
 from mlops_assets.resources.stores.decisions import Action
 from mlops_tests.assets.lab import Lab, keys, made_on, make_settings, reason
 
@@ -426,13 +427,29 @@ def test_a_damaged_card_of_a_challenger_does_not_keep_the_days_from_being_decide
 def test_a_damaged_card_of_the_champion_says_so_and_makes_nobody_else_champion(lab: Lab) -> None:
     """A file that cannot be read for now is no reason to switch for good."""
     configure(lab)
-    write_losses(lab, keys(FEBRUARY, "2026-02-02"), {NAIVE: 0.3, LINEAR: 0.5})
+    write_losses(lab, keys(FEBRUARY, "2026-02-03"), {NAIVE: 0.3, LINEAR: 0.5})
     assert lab.run("champion", FEBRUARY).success
-    march = lab.models.cards(NAIVE)[-1]  # which serves no day of February
+    february, march = lab.models.cards(NAIVE)
     Path(lab.models.url(march)).with_name("card.json").write_text("{")
-    why = reason(lab.run("champion", "2026-02-02"))
-    assert "card.json is no model card" in why
-    assert lab.datasets.keys("champion") == [FEBRUARY]
+    assert lab.run("champion", "2026-02-02").success, "it serves no day of February"
+    Path(lab.models.url(february)).with_name("card.json").write_text("{")
+    why = reason(lab.run("champion", "2026-02-03"))
+    assert "card.json is not as it was written" in why
+    assert lab.datasets.keys("champion") == [FEBRUARY, "2026-02-02"]
+
+
+def test_a_record_that_was_deleted_is_missed_by_the_day_after(lab: Lab) -> None:
+    """Else the one before it would be taken for the newest, and be decided from."""
+    configure(lab)
+    write_losses(lab, keys(FEBRUARY, "2026-02-03"), {NAIVE: 0.3, LINEAR: 0.5})
+    assert lab.run("champion", FEBRUARY, "2026-02-02").success
+    lab.file("champion", "2026-02-02").unlink()
+    why = reason(lab.run("champion", "2026-02-03"))
+    assert "champion/2026-02-02.parquet was written and is missing; rebuild it: dagster" in why
+    with pytest.raises(StorageError, match="--select champion --partition 2026-02-02"):
+        load_champion(lab.storage.root)
+    assert lab.run("champion", "2026-02-02", "2026-02-03").success
+    load_champion(lab.storage.root)
 
 
 def test_warm_up_days_have_no_champion(lab: Lab) -> None:

@@ -1,13 +1,16 @@
 """What a model is scored by is what was issued for the day, whatever is learned later."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from mlops_assets import load_champion
 from mlops_assets.assets import forecast, forecasting, issued
 from mlops_assets.assets.forecasting import as_issued
 from mlops_assets.automation import day_to_come
@@ -16,6 +19,7 @@ from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import STORED, Action
 from mlops_tests.assets.lab import Lab, keys, made_on, make_rows, make_settings, reason
+from mlops_tests.shared import shared_folder
 
 MODELS = ["seasonal_naive", "linear"]
 DAILY = "issued validation/seasonal_naive validation/linear leaderboard champion forecast"
@@ -40,16 +44,35 @@ class Living(Lab):
         return DatasetStore(self.storage).read("issued", [before])
 
 
-@pytest.fixture
-def living(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Living]:
-    """Lived through FIRST to LAST, so that the day after LAST is to come."""
-    lab.write(settings=make_settings() | {"champion": {"initial": "linear"}})
-    living = Living(lab.folder)
+def begin(folder: Path, patch: pytest.MonkeyPatch) -> Living:
+    """A lab that is told which day it is."""
+    living = Living(folder)
     for module in (issued, forecast, day_to_come):
-        monkeypatch.setattr(module, "is_over", lambda _, day: living.today > day)
+        patch.setattr(module, "is_over", lambda _, day: living.today > day)
+    return living
+
+
+def live(trained_folder: Path, folder: Path) -> None:
+    """Live through FIRST to LAST, in a copy of a trained lab."""
+    shutil.copytree(trained_folder, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        living = begin(folder, patch)
+        living.write(settings=make_settings() | {"champion": {"initial": "linear"}})
+        with living.instance:
+            for day in keys(FIRST, LAST):
+                living.night_after(day)
+            living.keep()
+
+
+@pytest.fixture
+def living(
+    trained_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Living]:
+    """Lived through FIRST to LAST, so that the day after LAST is to come."""
+    lived = shared_folder("lived", partial(live, trained_folder))
+    living = begin(Path(shutil.copytree(lived, tmp_path / "lab")), monkeypatch)
+    living.today = dt.date.fromisoformat(LAST) + dt.timedelta(days=1)
     with living.instance:
-        for day in keys(FIRST, LAST):
-            living.night_after(day)
         yield living
 
 
@@ -365,6 +388,29 @@ def test_a_damaged_card_hides_no_other_model_from_the_day_to_come(living: Living
     assert any(found.startswith(f"{version} is in service") for found in why)
 
 
+def test_an_older_version_stands_in_for_one_whose_card_is_gone_by_name(living: Living) -> None:
+    older = {card.version for card in living.models.cards("linear")}
+    version = train(living)
+    for name in ("issued", "forecast"):
+        assert living.run(name, LAST).success
+    assert set(living.datasets.read("forecast", [LAST])["version"]) == {version}
+    card = Path(living.models.url(living.models.find(version))).with_name("card.json")
+    kept = card.read_bytes()
+    card.unlink()
+    assert any(found.why.endswith(f"not {version}") for found in outdated(living))
+    assert living.run("issued", LAST).success
+    assert living.run("forecast", LAST).success
+    [stands_in] = set(DatasetStore(living.storage).read("forecast", [LAST])["version"])
+    assert stands_in in older
+    told = living.metadata("issued", LAST)
+    assert told["versions"]["linear"] == stands_in
+    assert "card.json was written and is missing; train again" in told["not_issued"][version]
+    with pytest.warns(UserWarning, match=f"{stands_in} stands in for {version}: .*card.json"):
+        load_champion(living.storage.root)
+    card.write_bytes(kept)
+    assert any(found.why.startswith(version) for found in outdated(living))
+
+
 def outdated(living: Living) -> list[Outdated]:
     return [*outdated_forecasts(living.instance, living.project, living.models)]
 
@@ -396,3 +442,11 @@ def test_inputs_that_were_not_known_when_the_day_was_forecast_are_named(living: 
     assert (evaluation.passed, evaluation.severity.value) == (False, "WARN")
     # a day judged alone and in a range
     assert inputs_known(living, day)["why"] == found["why"]
+    living.write(make_rows())
+    next_day = str(living.today)
+    assert living.run("observations features", day, next_day).success
+    assert not inputs_known(living, day)["passed"]
+    result = living.run("issued", next_day)
+    assert inputs_known(living, day)["passed"], "its rows were mended"
+    said = {made.partition: made.passed for made in result.get_asset_check_evaluations()}
+    assert said[day]

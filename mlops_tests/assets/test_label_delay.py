@@ -14,6 +14,7 @@ import pytest
 
 from mlops_assets import load_champion
 from mlops_assets.assets.champion import decide
+from mlops_assets.assets.reporting import said
 from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.resources.stores.champions import live_record
@@ -153,7 +154,7 @@ def test_the_champion_is_decided_for_the_day_that_is_tomorrow_when_a_day_is_know
         assert by_day.loc[day, "since"] == (FIRST if live == NAIVE else "2026-03-10"), day
         says = outcomes[day]
         assert isinstance(says, dict)
-        assert (says["from_tomorrow"] != f"{decided} stays") == (day == "2026-03-07"), day
+        assert (said(says)["from_tomorrow"] != f"{decided} stays") == (day == "2026-03-07"), day
         assert says["tomorrow"] == str(dt.date.fromisoformat(day) + dt.timedelta(days=3))
     # whoever asks from outside hears the same
     record = live_record(made.datasets, dt.date(2026, 3, 9))

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.model_registry import registry_table
+from mlops_assets.assets.reporting import said
 from mlops_assets.automation.registry import stale_registry
 from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.resources.stores.decisions import Action
-from mlops_assets.resources.stores.model_store import ModelCard
+from mlops_assets.resources.stores.model_store import ModelCard, short
 from mlops_tests.assets.lab import Lab, make_settings
 
 MARCH = "2026-03-01"
@@ -50,7 +51,7 @@ def registry(lab: Lab) -> dict[str, Any]:
     event = lab.instance.get_latest_materialization_event(dg.AssetKey("model_registry"))
     assert event is not None
     assert event.asset_materialization is not None
-    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    return said(event.asset_materialization.metadata)
 
 
 def lines(records: Any) -> list[dict[str, Any]]:
@@ -124,21 +125,21 @@ def test_the_registry_shows_the_models_the_versions_and_what_was_decided(served:
     assert list(overview) == [NAIVE, LINEAR, "idle"]
     assert overview[NAIVE]["state"] == "champion"
     assert overview[LINEAR]["state"] == "challenger"
-    assert overview[LINEAR]["version in service"] == march.version
-    assert overview[LINEAR]["newest version"] == march.version
+    assert overview[LINEAR]["version in service"] == short(march.version)
+    assert overview[LINEAR]["newest version"] == short(march.version)
     assert overview["idle"]["state"] == "never trained"
     versions = {line["version"]: line for line in lines(metadata["versions"].records)}
-    assert versions[february.version]["state"] == "retired"
-    assert versions[february.version]["days in service"] == "3"
+    assert versions[short(february.version)]["state"] == "retired"
+    assert versions[short(february.version)]["days in service"] == "3"
     _, _, newest, oldest = metadata["decisions"].splitlines()
     pin = ["bob", "pin", NAIVE, "", "", "first 2026-03-06", "holiday"]
     assert newest.strip("|").split("|")[1:] == pin
-    retired = ["ada", "retire", LINEAR, february.version, "", "", "odd on Sundays"]
+    retired = ["ada", "retire", LINEAR, short(february.version), "", "", "odd on Sundays"]
     assert oldest.strip("|").split("|")[1:] == retired
     assert "left_out" not in metadata
     assert metadata["versions_stored"] == 4
     stored = pd.read_parquet(metadata["path"])
-    assert set(stored["version"].dropna()) == set(versions)
+    assert set(stored["version"].dropna().map(short)) == set(versions)
 
 
 def test_settings_that_could_not_be_used_are_shown(served: Lab) -> None:
@@ -151,12 +152,15 @@ def test_settings_that_could_not_be_used_are_shown(served: Lab) -> None:
     assert "'nonsense' is no known family" in left_out["broken"]
 
 
-def test_a_damaged_card_costs_its_model_alone(served: Lab) -> None:
+def test_a_damaged_card_costs_its_version_alone(served: Lab) -> None:
     february, _ = cards(served, LINEAR)
     Path(served.models.url(february)).with_name("card.json").write_text("{")
-    rows = {line["model"]: line for line in lines(registry(served)["models"].records)}
-    assert rows[LINEAR]["state"].startswith("cannot be read: ")
-    assert "card.json is no model card" in rows[LINEAR]["state"]
+    metadata = registry(served)
+    rows = {line["model"]: line for line in lines(metadata["models"].records)}
+    assert rows[LINEAR]["state"] == "challenger"
+    versions = {line["version"]: line["state"] for line in lines(metadata["versions"].records)}
+    assert versions[february.version].startswith("cannot be read: ")
+    assert "card.json is not as it was written" in versions[february.version]
     assert rows[NAIVE]["state"] == "champion"
 
 

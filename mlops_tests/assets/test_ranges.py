@@ -106,7 +106,7 @@ class Made:
         """Make the days of a run, one asset after another."""
         project, graph, days = self.project, self.graph, list(run)
         readers = Readers(graph.nodes, self.storage)
-        ingested = ingest(
+        ingested, _ = ingest(
             project, days, self.source, readers.datasets("observations", days), accept=False
         )
         self._tell("observations", {key: outcome for key, (outcome, _) in ingested.items()})

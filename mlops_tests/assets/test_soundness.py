@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.ml.monitoring.quality import CHECKS
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 DAY, NEXT = "2026-03-10", "2026-03-11"
@@ -99,6 +100,38 @@ def test_days_of_a_range_are_judged_as_one_by_one(lab: Lab) -> None:
         }
     assert lab.datasets.keys("observations") == stored
     assert not said[NEXT]["source_freshness"].passed, "the day before it has no rows"
+
+
+@pytest.mark.parametrize("wrong", ["late", "tripled"])
+def test_a_day_after_a_wrong_one_is_judged_anew_once_that_is_right(lab: Lab, wrong: str) -> None:
+    rows = make_rows()
+    first = {"late": DAY, "tripled": "2026-03-05"}[wrong]
+    of_days = rows["date"].between(first, DAY)
+    check = {"late": "source_freshness", "tripled": "target_level"}[wrong]
+    if wrong == "late":
+        lab.datasets.delete("observations", DAY)
+        lab.write(rows[~of_days])
+    else:
+        lab.write(rows.assign(units=rows["units"].where(~of_days, 3 * rows["units"])))
+    lab.run("observations", first, NEXT)
+    known = CheckStore(lab.datasets)
+    assert not known.results("observations", [NEXT])[NEXT][check].passed
+    stored = lab.file("observations", NEXT).read_bytes()
+    other = "2026-03-12"
+    sound = evaluations(lab.run("observations", other))[other]
+    passed = all(evaluation.passed for evaluation in sound.values())
+    kept = lab.file("checks/observations", other).read_bytes()
+
+    lab.write(rows)
+    result = lab.run("observations", first, DAY)
+    found = evaluations(result)
+    assert set(found) - {""} == {*keys(first, DAY), NEXT, other}, "the newest has the last word"
+    assert (lab.file("checks/observations", other).read_bytes() == kept) == passed
+    assert all(evaluation.passed for evaluation in found[NEXT].values())
+    assert all(result.passed for result in known.results("observations", [NEXT])[NEXT].values())
+    assert lab.file("observations", NEXT).read_bytes() == stored
+    made = [event.partition for event in result.asset_materializations_for_node("observations")]
+    assert made == keys(first, DAY), "its rows are as they were"
 
 
 def test_a_day_without_rows_and_one_that_breaks_the_schema_say_so(lab: Lab) -> None:

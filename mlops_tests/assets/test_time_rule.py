@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from mlops_assets.assets.reporting import said
 from mlops_assets.assets.validation import evaluate
 from mlops_assets.graph.partitions import days_between
 from mlops_assets.ml.check_result import CheckResult
@@ -184,7 +185,7 @@ class World:
             outcome = outcomes[key]
             if serves is not None:
                 assert isinstance(outcome, dict)
-                assert outcome["version"] == serves.version
+                assert said(outcome)["version"] == serves.version
                 self.expected[key] = serves
             else:
                 # an error where nothing was ever trained: then older forecasts cannot be there

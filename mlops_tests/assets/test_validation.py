@@ -1,5 +1,6 @@
 """Scores and leaderboards: out of sample, on the same rows, and one bad day costs itself."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,11 @@ def test_warm_up_days_are_done_without_scores(lab: Lab) -> None:
 
 def test_without_a_version_of_its_own_a_month_is_served_by_the_one_before(lab: Lab) -> None:
     february, march = lab.models.cards("linear")
-    Path(lab.models.url(march)).with_name("card.json").unlink()
+    lab.storage.delete(f"models/linear/{march.version}")
     assert lab.run("validation/linear", "2026-02-27", "2026-03-02").success
     stored = lab.datasets.read("validation/linear", keys("2026-02-27", "2026-03-02"))
     assert set(stored["version"]) == {february.version}
-    Path(lab.models.url(february)).with_name("card.json").unlink()
+    lab.storage.delete(f"models/linear/{february.version}")
     why = reason(lab.run("validation/linear", "2026-03-03"))
     assert "no version of linear is stored yet; materialize models/linear for 2026-03-01" in why
 
@@ -91,16 +92,36 @@ def test_a_damaged_model_fails_the_days_of_its_month_alone(lab: Lab) -> None:
     assert lab.done("validation/linear") == set(keys(MARCH, "2026-03-03"))
 
 
-def test_a_damaged_card_says_so_and_spares_the_other_models(lab: Lab) -> None:
-    Path(lab.models.url(lab.models.cards("seasonal_naive")[0])).with_name("card.json").write_text(
-        "{"
-    )
-    why = reason(lab.run("validation/seasonal_naive", MARCH))
-    assert "card.json is no model card" in why
-    assert lab.run("validation/linear", MARCH).success
-    metadata = lab.metadata("validation/linear", MARCH)
+@pytest.mark.parametrize("what", ["damaged", "deleted", "its folder"])
+def test_a_damaged_card_costs_its_days_alone_until_another_stands_in(lab: Lab, what: str) -> None:
+    february, _ = lab.models.cards("seasonal_naive")
+    card = Path(lab.models.url(february)).with_name("card.json")
+    if what == "damaged":
+        card.write_text("{")
+    elif what == "deleted":
+        card.unlink()
+    else:
+        shutil.rmtree(card.parent)
+    why = reason(lab.run("validation/seasonal_naive", "2026-02-26", "2026-03-02"))
+    assert why.splitlines()[0].startswith("validation/seasonal_naive: 3 of 5 partition(s) failed")
+    named = "is not as it was written" if what == "damaged" else "was written and is missing"
+    assert f"{february.version}/card.json {named}" in why
+    assert f"--select models/seasonal_naive --partition {FEBRUARY}" in why
+    assert lab.done("validation/seasonal_naive") == set(keys(MARCH, "2026-03-02"))
+    assert lab.run("validation/linear", "2026-02-27", MARCH).success
+    metadata = lab.metadata("validation/linear", "2026-02-27")
     assert metadata["mae_reconstructed"] > 0
-    assert "mae_vs_baseline" not in metadata
+    assert "mae_vs_baseline_reconstructed" not in metadata
+    assert "mae_vs_baseline_reconstructed" in lab.metadata("validation/linear", MARCH)
+
+    assert lab.run("models/seasonal_naive", FEBRUARY).success
+    assert lab.run("validation/seasonal_naive", "2026-02-26", "2026-02-28").success
+    again = lab.metadata("validation/seasonal_naive", "2026-02-28")["version"]
+    assert again.startswith(FEBRUARY)
+    assert again != february.version
+    [decision] = lab.models.decisions.all()
+    assert decision.version == february.version
+    assert f"{again} stands in for it" in decision.reason
 
 
 def test_damaged_features_fail_their_day_alone(lab: Lab) -> None:

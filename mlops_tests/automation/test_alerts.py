@@ -22,6 +22,8 @@ from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.alert_records import Alert, Alerts, Kind
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.model_store import ModelStore
+from mlops_tests.resources.stores.test_stores import add
 
 PROJECT = load_project().model_copy(update={"first_day": dt.date(2025, 6, 1), "time_zone": "UTC"})
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -69,7 +71,7 @@ class Watch:
         still = self.alerts.open()
         about = still[CHECKS_FAILED].about if still else ()
         found = failed_day(PROJECT, self.datasets, recent, about)
-        alerting.tell(self.alerts, {one.key: one for one in found}, still, now, 14)
+        alerting.tell(self.alerts, {one.key: one for one in found}, still, now)
 
     def subjects(self) -> list[str]:
         return [alert.subject for alert in self.alerts.all().values()]
@@ -417,12 +419,43 @@ def test_a_damaged_alert_does_not_stop_the_sensor(watch: Watch) -> None:
     assert watch.tick()["open"] == 1
 
 
-def test_a_problem_that_leaves_the_watched_days_has_not_recovered(watch: Watch) -> None:
+def test_what_still_fails_stays_open_however_old_it_is(watch: Watch) -> None:
     refuse(watch, passed=False)
-    watch.tick()
-    later = NOON + dt.timedelta(days=PROJECT.schedule.catch_up_days + 2)
-    alerting.tell(watch.alerts, {}, watch.alerts.open(), later, PROJECT.schedule.catch_up_days)
-    assert watch.subjects()[-1].startswith("no longer watched: ")
+    day = ago(2)
+    watch.fail("1", {PARTITION: day}, "features")
+    watch.fail("2", {}, job="create_model_job")
+    assert watch.tick()["open"] == 3
+    days = PROJECT.schedule.catch_up_days + 2
+    failed = watch.subjects()
+    with time_machine.travel(NOON + dt.timedelta(days=days), tick=False):
+        watch.tick()
+        [again] = watch.subjects()[3:]
+        assert again.startswith("no longer watched: "), "nothing says if it is made up for"
+        still = watch.alerts.open()
+        assert f"check_failed:observations:{YESTERDAY}" in still
+        assert len(still) == 2
+        watch.materialize("features", day)
+        refuse(watch, passed=True)
+        watch.tick()
+        lasting = [subject for subject in failed if not again.endswith(subject)]
+        told = set(watch.subjects()) - {*failed, again}
+        assert told == {f"recovered: {subject}" for subject in lasting}
+        assert not watch.alerts.open()
+
+
+def test_a_version_whose_card_is_gone_is_told_until_another_stands_in(watch: Watch) -> None:
+    models = ModelStore(watch.storage)
+    card = add(models, "2026-05-01")
+    assert watch.problems() == []
+    watch.storage.write(f"models/linear/{card.version}/card.json", b"{")
+    assert watch.problems() == [f"unreadable:{card.version}"]
+    assert watch.tick()["open"] == 1
+    [alert] = watch.alerts.all().values()
+    assert alert.severity == "act"
+    assert "is no model card" in alert.text
+    assert "--select models/linear --partition 2026-05-01" in alert.text
+    add(models, "2026-05-01")
+    assert watch.problems() == []
 
 
 def test_checks_that_only_show_are_told_beside_one_that_counts(watch: Watch) -> None:

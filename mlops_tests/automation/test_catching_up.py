@@ -96,8 +96,9 @@ class Versions:
 
     def __init__(self, log: Log) -> None:
         self.log = log
+        self.storage = LocalStorage("nowhere")
 
-    def cards(self, model: str) -> list[ModelCard]:
+    def cards(self, model: str, damaged: object = None) -> list[ModelCard]:
         months = sorted(self.log.newest.get(f"models/{model}", {}))
         return [make_card(model, month) for month in months]
 

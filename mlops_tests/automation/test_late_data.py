@@ -12,8 +12,10 @@ from mlops_assets.automation import late_data as late
 from mlops_assets.automation.late_data import late_days, make_late_data_sensor
 from mlops_assets.graph.partitions import RANGE_END, RANGE_START, make_partitions
 from mlops_assets.jobs.evaluate import make_jobs
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.resources.sources import make_source
 from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import IngestedStore
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows
@@ -175,6 +177,30 @@ def test_exactly_what_depended_on_a_corrected_day_is_computed_again(
     assert lab.file("champion", DAY).read_bytes() == champions
     said = lab.metadata("validation/linear", DAY)
     assert said["wmape_reconstructed"] != said["wmape_first_seen"]
+
+
+def test_what_drifted_on_rows_that_were_mended_is_judged_anew(lab: Lab) -> None:
+    """Of days that are over, those alone whose checks failed, and by rows alone."""
+    observed(lab)
+    days = keys("2026-03-18", "2026-03-31")
+    made(lab, "features", days)
+    made(lab, "drift", days)
+    for day in days:
+        found = {"inputs": CheckResult(day not in ("2026-03-19", "2026-03-22"), "")}
+        CheckStore(lab.datasets).write("drift", day, found)
+
+    def asked_for() -> list[tuple[str, str]]:
+        partitions = make_partitions(lab.project, lab.storage)
+        requests = stale_days(lab.instance, lab.project, partitions, lab.models)
+        return [one for request in requests for one in asked(request)]
+
+    assert asked_for() == []
+    made(lab, "models/linear", ["2026-03-01"])
+    assert asked_for() == []
+    made(lab, "features", [DAY])
+    assert asked_for() == [("drift", "2026-03-22")]
+    made(lab, "drift", ["2026-03-22"])
+    assert asked_for() == []
 
 
 def test_days_between_two_lags_do_not_depend_on_a_day(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import zoneinfo
+from functools import partial
 
 import dagster as dg
 import pandas as pd
@@ -16,6 +17,7 @@ from mlops_assets.automation.retraining import (
     degraded_models,
     drifted_models,
     trainings,
+    unsettled,
 )
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import day_of, days_between, run_tags
@@ -25,6 +27,7 @@ from mlops_assets.project import ReactionSettings
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.switches import retraining_schedule_name
 from mlops_tests.assets.lab import QUIET, Lab, keys, make_rows
+from mlops_tests.automation.test_late_data import made
 
 TODAY = dt.date(2026, 4, 1)
 NOW = dt.datetime(2026, 4, 1, 6, tzinfo=dt.UTC)
@@ -123,6 +126,28 @@ def test_drift_that_stays_is_a_degradation_of_the_champion(lab: Lab) -> None:
     only = {"inputs": CheckResult(True, ""), "multivariate": CheckResult(False, "")}
     CheckStore(lab.datasets).write("drift", days[-1], only)
     assert not drifted(), "what the metric does not depend on warns alone"
+
+
+def test_days_whose_rows_were_mended_since_count_only_once_judged_anew(lab: Lab) -> None:
+    [*_, card] = lab.models.cards("linear")
+    days = keys("2026-03-27", "2026-03-31")
+    for day in days:
+        row = {"date": pd.Timestamp(day), "model": "linear", "version": card.version}
+        lab.datasets.write("drift", day, pd.DataFrame([row]))
+        CheckStore(lab.datasets).write("drift", day, {"inputs": CheckResult(False, "")})
+    made(lab, "observations", keys("2026-03-20", "2026-03-31"))
+    made(lab, "drift", days)
+
+    def drifted() -> list[Degradation]:
+        left_out = partial(unsettled, lab.instance, lab.project, days)
+        return drifted_models(lab.project, lab.datasets, lab.models, days, left_out)
+
+    assert drifted()
+    made(lab, "observations", ["2026-03-29"])
+    assert unsettled(lab.instance, lab.project, days, "drift", 1) == {"2026-03-29", "2026-03-30"}
+    assert not drifted(), "one of seven days, of which the last three are judged"
+    made(lab, "drift", days)
+    assert drifted()
 
 
 def asked(lab: Lab) -> list[dg.RunRequest]:

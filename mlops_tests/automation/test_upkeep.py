@@ -17,6 +17,7 @@ import pytest
 
 from mlops_assets import load_champion
 from mlops_assets.assets import forecast, issued
+from mlops_assets.assets.forecast import held_days
 from mlops_assets.automation import day_to_come
 from mlops_assets.automation import upkeep as sensor
 from mlops_assets.automation.changes import Mark
@@ -340,6 +341,35 @@ def test_a_model_added_to_the_settings_is_trained_at_once_and_evaluated_then(lif
     ]
     assert wanted[0].tags[RANGE_START] == "2026-03-03"
     assert wanted[0].tags[RANGE_END] == "2026-03-06"
+
+
+@pytest.mark.parametrize("life", [0], indirect=True)
+def test_a_forecast_held_for_a_late_day_is_issued_once_that_has_come(life: Life) -> None:
+    life.settle()
+    settings = make_settings() | {"serving": {"hold": "warn"}}
+    settings["schedule"]["catch_up_days"] = 4
+    settings["champion"] |= {"initial": "linear"}
+    life.lab.write(settings=settings)
+    before = str(life.day)
+    life.a_day_fails()
+    late = str(life.day)
+    for dataset in ("observations", "checks/observations"):  # the lab has all days
+        for key in keys(late, "2026-03-31"):
+            life.lab.datasets.delete(dataset, key)
+    life.a_day_is_evaluated_by_its_schedule()
+    life.settle()
+    day, datasets = str(life.day), DatasetStore(life.lab.storage)
+    assert datasets.keys("forecast")[-1] == before
+    held = held_days(life.lab.project, datasets)
+    assert list(held) == [late, day]
+    assert "have no rows" in held[day]
+    life.what_failed_is_mended()
+    life.run("observations", late, late)
+    life.settle()
+    datasets = DatasetStore(life.lab.storage)
+    assert datasets.keys("forecast")[-1] == day
+    assert not datasets.read("forecast", [day])["failed_checks"].any()
+    assert held_days(life.lab.project, datasets) == {}
 
 
 def test_a_cursor_is_read_as_it_was_written() -> None:

@@ -20,7 +20,7 @@ HEAVY = "{'dagster', 'pandas', 'pydantic', 'uvicorn', 'yaml'}"
 
 
 def test_the_commands_are_these() -> None:
-    assert COMMANDS == ["check", "history", "new", "run", "schema", "serve", "status"]
+    assert [*("check", "export", "history", "new", "run", "schema", "serve", "status")] == COMMANDS
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

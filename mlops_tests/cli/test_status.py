@@ -13,8 +13,10 @@ import yaml
 from mlops_assets.cli.instance import prepare_instance
 from mlops_assets.cli.status import next_tick
 from mlops_assets.graph.partitions import PARTITION
+from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.alert_records import Alert, Alerts, Kind
+from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.commands import command
 from mlops_tests.small import write_small_project
@@ -133,6 +135,30 @@ def test_yesterday_is_not_behind_before_the_hour_of_its_evaluation(
     assert newest.endswith(" is evaluated, 1 day behind; `mlops-assets history` builds it")
     datasets.write("leaderboard", str(DAY_BEFORE), scores)
     assert told(capsys)["newest"] == [f"{DAY_BEFORE} is evaluated"]
+
+
+def test_it_tells_that_a_forecast_is_held_why_and_since_when(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    datasets = DatasetStore(LocalStorage(str(folder / "storage")))
+    before = DAY_BEFORE - dt.timedelta(days=1)
+    checks, good = CheckStore(datasets), CheckResult(True, "as usual")
+    for day, row_count in [
+        (before, good),
+        (DAY_BEFORE, CheckResult(False, "too few", severe=True)),
+        (YESTERDAY, CheckResult(False, "unusual")),
+    ]:
+        checks.write("observations", str(day), {"row_count": row_count})
+    datasets.write("forecast", str(before), pd.DataFrame({"failed_checks": [""]}))
+    severe = [f"held since {DAY_BEFORE}; the one for {DAY_BEFORE} stays", f"{DAY_BEFORE}: "]
+    severe[1] += "row_count: too few"
+    assert told(capsys)["forecast"] == severe
+    file = folder / "project.yaml"
+    settings = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump(settings | {"serving": {"hold": "warn"}}))
+    assert told(capsys)["forecast"] == [*severe, f"{YESTERDAY}: row_count: unusual"]
+    datasets.write("forecast", str(YESTERDAY), pd.DataFrame({"failed_checks": ["row_count"]}))
+    assert "forecast" not in told(capsys), "it was released"
 
 
 def test_a_damaged_file_is_named_with_the_command_that_rebuilds_it(

@@ -1,4 +1,4 @@
-"""Every command of the README and of CONTRIBUTING is run, in their order, on a small project."""
+"""Every command of the README, daily life and CONTRIBUTING is run, in order, on a small project."""
 
 import datetime as dt
 import json
@@ -44,10 +44,11 @@ def test_every_make_target_exists(file: str) -> None:
 
 
 def test_every_link_and_named_file_exists() -> None:
-    for file in ("README.md", "CONTRIBUTING.md"):
-        text = (REPOSITORY / file).read_text(encoding="utf-8")
-        links = re.findall(r"\]\(([^)#]+)\)", text)
-        assert all((REPOSITORY / link).exists() for link in links), links
+    for file in (*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")):
+        text = file.read_text(encoding="utf-8")
+        links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+        lost = [to for to in links if "://" not in to and not (file.parent / to).exists()]
+        assert lost == [], file
 
 
 def test_commands_by_hand_run_as_written(small_project: Path, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_commands_by_hand_run_as_written(small_project: Path, tmp_path: Path) ->
     del environment["DAGSTER_HOME"]  # the README sets it
     environment["WEB_URL"] = "http://127.0.0.1:9"  # no web UI runs
     before = [version.name for version in (clone / "storage" / "models" / "linear").iterdir()]
-    by_hand = [block for block in commands("README.md") if not make_targets(block)]
+    by_hand = commands("docs/daily-life.md")
     assert len(by_hand) == 10
     [roll_back] = [n for n, block in enumerate(by_hand) if "retire_version_job" in block]
     by_hand.insert(roll_back, ANOTHER_CHAMPION)

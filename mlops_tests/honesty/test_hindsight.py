@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.assets.validation import HINDSIGHT, LATER
+from mlops_assets.assets.overviews import HINDSIGHT, LATER
 from mlops_assets.jobs.management.update_model import UPDATE_JOB
 from mlops_assets.jobs.management.versions_in_service import RESTORE_JOB, RETIRE_JOB
 from mlops_tests.assets.lab import Lab, keys
@@ -49,6 +49,27 @@ def assert_same(lab: Lab, before: dict[str, Any]) -> None:
     after = judged_by(lab)
     assert sorted(after) == sorted(before)
     assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_a_month_first_trained_late_counts_in_time_by_the_settings_alone(lab: Lab) -> None:
+    """March was never trained in time; with other hyperparameters it is tried in hindsight."""
+    [february, march] = lab.models.cards("linear")
+    lab.storage.delete(f"models/linear/{march.version}")
+    lab.models = type(lab.models)(lab.storage)
+    day = "2026-03-10"
+
+    def trained(**config: Any) -> tuple[str, dict[str, Any]]:
+        asked_for = {"ops": {"models__linear": {"config": config}}}
+        assert lab.run("models/linear", "2026-03-01", config=asked_for).success
+        assert lab.run(MODEL, day).success
+        return max(lab.models.cards("linear"), key=lambda c: c.created).version, told(lab, day)
+
+    for config in ({"hyperparameters": {"alpha": 3.0}}, {"through": "2026-03-05"}):
+        version, said = trained(**config)
+        assert said["version"] == february.version
+        assert said[f"{HINDSIGHT}_version"] == version
+    version, said = trained()
+    assert said["version"] == version, "as the schedule would have trained it"
 
 
 def test_nothing_that_is_tried_later_changes_how_days_are_judged(tmp_path: Path) -> None:

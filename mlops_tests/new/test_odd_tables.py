@@ -108,3 +108,112 @@ def test_repeated_rows_are_asked_about(tmp_path: Path) -> None:
     assert main(flags, person) == 0
     assert any(prompt.startswith("--repeated [sum]") for prompt in person.prompts)
     assert settings(tmp_path / "p")["aggregate"]["target"] == "mean"
+
+
+def test_products_of_the_target_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, random = panel(), np.random.default_rng(2)
+    price = random.uniform(9, 11, len(rows)).round(2)
+    about = (rows["units"] * random.uniform(9, 11, len(rows))).round(2)
+    more = rows.assign(price=price, revenue=rows["units"] * price, about=about)
+    file = write(more, tmp_path)
+    project = make(file, tmp_path / "p")
+    assert project.columns.numeric == ["temp", "price"]
+    told = capsys.readouterr().out
+    assert "revenue is left out: revenue / price is the target" in told
+    assert "about is left out: alone it tells 9" in told
+    kept = make(file, tmp_path / "kept", "--keep", "about")
+    assert kept.columns.numeric == ["temp", "price", "about"]
+    person = Person(["", "about", *[""] * 5])
+    assert main([str(file), "--out", str(tmp_path / "asked")], person) == 0
+    assert settings(tmp_path / "asked")["columns"]["numeric"] == ["temp", "price", "about"]
+
+
+def sales() -> pd.DataFrame:
+    """Rows of forty items, each only on the days on which some were sold."""
+    random = np.random.default_rng(3)
+    days = days_up_to(YESTERDAY, COUNT)
+    demand = random.poisson(random.gamma(0.5, 0.5, 40), (COUNT, 40))
+    wide = pd.DataFrame(demand, days, [f"{n:05d}" for n in range(40)])
+    wide = wide.rename_axis(index="date", columns="sku")
+    rows = wide.stack().rename("qty").reset_index()
+    rows = rows.assign(
+        group="G" + rows["sku"].str[-1],  # of the item
+        warm=(rows["date"].dt.dayofyear % 17).astype(float),  # of the day
+        discount=random.uniform(0, 1, len(rows)).round(2),  # of the sale
+    )
+    return rows[rows["qty"] > 0].reset_index(drop=True)
+
+
+def test_an_item_without_a_row_sold_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = sales()
+    project = make(write(rows, tmp_path), tmp_path / "p")
+    assert project.columns.series == ["sku"]
+    assert project.columns.absent == "zero"
+    assert project.features.lags
+    assert project.evaluation.primary == "tweedie_deviance"
+    assert project.columns.numeric == ["warm"]
+    assert project.columns.categorical == ["sku", "group"]
+    profile = (tmp_path / "p" / "profile.md").read_text()
+    assert "discount: known only of days on which a series has a row" in profile
+    assert "A series without a row of a day is taken for a 0: " in capsys.readouterr().out
+    found = read(project)
+    wide = rows.pivot(index="date", columns="sku", values="qty")
+    due = wide.ffill().notna()  # from the first row of an item on
+    assert len(found) == due.to_numpy().sum()
+    assert found["qty"].sum() == rows["qty"].sum()
+    assert found["group"].notna().all()
+
+
+def test_absent_rows_are_asked_about(tmp_path: Path) -> None:
+    file = write(sales(), tmp_path)
+    person = Person(["missing", *[""] * 6])
+    assert main([str(file), "--target", "qty", "--out", str(tmp_path / "p")], person) == 0
+    assert "absent" not in settings(tmp_path / "p")["columns"]
+    assert "series" not in settings(tmp_path / "p")["columns"]
+
+
+def test_gaps_in_what_is_no_amount_are_gaps(tmp_path: Path) -> None:
+    rows = panel().sample(frac=0.7, random_state=0).sort_values("date")
+    cold = make(write(rows.drop(columns="units"), tmp_path), tmp_path / "p", "--target", "temp")
+    assert cold.columns.absent == "missing"
+    with_zeros = rows.assign(units=rows["units"].where(rows["units"] > 60, 0))
+    sold = make(write(with_zeros, tmp_path), tmp_path / "q", "--target", "units")
+    assert sold.columns.absent == "missing"
+    without = make(write(rows, tmp_path), tmp_path / "r", "--target", "units")
+    assert without.columns.absent == "zero"
+
+
+def test_names_that_are_stored_are_called_otherwise_inside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = panel().rename(columns={"units": "forecast", "temp": "model", "shop": "row"})
+    project = make(write(rows, tmp_path), tmp_path / "p", "--target", "forecast")
+    assert project.columns.series == ["row_"]
+    assert project.columns.numeric == ["model_"]
+    assert project.columns.target == "forecast"
+    assert project.columns.source_names == {"row_": "row", "model_": "model"}
+    assert "'row' is called 'row_' here" in capsys.readouterr().out
+    found = read(project)
+    assert list(found) == ["date", "row_", "forecast", "model_"]
+    assert found["forecast"].tolist() == rows["forecast"].tolist()
+    assert found["row_"].tolist() == rows["row"].tolist()
+
+
+def test_a_header_that_is_there_twice_is_named_with_both_positions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = panel().to_csv(index=False)
+    file = tmp_path / "t.csv"
+    file.write_text(text.replace("temp", "units", 1))
+    for flags in ((), ("--target", "units")):
+        assert main([str(file), "--out", str(tmp_path / "p"), "--yes", *flags]) == 1
+        told = capsys.readouterr().err
+        assert "has the column 'units' more than once, as columns 3 and 4; rename one" in told
+    assert not (tmp_path / "p").exists()
+    file.write_text(text.replace("temp", "shop", 1))
+    make(file, tmp_path / "p")
+    assert "'shop' more than once, as columns 2 and 3: not read" in capsys.readouterr().out

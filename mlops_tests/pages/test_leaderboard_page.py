@@ -23,6 +23,8 @@ def daily_frame() -> pd.DataFrame:
             "model": model,
             "mae": 10.0 * day,
             "wmape": day + shift,
+            "mae_7d": 5.0 * day,
+            "wmape_7d": (day + shift) / 4,
             "rows": 5,
             "version": "v1" if model == "poor" or day < 5 else "v2",
             "trained_through": pd.Timestamp("2026-02-28").date(),
@@ -107,17 +109,17 @@ def test_plotly_accepts_every_figure() -> None:
                 assert all(len(values) == len(figure["data"]) for values in by_trace.values())
 
 
-def test_daily_lines_and_their_mean() -> None:
-    single, mean, *_ = figures(page(daily_frame()))["daily"]["data"]
-    assert single["name"] == mean["name"] == "good"
-    assert single["legendgroup"] == mean["legendgroup"]
+def test_daily_lines_and_those_of_the_week_up_to_each() -> None:
+    single, week, *_ = figures(page(daily_frame()))["daily"]["data"]
+    assert single["name"] == week["name"] == "good"
+    assert single["legendgroup"] == week["legendgroup"]
     assert single["showlegend"] is False
     assert single["y"] == [0, 1, 2, None, 4, 5, 6, 7, 8]
-    # The last: (2 + 4 + 5 + 6 + 7 + 8) / 6 days, as the fourth day is missing.
-    assert mean["y"] == [0, 0.5, 1, None, 1.75, 2.4, 3, 4.166667, 5.333333]
+    # as the leaderboard has them, which pools rows: no mean of days
+    assert week["y"] == [0, 0.25, 0.5, None, 1, 1.25, 1.5, 1.75, 2]
     assert single["x"][3] == "2026-03-04"
-    assert (single["text"][4], mean["text"][4]) == ("1.75", "4")
-    assert mean["customdata"] == single["customdata"]
+    assert (single["text"][4], week["text"][4]) == ("1", "4")
+    assert week["customdata"] == single["customdata"]
     assert single["customdata"][4] == ["v1", "2026-02-28"]
     assert single["customdata"][5] == ["v2", "2026-02-28"]
 
@@ -204,10 +206,12 @@ def test_without_slices_there_is_no_figure_by_slice() -> None:
 
 
 def test_the_gain_of_retraining_is_drawn_with_its_versions() -> None:
-    gains = daily_frame().query("model == 'good'").assign(gain=lambda rows: rows["mae"] / 10 - 2)
+    gains = daily_frame().query("model == 'good'")
+    gains = gains.assign(gain=gains["mae"] / 10 - 2, gain_7d=gains["mae_7d"] / 10 - 2)
     figure = figures(page(daily_frame(), gains=gains))["gains"]
-    single, mean = figure["data"]
-    assert single["name"] == mean["name"] == "good"
+    single, week = figure["data"]
+    assert single["name"] == week["name"] == "good"
+    assert week["y"] == [-2.0, -1.5, -1.0, None, 0.0, 0.5, 1.0, 1.5, 2.0]
     assert single["y"] == [-2.0, -1.0, 0.0, None, 2.0, 3.0, 4.0, 5.0, 6.0]
     assert single["customdata"][5][0] == "v2"
     assert [shape["x0"] for shape in figure["layout"]["shapes"]] == ["2026-03-06"]
@@ -215,7 +219,7 @@ def test_the_gain_of_retraining_is_drawn_with_its_versions() -> None:
 
 
 def test_missing_values_everywhere_still_make_a_page() -> None:
-    daily = daily_frame().assign(wmape=None, version=None, trained_through=None)
+    daily = daily_frame().assign(wmape=None, wmape_7d=None, version=None, trained_through=None)
     slices = slices_frame().assign(wmape=math.nan)
     built = figures(page(daily, slices, totals_frame().assign(forecast=None)))
     assert set(built["daily"]["data"][1]["y"]) == {None}

@@ -18,6 +18,7 @@ from mlops_assets.resources.processes import account
 from mlops_assets.resources.storage import DiskError, LocalStorage
 from mlops_tests.served.test_spine import A_MONTH_LATER, write_project
 from mlops_tests.servers import free_ports
+from mlops_tests.small import PROJECT_FILE
 
 SMALL, FILLED = 150_000_000, ".filler"
 SECONDS = 200
@@ -64,6 +65,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         (errno.EDQUOT, "the disk is full: "),
         (errno.EROFS, "is read-only. Mount it for writing."),
         (errno.EACCES, f"for the account {account()}. Give it that."),
+        (errno.EFBIG, "is held to that (ulimit -f). Raise it."),
     ],
 )
 def test_a_write_says_why_and_leaves_nothing(
@@ -111,6 +113,45 @@ def test_a_full_disk_is_told_with_what_is_free_and_needed(disk: Disk) -> None:
         storage.write("days/one", b"other")
     disk.only_read(False)
     assert len(storage.read("days/one")) == 20_000
+
+
+LIMITED = """
+import resource, sys
+import dagster as dg
+from mlops_assets.cli.instance import prepare_instance
+from mlops_assets.cli.main import OneDoor
+
+prepare_instance()
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+@dg.asset
+def grown(context: dg.AssetExecutionContext) -> None:
+    for n in range(100):
+        context.log.info("x" * 10_000)
+        context.add_asset_metadata({f"n{n}": "y" * 10_000})
+
+with dg.DagsterInstance.get() as instance:
+    try:
+        dg.materialize([grown], instance=instance)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_a_file_that_may_not_grow_is_told_and_not_what_sqlite_says(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", LIMITED, "300000"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        env=os.environ
+        | {"DAGSTER_HOME": str(tmp_path / "instance"), "MLOPS_PROJECT": str(PROJECT_FILE)},
+    )
+    [last] = answer.stdout.splitlines()[-1:]
+    assert last.startswith(f"DiskError: no file in {tmp_path}/instance/")
+    assert "may be larger than 300,000 bytes" in last
 
 
 def build(

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from mlops_assets.assets.reporting import said
 from mlops_assets.cli.history import build_history
 from mlops_assets.cli.instance import SHIPPED
 from mlops_assets.definitions import make_definitions
@@ -329,7 +330,7 @@ def test_metadata_of_a_day_and_of_the_leaderboard(built: Spine) -> None:
         dg.AssetRecordsFilter(dg.AssetKey(["validation", "linear"]), asset_partitions=[day]), 1
     ).records[0]
     assert event.asset_materialization is not None
-    metadata = {k: v.value for k, v in event.asset_materialization.metadata.items()}
+    metadata = said(event.asset_materialization.metadata)
     stored = built.datasets.read("validation/linear", [day])
     error = (stored["forecast"] - stored["actual"]).abs()
     assert metadata["mae_reconstructed"] == pytest.approx(error.mean(), rel=1e-5)

@@ -11,7 +11,7 @@ import yaml
 
 from mlops_assets.assets.models import hyperparameters_form
 from mlops_assets.graph.keys import asset_key, asset_page
-from mlops_assets.graph.partitions import add_months, days_between, ranges
+from mlops_assets.graph.partitions import add_months, ranges
 from mlops_assets.jobs.evaluate import retrain_job_name
 from mlops_assets.jobs.management.decision_job import DecisionConfig, Kind
 from mlops_assets.jobs.management.drop_model import DROP_JOB
@@ -22,6 +22,7 @@ from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.families import FAMILIES, default_name, parse_hyperparameters
 from mlops_assets.project import Cadence, ModelSettings, Project
 from mlops_assets.project.workspace import location
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.web import reload_definitions, web_url
 
@@ -138,7 +139,8 @@ def _refuse_taken(manager: Manager, project: Project, name: str) -> None:
             f"there is a file of a model {name!r} already, which cannot be used as it is; see "
             "left_out of model_registry, and correct it or drop the model"
         )
-    if manager.models.cards(name):
+    damaged: dict[str, StorageError] = {}
+    if manager.models.cards(name, damaged) or damaged:
         raise RefusedError(
             f"versions of a dropped model {name!r} are still stored; choose another name, or "
             f"run {DROP_JOB} with delete_stored: {name}"
@@ -164,7 +166,7 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
         for start, end in ranges({key: wanted}, partitions.monthly):
             manager.run(definitions, retrain_job_name(name), [key], start, end)
     newest = partitions.newest_day()
-    days = [] if newest is None else days_between(first, newest + dt.timedelta(days=1))
+    days = [] if newest is None else partitions.keys(first, newest + dt.timedelta(days=1))
     scores = asset_key(base, "validation", name)
     manager.evaluate(definitions, [scores], set(days) - manager.materialized(scores))
     manager.rank(definitions, days)

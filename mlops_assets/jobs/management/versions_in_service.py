@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from mlops_assets.assets.validation import LATER
+from mlops_assets.assets.overviews import LATER
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
@@ -34,8 +34,9 @@ class VersionConfig(DecisionConfig):
 
 def retire(manager: Manager, config: VersionConfig) -> Decided:
     """Decide that a version goes out of service; the one before it takes over."""
-    version, models = config.version, manager.models
-    card = manager.find(version)
+    models = manager.models
+    card = manager.find(config.version)
+    version = card.version
     manager.known_model(card.model)
     if not card.accepted:
         raise RefusedError(f"{version} was not accepted: it never serves")
@@ -53,8 +54,9 @@ def retire(manager: Manager, config: VersionConfig) -> Decided:
 
 def restore(manager: Manager, config: VersionConfig) -> Decided:
     """Decide that a version that was retired may serve again."""
-    version, models = config.version, manager.models
-    card = manager.find(version)
+    models = manager.models
+    card = manager.find(config.version)
+    version = card.version
     manager.known_model(card.model)
     if version not in models.decisions.retired(card.model):
         raise RefusedError(f"{version} is not retired")

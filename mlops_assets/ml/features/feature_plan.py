@@ -1,12 +1,17 @@
 """What the features of a day are made of: the sections that say so, and what follows from them."""
 
+import datetime as dt
 from dataclasses import dataclass
 
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.features.custom_features import FEATURES, Feature
 from mlops_assets.ml.features.feature_settings import (
+    EVES,
+    HOLIDAYS,
     ColumnSettings,
     FeatureSettings,
     LaggedAggregate,
+    TimePart,
 )
 from mlops_assets.ml.registries import choose
 
@@ -21,11 +26,32 @@ class FeaturePlan:
     """The classes in the order of the numbers that stand for them, none for a regression."""
     label_delay_days: int = 0
     """How many days after a day has ended its target is known."""
+    time_zone: str = "UTC"
+    due: DueDays = EVERY_DAY
+    """The days on which rows are due; a lag of another day is that of the last one before it."""
 
     @property
     def days_ahead(self) -> int:
         """How many days after the newest one with a known target the day to forecast lies."""
         return 1 + self.label_delay_days
+
+    @property
+    def times(self) -> list[TimePart]:
+        """The parts of the time that tell rows of a series apart, where it has many a day."""
+        return [part for part in self.columns.time_of_day if part in self.columns.series]
+
+    @property
+    def followed(self) -> list[str]:
+        """What names the series whose past is followed: an hour that comes again has that of it."""
+        return [name for name in self.columns.series if name != TimePart.FOLD]
+
+    def newest_known(self, day: dt.date) -> dt.date:
+        """The newest day that is known when a day is forecast: the last due one so long before."""
+        return self.due.before(day - dt.timedelta(days=self.label_delay_days))
+
+    def day_to_come(self, day: dt.date) -> dt.date:
+        """The day that is forecast when a day is the newest one that is known."""
+        return self.due.after(day + dt.timedelta(days=self.label_delay_days))
 
     @property
     def longest_lag(self) -> int:
@@ -44,6 +70,7 @@ class FeaturePlan:
         for lagged in self.features.lagged_aggregates:
             windows += lagged.windows
             lags += lagged.lags
+        lags = [lag + back for lag in lags for back in range(self.due.longest_gap + 1)]
         longest = max(windows, default=0)
         return sorted({0, *lags, *range(self.days_ahead, self.days_ahead + longest)})
 
@@ -85,6 +112,7 @@ class FeaturePlan:
             *self.rolling_columns,
             *(name for columns in lagged for name in columns),
             *(feature.value for feature in self.features.calendar),
+            *((HOLIDAYS, EVES) if self.features.holidays else ()),
         ]
 
     @property

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from mlops_assets.ml.due_days import Place
 from mlops_assets.ml.settings import UNLESS_EMPTY, Column, Columns, Days, Settings, distinct
 from mlops_assets.ml.values import text_of
 
@@ -22,6 +23,10 @@ class CalendarFeature(StrEnum):
     WEEK_OF_YEAR = "week_of_year"
     MONTH = "month"
     IS_WEEKEND = "is_weekend"
+
+
+HOLIDAYS = "is_holiday"
+EVES = "is_holiday_eve"
 
 
 class TimePart(StrEnum):
@@ -65,12 +70,29 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as numbers."""
     categorical: Columns = []
     """Columns known in advance that models read as categories."""
+    absent: Literal["missing", "zero"] = "missing"
+    """What a series without a row is on a day on which others have one: nothing, or a row with
+    the target 0, from its first row on, as where rows are written only when something is sold."""
+    source_names: dict[str, Column] = {}
+    """What columns are called in the source, where that is not their name here: names such as
+    `row` are taken by what is stored beside forecasts."""
     missing: dict[str, Annotated[list[Marker], Field(min_length=1), AfterValidator(distinct)]] = {}
     """What stands in a column where there is no value: texts such as N/A, numbers such as -999, and
     bounds such as `> 1000`, beyond which no value is believed."""
     time_of_day: Annotated[list[TimePart], AfterValidator(distinct), UNLESS_EMPTY] = []
     """Columns made of the times in the date column, for use among those above: `hour` (0 to 23),
     `quarter_hour` (0 to 3), and `fold`: 1 in an hour that comes again as clocks are put back."""
+
+    def in_source_names(self) -> Self:
+        """The same columns as the source calls them."""
+        called = self.source_names
+        told: dict[str, Any] = {
+            kind: [called.get(name, name) for name in getattr(self, kind)]
+            for kind in ("series", "numeric", "categorical")
+        }
+        told |= {kind: called.get(name := getattr(self, kind), name) for kind in ("date", "target")}
+        missing = {called.get(name, name): found for name, found in self.missing.items()}
+        return self.model_copy(update={**told, "missing": missing, "source_names": {}})
 
     @property
     def names(self) -> list[str]:
@@ -136,9 +158,13 @@ class LaggedAggregate(Settings):
             raise ValueError("name lags, windows or both, such as lags: [1, 7]")
         return self
 
-    def reach(self, delay_days: int = 0) -> int:
-        """How many days before a day it looks back on, where targets are known so much later."""
-        return max([*self.lags, *(days + delay_days for days in self.windows)])
+    def reach(self, delay_days: int = 0, gap: int = 0) -> int:
+        """How many days before a day it looks back on, where targets are known so much later.
+
+        And where rows are not due on as many days as the gap in a row.
+        """
+        lags = (days + gap for days in self.lags)
+        return max([*lags, *(days + delay_days for days in self.windows)])
 
     def columns(self, target: str) -> dict[str, tuple[str, int]]:
         """The names of its features, each with `lag` or `last` and the days."""
@@ -155,6 +181,9 @@ class FeatureSettings(Settings):
     before, or earlier with evaluation.label_delay_days."""
     calendar: Annotated[list[CalendarFeature], AfterValidator(distinct)] = []
     """Numbers read off the date."""
+    holidays: Place | None = None
+    """Whose public holidays make the inputs `is_holiday` and `is_holiday_eve`: a country such as
+    DE, a part of one such as DE-BY, or a market such as XNYS."""
     lagged_aggregates: list[LaggedAggregate] = []
     """Sums, means and the like of the rows of the days before, by chosen columns."""
     custom: list[str | dict[str, dict[str, Any]]] = []

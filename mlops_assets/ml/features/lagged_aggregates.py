@@ -50,7 +50,7 @@ class _Aggregate:
     ) -> None:
         self.target, self.aggregate = plan.columns.target, aggregate
         self.ahead = plan.days_ahead
-        self.reach = aggregate.reach(plan.label_delay_days)
+        self.reach = aggregate.reach(plan.label_delay_days, plan.due.longest_gap)
         date = plan.columns.date
         days = pd.date_range(
             pd.Timestamp(start) - pd.Timedelta(days=self.reach), end, inclusive="left"
@@ -66,6 +66,7 @@ class _Aggregate:
         self.counts = self._table(np.bincount(cells, minlength=self._size))
         self.values = self._of_days(cells, values[there])
         self.stored = np.isin(np.arange(len(days)), day)[:, None]
+        self.last_due = plan.due.last_due(days)
 
     @property
     def _size(self) -> int:
@@ -95,7 +96,7 @@ class _Aggregate:
         for name, (kind, days) in self.aggregate.columns(self.target).items():
             if kind == "lag":
                 counts, values, stored = (
-                    _shifted(table, days) for table in (self.counts, self.values, self.stored)
+                    self._lagged(table, days) for table in (self.counts, self.values, self.stored)
                 )
             else:
                 counts = self._window(self.counts, days, np.sum)
@@ -104,6 +105,13 @@ class _Aggregate:
             table = np.where((stored > 0) & seen, self._finished(counts, values), np.nan)
             columns[name] = table[self.row_day, self.row_key]
         return columns
+
+    def _lagged(self, table: np.ndarray[Any, Any], days: int) -> np.ndarray[Any, Any]:
+        """What the last due day through so many days before each was; of none before it nothing."""
+        later = np.zeros(table.shape)
+        at = self.last_due[: len(table) - days]
+        later[days:] = np.where((at >= 0)[:, None], table[at], 0.0)
+        return later
 
     @property
     def _pool(self) -> Any:
@@ -147,10 +155,3 @@ def _keys(by: list[str], known: pd.DataFrame, rows: pd.DataFrame) -> tuple[IntAr
     both = pd.concat([known[by], rows[by]], ignore_index=True)
     numbers = both.groupby(by, dropna=False, sort=False).ngroup().to_numpy().astype("int64")
     return numbers[: len(known)], numbers[len(known) :]
-
-
-def _shifted(table: np.ndarray[Any, Any], days: int) -> np.ndarray[Any, Any]:
-    """The table so many days later; the days before its first are empty."""
-    later = np.zeros(table.shape)
-    later[days:] = table[: len(table) - days]
-    return later

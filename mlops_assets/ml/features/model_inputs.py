@@ -6,10 +6,12 @@ import datetime as dt
 from collections.abc import Sequence
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import DueDays, holidays_of
 from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
 from mlops_assets.ml.features.feature_plan import FeaturePlan
-from mlops_assets.ml.features.feature_settings import CalendarFeature
+from mlops_assets.ml.features.feature_settings import EVES, HOLIDAYS, CalendarFeature, TimePart
 from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
+from mlops_assets.ml.features.times_to_come import every_time, times_of
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import rolling_sum
 
@@ -47,6 +49,8 @@ def make_features(
     calendar = {
         feature.value: calendar_feature(rows[date], feature) for feature in plan.features.calendar
     }
+    if (place := plan.features.holidays) is not None:
+        calendar |= holiday_features(rows[date], place)
     return add_custom_features(
         plan.custom,
         plan.columns,
@@ -63,8 +67,8 @@ def rows_to_come(
     """A row per series and day to forecast: its inputs, without the target.
 
     `planned` are rows of these days from the source. A day without any takes the series of the
-    newest day in `observations` by then, which lies `plan.days_ahead` before it, with their
-    inputs. Columns are those of the settings and `inputs_from`, which says which of the two it was.
+    newest day that is known by then, if `observations` hold it, with their inputs. Columns are
+    those of the settings and `inputs_from`, which says which of the two it was.
     """
     date, series = plan.columns.date, plan.columns.series
     ahead = plan.days_ahead
@@ -74,8 +78,13 @@ def rows_to_come(
         rows, inputs_from = planned[planned[date] == day], "source"
         if series:
             rows = rows.drop_duplicates(series)
-        if rows.empty:
-            before = observations[observations[date] == day - pd.Timedelta(days=ahead)]
+        if plan.times or rows.empty:
+            before = observations[observations[date] == pd.Timestamp(plan.newest_known(day.date()))]
+        if plan.times:
+            seen = pd.concat([observations, rows])
+            rows, planned_all = every_time(plan, rows, before, times_of(plan, seen, day.date()))
+            inputs_from = "source" if planned_all else newest
+        elif rows.empty:
             rows = before if series else before.iloc[:0]
             inputs_from = newest
         parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
@@ -95,17 +104,21 @@ def _history(
     """Lags and rolling means of the target, aligned with `rows`."""
     delay = plan.label_delay_days
     windows = (days + delay for days in plan.features.rolling_means)
-    reach = max([*plan.features.lags, *windows], default=0)
+    gap = plan.due.longest_gap
+    reach = max([*(lag + gap for lag in plan.features.lags), *windows], default=0)
     if not reach:
         return {}
-    date, target, series = plan.columns.date, plan.columns.target, plan.columns.series
+    date, target, series = plan.columns.date, plan.columns.target, plan.followed
     days = pd.date_range(pd.Timestamp(start) - pd.Timedelta(days=reach), end, inclusive="left")
     named = observations.dropna(subset=series)  # of other settings, rows may lack a part of it
+    if TimePart.FOLD in plan.times:  # of an hour that comes twice, the first is looked back on
+        named = named[named[TimePart.FOLD] == 0]
     # days x series, so that a lag is a shift and no row can meet another series
     wide = named.pivot(index=date, columns=series, values=target).astype(float)
     wide = wide.reindex(days)
     known_targets = wide.shift(plan.days_ahead)
-    columns = {name: wide.shift(lag) for name, lag in plan.lag_columns.items()}
+    as_due = _as_due(plan.due, wide)
+    columns = {name: as_due.shift(lag) for name, lag in plan.lag_columns.items()}
     columns |= {
         name: _rolling_mean(known_targets, window) for name, window in plan.rolling_columns.items()
     }
@@ -119,6 +132,15 @@ def _history(
     }
 
 
+def _as_due(due: DueDays, wide: pd.DataFrame) -> pd.DataFrame:
+    """A table of days, of which those that are not due repeat the last one that is."""
+    if due.all:
+        return wide
+    at = due.last_due(pd.DatetimeIndex(wide.index))
+    known = np.where((at >= 0)[:, None], wide.to_numpy()[at], np.nan)
+    return pd.DataFrame(known, wide.index, wide.columns)
+
+
 def _rolling_mean(table: pd.DataFrame, days: int) -> pd.DataFrame:
     """The mean of what is known of so many days up to each day, the index."""
     known = table.notna().to_numpy()
@@ -126,6 +148,16 @@ def _rolling_mean(table: pd.DataFrame, days: int) -> pd.DataFrame:
     counts = rolling_sum(known.astype(float), days)
     means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     return pd.DataFrame(means, table.index, table.columns)
+
+
+def holiday_features(days: pd.Series[pd.Timestamp], place: str) -> dict[str, pd.Series[int]]:
+    """1 on the public holidays of a place, and on the days before them, else 0."""
+    years = range(days.dt.year.min(), days.dt.year.max() + 2) if len(days) else range(0)
+    known = pd.DatetimeIndex([day for year in years for day in holidays_of(place, year)])
+    eves = known - pd.Timedelta(days=1)
+    return {
+        name: days.isin(found).astype("int32") for name, found in ((HOLIDAYS, known), (EVES, eves))
+    }
 
 
 def calendar_feature(days: pd.Series[pd.Timestamp], feature: CalendarFeature) -> pd.Series[int]:

@@ -19,7 +19,7 @@ from mlops_assets.ml.metrics.metric import (
 )
 
 TRAILING_DAYS = (7, 28)  # windows over which models are compared
-LONG = max(TRAILING_DAYS)
+SHORT, LONG = TRAILING_DAYS
 IN_SHADOW = "in_shadow"  # of forecasts by a version that was not accepted
 # Columns of stored forecasts, beside those of the series and slices
 FORECAST_COLUMNS = (
@@ -78,9 +78,9 @@ def compare_with_previous(
     (FORECAST_COLUMNS and those of `by`) are compared on the rows that both versions forecast; a
     group without such rows is left out.
     """
-    if "previous_forecast" not in forecasts:  # stored before previous versions were scored
+    both = _of_both(forecasts)
+    if "previous_forecast" not in both:
         return pd.DataFrame({"previous": [], "gain": []}, dtype=float)
-    both = forecasts[forecasts["previous_forecast"].notna()]
     metrics = {metric.name: metric}
     ours = group_scores(metrics, both, by)
     shadow = both.assign(forecast=both["previous_forecast"])
@@ -88,6 +88,24 @@ def compare_with_previous(
     previous = theirs[metric.name].to_numpy()
     gain = metric.loss(previous) - metric.loss(ours[metric.name].to_numpy())
     return pd.DataFrame({"previous": previous, "gain": gain}, index=ours.index)
+
+
+def _of_both(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the version before the one in service forecast as well."""
+    if "previous_forecast" not in forecasts:  # stored before previous versions were scored
+        return forecasts.iloc[:0]
+    return forecasts[forecasts["previous_forecast"].notna()]
+
+
+def trailing_gain(metric: Metric, forecasts: pd.DataFrame, days: int) -> pd.Series[float]:
+    """The `gain` of `compare_with_previous` over the `days` days up to each, their rows pooled."""
+    both, metrics = _of_both(forecasts), {metric.name: metric}
+    if both.empty:
+        return pd.Series(dtype=float)
+    ours = trailing_scores(metrics, both, days)[metric.name]
+    shadow = both.assign(forecast=both["previous_forecast"])
+    previous = trailing_scores(metrics, shadow, days)[metric.name].to_numpy()
+    return pd.Series(metric.loss(previous) - metric.loss(ours.to_numpy()), ours.index)
 
 
 def trailing_scores(

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mlops_assets.lazy import np
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.completeness import WEEKS
 from mlops_assets.ml.monitoring.day_facts import DayFacts
 from mlops_assets.ml.monitoring.monitoring_settings import QualitySettings
@@ -59,22 +60,23 @@ def judge_day(
     facts: DayFacts,
     before: Mapping[dt.date, DayFacts],
     *,
+    due: DueDays = EVERY_DAY,
     false_alarms_per_year: float,
     series: bool = True,
 ) -> dict[str, CheckResult]:
     """Every check of a day that has rows and keeps to the schema, by name.
 
-    `before` are days before it, of which `days_judged_by` count. `series` says whether rows are of
-    series, each of which has one row a day.
+    But READABLE and TARGETS, which are about what of the source is no row of the day.
+
+    `before` are days before it, of which `days_judged_by` count, `due` those on which rows are due.
+    `series` says whether rows are of series, each of which has one row a day.
     """
     first = day - dt.timedelta(days=rule.window_days)
     history = {known: before[known] for known in before if first <= known < day}
-    asked = checks_of(series=series)
+    asked = [name for name in checks_of(series=series) if name not in (READABLE, TARGETS)]
     verdicts = {
         SCHEMA: CheckResult(True, "columns, types and constraints are those of the settings"),
-        FRESHNESS: _freshness(day, before),
-        READABLE: readable([]),
-        TARGETS: targets_known(rule, 1.0, 0),
+        FRESHNESS: _freshness(day, before, due),
     }
     if series:
         verdicts["duplicates"] = _at_most(facts.duplicates, 0, "rows that are there twice or more")
@@ -107,7 +109,7 @@ def _series_count(
     if len(named) < rule.min_days:
         return CheckResult(True, f"not judged: {len(named)} days before it have these series")
     lost = set.intersection(*(set(then.series) for then in named.values())) - facts.series
-    told = f"; lost: {_named([' '.join(name) for name in lost])}" if lost else ""
+    told = f"; lost: {_named([' '.join(map(str, name)) for name in lost])}" if lost else ""
     counts = {known: len(then.series) for known, then in named.items()}
     usual = usual_range(rule, day, counts)
     return _count(len(facts.series), usual, min(counts.values()), "series", told)
@@ -213,11 +215,11 @@ def readable(left_out: Sequence[str]) -> CheckResult:
     return CheckResult(False, why, value=float(len(left_out)), high=0.0)
 
 
-def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts]) -> CheckResult:
+def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts], due: DueDays) -> CheckResult:
     newest = max((known for known in before if known < day), default=None)
     if newest is None:
         return CheckResult(True, "the first day that there is", value=0.0, high=0.0)
-    gap = (day - newest).days - 1
+    gap = len(due.between(newest + dt.timedelta(days=1), day))
     if gap:
         why = (
             f"the {gap} day(s) before it have no rows: their lags are missing in its features; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from mlops_assets.lazy import pd
@@ -54,6 +54,21 @@ def _in_turn(versions: Sequence[V], day: dt.date) -> Iterator[V]:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A version of which only is known for which month it was made, and when: its name says so."""
+
+    version: str
+    first: dt.date
+    """The first day that it may have been made for."""
+    made: dt.date
+    error: Exception
+
+    def hides(self, version: TrainedVersion | None) -> bool:
+        """Whether it may serve a day in the place of another version, as the newer one."""
+        return version is None or self.version > version.version
+
+
+@dataclass(frozen=True)
 class Chosen(Generic[V]):
     """The versions by which a day that is over is judged: those that were chosen before it ended.
 
@@ -63,32 +78,54 @@ class Chosen(Generic[V]):
     versions: Sequence[V]
     """Those that were accepted, oldest data first, with those that are retired by now."""
     since: Mapping[str, dt.date]
-    """By version the day on which it was made, but of the first one of a month: that is what the
-    schedule would have trained by then, however late it was made up for."""
+    """By version the day on which it was made, but of the first one of a month that was trained as
+    the settings say: the schedule would have made that by then, however late it was made up for."""
     retired: Mapping[str, Sequence[tuple[dt.date, bool]]]
     """By version the days on which it was retired (True) or restored, oldest first."""
     refused: Sequence[V] = ()
     """Those that may be scored in shadow, oldest data first, with those that are retired by now."""
+    unreadable: Sequence[Unreadable] = ()
+
+    @property
+    def readable(self) -> Chosen[V]:
+        """The same without those that cannot be read, in whose place older ones serve."""
+        return replace(self, unreadable=())
 
     def on(self, day: dt.date) -> V | None:
-        """The one that serves a day."""
-        return next(self.in_turn(day), None)
+        """The one that serves a day. The error of one that cannot be read and may serve it."""
+        return self.in_turn(day)[0]
 
-    def in_turn(self, day: dt.date) -> Iterator[V]:
-        """Those that may serve a day: the one that does, the one that would without it, ..."""
-        return self._by_then(self.versions, day)
+    def lost(self, day: dt.date) -> Exception | None:
+        """The error of one that cannot be read and may serve a day, where no other one may."""
+        if self.readable.on(day) is not None:
+            return None
+        return next((one.error for one in self.unreadable if one.first <= day), None)
+
+    def in_turn(self, day: dt.date) -> tuple[V | None, V | None]:
+        """The one that serves a day, and the one that would without it.
+
+        The error of one that cannot be read and may be the first; where it may be the second, there
+        is none.
+        """
+        versions = self._by_then(self.versions, day)
+        first, second = next(versions, None), next(versions, None)
+        there = [lost for lost in self.unreadable if self._counts(lost.version, day, lost.first)]
+        for lost in there:
+            if lost.hides(first):
+                raise lost.error
+        return first, None if any(lost.hides(second) for lost in there) else second
 
     def in_shadow(self, day: dt.date) -> V | None:
         """The one that is scored in shadow where none serves a day."""
         return next(self._by_then(self.refused, day), None)
 
     def _by_then(self, versions: Sequence[V], day: dt.date) -> Iterator[V]:
-        return (
-            version
-            for version in _in_turn(versions, day)
-            if self.since.get(version.version, day) <= day
-            and not self.is_retired(version.version, day)
-        )
+        return (v for v in _in_turn(versions, day) if self._counts(v.version, day, day))
+
+    def _counts(self, version: str, day: dt.date, first: dt.date) -> bool:
+        """Whether a version, made for days from a first one on, was chosen before a day ended."""
+        since = max(self.since.get(version, day), first)
+        return since <= day and not self.is_retired(version, day)
 
     def is_retired(self, version: str, day: dt.date) -> bool:
         """Whether a version was retired at the end of a day."""

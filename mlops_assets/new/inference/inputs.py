@@ -9,6 +9,7 @@ from typing import Any
 from mlops_assets.lazy import pd
 from mlops_assets.new.inference.facts import Decision, Facts
 from mlops_assets.new.inference.leaks import find_leaks
+from mlops_assets.new.inference.too_good import find_products, find_too_good
 from mlops_assets.resources.sources.samples import CODE_NAME
 
 FEW = 20  # so many different texts are always categories
@@ -23,6 +24,10 @@ class Columns:
     numeric: list[str]
     categorical: list[str]
     left_out: dict[str, str]
+    leaks: Sequence[str] = ()
+    """Of those left out, which tell the target."""
+    doubted: Sequence[str] = ()
+    """Of these, which do so beyond what is plausible, and might yet be known."""
 
 
 def choose_inputs(
@@ -31,15 +36,17 @@ def choose_inputs(
     target: pd.Series[Any],
     series: Sequence[str],
     left_out: Mapping[str, str],
+    days: pd.Series[pd.Timestamp],
+    kept: Sequence[str] = (),
 ) -> Columns:
     """Numeric and categorical inputs: all but those that say nothing or too much.
 
     `target` has the name of its column, and numbers for two classes. `left_out` are columns that
-    are none already, with the reasons.
+    are none already, with the reasons; `kept` are known before the day, whatever they say.
     """
     out = dict(left_out)
-    kept = [name for name in facts if name not in out and name != target.name]
-    for name in kept:
+    able = [name for name in facts if name not in out and name != target.name]
+    for name in able:
         reason = _useless(name, facts[name], len(frame))
         if reason is not None and name not in series:
             out[name] = reason
@@ -48,8 +55,14 @@ def choose_inputs(
         for name in series
         if facts[name].distinct > MOST_CATEGORIES
     }
-    rest = [name for name in kept if name not in out and name not in series]
-    leaks = find_leaks(frame, target, rest)
+    rest = [name for name in able if name not in out and name not in series]
+    asked = [name for name in rest if name not in kept]
+    leaks = find_leaks(frame, target, asked)
+    asked = [name for name in asked if name not in leaks]
+    leaks |= find_products(frame, target, [name for name in asked if facts[name].number])
+    asked = [name for name in asked if name not in leaks]
+    doubted = find_too_good(frame, target, asked, series, days)
+    leaks |= doubted
     told = [name for name in rest if name not in leaks]
     numeric = [name for name in told if facts[name].number and not _is_code(name, facts[name])]
     return Columns(
@@ -59,6 +72,8 @@ def choose_inputs(
             *(name for name in told if name not in numeric),
         ],
         left_out={**out, **leaks, **named},
+        leaks=list(leaks),
+        doubted=list(doubted),
     )
 
 

@@ -30,7 +30,7 @@ def find_leaks(frame: pd.DataFrame, values: pd.Series[Any], names: Sequence[str]
         return found
     numeric = [name for name in names if name not in found and frame[name].dtype == "float64"]
     for name in numeric:
-        if abs(_correlation(frame[name], values)) >= ALIKE:
+        if abs(correlation(frame[name], values)) >= ALIKE:
             found[name] = "moves as the target does, so it is the target in other words"
     rest = [name for name in numeric if name not in found]
     for name in _parts(frame, values, rest):
@@ -38,7 +38,7 @@ def find_leaks(frame: pd.DataFrame, values: pd.Series[Any], names: Sequence[str]
     return found
 
 
-def _correlation(one: pd.Series[Any], other: pd.Series[Any]) -> float:
+def correlation(one: pd.Series[Any], other: pd.Series[Any]) -> float:
     known = one.notna() & other.notna()
     one, other = one[known], other[known]
     if one.nunique() < 2 or other.nunique() < 2:

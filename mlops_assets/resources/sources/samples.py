@@ -48,7 +48,7 @@ from mlops_assets.resources.sources.file import NO_VALUE, FileSource
 from mlops_assets.resources.sources.folders import folder_days
 from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, some_row_groups
 from mlops_assets.resources.sources.places import File
-from mlops_assets.resources.sources.rows import with_columns
+from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
 
 MOST_FILES, MOST_ROWS = 60, 500_000
@@ -82,8 +82,13 @@ class DateColumn:
     zoned: bool
     """Whether its times have a zone."""
     times: Times
+    """When its rows are."""
     left_out: list[str] = field(default_factory=list)
     """What to say of the rows that have no day."""
+    offsets: pd.Series[Any] | None = None
+    """How many minutes ahead of UTC its times are written; None where none is."""
+    zone: str | None = None
+    """The zone of its type, other than UTC."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,19 @@ class Sample:
     """Columns of values that are neither numbers nor text, which are not in the frame."""
     notes: list[str] = field(default_factory=list)
     """What was found wrong with single values and rows, and is left out."""
+    repeated: dict[str, str] = field(default_factory=dict)
+    """What to say of columns that are there more than once, which are not in the frame."""
     markers: dict[str, list[str]] = field(default_factory=dict)
     """What stands in a column where there is no value, and is missing in the frame."""
 
 
 class SampledFiles(FileSource):
     """Files of which some rows are looked at."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.repeated: dict[str, str] = {}
+        """What to say of columns that are there more than once, and are not read."""
 
     def sample(self, most_files: int, most_rows: int) -> tuple[list[Any], bool]:
         """Tables of all columns of some files, and whether they are all rows. SourceError.
@@ -126,7 +138,11 @@ class SampledFiles(FileSource):
         whole = True
         with self._opened(file) as handle:
             if self._is_parquet(file):
-                table, whole = some_row_groups(open_parquet(handle, str(file)), most_rows)
+                opened = open_parquet(handle, str(file))
+                names = opened.schema_arrow.names
+                table, whole = some_row_groups(opened, most_rows)
+                once = [at for at, name in enumerate(names) if names.count(name) == 1]
+                table = table.select(once)
             else:
                 data = handle.read()
                 names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
@@ -135,6 +151,7 @@ class SampledFiles(FileSource):
                 left_out: list[str] = []
                 table, _ = csv_table(data, str(file), self.settings.csv, all_named, left_out)
                 self._leave_out(file, *left_out)
+        self.repeated |= {name: f"{file} {said}" for name, said in repeated_columns(names).items()}
         days = folder_days(file, self.date)
         told = dict(file.keys)
         if days and days[0] == days[1] and self.date not in table.column_names:
@@ -163,7 +180,7 @@ def reading(
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     project = reading(source, time_zone)
-    table, whole, place, left_out = _table(source, project)
+    table, whole, place, left_out, repeated = _table(source, project)
     if not len(table):
         raise SourceError(f"{place} holds no rows; a project begins with some")
     csv = source.csv if isinstance(source, FileSettings) else None
@@ -174,7 +191,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     strange: list[str] = []
     columns: dict[str, Any] = {}
     markers: dict[str, list[str]] = {}
-    notes = list(left_out)
+    notes = [*left_out, *(f"{said}: not read; rename one" for said in repeated.values())]
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
         column = plain(table[name])
         if _looks_like_dates(name, column):
@@ -201,7 +218,9 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    return Sample(frame, whole, dates, unclear, fractional, flags, strange, notes, markers)
+    return Sample(
+        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers
+    )
 
 
 def told(found: Mapping[str, tuple[int, int]]) -> str:
@@ -285,14 +304,14 @@ def _of(values: pd.Series[Any], kept: pd.Series[bool]) -> pd.Series[Any]:
 
 def _table(
     source: FileSettings | SqlSettings, project: Project
-) -> tuple[Any, bool, str, list[str]]:
+) -> tuple[Any, bool, str, list[str], dict[str, str]]:
     if isinstance(source, SqlSettings):
         database = SqlSource(source, project)
         table, whole = database.sample(MOST_ROWS)
-        return table, whole, str(database), []
+        return table, whole, str(database), [], {}
     files = SampledFiles(source, project)
     tables, whole = files.sample(MOST_FILES, MOST_ROWS)
-    return joined_tables(tables), whole, str(files), files.left_out()
+    return joined_tables(tables), whole, str(files), files.left_out(), files.repeated
 
 
 def _looks_like_dates(name: str, column: Any) -> bool:
@@ -328,6 +347,7 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     days = times.days
     if left_out and days.isna().mean() > MOST_OTHERWISE:
         raise SourceError(left_out[0])
+    parts = None
     if is_text(column) and not pc.all(_digits(column)).as_py():
         parts = pc.extract_regex(with_months_as_numbers(column), pattern=DATE_TEXT)
         hour, minute, zone = (pc.struct_field(parts, name) for name in ("hour", "minute", "zone"))
@@ -341,7 +361,21 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     else:
         moments = days if pa.types.is_date(column.type) else numbers(column)
         timed = zoned = bool(moments.nunique() > days.nunique())
-    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out)
+    offsets = zone = None
+    if zoned and is_text(column) and parts is not None:
+        offsets = _offsets(parts)
+    elif zoned and pa.types.is_timestamp(column.type) and "/" in column.type.tz:
+        zone = column.type.tz
+    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out, offsets, zone)
+
+
+def _offsets(parts: Any) -> pd.Series[Any]:
+    """How many minutes ahead of UTC texts of times are, by what their expression found."""
+    found = (pc.struct_field(parts, name).to_pandas() for name in ("sign", "hours", "minutes"))
+    sign, hours, minutes = found
+    size = pd.to_numeric(hours).fillna(0) * 60 + pd.to_numeric(minutes).fillna(0)
+    offsets: pd.Series[Any] = size.where(sign != "-", -size)
+    return offsets
 
 
 def _some(part: Any) -> Any:

@@ -19,10 +19,12 @@ class Kind(StrEnum):
     RUN_LONG = "run_long"
     CHECK_FAILED = "check_failed"
     EVALUATION_MISSED = "evaluation_missed"
+    UNREADABLE = "unreadable"
+    """A version whose card is damaged or gone."""
     CHAMPION_CHANGED = "champion_changed"
     RECOVERED = "recovered"
     LET_GO = "let_go"
-    """A problem that was not repaired, but is older than what is watched."""
+    """A problem of which nothing says any more whether it lasts."""
     TAKEN_BACK = "taken_back"
     """A change that was decided again."""
 

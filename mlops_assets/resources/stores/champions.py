@@ -67,7 +67,7 @@ def newest_record(
     A damaged one raises StorageError, unless `damaged` is given: then its error is put there, and
     there is none.
     """
-    keys = [key for key in datasets.keys(CHAMPION) if before is None or key < before]
+    keys = [key for key in datasets.known(CHAMPION) if before is None or key < before]
     lines = datasets.read(CHAMPION, keys[-1:], damaged).to_dict("records")
     try:
         return Record.of(lines[0]) if lines else None

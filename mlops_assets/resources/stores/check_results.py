@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mlops_assets.lazy import pd
-from mlops_assets.ml.check_result import CheckResults
+from mlops_assets.ml.check_result import CheckResult, CheckResults
 from mlops_assets.resources.layout import CHECKS
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -59,6 +59,17 @@ class CheckStore:
             return pd.DataFrame(columns=columns)
         read = pd.concat(parts, ignore_index=True)[columns]
         return read.replace({"check": OLD_NAMES})
+
+    def results(self, asset: str, keys: Iterable[str]) -> dict[str, dict[str, CheckResult]]:
+        """The results of the checks of an asset by key and name, of the keys that can be read."""
+        found: dict[str, dict[str, CheckResult]] = {}
+        for row in self.read([asset], keys, {}).to_dict("records"):
+            numbers = [None if pd.isna(row[name]) else float(row[name]) for name in COLUMNS[-3:]]
+            value, low, high = numbers
+            passed, severe = bool(row["passed"]), bool(row["severe"])
+            result = CheckResult(passed, str(row["why"]), severe, value, low, high)
+            found.setdefault(f"{row['date']:%Y-%m-%d}", {})[row["check"]] = result
+        return found
 
 
 def facts_dataset(name: str) -> str:

@@ -100,8 +100,13 @@ class DatasetStore:
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
         return frame
 
-    def lines(self, dataset: str, key: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-        """Columns of a small partition, row by row; without pandas. StorageError without it."""
+    def lines(
+        self, dataset: str, key: str, columns: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Columns of a small partition, by default all, row by row; without pandas.
+
+        StorageError without it.
+        """
         table = self._table(dataset, key, columns)
         if table is None:
             raise damaged_file(self.storage, self.path(dataset, key), "is missing")
@@ -130,6 +135,11 @@ class DatasetStore:
         """The partition keys stored of a dataset, sorted."""
         names = self.storage.names(f"datasets/{dataset}")
         return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
+
+    def known(self, dataset: str) -> list[str]:
+        """The same, and those that were stored and are gone, which cannot be read."""
+        gone = self.storage.missing(f"datasets/{dataset}")
+        return sorted([*self.keys(dataset), *(name.removesuffix(".parquet") for name in gone)])
 
     def _table(
         self, dataset: str, key: str, columns: Sequence[str] | None = None

@@ -16,8 +16,9 @@ from mlops_assets.lazy import pd, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import trusted_types
 from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
-from mlops_assets.ml.selection.versions import Chosen, serving
+from mlops_assets.ml.selection.versions import Chosen, Unreadable, serving
 from mlops_assets.project import IDENTIFIER
+from mlops_assets.resources.layout import CARD
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 from mlops_assets.resources.stores.dataset_store import as_parquet, read_parquet
 from mlops_assets.resources.stores.decisions import Action, Decisions
@@ -26,13 +27,25 @@ from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
 DAMAGED = "damaged"  # of a version that another one stands in for, in the decision
-CARD, MODEL, HOLDOUT = "card.json", "model.skops", "holdout.parquet"
+MODEL, HOLDOUT = "model.skops", "holdout.parquet"
 # what zip, JSON, skops and scikit-learn raise of bytes that are no fitted pipeline
 UNREADABLE = (
     *(ValueError, TypeError, LookupError, AttributeError, ImportError, OSError, EOFError),
     *(NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error),
 )
+MONTH = len("2026-03-01")  # so many letters of a version's name
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
+
+
+def short(version: str) -> str:
+    """The end of a version's name, which suffices to tell it from others."""
+    return version.rpartition("_")[2]
+
+
+def _created(version: str) -> dt.datetime:
+    """When a version was made, by its name."""
+    made = dt.datetime.strptime(version.split("_")[1], "%Y%m%dT%H%M%S%f")
+    return made.replace(tzinfo=dt.UTC)
 
 
 def _stored(check: CheckResult) -> dict[str, Any]:
@@ -81,6 +94,9 @@ class ModelCard(StoredRecord):
     """How the days to learn from were chosen."""
     weights: str = ""
     """How rows were weighted by their age, where the settings ask for it."""
+    as_settings: bool = True
+    """Whether it was trained as the settings said: by their hyperparameters, through the end of the
+    month before."""
     fit_seconds: float
     holdout_from: dt.date
     holdout_rows: int
@@ -171,33 +187,53 @@ class ModelStore:
     def _stand_in(self, new: ModelCard) -> None:
         """Retire the versions of the same month that are damaged, as if they had never been."""
         retired = self.decisions.retired(new.model)
-        try:
-            cards = self.cards(new.model)
-        except StorageError:
-            return  # a damaged card is told by whoever needs it
-        for card in cards:
+        damaged: dict[str, StorageError] = {}
+        for card in self.cards(new.model, damaged):
             if card.month != new.month or card.version in retired:
                 continue
             try:
                 self._read(card)
             except StorageError as error:
+                damaged[card.version] = error
+        for version, why in damaged.items():
+            if version.startswith(f"{new.month}_"):
                 after = {DAMAGED: True}
-                reason = f"{error}; {new.version} stands in for it"
+                reason = f"{why}; {new.version} stands in for it"
                 self.decisions.record(
-                    Action.RETIRE, card.model, version=card.version, after=after, reason=reason
+                    Action.RETIRE, new.model, version=version, after=after, reason=reason
                 )
 
     def _log(self, model: str, version: str) -> RecordLog[ModelCard]:
         return RecordLog(self.storage, f"models/{model}/{version}", ModelCard, what="model card")
 
-    def cards(self, model: str) -> list[ModelCard]:
-        """The cards of all versions of a model, oldest data first, then oldest training first."""
-        names = self.storage.names(f"models/{model}")
-        cards = [self.card(model, name) for name in names if VERSION.fullmatch(name)]
-        return sorted(
-            (card for card in cards if card is not None),
-            key=lambda card: (card.trained_through, card.created),
-        )
+    def cards(self, model: str, damaged: dict[str, StorageError] | None = None) -> list[ModelCard]:
+        """The cards of all versions of a model, oldest data first, then oldest training first.
+
+        A damaged or missing one raises, unless `damaged` is given: then its error is put there by
+        version. One in whose place another one of its month was trained since is left out.
+        """
+        folder, cards = f"models/{model}", []
+        for name in sorted({*self.storage.names(folder), *self.storage.missing(folder)}):
+            try:
+                card = self.card(model, name) if VERSION.fullmatch(name) else None
+            except StorageError as error:
+                if name in self.replaced(model):
+                    continue
+                if damaged is None:
+                    raise
+                damaged[name] = error
+            else:
+                cards += [] if card is None else [card]
+        return sorted(cards, key=lambda card: (card.trained_through, card.created))
+
+    def replaced(self, model: str) -> set[str]:
+        """The versions that are damaged and have another one in their place."""
+        state = {one.version: one for one in self.decisions.retirements(model)}
+        return {
+            version
+            for version, decision in state.items()
+            if decision.action == Action.RETIRE and DAMAGED in (decision.after or {})
+        }
 
     def card(self, model: str, version: str) -> ModelCard | None:
         """The card of one version; None while it is still being written."""
@@ -211,9 +247,10 @@ class ModelStore:
         return card
 
     def fit_to_serve(self, model: str) -> list[ModelCard]:
-        """Of `cards`, those that passed their acceptance checks and are not retired."""
+        """Of the cards that can be read, those that were accepted and are not retired."""
         retired = self.decisions.retired(model)
-        return [card for card in self.cards(model) if card.accepted and card.version not in retired]
+        known = self.cards(model, {})
+        return [card for card in known if card.accepted and card.version not in retired]
 
     def in_service(self, model: str, day: dt.date) -> ModelCard | None:
         """The version that scores a day: the newest fit one, learned only from what was known."""
@@ -222,7 +259,7 @@ class ModelStore:
     def in_shadow(self, model: str, day: dt.date) -> ModelCard | None:
         """The version that is scored in shadow on a day, where none is in service."""
         retired = self.decisions.retired(model)
-        cards = self.cards(model)
+        cards = self.cards(model, {})
         return serving([c for c in cards if c.refused and c.version not in retired], day)
 
     def scored(self, model: str, day: dt.date) -> ModelCard | None:
@@ -232,23 +269,34 @@ class ModelStore:
     def chosen(self, model: str, day_of: Callable[[dt.datetime], dt.date]) -> Chosen[ModelCard]:
         """By which versions the days that are over are judged; `day_of` is the day of a time."""
         retired: dict[str, list[tuple[dt.date, bool]]] = {}
-        damaged: dict[str, bool] = {}
         for decision in self.decisions.retirements(model):
             told = day_of(decision.at), decision.action == Action.RETIRE
             retired.setdefault(decision.version, []).append(told)
-            damaged[decision.version] = told[1] and DAMAGED in (decision.after or {})
-        cards = [card for card in self.cards(model) if not damaged.get(card.version)]
-        newest_first = sorted(cards, key=lambda card: card.created, reverse=True)
-        first = {card.month: card.version for card in newest_first}.values()
+        replaced, damaged = self.replaced(model), dict[str, StorageError]()
+        cards = [card for card in self.cards(model, damaged) if card.version not in replaced]
+        made = {card.version: card.created for card in cards}
+        by_hand = {card.version for card in cards if not card.as_settings}
+        made |= {version: _created(version) for version in damaged}
+        newest_first = sorted(made.keys() - by_hand, key=lambda one: made[one], reverse=True)
+        first = {version[:MONTH]: version for version in newest_first}.values()
         return Chosen(
             [card for card in cards if card.accepted],
-            {card.version: day_of(card.created) for card in cards if card.version not in first},
+            {version: day_of(made[version]) for version in made if version not in first},
             retired,
             [card for card in cards if card.refused],
+            [
+                Unreadable(
+                    version, dt.date.fromisoformat(version[:MONTH]), day_of(made[version]), error
+                )
+                for version, error in damaged.items()
+            ],
         )
 
     def find(self, version: str) -> ModelCard:
-        """The card of a version of any model. ValueError that lists the newest ones."""
+        """The card of a version of any model, by its name or the end of that which is its own.
+
+        ValueError that lists the newest ones.
+        """
         versions = {
             name: model
             for model in self.storage.names("models")
@@ -256,7 +304,8 @@ class ModelStore:
             for name in self.storage.names(f"models/{model}")
             if VERSION.fullmatch(name)
         }
-        card = self.card(versions[version], version) if version in versions else None
+        known = [name for name in versions if version in (name, short(name))]
+        card = self.card(versions[known[0]], known[0]) if len(known) == 1 else None
         if card is None:
             newest = sorted(versions, key=lambda name: name.split("_")[1], reverse=True)
             listed = ", ".join(f"{name} ({versions[name]})" for name in newest[:SHOWN_VERSIONS])

@@ -233,3 +233,17 @@ def test_what_cannot_be_aggregated_is_named(aggregate: dict[str, Any], message: 
 def test_two_aggregates_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="'delay_mean_lag_1' are named more than once"):
         make_project({"lags": [1]}, {"lags": [1, 2]})
+
+
+def test_a_lag_of_a_day_that_is_not_due_is_that_of_the_last_one_before_it() -> None:
+    week = ["mon", "tue", "wed", "thu", "fri"]
+    aggregate = {"by": ["carrier"], "statistic": "sum", "lags": [1, 2, 7], "windows": [3]}
+    project = make_project(aggregate, expected={"weekdays": week})
+    # 1 March 2026 is a Sunday: Thursday 5, Friday 6 and, eight days after START, Monday 9
+    rows = flights([(4, "a", "x", 1), (5, "a", "x", 10), (5, "a", "x", 20), (8, "a", "x", 100)])
+    found = features(project, rows, 8).iloc[0]
+    stem = "delay_sum_by_carrier"
+    assert found[f"{stem}_lag_1"] == 30  # of Friday
+    assert found[f"{stem}_lag_2"] == 30
+    assert math.isnan(found[f"{stem}_lag_7"])  # Monday 2 is due, and nothing is stored of it
+    assert found[f"{stem}_last_3"] == 30  # Friday to Sunday

@@ -1,6 +1,7 @@
 """Features know nothing of the day's target nor of any later row."""
 
 import datetime as dt
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,8 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_assets.ml.due_days import DueDays, Weekday
 from mlops_assets.ml.features.feature_plan import FeaturePlan
-from mlops_assets.ml.features.model_inputs import calendar_feature, make_features
+from mlops_assets.ml.features.model_inputs import (
+    calendar_feature,
+    holiday_features,
+    make_features,
+    rows_to_come,
+)
 from mlops_assets.project import CalendarFeature, load_project
 
 START = dt.date(2026, 3, 1)
@@ -119,3 +126,26 @@ def test_calendar_features_are_numbers(feature: CalendarFeature) -> None:
         CalendarFeature.IS_WEEKEND: [1, 0],
     }
     assert calendar_feature(days, feature).tolist() == expected[feature]
+
+
+def test_holidays_and_the_days_before_them() -> None:
+    days = pd.Series(pd.to_datetime(["2025-12-31", "2026-01-01", "2026-01-02", "2026-12-24"]))
+    found = holiday_features(days, "DE")
+    assert found["is_holiday"].tolist() == [0, 1, 0, 0]
+    assert found["is_holiday_eve"].tolist() == [1, 0, 0, 1]
+    settings = load_project().features.model_copy(update={"holidays": "DE"})
+    with_them = replace(plan(), features=settings)
+    made = make_features(with_them, observations(), START, START + dt.timedelta(days=2))
+    assert made["is_holiday"].tolist() == [0, 0, 0, 0]
+    assert {"is_holiday", "is_holiday_eve"} <= {*with_them.numeric}
+
+
+def test_rows_to_come_are_those_of_the_last_due_day() -> None:
+    business = replace(plan(), due=DueDays(tuple(Weekday)[:5]))
+    rows = observations()
+    friday, monday = pd.Timestamp("2026-03-06"), dt.date(2026, 3, 9)
+    rows.loc[rows["date"] == friday, "unit_price"] = 7.0
+    found = rows_to_come(business, rows, rows.iloc[:0], [monday])
+    assert found["unit_price"].tolist() == [7.0, 7.0]
+    assert set(found["date"]) == {pd.Timestamp(monday)}
+    assert set(found["inputs_from"]) == {"the day before"}

@@ -22,6 +22,7 @@ from mlops_assets.ml.monitoring.quality import (
 from mlops_assets.project import QualitySettings
 
 RULE = QualitySettings()
+OF_READING = {"source_readable", "targets_known"}  # said by whoever reads the rows
 MONDAY = dt.date(2026, 3, 2)
 
 
@@ -54,7 +55,7 @@ def judge(
 def failed(day: DayFacts, history: dict[dt.date, DayFacts] | None = None) -> dict[str, bool]:
     """The failed checks of a Monday, and whether they are severe."""
     verdicts = judge(MONDAY, day, before() if history is None else history)
-    assert list(verdicts) == list(CHECKS)
+    assert list(verdicts) == [name for name in CHECKS if name not in OF_READING]
     return {name: verdict.severe for name, verdict in verdicts.items() if not verdict.passed}
 
 
@@ -87,7 +88,7 @@ def test_plain_rows_have_no_series_and_may_be_alike() -> None:
 
     def judged(day: DayFacts) -> dict[str, bool]:
         verdicts = judge(MONDAY, day, history, series=False)
-        assert set(verdicts) == set(CHECKS) - {"series_count"}
+        assert set(verdicts) == set(CHECKS) - {"series_count", *OF_READING}
         return {name: verdict.passed for name, verdict in verdicts.items() if not verdict.passed}
 
     # a tenth of the rows repeat another; a twentieth more is still let pass

@@ -1,12 +1,13 @@
 """Looking versions up is as reading all of them, whatever the delays of their targets."""
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.ml.selection.versions import Chosen, previous_version, serving
+from mlops_assets.ml.selection.versions import Chosen, Unreadable, previous_version, serving
 
 START = dt.date(2026, 1, 1)
 
@@ -69,7 +70,7 @@ def chosen(retired: dict[str, list[tuple[dt.date, bool]]] | None = None) -> Chos
 
 
 def names(found: Chosen[Stored], asked: int) -> list[str]:
-    return [version.version for version in found.in_turn(day(asked))]
+    return [version.version for version in found.in_turn(day(asked)) if version]
 
 
 def test_a_version_that_was_made_later_judges_no_day_before() -> None:
@@ -81,9 +82,29 @@ def test_a_version_that_was_made_later_judges_no_day_before() -> None:
         ["b", "a"],
         ["b", "a"],
     ]
-    assert names(found, 20) == ["b", "c", "a"]
+    assert names(found, 20) == ["b", "c"]
     assert found.on(day(20)) == Stored("b", day(10), day(11))
     assert found.on(day(0)) is None
+
+
+def test_a_version_that_cannot_be_read_costs_the_days_that_it_may_serve() -> None:
+    error = ValueError("lost")
+    lost = replace(chosen(), unreadable=[Unreadable("b2", day(11), day(15), error)], since={})
+    assert [names(lost, n) for n in (1, 10)] == [["a"], ["c", "a"]]
+    for n in (11, 19):
+        with pytest.raises(ValueError, match="lost"):
+            lost.on(day(n))
+        assert lost.readable.on(day(n)) is not None
+        assert lost.lost(day(n)) is None, "another one may serve"
+    newer = Stored("b3", day(18), day(19))
+    later = replace(lost, versions=[*lost.versions, newer])
+    assert later.in_turn(day(19)) == (newer, None), "the one before it is not known"
+    assert replace(later, versions=[]).lost(day(11)) is error
+    assert replace(later, versions=[]).lost(day(10)) is None
+    made_later = replace(lost, since={"b2": day(20)})
+    assert names(made_later, 19) == ["b", "c"]
+    retired = replace(lost, retired={"b2": [(day(15), True)]})
+    assert names(retired, 15) == ["b", "c"]
 
 
 def test_a_version_that_was_retired_later_judges_the_days_before() -> None:

@@ -28,6 +28,10 @@ def frame(**columns: object) -> pd.DataFrame:
     return rows.astype(kinds)
 
 
+def days_of(rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    return pd.Series(pd.date_range("2026-01-01", periods=len(rows)))
+
+
 def rows_of(rows: pd.DataFrame, moments: pd.DatetimeIndex, series: list[str] | None = None) -> Rows:
     stamps = moments.to_series(index=rows.index)
     days = stamps.dt.normalize()
@@ -147,7 +151,7 @@ def test_columns_that_say_nothing_are_left_out() -> None:
         none=[None] * n,
         one=["x"] * n,
     )
-    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {})
+    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {}, days_of(rows))
     assert (found.numeric, found.categorical) == (["good"], ["kind"])
     assert set(found.left_out) == {"number", "name", "words", "none", "one"}
 
@@ -219,8 +223,8 @@ def test_a_history_without_a_day_of_service_is_refused() -> None:
 def test_numbers_called_like_codes_are_names() -> None:
     n = 200
     rows = frame(y=RANDOM.normal(size=n), customer_id=np.arange(n) % 9, items=np.arange(n) % 7)
-    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {})
+    found = choose_inputs(rows, facts_of(rows), rows["y"], [], {}, days_of(rows))
     assert (found.numeric, found.categorical) == (["items"], ["customer_id"])
     # 4.0 would be another name than 4
-    found = choose_inputs(rows, facts_of(rows, ["customer_id"]), rows["y"], [], {})
+    found = choose_inputs(rows, facts_of(rows, ["customer_id"]), rows["y"], [], {}, days_of(rows))
     assert found.numeric == ["customer_id", "items"]

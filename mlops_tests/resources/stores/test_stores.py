@@ -219,7 +219,7 @@ def test_what_a_twin_forecast_of_the_holdout_is_kept_beside_the_card(
     pd.testing.assert_frame_equal(found, held_out, check_dtype=False)
     assert store.held_out(without) is None
     storage.write(f"models/linear/{card.version}/holdout.parquet", b"damaged")
-    with pytest.raises(StorageError, match=r"holdout\.parquet cannot be read .*; move its folder"):
+    with pytest.raises(StorageError, match=r"holdout\.parquet cannot be read .*; train again"):
         store.held_out(card)
 
 
@@ -238,7 +238,10 @@ def test_a_version_is_found_by_its_name_alone(tmp_path: Path) -> None:
 def test_a_version_without_a_card_is_not_there_yet(tmp_path: Path) -> None:
     store = ModelStore(LocalStorage(str(tmp_path)))
     card = add(store, "2026-05-01")
-    (tmp_path / "models" / "linear" / card.version / "card.json").unlink()
+    folder = tmp_path / "models" / "linear"
+    data = (folder / card.version / "model.skops").read_bytes()
+    store.storage.delete(f"models/linear/{card.version}")
+    store.storage.write(f"models/linear/{card.version}/model.skops", data)
     assert ModelStore(store.storage).cards("linear") == []
 
 
@@ -251,7 +254,7 @@ def test_changed_and_missing_bytes_are_refused(tmp_path: Path) -> None:
         store.load(card)
     file.unlink()
     with pytest.raises(
-        StorageError, match=r"is missing; move its folder .* away, then train again"
+        StorageError, match=r"is missing; train again, which stands in for it: .* its folder"
     ):
         store.load(card)
 
@@ -275,8 +278,15 @@ def test_a_damaged_card_is_named(tmp_path: Path) -> None:
     store = ModelStore(LocalStorage(str(tmp_path)))
     card = add(store, "2026-05-01")
     (tmp_path / "models" / "linear" / card.version / "card.json").write_text('{"model": 1}')
-    with pytest.raises(StorageError, match=r"card\.json is no model card"):
+    with pytest.raises(StorageError, match=r"card\.json is not as it was written"):
         ModelStore(store.storage).cards("linear")
+    other = add(store, "2026-06-01")
+    damaged: dict[str, StorageError] = {}
+    assert store.cards("linear", damaged) == [other]
+    assert list(damaged) == [card.version]
+    assert store.fit_to_serve("linear") == [other]
+    again = add(store, "2026-05-01")
+    assert store.cards("linear") == [again, other], "another one of its month stands in for it"
 
 
 def test_a_type_that_could_execute_is_not_loaded(tmp_path: Path) -> None:
@@ -321,7 +331,7 @@ def test_the_card_of_another_version_is_refused(tmp_path: Path) -> None:
     first, second = add(store, "2026-05-01"), add(store, "2026-06-01")
     card = storage.read(f"models/linear/{second.version}/card.json")
     storage.write(f"models/linear/{first.version}/card.json", card)
-    with pytest.raises(StorageError, match=f"is the card of {second.version} of linear; move"):
+    with pytest.raises(StorageError, match=f"is the card of {second.version} of linear; train"):
         store.cards("linear")
 
 
@@ -351,7 +361,7 @@ def test_no_version_serves_a_day_that_it_learned_from(ends: list[int], asked: in
         )
         for n, end in enumerate(ends)
     ]
-    store.cards = lambda model: sorted(  # type: ignore[method-assign]
+    store.cards = lambda model, damaged=None: sorted(  # type: ignore[method-assign]
         cards, key=lambda card: (card.trained_through, card.created)
     )
     day = start + dt.timedelta(days=asked)

@@ -30,6 +30,7 @@ from mlops_assets.new.roles import (
     varying,
     with_time_of_day,
     with_times,
+    without_taken_names,
 )
 from mlops_assets.new.targets import find_target, values_of
 from mlops_assets.new.wishes import KEEP, Wishes
@@ -82,6 +83,8 @@ class Proposal:
     notes: list[str]
     absent: Decision[str] | None
     """What a series without a row of a day is, where that comes up."""
+    source_names: dict[str, str]
+    """What columns are called in the source, where they cannot be called so."""
     markers: dict[str, list[str]]
     """What stands in a column where there is no value."""
     due: Decision[DueDays]
@@ -112,6 +115,8 @@ def propose(
     column = sample.dates[date.value]
     facts = facts_of(sample.frame, sample.fractional)
     target = find_target(sample, facts, wishes, answers)
+    sample, wishes, renamed = without_taken_names(sample, wishes, target.name)
+    facts = dict(zip(map(str, sample.frame), facts.values(), strict=True))
     values = values_of(sample, target)
     known_days = [day.date() for day in sorted(column.days[values.notna()].unique())]
     refuse_coarse(known_days)
@@ -154,8 +159,8 @@ def propose(
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, parts, days, replay, span, key, notes, absent, sample.markers, due,
-        sample.parts,
+        aggregate, columns, parts, days, replay, span, key, notes, absent, renamed,
+        sample.markers, due, sample.parts,
     )  # fmt: skip
 
 

@@ -68,6 +68,48 @@ def read_table(
     return source, sample, zone, date
 
 
+def without_taken_names(
+    sample: Sample, wishes: Wishes, target: str
+) -> tuple[Sample, Wishes, dict[str, str]]:
+    """The sample and the flags with other names for columns called like what is stored beside
+    forecasts, and what these are called in the source. The target is not stored there.
+    """
+    taken = [str(name) for name in sample.frame if name in RESERVED_COLUMNS and name != target]
+    called: dict[str, str] = {}
+    for name in taken:
+        other = f"{name}_"
+        while other in sample.frame or other in RESERVED_COLUMNS or other in called:
+            other += "_"
+        called[other] = name
+    if not called:
+        return sample, wishes, {}
+    names = {there: name for name, there in called.items()}
+
+    def new(name: str) -> str:
+        return names.get(name, name)
+
+    def all_new(found: list[str] | None) -> list[str] | None:
+        return None if found is None else [*map(new, found)]
+
+    told = ", ".join(f"{there!r} is called {name!r} here" for name, there in called.items())
+    renamed = replace(
+        sample,
+        frame=sample.frame.rename(columns=names),
+        fractional=[*map(new, sample.fractional)],
+        flags=[*map(new, sample.flags)],
+        notes=[*sample.notes, f"Names that are stored beside forecasts: {told}."],
+        markers={new(name): found for name, found in sample.markers.items()},
+        unclear={new(name): why for name, why in sample.unclear.items()},
+    )
+    asked = replace(
+        wishes,
+        series=all_new(wishes.series),
+        leave_out=all_new(wishes.leave_out),
+        keep=all_new(wishes.keep),
+    )
+    return renamed, asked, called
+
+
 def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]:
     named = wishes.date
     if named is not None:
@@ -114,11 +156,7 @@ def kind_of_rows(
         if name not in facts or name == target:
             known = ", ".join(other for other in facts if other != target)
             raise UndecidableError(f"{name!r} cannot name series; the columns are: {known}")
-    usable = {
-        name: fact
-        for name, fact in facts.items()
-        if name not in RESERVED_COLUMNS and not _is_like_a_feature(name, target)
-    }
+    usable = {name: fact for name, fact in facts.items() if not _is_like_a_feature(name, target)}
     return find_rows(
         sample.frame,
         usable,
@@ -284,9 +322,6 @@ def find_columns(
     parts = [part for part in ("year", "month", "day") if _is_part(sample, date, part)]
     out |= dict.fromkeys(parts, "a part of the day")
     series = rows.series.value
-    if not series:
-        taken = "named like a column that is stored beside forecasts; rename it to use it"
-        out |= {name: taken for name in known if name in RESERVED_COLUMNS}
     alike = [name for name in known if _is_like_a_feature(name, target.name)]
     out |= dict.fromkeys(alike, "named like a computed feature")
     for name in [*(wishes.leave_out or []), *(wishes.keep or [])]:

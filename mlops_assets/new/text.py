@@ -107,6 +107,11 @@ def _columns(made: Proposal) -> Iterator[str]:
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
+    called = {
+        name: there for name, there in made.source_names.items() if name in columns_used(made)
+    }
+    if called:
+        yield f"  source_names: {flow(called)}  {comment('such names are stored beside forecasts')}"
     markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}
     if markers:
         yield f"  {comment('what stands where there is no value; profile.md tells how often')}"

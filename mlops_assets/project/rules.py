@@ -70,6 +70,10 @@ def _columns(problem: Problem) -> None:
         "is a number of the time of day; name it among columns.numeric",
     )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    called = columns.source_names
+    _refuse_unknown(called, problem.source_columns, "columns.source_names")
+    read = [called.get(name, name) for name in problem.source_columns]
+    _refuse(_repeated(read), "columns.source_names", "are read under two names; read them once")
     undated = [name for name in problem.column_names if name != columns.date]
     _refuse_unknown(columns.missing, undated, "columns.missing")
     for name, constraint in problem.constraints.items():

@@ -185,3 +185,35 @@ def test_gaps_in_what_is_no_amount_are_gaps(tmp_path: Path) -> None:
     assert sold.columns.absent == "missing"
     without = make(write(rows, tmp_path), tmp_path / "r", "--target", "units")
     assert without.columns.absent == "zero"
+
+
+def test_names_that_are_stored_are_called_otherwise_inside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = panel().rename(columns={"units": "forecast", "temp": "model", "shop": "row"})
+    project = make(write(rows, tmp_path), tmp_path / "p", "--target", "forecast")
+    assert project.columns.series == ["row_"]
+    assert project.columns.numeric == ["model_"]
+    assert project.columns.target == "forecast"
+    assert project.columns.source_names == {"row_": "row", "model_": "model"}
+    assert "'row' is called 'row_' here" in capsys.readouterr().out
+    found = read(project)
+    assert list(found) == ["date", "row_", "forecast", "model_"]
+    assert found["forecast"].tolist() == rows["forecast"].tolist()
+    assert found["row_"].tolist() == rows["row"].tolist()
+
+
+def test_a_header_that_is_there_twice_is_named_with_both_positions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = panel().to_csv(index=False)
+    file = tmp_path / "t.csv"
+    file.write_text(text.replace("temp", "units", 1))
+    for flags in ((), ("--target", "units")):
+        assert main([str(file), "--out", str(tmp_path / "p"), "--yes", *flags]) == 1
+        told = capsys.readouterr().err
+        assert "has the column 'units' more than once, as columns 3 and 4; rename one" in told
+    assert not (tmp_path / "p").exists()
+    file.write_text(text.replace("temp", "shop", 1))
+    make(file, tmp_path / "p")
+    assert "'shop' more than once, as columns 2 and 3: not read" in capsys.readouterr().out

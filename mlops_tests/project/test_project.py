@@ -69,6 +69,8 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ),
         ("columns.time_of_day", ["minute"], "columns.time_of_day"),
         ("columns.missing", {"colour": ["-"]}, "columns.missing: 'colour' not among: "),
+        ("columns.source_names", {"colour": "x"}, "columns.source_names: 'colour' not among: "),
+        ("columns.source_names", {"units": "date"}, "'date' are read under two names"),
         ("columns.missing", {"units": []}, "columns.missing.units: "),
         ("evaluation.primary", "mape", "evaluation.primary: 'mape' not among: mae, wmape"),
         ("evaluation.metrics", ["mape"], "evaluation.metrics: 'mape'"),

@@ -90,12 +90,26 @@ class ColumnSettings(Settings):
     absent: Literal["missing", "zero"] = "missing"
     """What a series without a row is on a day on which others have one: nothing, or a row with
     the target 0, from its first row on, as where rows are written only when something is sold."""
+    source_names: dict[str, Column] = {}
+    """What columns are called in the source, where that is not their name here: names such as
+    `row` are taken by what is stored beside forecasts."""
     missing: dict[str, Annotated[list[Marker], Field(min_length=1), AfterValidator(distinct)]] = {}
     """What stands in a column where there is no value: texts such as N/A, numbers such as -999, and
     bounds such as `> 1000`, beyond which no value is believed."""
     time_of_day: Annotated[list[TimePart], AfterValidator(distinct), UNLESS_EMPTY] = []
     """Columns made of the times in the date column, for use among those above: `hour` (0 to 23),
     `quarter_hour` (0 to 3), and `fold`: 1 in an hour that comes again as clocks are put back."""
+
+    def in_source_names(self) -> Self:
+        """The same columns as the source calls them."""
+        called = self.source_names
+        told: dict[str, Any] = {
+            kind: [called.get(name, name) for name in getattr(self, kind)]
+            for kind in ("series", "numeric", "categorical")
+        }
+        told |= {kind: called.get(name := getattr(self, kind), name) for kind in ("date", "target")}
+        missing = {called.get(name, name): found for name, found in self.missing.items()}
+        return self.model_copy(update={**told, "missing": missing, "source_names": {}})
 
     @property
     def names(self) -> list[str]:

@@ -88,22 +88,14 @@ def get_source(kind: str) -> SourceClass:
     return SOURCES[kind]
 
 
-class WithAbsentRows:
-    """Gives each series that has begun a row on every day on which any has one.
+class Wrapped:
+    """A source whose rows are those of another one, made anew."""
 
-    What is not there is a row with the target 0. A series begins with its first row since the first
-    day of the project; a replayed one is there always. A day without any row stays without.
-    """
-
-    def __init__(self, source: Source, project: Project) -> None:
-        self.source, self.project = source, project
+    def __init__(self, source: Source) -> None:
+        self.source = source
 
     def __str__(self) -> str:
         return str(self.source)
-
-    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
-        rows = self.source.read(self._begin(start), end)
-        return with_absent_rows(self.project.columns, rows, start, end)
 
     def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
         return self.source.fingerprints(start, end)
@@ -120,6 +112,37 @@ class WithAbsentRows:
     def columns(self) -> list[str]:
         return self.source.columns()
 
+
+class Renamed(Wrapped):
+    """A source that calls some columns otherwise than the settings do."""
+
+    def __init__(self, source: Source, project: Project) -> None:
+        super().__init__(source)
+        self.names = project.column_names
+        self.called = {there: name for name, there in project.columns.source_names.items()}
+
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
+        return self.source.read(start, end).rename(columns=self.called)[self.names]
+
+    def columns(self) -> list[str]:
+        return [self.called.get(name, name) for name in self.source.columns()]
+
+
+class WithAbsentRows(Wrapped):
+    """Gives each series that has begun a row on every day on which any has one.
+
+    What is not there is a row with the target 0. A series begins with its first row since the first
+    day of the project; a replayed one is there always. A day without any row stays without.
+    """
+
+    def __init__(self, source: Source, project: Project) -> None:
+        super().__init__(source)
+        self.project = project
+
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
+        rows = self.source.read(self._begin(start), end)
+        return with_absent_rows(self.project.columns, rows, start, end)
+
     def _begin(self, start: dt.date) -> dt.date:
         """The day from which on rows tell that a series has begun."""
         if self.project.source.kind == "replay":
@@ -133,7 +156,9 @@ def make_source(project: Project, storage: Storage | None = None, settings: Any 
     In `storage`, a source may keep what it has learned of its files.
     """
     asked = settings or project.source
-    source = get_source(asked.kind)(asked, project, storage)
+    source = get_source(asked.kind)(asked, project.in_source_names(), storage)
+    if project.columns.source_names:
+        source = Renamed(source, project)
     if settings is None and project.columns.absent == "zero":
         return WithAbsentRows(source, project)
     return source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_assets.lazy import pa, pd
@@ -62,7 +62,19 @@ def require(project: Project, found: Iterable[str], place: str) -> None:
         )
     repeated = [name for name in project.source_columns if found.count(name) > 1]
     if repeated:
-        raise SourceError(f"{place} has the column {repeated[0]!r} more than once; rename one")
+        raise SourceError(f"{place} {repeated_columns(found)[repeated[0]]}; rename one")
+
+
+def repeated_columns(found: Sequence[str]) -> dict[str, str]:
+    """What to say of each column that is there more than once."""
+    places: dict[str, list[str]] = {}
+    for at, name in enumerate(found):
+        places.setdefault(name, []).append(str(at + 1))
+    return {
+        name: f"has the column {name!r} more than once, as columns {' and '.join(at)}"
+        for name, at in places.items()
+        if name.strip() and len(at) > 1
+    }
 
 
 def missing_columns(project: Project, found: Iterable[str]) -> list[str]:

@@ -50,7 +50,7 @@ from mlops_assets.resources.sources.file import NO_VALUE, FileSource
 from mlops_assets.resources.sources.folders import folder_days
 from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, some_row_groups
 from mlops_assets.resources.sources.places import File
-from mlops_assets.resources.sources.rows import with_columns
+from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
 
 MOST_FILES, MOST_ROWS = 60, 500_000
@@ -112,6 +112,8 @@ class Sample:
     """Columns of values that are neither numbers nor text, which are not in the frame."""
     notes: list[str] = field(default_factory=list)
     """What was found wrong with single values and rows, and is left out."""
+    repeated: dict[str, str] = field(default_factory=dict)
+    """What to say of columns that are there more than once, which are not in the frame."""
     markers: dict[str, list[str]] = field(default_factory=dict)
     """What stands in a column where there is no value, and is missing in the frame."""
     parts: DateParts | None = None
@@ -120,6 +122,11 @@ class Sample:
 
 class SampledFiles(FileSource):
     """Files of which some rows are looked at."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.repeated: dict[str, str] = {}
+        """What to say of columns that are there more than once, and are not read."""
 
     def sample(self, most_files: int, most_rows: int) -> tuple[list[Any], bool]:
         """Tables of all columns of some files, and whether they are all rows. SourceError.
@@ -136,7 +143,11 @@ class SampledFiles(FileSource):
         whole = True
         with self._opened(file) as handle:
             if self._is_parquet(file):
-                table, whole = some_row_groups(open_parquet(handle, str(file)), most_rows)
+                opened = open_parquet(handle, str(file))
+                names = opened.schema_arrow.names
+                table, whole = some_row_groups(opened, most_rows)
+                once = [at for at, name in enumerate(names) if names.count(name) == 1]
+                table = table.select(once)
             else:
                 data = handle.read()
                 names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
@@ -145,6 +156,7 @@ class SampledFiles(FileSource):
                 left_out: list[str] = []
                 table, _ = csv_table(data, str(file), self.settings.csv, all_named, left_out)
                 self._leave_out(file, *left_out)
+        self.repeated |= {name: f"{file} {said}" for name, said in repeated_columns(names).items()}
         days = folder_days(file, self.date)
         told = dict(file.keys)
         if days and days[0] == days[1] and self.date not in table.column_names:
@@ -173,7 +185,7 @@ def reading(
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     project = reading(source, time_zone)
-    table, whole, place, left_out = _table(source, project)
+    table, whole, place, left_out, repeated = _table(source, project)
     if not len(table):
         raise SourceError(f"{place} holds no rows; a project begins with some")
     csv = source.csv if isinstance(source, FileSettings) else None
@@ -185,7 +197,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     strange: list[str] = []
     columns: dict[str, Any] = {}
     markers: dict[str, list[str]] = {}
-    notes = list(left_out)
+    notes = [*left_out, *(f"{said}: not read; rename one" for said in repeated.values())]
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
         column = plain(table[name])
         if _looks_like_dates(name, column):
@@ -220,7 +232,9 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
         dates[MADE_DATE] = _dates(joined_parts(table, parts), where, time_zone, None)
         columns = {name: values for name, values in columns.items() if name not in parts.names}
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    return Sample(frame, whole, dates, unclear, fractional, flags, strange, notes, markers, parts)
+    return Sample(
+        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers, parts
+    )
 
 
 def told(found: Mapping[str, tuple[int, int]]) -> str:
@@ -304,14 +318,14 @@ def _of(values: pd.Series[Any], kept: pd.Series[bool]) -> pd.Series[Any]:
 
 def _table(
     source: FileSettings | SqlSettings, project: Project
-) -> tuple[Any, bool, str, list[str]]:
+) -> tuple[Any, bool, str, list[str], dict[str, str]]:
     if isinstance(source, SqlSettings):
         database = SqlSource(source, project)
         table, whole = database.sample(MOST_ROWS)
-        return table, whole, str(database), []
+        return table, whole, str(database), [], {}
     files = SampledFiles(source, project)
     tables, whole = files.sample(MOST_FILES, MOST_ROWS)
-    return joined_tables(tables), whole, str(files), files.left_out()
+    return joined_tables(tables), whole, str(files), files.left_out(), files.repeated
 
 
 def _looks_like_dates(name: str, column: Any) -> bool:

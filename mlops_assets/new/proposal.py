@@ -83,6 +83,8 @@ class Proposal:
     notes: list[str]
     absent: Decision[str] | None
     """What a series without a row of a day is, where that comes up."""
+    units: dict[str, str]
+    """What stands beside the numbers of a column."""
     source_names: dict[str, str]
     """What columns are called in the source, where they cannot be called so."""
     markers: dict[str, list[str]]
@@ -161,7 +163,7 @@ def propose(
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, parts, days, replay, span, key, notes, absent, renamed,
+        aggregate, columns, parts, days, replay, span, key, notes, absent, sample.units, renamed,
         sample.markers, due, sample.parts,
     )  # fmt: skip
 

@@ -110,6 +110,11 @@ def _columns(made: Proposal) -> Iterator[str]:
     called = {
         name: there for name, there in made.source_names.items() if name in columns_used(made)
     }
+    units = {name: unit for name, unit in made.units.items() if name in made.columns.numeric}
+    if made.target.name in made.units and not made.target.labels:
+        units[made.target.name] = made.units[made.target.name]
+    if units:
+        yield f"  units: {flow(units)}  {comment('beside the numbers, and no part of them')}"
     if called:
         yield f"  source_names: {flow(called)}  {comment('such names are stored beside forecasts')}"
     markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}

@@ -70,6 +70,7 @@ def _columns(problem: Problem) -> None:
         "is a number of the time of day; name it among columns.numeric",
     )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    _refuse_unknown(columns.units, numbers, "columns.units")
     called = columns.source_names
     _refuse_unknown(called, problem.source_columns, "columns.source_names")
     read = [called.get(name, name) for name in problem.source_columns]

@@ -82,6 +82,7 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ),
         ("columns.time_of_day", ["minute"], "columns.time_of_day"),
         ("columns.missing", {"colour": ["-"]}, "columns.missing: 'colour' not among: "),
+        ("columns.units", {"category": "kg"}, "columns.units: 'category' not among: "),
         ("columns.source_names", {"colour": "x"}, "columns.source_names: 'colour' not among: "),
         ("columns.source_names", {"units": "date"}, "'date' are read under two names"),
         ("columns.missing", {"units": []}, "columns.missing.units: "),

@@ -9,6 +9,7 @@ from typing import Any
 from mlops_assets.lazy import pa, pd
 from mlops_assets.ml.markers import unmarked_names, unmarked_numbers
 from mlops_assets.ml.values import plain
+from mlops_assets.ml.written_numbers import without_unit
 from mlops_assets.project import DateOrder, Project
 from mlops_assets.resources.sources.base import SourceError
 from mlops_assets.resources.sources.date_parts import joined_parts
@@ -132,6 +133,8 @@ def _column(project: Project, table: Any, name: str, place: str, kept: Any) -> p
     try:
         column = plain(column)
         column = column if kept is None else column.filter(kept)
+        if name in project.columns.units:
+            column = without_unit(column, project.columns.units[name])
         markers = project.columns.missing.get(name, ())
         if name in project.number_columns:
             return unmarked_numbers(column, markers)

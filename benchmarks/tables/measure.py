@@ -151,8 +151,13 @@ def measured(table: Table, seconds: float) -> dict[str, Any]:
             shutil.copytree(folder / "made", Path(keep) / table.name, dirs_exist_ok=True)
         project = load_project(folder / "made" / "project.yaml")
         last = dt.date.fromisoformat(result["through"])
-        stretches = list(months(dt.date.fromisoformat(result["from"]), last))
         observations = read(project, last)
+        known = observations.dropna(subset=project.columns.target)[project.columns.date]
+        stretches = [
+            stretch
+            for stretch in months(dt.date.fromisoformat(result["from"]), last)
+            if known.between(pd.Timestamp(stretch.first), pd.Timestamp(stretch.last)).any()
+        ]
         metric = project.primary_metric
         sums = scores(project, observations, stretches)
         for other in peers(project, observations, stretches):

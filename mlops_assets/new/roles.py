@@ -132,6 +132,8 @@ def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]
             f"no column holds dates; there are: {', '.join(sample.frame.columns)}. A project needs "
             "the day of each row, such as 2026-01-31"
         )
+    if sample.parts is not None:
+        return Decision(next(iter(sample.dates)), f"made of {', '.join(sample.parts.names)}")
     spans = {name: column.days.nunique() for name, column in sample.dates.items()}
     found = choose_date(spans)
     if len(spans) == 1:

@@ -92,6 +92,8 @@ def _columns(made: Proposal) -> Iterator[str]:
     columns, series = made.columns, made.rows.series
     yield "columns:"
     yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
+    if made.date_parts is not None:
+        yield f"  date_parts: {flow(made.date_parts.model_dump(exclude_none=True))}"
     yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
     if parts := [str(part) for part in made.time_of_day]:
         why = f"made of the times in {made.date.value}"

@@ -62,6 +62,11 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("expected", {"holidays": "DE"}, "expected.holidays: a recording is replayed on other"),
         ("features.holidays", "DE-XX", "no holidays are known of 'DE-XX'; its parts are BB"),
         ("columns.time_of_day", ["hour"], "columns.time_of_day: 'hour' is used nowhere"),
+        (
+            "columns.date_parts",
+            {"year": "y", "month": "m", "day": "units"},
+            "columns.date_parts: 'units' is a part of the date, and named as another column",
+        ),
         ("columns.time_of_day", ["minute"], "columns.time_of_day"),
         ("columns.missing", {"colour": ["-"]}, "columns.missing: 'colour' not among: "),
         ("columns.units", {"category": "kg"}, "columns.units: 'category' not among: "),

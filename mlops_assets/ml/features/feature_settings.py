@@ -59,9 +59,26 @@ class Reduction(StrEnum):
     LAST = "last"
 
 
+class DateParts(Settings):
+    """Columns that together say the day of a row, and perhaps the hour."""
+
+    year: Column
+    month: Column
+    """Numbers, or names such as Jan."""
+    day: Column
+    hour: Column | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, the year first."""
+        return [name for name in (self.year, self.month, self.day, self.hour) if name]
+
+
 class ColumnSettings(Settings):
     date: Column
     """The column that says which day a row belongs to."""
+    date_parts: DateParts | None = None
+    """Columns of the source that the date is made of, where none holds it."""
     target: Column
     """The column to forecast."""
     series: Columns = []

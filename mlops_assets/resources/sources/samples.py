@@ -23,6 +23,7 @@ from mlops_assets.ml.written_numbers import ungrouped, unit_of, without_unit
 from mlops_assets.project import (
     ColumnSettings,
     DateOrder,
+    DateParts,
     FeatureSettings,
     FileSettings,
     Project,
@@ -35,6 +36,7 @@ from mlops_assets.resources.sources.csv_files import (
     csv_header,
     csv_table,
 )
+from mlops_assets.resources.sources.date_parts import find_parts, joined_parts, told_period
 from mlops_assets.resources.sources.dates import (
     DATE_TEXT,
     DIGITS,
@@ -53,6 +55,7 @@ from mlops_assets.resources.sources.sql import SqlSource
 from mlops_assets.resources.sources.whole_files import whole_table
 
 MOST_FILES, MOST_ROWS = 60, 500_000
+MADE_DATE = "date"  # what the day is called that several columns tell
 NOWHERE = "\0"  # no table has a column of that name
 FOLDER_DATE = "date"  # what the day is called that folders year=/month=/day= tell
 LOOKS_LIKE = 200  # values that show whether a text may be a date
@@ -116,6 +119,8 @@ class Sample:
     """What stands in a column where there is no value, and is missing in the frame."""
     units: dict[str, str] = field(default_factory=dict)
     """What stands beside the numbers of a column."""
+    parts: DateParts | None = None
+    """The columns that the date is made of, which are not in the frame."""
 
 
 class SampledFiles(FileSource):
@@ -194,6 +199,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     csv = source.csv if isinstance(source, FileSettings) else None
     dates: dict[str, DateColumn] = {}
     unclear: dict[str, str] = {}
+    periods: dict[str, str] = {}
     fractional: list[str] = []
     flags: list[str] = []
     strange: list[str] = []
@@ -211,6 +217,8 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
                 unclear[name] = str(error)
                 columns[name] = names(column)
             continue
+        if is_text(column) and (why := told_period(name, pc.drop_null(column)[:LOOKS_LIKE])):
+            periods[name] = why
         unit = None if CODE_NAME.search(name) else unit_of(column)
         if unit is not None:
             column, units[name] = without_unit(column, unit), unit
@@ -230,9 +238,26 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             exact = pa.types.is_integer(column.type) or is_text(column)
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
+    unclear |= {} if dates else periods
+    parts = None
+    if csv is not None and not dates and (parts := find_parts(table.column_names)):
+        where = f"{place}: columns {', '.join(parts.names)}"
+        dates[MADE_DATE] = _dates(joined_parts(table, parts), where, time_zone, None)
+        columns = {name: values for name, values in columns.items() if name not in parts.names}
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
     return Sample(
-        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers, units
+        frame,
+        whole,
+        dates,
+        unclear,
+        fractional,
+        flags,
+        strange,
+        notes,
+        repeated,
+        markers,
+        units,
+        parts,
     )
 
 

@@ -155,7 +155,7 @@ def test_the_champion_is_decided_for_the_day_that_is_tomorrow_when_a_day_is_know
         says = outcomes[day]
         assert isinstance(says, dict)
         assert (said(says)["from_tomorrow"] != f"{decided} stays") == (day == "2026-03-07"), day
-        assert says["tomorrow"] == str(dt.date.fromisoformat(day) + dt.timedelta(days=3))
+        assert said(says)["tomorrow"] == str(dt.date.fromisoformat(day) + dt.timedelta(days=3))
     # whoever asks from outside hears the same
     record = live_record(made.datasets, dt.date(2026, 3, 9))
     assert record is not None

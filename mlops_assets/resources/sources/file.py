@@ -19,7 +19,7 @@ from mlops_assets.resources.sources.parquet_files import (
     open_parquet,
     row_groups,
 )
-from mlops_assets.resources.sources.places import File, Place
+from mlops_assets.resources.sources.places import File, Place, unzipped
 from mlops_assets.resources.sources.rows import (
     DayHashes,
     Window,
@@ -28,6 +28,7 @@ from mlops_assets.resources.sources.rows import (
     require,
     within,
 )
+from mlops_assets.resources.sources.whole_files import whole_table
 from mlops_assets.resources.storage import Storage
 
 ONE_DAY = dt.timedelta(days=1)
@@ -171,20 +172,40 @@ class FileSource:
         with self._opened(file) as handle:
             if self._is_parquet(file):
                 return list(open_parquet(handle, str(file)).schema_arrow.names)
-            return csv_header(handle.read(SAMPLE), str(file), self.settings.csv, self.project)
+            if self._format(file) == "csv":
+                return csv_header(handle.read(SAMPLE), str(file), self.settings.csv, self.project)
+            return list(self._whole(file, handle).column_names)
+
+    def _format(self, file: File) -> str:
+        return self.settings.format or file.format
 
     def _is_parquet(self, file: File) -> bool:
-        return (self.settings.format or file.format) == "parquet"
+        return self._format(file) == "parquet"
+
+    def _whole(self, file: File, handle: Any) -> Any:
+        """All columns of a file that is read as a whole."""
+        return whole_table(handle.read(), self._format(file), str(file), self.settings.sheet)
 
     def _rows(self, file: File, window: Window | None) -> Iterator[pd.DataFrame]:
         """The rows of a file, those of the days if named, in portions."""
         if self._is_parquet(file):
             yield from self._parquet_rows(file, window)
             return
-        with self._opened(file) as handle:
-            data = handle.read()
         left_out: list[str] = []
-        table, header = csv_table(data, str(file), self.settings.csv, self.project, left_out)
+        with self._opened(file) as handle:
+            if self._format(file) == "csv":
+                data = handle.read()
+                table, header = csv_table(
+                    data, str(file), self.settings.csv, self.project, left_out
+                )
+            else:
+                table = self._whole(file, handle)
+                header = table.column_names
+                named = [
+                    at for at, name in enumerate(header) if name in self.project.source_columns
+                ]
+                require(self.project, folder_columns(file, self.date, header), str(file))
+                table = table.select(named)
         self._leave_out(file, *left_out)
         if self.index.get(file) is not None or window is None:
             yield self._finished(file, table, header, window)
@@ -269,6 +290,8 @@ class FileSource:
         """
         try:
             with self.place.open(file) as handle:
+                if file.zipped:
+                    handle = unzipped(handle, str(file))
                 yield pa.CompressedInputStream(handle, file.codec) if file.codec else handle
         except (OSError, EOFError, pa.ArrowException) as error:
             # what packages raise of bytes that make no sense has no number of the system

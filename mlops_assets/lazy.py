@@ -33,6 +33,7 @@ __all__ = [
     "plotly",
     "pq",
     "pyarrow_csv",
+    "python_calamine",
     "sa",
     "scipy",
     "sio",
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     import pyarrow.csv as pyarrow_csv
     import pyarrow.parquet as pq
+    import python_calamine
     import scipy
     import sklearn
     import skops.io as sio

@@ -34,7 +34,7 @@ from mlops_assets.new.roles import (
 )
 from mlops_assets.new.targets import find_target, values_of
 from mlops_assets.new.wishes import KEEP, Wishes
-from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
+from mlops_assets.project import REPLAY_DAYS, ColumnSettings, DateParts, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
 from mlops_assets.resources.sources.samples import DateColumn, Sample, reading, without_stray_days
 
@@ -83,12 +83,16 @@ class Proposal:
     notes: list[str]
     absent: Decision[str] | None
     """What a series without a row of a day is, where that comes up."""
+    units: dict[str, str]
+    """What stands beside the numbers of a column."""
     source_names: dict[str, str]
     """What columns are called in the source, where they cannot be called so."""
     markers: dict[str, list[str]]
     """What stands in a column where there is no value."""
     due: Decision[DueDays]
     """The days on which rows are due."""
+    date_parts: DateParts | None = None
+    """The columns that the date is made of, where none holds it."""
     choice: Choice | None = None
     """The models that a backtest chose; None where none was made yet."""
 
@@ -119,10 +123,15 @@ def propose(
     known_days = [day.date() for day in sorted(column.days[values.notna()].unique())]
     refuse_coarse(known_days)
     due = find_weekdays(known_days)
-    days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
+    every = _span_of(
+        source, zone, ColumnSettings(date=date.value, target=date.value, date_parts=sample.parts)
+    )
+    days = _days(every, sample, column.days, values, due.value)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
     rows = with_times(rows, column, sample.frame, zone)
-    absent, rows = find_absent(rows, wishes, answers)
+    absent = None
+    if not rows.times or wishes.absent is not None:
+        absent, rows = find_absent(rows, wishes, answers)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
     parts = time_parts(column, rows, target.name) if aggregate is None else []
     inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart
@@ -138,7 +147,7 @@ def propose(
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
     due = _without_holidays(due, known_days, wishes, answers, replay=replay.value)
-    days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
+    days = _days(every, sample, column.days, values, due.value)
     span = _span(days, target, replay=replay.value)
     key = None
     if rows.events and target.lagged:
@@ -154,8 +163,8 @@ def propose(
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, parts, days, replay, span, key, notes, absent, renamed,
-        sample.markers, due,
+        aggregate, columns, parts, days, replay, span, key, notes, absent, sample.units, renamed,
+        sample.markers, due, sample.parts,
     )  # fmt: skip
 
 
@@ -202,9 +211,10 @@ def due_in_words(due: DueDays) -> str:
     return f"{week}, not on the holidays of {due.holidays}" if due.holidays else week
 
 
-def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[dt.date, dt.date]:
+def _span_of(
+    source: FileSettings | SqlSettings, zone: str, columns: ColumnSettings
+) -> tuple[dt.date, dt.date]:
     """The first and the last day of all rows, read as later. SourceError."""
-    columns = ColumnSettings(date=date, target=date)
     span = make_source(reading(source, zone, columns)).span()
     if span is None:
         raise SourceError("the source holds no rows; a project begins with some")

@@ -26,6 +26,7 @@ from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REFUSE, REPEATS, W
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
 from mlops_assets.resources.sources.samples import DateColumn, Sample, read_sample
 from mlops_assets.resources.sources.time_of_day import changes_clocks, time_of_day
+from mlops_assets.resources.sources.whole_files import SheetsError
 
 HOURS = 24
 NEARLY_ALL = 0.9
@@ -48,7 +49,12 @@ def read_table(
 ) -> tuple[FileSettings | SqlSettings, Sample, str, Decision[str]]:
     """The sample with its date column, once the order of its dates and the zone are known."""
     zone = wishes.time_zone or "UTC"
-    sample = read_sample(source, zone)
+    try:
+        sample = read_sample(source, zone)
+    except SheetsError as error:
+        sheet = answers.choose("--sheet", f"{error}.", error.sheets, None)
+        source = source.model_copy(update={"sheet": sheet})
+        sample = read_sample(source, zone)
     two_readings = any("csv.dates" in reason for reason in sample.unclear.values())
     if isinstance(source, FileSettings) and not sample.dates and two_readings:
         reason = next(iter(sample.unclear.values()))
@@ -100,6 +106,7 @@ def without_taken_names(
         notes=[*sample.notes, f"Names that are stored beside forecasts: {told}."],
         markers={new(name): found for name, found in sample.markers.items()},
         unclear={new(name): why for name, why in sample.unclear.items()},
+        units={new(name): unit for name, unit in sample.units.items()},
     )
     asked = replace(
         wishes,
@@ -125,6 +132,8 @@ def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]
             f"no column holds dates; there are: {', '.join(sample.frame.columns)}. A project needs "
             "the day of each row, such as 2026-01-31"
         )
+    if sample.parts is not None:
+        return Decision(next(iter(sample.dates)), f"made of {', '.join(sample.parts.names)}")
     spans = {name: column.days.nunique() for name, column in sample.dates.items()}
     found = choose_date(spans)
     if len(spans) == 1:

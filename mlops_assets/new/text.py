@@ -92,6 +92,8 @@ def _columns(made: Proposal) -> Iterator[str]:
     columns, series = made.columns, made.rows.series
     yield "columns:"
     yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
+    if made.date_parts is not None:
+        yield f"  date_parts: {flow(made.date_parts.model_dump(exclude_none=True))}"
     yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
     if parts := [str(part) for part in made.time_of_day]:
         why = f"made of the times in {made.date.value}"
@@ -108,6 +110,11 @@ def _columns(made: Proposal) -> Iterator[str]:
     called = {
         name: there for name, there in made.source_names.items() if name in columns_used(made)
     }
+    units = {name: unit for name, unit in made.units.items() if name in made.columns.numeric}
+    if made.target.name in made.units and not made.target.labels:
+        units[made.target.name] = made.units[made.target.name]
+    if units:
+        yield f"  units: {flow(units)}  {comment('beside the numbers, and no part of them')}"
     if called:
         yield f"  source_names: {flow(called)}  {comment('such names are stored beside forecasts')}"
     markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}

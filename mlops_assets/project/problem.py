@@ -122,8 +122,13 @@ class Problem(Settings):
 
     @property
     def source_columns(self) -> list[str]:
-        """Those of them that are read, rather than made of the times of rows."""
-        return [name for name in self.column_names if name not in self.columns.time_of_day]
+        """Those of them that are read, rather than made of others, and what these are made of."""
+        made = [
+            *self.columns.time_of_day,
+            *([self.columns.date] if self.columns.date_parts else []),
+        ]
+        read = self.columns.date_parts.names if self.columns.date_parts else []
+        return [*dict.fromkeys([*(n for n in self.column_names if n not in made), *read])]
 
     def in_source_names(self) -> Self:
         """The same with the columns as the source calls them, to read with; it is not validated."""

@@ -35,6 +35,19 @@ def check(problem: Problem) -> None:
 def _columns(problem: Problem) -> None:
     """Each column has one role, and constraints that are compared with its values."""
     columns, numbers = problem.columns, problem.number_columns
+    if columns.date_parts is not None:
+        taken = [columns.date, columns.target, *columns.series]
+        _refuse(
+            [name for name in columns.date_parts.names if name in taken],
+            "columns.date_parts",
+            "is a part of the date, and named as another column, too",
+        )
+        source = problem.source.recording if problem.source.kind == "replay" else problem.source
+        if source.kind == "sql":
+            raise ValueError(
+                "at columns.date_parts: a database asks for days by one column; make a view or a "
+                "query with a date"
+            )
     roles = [columns.date, columns.target, *columns.numeric, *columns.categorical]
     _refuse(
         _repeated(roles),
@@ -57,6 +70,7 @@ def _columns(problem: Problem) -> None:
         "is a number of the time of day; name it among columns.numeric",
     )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    _refuse_unknown(columns.units, numbers, "columns.units")
     called = columns.source_names
     _refuse_unknown(called, problem.source_columns, "columns.source_names")
     read = [called.get(name, name) for name in problem.source_columns]
@@ -149,6 +163,9 @@ def _absent(problem: Problem) -> None:
     limits = problem.constraint(columns.target)
     hindrances = {
         "needs columns.series": not columns.series,
+        "is for one row a day and series; leave the time of day out of columns.series": bool(
+            problem.feature_plan.times
+        ),
         "is for numbers, not for classes": bool(problem.labels),
         f"needs constraints.{columns.target} that hold 0": (limits.min or 0) > 0
         or (limits.max or 0) < 0,

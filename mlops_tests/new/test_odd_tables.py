@@ -11,6 +11,7 @@ from mlops_assets.assets.observations_type import prepared
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import make_source
 from mlops_tests.new.tables import YESTERDAY, Person, days_up_to, main, make, settings, write
+from mlops_tests.resources.sources.books import write_book
 
 COUNT = 200
 
@@ -217,3 +218,57 @@ def test_a_header_that_is_there_twice_is_named_with_both_positions(
     file.write_text(text.replace("temp", "shop", 1))
     make(file, tmp_path / "p")
     assert "'shop' more than once, as columns 2 and 3: not read" in capsys.readouterr().out
+
+
+def test_a_book_of_several_sheets_is_asked_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = panel()
+    cells = rows.assign(date=rows["date"].dt.date).itertuples(index=False, name=None)
+    sheets = {"Sales": [list(rows), *cells], "Notes": [["about", "by"], ["sales", "me"]]}
+    file = write_book(tmp_path / "book.xlsx", sheets)
+    assert main([str(file), "--out", str(tmp_path / "p"), "--yes"]) == 1
+    assert "name it with --sheet: Sales, Notes" in capsys.readouterr().err
+    project = make(file, tmp_path / "p", "--sheet", "Sales")
+    pd.testing.assert_series_equal(read(project)["units"], rows["units"].astype(float))
+    person = Person(["Sales", *[""] * 5])
+    assert main([str(file), "--out", str(tmp_path / "q")], person) == 0
+    assert settings(tmp_path / "q")["source"]["sheet"] == "Sales"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "unit"), [("${:,.2f}", "$"), ("{:.0f} kg", "kg"), ("CHF {:,.2f}", "CHF")]
+)
+def test_numbers_in_a_unit_are_numbers(tmp_path: Path, pattern: str, unit: str) -> None:
+    rows = panel()
+    amounts = rows["units"] * 100.0
+    file = write(rows.assign(units=amounts.map(pattern.format)), tmp_path)
+    project = make(file, tmp_path / "p", "--target", "units")
+    assert settings(tmp_path / "p")["columns"]["units"] == {"units": unit}
+    assert f"column 'units' is of numbers in {unit}" in (tmp_path / "p" / "profile.md").read_text()
+    pd.testing.assert_series_equal(read(project)["units"], amounts)
+
+
+def test_a_swiss_export(tmp_path: Path) -> None:
+    rows = panel()
+    amounts = rows["units"] * 123.45
+    shown = rows.assign(
+        date=rows["date"].dt.strftime("%d.%m.%Y"),
+        units=amounts.map("{:,.2f}".format).str.replace(",", "'"),
+    )
+    file = write(shown.drop(columns="temp"), tmp_path, sep=";", encoding="cp1252")
+    project = make(file, tmp_path / "p")
+    assert read(project)["units"].round(2).tolist() == amounts.round(2).tolist()
+
+
+def test_lines_above_the_header_and_a_total_below(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = panel().to_csv(index=False)
+    file = tmp_path / "t.csv"
+    file.write_text(f"Report\nmade today\n\n{text}Total,,,99999\n")
+    assert main([str(file), "--out", str(tmp_path / "p"), "--yes"]) == 1
+    assert "where the header is further down, set --skip-lines" in capsys.readouterr().err
+    project = make(file, tmp_path / "p", "--skip-lines", "3", "--target", "units")
+    assert "'Total' in row 601" in capsys.readouterr().out
+    assert len(read(project)) == 600

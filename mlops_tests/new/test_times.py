@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.ml.due_days import holidays_of
+from mlops_assets.project import DateParts
+from mlops_assets.resources.sources import make_source
 from mlops_tests.new.tables import YESTERDAY, days_up_to, main, make, settings, write
 
 HOLIDAYS = {
@@ -144,3 +146,31 @@ def test_quarters_of_hours_and_hours_without_a_zone(tmp_path: Path) -> None:
     minutes = make(five, tmp_path / "m", "--target", "load")
     assert minutes.columns.series == ["meter"]
     assert minutes.aggregate is not None
+
+
+def test_a_date_in_several_columns_is_one(tmp_path: Path) -> None:
+    days = days_up_to(YESTERDAY, 200)
+    rows = shop(days).assign(Year=days.year, Month=days.month, Day=days.day).drop(columns="date")
+    project = make(write(rows, tmp_path), tmp_path / "p", "--target", "sold")
+    assert project.columns.date_parts == DateParts(year="Year", month="Month", day="Day")
+    assert project.columns.numeric == []
+    found = make_source(project).read(days[3].date(), days[5].date())
+    assert found["sold"].tolist() == rows["sold"].iloc[3:5].tolist()
+    assert found["date"].tolist() == [days[3], days[4]]
+    parquet = tmp_path / "table.parquet"
+    rows.to_parquet(parquet, index=False)
+    again = make(parquet, tmp_path / "q", "--target", "sold")
+    assert make_source(again).read(days[3].date(), days[5].date()).equals(found)
+
+
+@pytest.mark.parametrize(
+    ("format_", "what"), [("%Y-%b", "a month"), ("%G-W%V", "a week"), ("%Y-%m", "a month")]
+)
+def test_periods_are_refused_with_one_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], format_: str, what: str
+) -> None:
+    days = pd.date_range("2020-01-06", periods=60, freq="MS")
+    table = write(shop(days).assign(date=days.strftime(format_)), tmp_path)
+    assert main([str(table), "--out", str(tmp_path / "p"), "--yes", "--target", "sold"]) == 1
+    said = capsys.readouterr().err
+    assert f"holds '{days[0].strftime(format_)}', {what} and no day" in said

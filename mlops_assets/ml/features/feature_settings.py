@@ -59,9 +59,26 @@ class Reduction(StrEnum):
     LAST = "last"
 
 
+class DateParts(Settings):
+    """Columns that together say the day of a row, and perhaps the hour."""
+
+    year: Column
+    month: Column
+    """Numbers, or names such as Jan."""
+    day: Column
+    hour: Column | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, the year first."""
+        return [name for name in (self.year, self.month, self.day, self.hour) if name]
+
+
 class ColumnSettings(Settings):
     date: Column
     """The column that says which day a row belongs to."""
+    date_parts: DateParts | None = None
+    """Columns of the source that the date is made of, where none holds it."""
     target: Column
     """The column to forecast."""
     series: Columns = []
@@ -73,6 +90,9 @@ class ColumnSettings(Settings):
     absent: Literal["missing", "zero"] = "missing"
     """What a series without a row is on a day on which others have one: nothing, or a row with
     the target 0, from its first row on, as where rows are written only when something is sold."""
+    units: dict[str, Column] = {}
+    """What stands before or after the numbers of a column, such as € or kg, and is no part of
+    them."""
     source_names: dict[str, Column] = {}
     """What columns are called in the source, where that is not their name here: names such as
     `row` are taken by what is stored beside forecasts."""
@@ -92,7 +112,9 @@ class ColumnSettings(Settings):
         }
         told |= {kind: called.get(name := getattr(self, kind), name) for kind in ("date", "target")}
         missing = {called.get(name, name): found for name, found in self.missing.items()}
-        return self.model_copy(update={**told, "missing": missing, "source_names": {}})
+        units = {called.get(name, name): unit for name, unit in self.units.items()}
+        more = {"missing": missing, "units": units, "source_names": {}}
+        return self.model_copy(update={**told, **more})
 
     @property
     def names(self) -> list[str]:

@@ -19,9 +19,11 @@ from mlops_assets.ml.values import (
     numbers,
     plain,
 )
+from mlops_assets.ml.written_numbers import ungrouped, unit_of, without_unit
 from mlops_assets.project import (
     ColumnSettings,
     DateOrder,
+    DateParts,
     FeatureSettings,
     FileSettings,
     Project,
@@ -33,8 +35,8 @@ from mlops_assets.resources.sources.csv_files import (
     SAMPLE,
     csv_header,
     csv_table,
-    groups_by_points,
 )
+from mlops_assets.resources.sources.date_parts import find_parts, joined_parts, told_period
 from mlops_assets.resources.sources.dates import (
     DATE_TEXT,
     DIGITS,
@@ -50,8 +52,10 @@ from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, s
 from mlops_assets.resources.sources.places import File
 from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
+from mlops_assets.resources.sources.whole_files import whole_table
 
 MOST_FILES, MOST_ROWS = 60, 500_000
+MADE_DATE = "date"  # what the day is called that several columns tell
 NOWHERE = "\0"  # no table has a column of that name
 FOLDER_DATE = "date"  # what the day is called that folders year=/month=/day= tell
 LOOKS_LIKE = 200  # values that show whether a text may be a date
@@ -113,6 +117,10 @@ class Sample:
     """What to say of columns that are there more than once, which are not in the frame."""
     markers: dict[str, list[str]] = field(default_factory=dict)
     """What stands in a column where there is no value, and is missing in the frame."""
+    units: dict[str, str] = field(default_factory=dict)
+    """What stands beside the numbers of a column."""
+    parts: DateParts | None = None
+    """The columns that the date is made of, which are not in the frame."""
 
 
 class SampledFiles(FileSource):
@@ -141,8 +149,11 @@ class SampledFiles(FileSource):
                 opened = open_parquet(handle, str(file))
                 names = opened.schema_arrow.names
                 table, whole = some_row_groups(opened, most_rows)
-                once = [at for at, name in enumerate(names) if names.count(name) == 1]
-                table = table.select(once)
+            elif self._format(file) != "csv":
+                table = whole_table(
+                    handle.read(), self._format(file), str(file), self.settings.sheet
+                )
+                names = table.column_names
             else:
                 data = handle.read()
                 names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
@@ -151,6 +162,8 @@ class SampledFiles(FileSource):
                 left_out: list[str] = []
                 table, _ = csv_table(data, str(file), self.settings.csv, all_named, left_out)
                 self._leave_out(file, *left_out)
+        if len(names) == len(table.column_names):
+            table = table.select([at for at, name in enumerate(names) if names.count(name) == 1])
         self.repeated |= {name: f"{file} {said}" for name, said in repeated_columns(names).items()}
         days = folder_days(file, self.date)
         told = dict(file.keys)
@@ -186,11 +199,13 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     csv = source.csv if isinstance(source, FileSettings) else None
     dates: dict[str, DateColumn] = {}
     unclear: dict[str, str] = {}
+    periods: dict[str, str] = {}
     fractional: list[str] = []
     flags: list[str] = []
     strange: list[str] = []
     columns: dict[str, Any] = {}
     markers: dict[str, list[str]] = {}
+    units: dict[str, str] = {}
     notes = [*left_out, *(f"{said}: not read; rename one" for said in repeated.values())]
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
         column = plain(table[name])
@@ -202,6 +217,12 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
                 unclear[name] = str(error)
                 columns[name] = names(column)
             continue
+        if is_text(column) and (why := told_period(name, pc.drop_null(column)[:LOOKS_LIKE])):
+            periods[name] = why
+        unit = None if CODE_NAME.search(name) else unit_of(column)
+        if unit is not None:
+            column, units[name] = without_unit(column, unit), unit
+            notes.append(f"column {name!r} is of numbers in {unit}")
         column, texts, are_missing = _texts_among_numbers(name, column)
         if texts:
             shown = told(dict(list(texts.items())[:MOST_SHOWN]))
@@ -217,9 +238,26 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             exact = pa.types.is_integer(column.type) or is_text(column)
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
+    unclear |= {} if dates else periods
+    parts = None
+    if csv is not None and not dates and (parts := find_parts(table.column_names)):
+        where = f"{place}: columns {', '.join(parts.names)}"
+        dates[MADE_DATE] = _dates(joined_parts(table, parts), where, time_zone, None)
+        columns = {name: values for name, values in columns.items() if name not in parts.names}
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
     return Sample(
-        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers
+        frame,
+        whole,
+        dates,
+        unclear,
+        fractional,
+        flags,
+        strange,
+        notes,
+        repeated,
+        markers,
+        units,
+        parts,
     )
 
 
@@ -395,8 +433,7 @@ def _values(column: Any, thousands: str | None) -> pd.Series[Any] | None:
     if pc.any(pc.match_substring_regex(column, CODE)).as_py():
         return names(column)
     bare = pc.replace_substring(column, thousands, "") if thousands else column
-    if groups_by_points(bare):
-        bare = pc.replace_substring(bare, ".", "")
+    bare = ungrouped(bare)
     if pc.any(pc.match_substring_regex(bare, COMMA)).as_py():
         bare = pc.replace_substring(bare, ",", ".", max_replacements=1)
     found = numbers(bare)

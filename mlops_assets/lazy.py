@@ -10,7 +10,12 @@ would import it then. A module that needs one of them at that time imports it pl
 imported where it is used.
 """
 
+import sys
+import warnings
+from functools import lru_cache
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +33,7 @@ __all__ = [
     "plotly",
     "pq",
     "pyarrow_csv",
+    "python_calamine",
     "sa",
     "scipy",
     "sio",
@@ -52,6 +58,65 @@ class Deferred(ModuleType):
         return value
 
 
+class QuickerSkops(MetaPathFinder):
+    """Has skops look for functions by `whichmodule` below, from when it is imported on."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "skops.io._utils":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_mend(module: ModuleType) -> None:
+                load(module)
+                vars(module)["whichmodule"] = whichmodule
+
+            vars(spec.loader)["exec_module"] = load_and_mend
+        return spec
+
+
+def whichmodule(obj: Any, name: str) -> str:
+    """The first module that has an object, as skops finds it, but asking only those that may.
+
+    skops asks each of some thousands of modules for each of some hundreds of functions of NumPy
+    and SciPy, which do not say where they are from, and hardly any module has such a name.
+    """
+    module_name: str | None = getattr(obj, "__module__", None)
+    if module_name is not None:
+        return module_name
+    having, answering = _modules(len(sys.modules))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        for _, module_name in sorted([*having.get(name, ()), *answering]):
+            try:
+                if getattr(sys.modules.get(module_name), name, None) is obj:
+                    return module_name
+            except (AttributeError, ImportError):
+                continue
+    return "__main__"
+
+
+@lru_cache(maxsize=1)
+def _modules(_: int) -> tuple[dict[str, list[tuple[int, str]]], list[tuple[int, str]]]:
+    """The modules that have each name, and those that may answer for any, in their order."""
+    having: dict[str, list[tuple[int, str]]] = {}
+    answering = []
+    for place in enumerate(sys.modules.copy()):
+        module = sys.modules.get(place[1])
+        if module is None or place[1] in ("__main__", "__mp_main__"):
+            continue
+        if type(module) is not ModuleType or "__getattr__" in vars(module):
+            answering.append(place)
+        else:
+            for name in vars(module):
+                having.setdefault(name, []).append(place)
+    return having, answering
+
+
+FINDER = QuickerSkops()
+sys.meta_path.insert(0, FINDER)
+
 if TYPE_CHECKING:
     import apprise
     import dagster_graphql
@@ -66,6 +131,7 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     import pyarrow.csv as pyarrow_csv
     import pyarrow.parquet as pq
+    import python_calamine
     import scipy
     import sklearn
     import skops.io as sio

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from alembic.script import ScriptDirectory
+from dagster._core.storage import event_log
 
 from mlops_tests import clock
+from mlops_tests.memory_log import TogetherInMemory
 from mlops_tests.shared import make_root, remove_root, shared_folder
 
 if TYPE_CHECKING:
@@ -54,11 +56,15 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def migrations_are_read_once() -> Iterator[None]:
-    """Dagster reads its 70 migrations for each database that it makes, such as those in memory."""
+def instances_in_memory_are_quick() -> Iterator[None]:
+    """Dagster reads its 70 migrations for each database that it makes, such as those in memory.
+
+    And stores in these each event by itself.
+    """
     with pytest.MonkeyPatch.context() as patch:
         read = cache(ScriptDirectory.from_config)
         patch.setattr(ScriptDirectory, "from_config", read)
+        patch.setattr(event_log, "InMemoryEventLogStorage", TogetherInMemory)
         yield
 
 

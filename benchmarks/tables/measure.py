@@ -15,6 +15,7 @@ import argparse
 import datetime as dt
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -92,18 +93,32 @@ def write_project(table: Table, folder: Path, seconds: float) -> dict[str, Any]:
                 (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
             ],
         )
-        _, status, usage = os.wait4(process, 0)
+        mib = 0.0
+        while not (ended := os.wait4(process, os.WNOHANG))[0]:
+            mib = max(mib, peak(process))
+            time.sleep(0.2)
+        _, status, usage = ended
     whole.to_csv(file, index=False)
     return {
         "code": os.waitstatus_to_exitcode(status),
         "said": (folder / "said.txt").read_text()[-2000:],
         "cpu": usage.ru_utime + usage.ru_stime,
         "passed": time.monotonic() - began,
-        "mib": usage.ru_maxrss / 1024,
+        "mib": mib,
         "from": str(cut),
         "through": str(days.max().date()),
         "rows": len(whole),
     }
+
+
+def peak(process: int) -> float:
+    """The peak memory of a process in MiB; what `wait4` says counts this one's before the exec."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def read(project: Project, last: dt.date) -> pd.DataFrame:
@@ -151,8 +166,13 @@ def measured(table: Table, seconds: float) -> dict[str, Any]:
             shutil.copytree(folder / "made", Path(keep) / table.name, dirs_exist_ok=True)
         project = load_project(folder / "made" / "project.yaml")
         last = dt.date.fromisoformat(result["through"])
-        stretches = list(months(dt.date.fromisoformat(result["from"]), last))
         observations = read(project, last)
+        known = observations.dropna(subset=project.columns.target)[project.columns.date]
+        stretches = [
+            stretch
+            for stretch in months(dt.date.fromisoformat(result["from"]), last)
+            if known.between(pd.Timestamp(stretch.first), pd.Timestamp(stretch.last)).any()
+        ]
         metric = project.primary_metric
         sums = scores(project, observations, stretches)
         for other in peers(project, observations, stretches):
@@ -198,7 +218,7 @@ def line(result: dict[str, Any]) -> str:
     best = min(loss["lightgbm"], loss["lightgbm, its loss"])
     winner = loss[ours[0]]
     figures = [winner, result["se"][ours[0]], loss["lightgbm"], loss["lightgbm, its loss"]]
-    plain = [loss[result["models"][0]], loss["last week"], loss["usual"]]
+    plain = [loss[result["models"][0]], loss["last week"], loss["of the weekday"]]
     share = (np.array(figures[:1]) / best - 1)[0]
     cells = [f"{result['rows']:,}", result["metric"], *(f"{figure:.4g}" for figure in figures)]
     cells += [f"{share:+.1%}", *(f"{figure:.4g}" for figure in plain)]

@@ -124,5 +124,5 @@ def models(classes: bool, bounded: bool) -> dict[str, Any]:
         "lightgbm": boosted(),
         "lightgbm, its loss": boosted(**its_loss),
         "last week": last_week,
-        "usual": usual,
+        "of the weekday": usual,
     }

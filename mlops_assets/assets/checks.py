@@ -1,6 +1,6 @@
 """How asset checks report partition by partition."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import dagster as dg
 
@@ -18,19 +18,23 @@ def observation_checks(project: Project) -> dict[str, str]:
     return {check: asks for check, asks in checks.items() if check not in left_out}
 
 
-def say(context: dg.AssetExecutionContext, told: Told) -> Iterator[dg.AssetCheckEvaluation]:
-    """Record what checks found of each partition of a range, and yield what they refused.
+def say(
+    context: dg.AssetExecutionContext, told: Told
+) -> Generator[dg.AssetCheckEvaluation, None, list[dg.AssetCheckEvaluation]]:
+    """Yield what checks refused, and return what they found of each other partition of a range.
 
-    What they found of a single partition is the result of its run, see `results`.
+    That is to be recorded: yielded, one that blocks would end the run. What they found of a single
+    partition is the result of its run, see `results`.
     """
+    to_record: list[dg.AssetCheckEvaluation] = []
     every = {**told.again, **told.found, **told.refused}
     for partition, verdicts in sorted(every.items()):
         found = evaluations(context.asset_key, partition, verdicts, told)
         if partition in told.refused:
             yield from found
         elif partition in told.again or not context.has_partition_key:
-            for evaluation in found:  # yielded, one that blocks would end the run
-                context.log_event(evaluation)
+            to_record += found
+    return to_record
 
 
 def say_of_newest(context: dg.AssetExecutionContext, told: Told) -> None:

@@ -29,7 +29,9 @@ class FirstSights:
         self.seen = self.store.read(name, keys, self.damaged)
         ingested = IngestedStore(datasets).read(keys)
         self.completeness = {
-            key: label_completeness(self.rows[key], facts.expected)
+            key: facts.completeness
+            if project.columns.absent == "zero"  # rows that are always there say nothing of it
+            else label_completeness(self.rows[key], facts.expected)
             for key, facts in ingested.items()
         }
 

@@ -115,12 +115,12 @@ def ingest(
                 key, days.get(key), told.get(key, []), accept=accept
             )
             datasets.write(DATASET, key, frame)
-            expected = inspector.expected_rows(key)
+            rows, expected = inspector.rows_judged(key), inspector.expected_rows(key)
             if lacking:  # rows without a target are there, and due
-                expected = max(expected or 0.0, float(len(frame) + lacking))
-            known = label_completeness(len(frame), expected)
+                expected = max(expected or 0.0, float(rows + lacking))
+            known = label_completeness(rows, expected)
             text = fingerprints.get(key, "")
-            ingested.write(key, Ingested(text, len(frame), expected, known))
+            ingested.write(key, Ingested(text, rows, expected, known))
         except UnsoundError as error:
             facts = replace(before.get(key, Ingested()), fingerprint=fingerprints.get(key, ""))
             ingested.write(key, facts)
@@ -136,6 +136,7 @@ def ingest(
                 **({"source_rows": len(days[key])} if project.aggregate else {}),
                 **({} if known is None else {"label_completeness": number(known)}),
                 **({"rows_without_target": lacking} if lacking else {}),
+                **({"rows_not_zero": rows} if project.columns.absent == "zero" else {}),
             }
             found[key] = metadata, verdicts
     if any(not isinstance(outcome, Exception) for outcome, _ in found.values()):

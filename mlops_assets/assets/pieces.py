@@ -90,10 +90,10 @@ def in_pieces(body: Body, first: int) -> Body:
 
 
 def _record(context: dg.AssetExecutionContext, told: Told) -> Iterator[Any]:
-    yield from say(context, told)
+    said = yield from say(context, told)
     for key, metadata in told.good.items():
         context.add_asset_metadata(metadata, partition_key=key)
-    yield from record_now(context, list(told.good)) if told.good else ()
+    yield from record_now(context, list(told.good), said)
 
 
 def made_before(context: dg.AssetExecutionContext) -> set[str]:

@@ -147,6 +147,10 @@ class Inspector:
             for name in observation_checks(self.project)
         }
 
+    def rows_judged(self, key: str) -> int:
+        """How many rows of a sound day its checks counted: without absent ones."""
+        return self.before[day_of(key)].rows
+
     def expected_rows(self, key: str) -> float | None:
         """How many rows the weekday of a day usually has, by the days before it."""
         day = day_of(key)
@@ -169,6 +173,9 @@ class Inspector:
 
     def _facts(self, day: dt.date, rows: pd.DataFrame) -> DayFacts:
         columns = self.project.columns
+        if columns.absent == "zero":  # a day that came by half has as many rows as others
+            happened = rows[rows[columns.target] != 0]
+            rows = happened if len(happened) else rows
         numbers = target_numbers(rows[columns.target], self.project.labels)
         return day_facts(
             rows.assign(**{columns.target: numbers}),

@@ -58,7 +58,7 @@ def make_landing_sensor(
     storage: Storage,
 ) -> dg.SensorDefinition:
     """The sensor that sorts in what arrived and requests the days that it touches."""
-    source = LandingSource(settings, project, storage)
+    source = LandingSource(settings, project.in_source_names(), storage)
 
     @dg.sensor(
         name="landing_sensor",

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, REPEATS, Wishes
+from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REPEATS, Wishes
 
 if TYPE_CHECKING:
     from mlops_assets.new.answers import Answers
 
 TASKS = ("regression", "classification")
+FORMATS = ("csv", "parquet", "excel", "json", "feather")
 DATE_ORDERS = ("day_first", "month_first")
 
 
@@ -80,6 +81,11 @@ OPTIONS = [
         help="what several rows of a series and day come to",
     ),
     click.option(
+        "--absent",
+        type=click.Choice(ABSENT),
+        help="what a series without a row of a day is: 0, as where nothing was sold, or missing",
+    ),
+    click.option(
         "--replay/--no-replay",
         default=None,
         help="play a finished recording again, up to yesterday",
@@ -98,12 +104,13 @@ OPTIONS = [
     ),
     click.option(
         "--format",
-        type=click.Choice(["csv", "parquet"]),
+        type=click.Choice(FORMATS),
         help="of the files, where their names do not tell",
     ),
+    click.option("--sheet", help="of an Excel file that has several"),
     *(
         click.option(f"--{flag}", help=f"csv.{flag} of the source, where it is not found")
-        for flag in ("delimiter", "quote", "decimal", "thousands", "encoding")
+        for flag in ("delimiter", "quote", "decimal", "thousands", "encoding", "skip-lines")
     ),
     click.option("--dates", type=click.Choice(DATE_ORDERS), help="how 01/02/2026 is meant"),
     click.option("--name", help="of the project; that of the folder by default"),
@@ -139,8 +146,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 def new(answers: Answers | None, /, table: str, out: str | None, **flags: Any) -> None:
     """Write the settings of a new project from a look at its table.
 
-    TABLE is a CSV or Parquet file, a folder or glob of them, a URL; or a SQL table, with
-    --sql-url-env.
+    TABLE is a CSV, Parquet, Excel, JSON or Feather file, a folder or glob of them, a URL; or a SQL
+    table, with --sql-url-env.
 
     \b
     Example:
@@ -151,7 +158,7 @@ def new(answers: Answers | None, /, table: str, out: str | None, **flags: Any) -
 
     folder = Path(out or _called_like(table, sql=flags["sql_url_env"] is not None)).resolve()
     csv = {flag: flags.pop(flag) for flag in Table.CSV_FLAGS}
-    source = Table(table, flags.pop("sql_url_env"), flags.pop("format"), csv)
+    source = Table(table, flags.pop("sql_url_env"), flags.pop("format"), csv, flags.pop("sheet"))
     yes, force = flags.pop("yes"), flags.pop("force")
     seconds = flags.pop("seconds") * flags.pop("backtest")
     flags["name"] = project_name(flags["name"] or folder.name)

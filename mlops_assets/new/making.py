@@ -47,7 +47,9 @@ LOOKED_AT = 7  # days read through the finished settings
 class Table:
     """What the flags say of a table."""
 
-    CSV_FLAGS: ClassVar = ("delimiter", "quote", "decimal", "thousands", "encoding", "dates")
+    CSV_FLAGS: ClassVar = (
+        *("delimiter", "quote", "decimal", "thousands", "encoding", "skip_lines", "dates"),
+    )
 
     name: str
     """A path, glob or URL; with `sql_url_env` that of a table of a database."""
@@ -55,6 +57,7 @@ class Table:
     format: str | None = None
     csv: Mapping[str, str | None] = field(default_factory=dict)
     """Its dialect by flag, as far as that is told."""
+    sheet: str | None = None
 
 
 def make_project(
@@ -130,6 +133,7 @@ def _source(table: Table) -> FileSettings | SqlSettings:
         detail = error.errors()[0]
         raise UndecidableError(f"--{detail['loc'][0]}: {detail['msg']}") from error
     settings = {"kind": "file", "path": absolute(table.name), "format": table.format, "csv": csv}
+    settings["sheet"] = table.sheet
     return FileSettings.model_validate(settings)
 
 
@@ -151,7 +155,7 @@ def relative(source: FileSettings | SqlSettings, folder: Path) -> FileSettings |
 
 def _with_flags(message: str) -> str:
     """A message that names flags where it names settings which are not written yet."""
-    named = {f"csv.{flag}": f"--{flag}" for flag in Table.CSV_FLAGS} | {
+    named = {f"csv.{flag}": f"--{flag.replace('_', '-')}" for flag in Table.CSV_FLAGS} | {
         "source.path": "the table",
         "source.table": "its name",
     }
@@ -203,10 +207,11 @@ def _found(made: Proposal) -> Iterator[str]:
         yield f"Models are usual ones: {choice.untried}."
         return
     by_name = {result.name: result for result in choice.backtest.results if result.name}
-    first, plain = next(iter(by_name.values())), by_name.get(choice.baseline.name)
-    text = f"{len(choice.backtest.results)} recipes were tried on {choice.backtest.days}: "
-    text += f"{first.name} has {choice.backtest.metric} {first.error:.4g}"
-    if plain is not None and plain is not first:
+    first, plain = by_name.get(choice.models[0].name), by_name.get(choice.baseline.name)
+    text = f"{len(choice.backtest.results)} recipes were tried on {choice.backtest.days}"
+    if first is not None:
+        text += f": {first.name} has {choice.backtest.metric} {first.error:.4g}"
+    if first is not None and plain is not None:
         text += f", {1 - first.error / plain.error:.0%} below {plain.name}"
     yield f"{text}. profile.md tells of all."
 

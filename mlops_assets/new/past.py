@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.features.absent_rows import with_absent_rows
 from mlops_assets.ml.features.aggregation import aggregated
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.model_inputs import make_features
@@ -44,6 +45,13 @@ class Past:
                 raise ValueError(f"{LOOKED_AT} days hold {len(newest):,} rows, too many to try")
             first = max(first, end - dt.timedelta(days=days))
         rows = source.read(first, end)
+        if project.columns.absent == "zero":
+            keys = len(rows[project.columns.series].drop_duplicates())
+            days = MOST_ROWS // max(1, keys)
+            if days < LEAST_DAYS:
+                raise ValueError(f"a day holds up to {keys:,} rows, too many to try")
+            first = max(first, end - dt.timedelta(days=days))
+            rows = with_absent_rows(project.columns, rows, first, end)
         observations = aggregated(project.columns, project.aggregate, rows, to_come=True)
         return cls(observations, project.columns.date, first, made.days.last)
 

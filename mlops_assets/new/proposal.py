@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.lazy import pd
@@ -22,16 +22,19 @@ from mlops_assets.new.inference.row_kinds import Repeated, Rows
 from mlops_assets.new.inference.span import LAGS, WINDOWS, Span, fit_span
 from mlops_assets.new.roles import (
     Aggregate,
+    find_absent,
     find_aggregate,
     find_columns,
     kind_of_rows,
     read_table,
     varying,
     with_time_of_day,
+    with_times,
+    without_taken_names,
 )
 from mlops_assets.new.targets import find_target, values_of
 from mlops_assets.new.wishes import KEEP, Wishes
-from mlops_assets.project import REPLAY_DAYS, ColumnSettings, FileSettings, SqlSettings
+from mlops_assets.project import REPLAY_DAYS, ColumnSettings, DateParts, FileSettings, SqlSettings
 from mlops_assets.resources.sources import SourceError, make_source
 from mlops_assets.resources.sources.samples import DateColumn, Sample, reading, without_stray_days
 
@@ -78,10 +81,18 @@ class Proposal:
     key: Decision[str] | None
     """The category by which the past of events is summed up."""
     notes: list[str]
+    absent: Decision[str] | None
+    """What a series without a row of a day is, where that comes up."""
+    units: dict[str, str]
+    """What stands beside the numbers of a column."""
+    source_names: dict[str, str]
+    """What columns are called in the source, where they cannot be called so."""
     markers: dict[str, list[str]]
     """What stands in a column where there is no value."""
     due: Decision[DueDays]
     """The days on which rows are due."""
+    date_parts: DateParts | None = None
+    """The columns that the date is made of, where none holds it."""
     choice: Choice | None = None
     """The models that a backtest chose; None where none was made yet."""
 
@@ -106,21 +117,37 @@ def propose(
     column = sample.dates[date.value]
     facts = facts_of(sample.frame, sample.fractional)
     target = find_target(sample, facts, wishes, answers)
+    sample, wishes, renamed = without_taken_names(sample, wishes, target.name)
+    facts = dict(zip(map(str, sample.frame), facts.values(), strict=True))
     values = values_of(sample, target)
     known_days = [day.date() for day in sorted(column.days[values.notna()].unique())]
     refuse_coarse(known_days)
     due = find_weekdays(known_days)
-    days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
+    every = _span_of(
+        source, zone, ColumnSettings(date=date.value, target=date.value, date_parts=sample.parts)
+    )
+    days = _days(every, sample, column.days, values, due.value)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
+    rows = with_times(rows, column, sample.frame, zone)
+    absent = None
+    if not rows.times or wishes.absent is not None:
+        absent, rows = find_absent(rows, wishes, answers)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
-    parts = time_parts(column, rows, target.name)
-    sample, facts = with_time_of_day(sample, facts, date.value, parts, zone)
-    columns = find_columns(sample, facts, date.value, target, rows, wishes, answers)
+    parts = time_parts(column, rows, target.name) if aggregate is None else []
+    inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart
+    sample, facts = with_time_of_day(sample, facts, date.value, inputs, zone)
+    columns = find_columns(
+        sample, facts, date.value, target, rows, wishes, answers, inputs,
+        absent_is_zero=absent is not None and absent.value == "zero",
+    )  # fmt: skip
+    parts = [part for part in parts if part in columns.numeric or part in rows.times]
+    if rows.times and aggregate is None:
+        rows = by_time(rows)
     if aggregate is not None and rows.grid is not None:
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
     due = _without_holidays(due, known_days, wishes, answers, replay=replay.value)
-    days = _days(_span_of(source, zone, date.value), sample, column.days, values, due.value)
+    days = _days(every, sample, column.days, values, due.value)
     span = _span(days, target, replay=replay.value)
     key = None
     if rows.events and target.lagged:
@@ -129,16 +156,22 @@ def propose(
     if not due.value.all:
         notes.append(f"Rows are due on {due_in_words(due.value)}: {due.reason}.")
     notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
+    if absent is not None:
+        taken = "is taken for a 0" if absent.value == "zero" else "is none, and not forecast"
+        notes.append(f"A series without a row of a day {taken}: {absent.reason}.")
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
         wishes, source, zone, len(sample.frame), sample.whole, facts, date, target, rows,
-        aggregate, columns, parts, days, replay, span, key, notes, sample.markers, due,
+        aggregate, columns, parts, days, replay, span, key, notes, absent, sample.units, renamed,
+        sample.markers, due, sample.parts,
     )  # fmt: skip
 
 
 def time_parts(column: DateColumn, rows: Rows, target: str) -> list[TimePart]:
     """The parts of the time of day that tell something of rows: of events the hour."""
+    if rows.times:
+        return rows.times
     hours = column.times.local.dt.hour.nunique()
     told = rows.events and column.timed and hours > 1 and target != TimePart.HOUR
     return [TimePart.HOUR] if told else []
@@ -164,15 +197,24 @@ def _without_holidays(
     return Decision(DueDays(weekdays, place), f"{reason}; {why}") if place else due
 
 
+def by_time(rows: Rows) -> Rows:
+    """Rows of series that have many a day, each time of which is followed by itself."""
+    series, reason = rows.series
+    named = [*series, *map(str, rows.times)]
+    why = f"{reason}; a day has {rows.grid} rows of each, and each time is followed by itself"
+    return replace(rows, series=Decision(named, why), single=False)
+
+
 def due_in_words(due: DueDays) -> str:
     """The days on which rows are due, in a sentence."""
     week = "every weekday" if len(due.weekdays) == len(ALL_WEEK) else ", ".join(due.weekdays)
     return f"{week}, not on the holidays of {due.holidays}" if due.holidays else week
 
 
-def _span_of(source: FileSettings | SqlSettings, zone: str, date: str) -> tuple[dt.date, dt.date]:
+def _span_of(
+    source: FileSettings | SqlSettings, zone: str, columns: ColumnSettings
+) -> tuple[dt.date, dt.date]:
     """The first and the last day of all rows, read as later. SourceError."""
-    columns = ColumnSettings(date=date, target=date)
     span = make_source(reading(source, zone, columns)).span()
     if span is None:
         raise SourceError("the source holds no rows; a project begins with some")

@@ -19,7 +19,7 @@ from mlops_assets.new.inference.span import (
 )
 from mlops_assets.new.past import Past
 from mlops_assets.new.proposal import Proposal
-from mlops_assets.new.usual import usual_choice, weekday_of
+from mlops_assets.new.usual import USUAL_LEAF, usual_choice, weekday_of
 from mlops_assets.project import REPLAY_DAYS, Project
 
 HIST = "hist_gradient_boosting"
@@ -31,12 +31,11 @@ LONGEST_MONTH = 31
 NEAR = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28)
 YEAR = 364  # 52 weeks: the same weekday
 HALF_LIVES = (365, 120)
-LOSSES = ("absolute_error", "poisson", "squared_error")
+LOSSES = ("poisson", "squared_error", "absolute_error")
+MANY_ROWS, LEAST_YEARS, MANY_YEARS = 400, 3 * YEAR, 8 * YEAR
 TREES: tuple[dict[str, Any], ...] = (
     {"learning_rate": 0.05, "max_iter": 300},
     {"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 15},
-    {"learning_rate": 0.05, "max_iter": 300, "l2_regularization": 10.0},
-    {"learning_rate": 0.03, "max_iter": 800},
 )
 
 
@@ -114,24 +113,30 @@ def _text(model: Model) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """How a recipe is varied, and after how many variants in turn that are no better it ends."""
+    """How a recipe is varied."""
 
     variants: Callable[[Recipe], Iterable[Recipe]]
     patience: int = 1000
+    """After so many variants in turn that are no better it ends."""
 
 
 def beginning(made: Proposal, past: Past) -> Recipe:
-    """The recipe that others must be better than: all of the past, or as much as a replay allows.
+    """The recipe that others must be better than: all of the past, or as much as a replay allows,
+    and the lags of the weeks before; of a year before only where many years are left to learn from.
 
     What has seen every season is the safer choice where the stretches tell no difference.
     """
     limits = _Limits(made, past)
     best = Recipe.usual(made)
-    if best.family == HIST:  # the primary metric is one of absolute errors
-        best = best.having(loss=LOSSES[0])
+    if made.rows_read >= MANY_ROWS:
+        best = best.having(min_samples_leaf=USUAL_LEAF)
+    if best.family == HIST:
+        best = best.having(loss=_losses_of(made)[0])
     longest = [recipe for recipe in limits.windows(best) if recipe.expanding]
     whole = sorted(limits.windows(best), key=lambda recipe: -recipe.months)
-    return next(iter([*longest, *whole]), best)
+    best = next(iter([*longest, *whole]), best)
+    with_lags = [recipe for recipe in limits.inputs(best) if recipe != best]
+    return with_lags[0] if with_lags and not made.rows.events else best
 
 
 def questions(made: Proposal, past: Past) -> list[Question]:
@@ -140,8 +145,8 @@ def questions(made: Proposal, past: Past) -> list[Question]:
     return [
         Question(_losses(made)),
         Question(limits.inputs),
-        Question(limits.windows, PATIENCE),
-        Question(_fading, 1),
+        Question(limits.windows, patience=PATIENCE),
+        Question(_fading, patience=1),
         Question(_trees),
     ]
 
@@ -178,7 +183,7 @@ class _Limits:
     def inputs(self, best: Recipe) -> Iterator[Recipe]:
         """Other lags and means of the target's past."""
         made = self.made
-        if list(best.lags) not in [list(lags) for lags in LAGS]:
+        if made.span.lags not in LAGS:
             return
         season = self.past.season(made.target.name)
         near = sorted({*NEAR, *([season] if season and season < YEAR - 1 else [])})
@@ -186,10 +191,11 @@ class _Limits:
             yield self._with(best, best.lags, (7, 28, 91))
             yield self._with(best, best.lags, (28, 182))
             return
-        yield self._with(best, near, (7, 28))
-        if not made.replay.value:
-            yield self._with(best, [*near, YEAR], (7, 28))
-            yield self._with(best, [*near, YEAR], (7, 28, 91))
+        year = self._with(best, [*near, YEAR], (7, 28))
+        weeks = self._with(best, near, (7, 28))
+        many = (self.past.last - self.past.first).days > MANY_YEARS
+        yield from [year, weeks] if many else [weeks, year]
+        yield self._with(best, [*near, YEAR], (7, 28, 91))
         yield self._with(best, near, (3, 7, 14, 28, 56))
         yield self._with(best, [1, 7], (7, 28))
 
@@ -201,6 +207,8 @@ class _Limits:
         if best.expanding:
             months = self._until_service(reach)
         needed = reach + LONGEST_MONTH * (1 if best.expanding else months) + 2 * SERVICE_DAYS
+        if reach >= YEAR:  # as the first year is not learned from, two others must be left
+            needed = max(needed, LEAST_YEARS)
         if needed > span or (self.made.replay.value and needed >= REPLAY_DAYS):
             return best
         return replace(best, lags=tuple(lags), means=means, months=months)
@@ -210,11 +218,14 @@ def _losses(made: Proposal) -> Callable[[Recipe], Iterator[Recipe]]:
     def losses(best: Recipe) -> Iterator[Recipe]:
         if best.family != HIST:
             return
-        for loss in LOSSES:
-            if loss != "poisson" or not made.facts[made.target.name].negative:
-                yield best.having(loss=loss)
+        yield from (best.having(loss=loss) for loss in _losses_of(made))
 
     return losses
+
+
+def _losses_of(made: Proposal) -> tuple[str, ...]:
+    """The losses that suit the target and a metric of absolute errors, the likeliest first."""
+    return LOSSES if not made.facts[made.target.name].negative else LOSSES[1:]
 
 
 def _fading(best: Recipe) -> Iterator[Recipe]:

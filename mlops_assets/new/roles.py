@@ -20,14 +20,17 @@ from mlops_assets.new.inference.facts import (
 )
 from mlops_assets.new.inference.inputs import Columns, choose_inputs
 from mlops_assets.new.inference.row_kinds import Repeated, Rows, find_rows
+from mlops_assets.new.inference.zones import zone_of
 from mlops_assets.new.targets import values_of
-from mlops_assets.new.wishes import KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
+from mlops_assets.new.wishes import ABSENT, KEEP, REDUCTIONS, REFUSE, REPEATS, Wishes
 from mlops_assets.project import DateOrder, FileSettings, Reduction, SqlSettings, check_time_zone
-from mlops_assets.resources.sources.samples import Sample, read_sample
-from mlops_assets.resources.sources.time_of_day import time_of_day
+from mlops_assets.resources.sources.samples import DateColumn, Sample, read_sample
+from mlops_assets.resources.sources.time_of_day import changes_clocks, time_of_day
+from mlops_assets.resources.sources.whole_files import SheetsError
 
 HOURS = 24
 NEARLY_ALL = 0.9
+FEW_DAYS = 0.01  # that may have rows of a series and time again
 SAME_DAYS = 0.99  # the share of rows of which two columns of dates name the same day
 
 
@@ -46,7 +49,12 @@ def read_table(
 ) -> tuple[FileSettings | SqlSettings, Sample, str, Decision[str]]:
     """The sample with its date column, once the order of its dates and the zone are known."""
     zone = wishes.time_zone or "UTC"
-    sample = read_sample(source, zone)
+    try:
+        sample = read_sample(source, zone)
+    except SheetsError as error:
+        sheet = answers.choose("--sheet", f"{error}.", error.sheets, None)
+        source = source.model_copy(update={"sheet": sheet})
+        sample = read_sample(source, zone)
     two_readings = any("csv.dates" in reason for reason in sample.unclear.values())
     if isinstance(source, FileSettings) and not sample.dates and two_readings:
         reason = next(iter(sample.unclear.values()))
@@ -56,10 +64,57 @@ def read_table(
         sample = read_sample(source, zone)
     date = find_date(sample, wishes, answers)
     if sample.dates[date.value].zoned and wishes.time_zone is None:
+        suggested = zone_of(sample.dates[date.value])
         question = "Times have a zone: in which zone, such as Europe/Paris, does a day begin?"
-        zone = answers.text("--time-zone", question, zone, check_time_zone)
+        zone = answers.text("--time-zone", question, suggested or zone, check_time_zone)
         sample = read_sample(source, zone)
+        if zone == suggested:
+            why = f"A day begins in {zone}, as the offsets of {date.value} say; else: --time-zone."
+            sample = replace(sample, notes=[*sample.notes, why])
     return source, sample, zone, date
+
+
+def without_taken_names(
+    sample: Sample, wishes: Wishes, target: str
+) -> tuple[Sample, Wishes, dict[str, str]]:
+    """The sample and the flags with other names for columns called like what is stored beside
+    forecasts, and what these are called in the source. The target is not stored there.
+    """
+    taken = [str(name) for name in sample.frame if name in RESERVED_COLUMNS and name != target]
+    called: dict[str, str] = {}
+    for name in taken:
+        other = f"{name}_"
+        while other in sample.frame or other in RESERVED_COLUMNS or other in called:
+            other += "_"
+        called[other] = name
+    if not called:
+        return sample, wishes, {}
+    names = {there: name for name, there in called.items()}
+
+    def new(name: str) -> str:
+        return names.get(name, name)
+
+    def all_new(found: list[str] | None) -> list[str] | None:
+        return None if found is None else [*map(new, found)]
+
+    told = ", ".join(f"{there!r} is called {name!r} here" for name, there in called.items())
+    renamed = replace(
+        sample,
+        frame=sample.frame.rename(columns=names),
+        fractional=[*map(new, sample.fractional)],
+        flags=[*map(new, sample.flags)],
+        notes=[*sample.notes, f"Names that are stored beside forecasts: {told}."],
+        markers={new(name): found for name, found in sample.markers.items()},
+        unclear={new(name): why for name, why in sample.unclear.items()},
+        units={new(name): unit for name, unit in sample.units.items()},
+    )
+    asked = replace(
+        wishes,
+        series=all_new(wishes.series),
+        leave_out=all_new(wishes.leave_out),
+        keep=all_new(wishes.keep),
+    )
+    return renamed, asked, called
 
 
 def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]:
@@ -77,6 +132,8 @@ def find_date(sample: Sample, wishes: Wishes, answers: Answers) -> Decision[str]
             f"no column holds dates; there are: {', '.join(sample.frame.columns)}. A project needs "
             "the day of each row, such as 2026-01-31"
         )
+    if sample.parts is not None:
+        return Decision(next(iter(sample.dates)), f"made of {', '.join(sample.parts.names)}")
     spans = {name: column.days.nunique() for name, column in sample.dates.items()}
     found = choose_date(spans)
     if len(spans) == 1:
@@ -106,11 +163,7 @@ def kind_of_rows(
         if name not in facts or name == target:
             known = ", ".join(other for other in facts if other != target)
             raise UndecidableError(f"{name!r} cannot name series; the columns are: {known}")
-    usable = {
-        name: fact
-        for name, fact in facts.items()
-        if name not in RESERVED_COLUMNS and not _is_like_a_feature(name, target)
-    }
+    usable = {name: fact for name, fact in facts.items() if not _is_like_a_feature(name, target)}
     return find_rows(
         sample.frame,
         usable,
@@ -137,6 +190,8 @@ def find_aggregate(
     if target.labels and wishes.aggregate not in (None, KEEP):
         raise UndecidableError("classes do not add up to a day; leave out --aggregate")
     unasked = rows.grid is None and wishes.aggregate is None
+    if wishes.aggregate in (None, KEEP) and rows.grid is not None and rows.times:
+        return None, rows
     if target.labels or wishes.aggregate == KEEP or unasked:
         kept: Decision[list[str]] = Decision([], "several rows a day, each an event of its own")
         return None, rows if rows.grid is None else Rows(kept)
@@ -158,6 +213,37 @@ def find_aggregate(
         least, most = max(1, rows.grid - slack), rows.grid + slack if slack else None
     single = not rows.series.value
     return Aggregate(Reduction(how), reason, least, most), replace(rows, single=single)
+
+
+def find_absent(rows: Rows, wishes: Wishes, answers: Answers) -> tuple[Decision[str] | None, Rows]:
+    """Whether a series without a row of a day is a 0; None where nothing is absent."""
+    if not rows.series.value or (not rows.gaps and wishes.absent is None):
+        return None, rows
+    why = (
+        f"{rows.gaps:.0%} of the days since a series began have no row of it, and no target is 0: "
+        "rows are there only where something happened"
+    )
+    question = "What is a series without a row of a day?"
+    how = wishes.absent or answers.choose("--absent", question, ABSENT, "zero", why)
+    if how == "missing" and rows.sparse and wishes.series is None:
+        return None, Rows(Decision([], "rows are there on too few days to follow a series"))
+    return Decision(how, why if wishes.absent is None else "as named"), rows
+
+
+def _of_happenings(
+    sample: Sample, names: list[str], series: list[str], days: pd.Series[pd.Timestamp]
+) -> dict[str, str]:
+    """Columns that only say what they do where something happened, which is not known before."""
+    found = {}
+    for name in names:
+        by_series = sample.frame.groupby(series, dropna=False)[name].nunique() <= 1
+        groups = sample.frame[name].groupby(days)
+        by_day = (groups.nunique() <= 1)[groups.size() > 1]
+        if by_series.mean() < NEARLY_ALL and by_day.mean() < NEARLY_ALL:
+            found[name] = (
+                "known only of days on which a series has a row, so it tells that it has one"
+            )
+    return found
 
 
 def _of_repeated(
@@ -183,6 +269,21 @@ def _sum_or_mean(fact: Facts) -> tuple[str, str]:
     if fact.whole and not fact.negative:
         return "sum", "whole numbers, none below zero, add up"
     return "mean", "such numbers do not add up"
+
+
+def with_times(rows: Rows, column: DateColumn, frame: pd.DataFrame, time_zone: str) -> Rows:
+    """Rows of a grid with the parts of the time that tell those of a day and series apart."""
+    if rows.grid is None or not column.timed:
+        return rows
+    made = {part: time_of_day(part, column.times, time_zone) for part in TimePart}
+    key = frame[rows.series.value].assign(day=column.days, **made)
+    last = [TimePart.FOLD] if key[TimePart.FOLD].any() or changes_clocks(time_zone) else []
+    for parts in ([TimePart.HOUR], [TimePart.HOUR, TimePart.QUARTER_HOUR]):
+        others = [name for name in made if name not in [*parts, *last]]
+        repeated = key.drop(columns=others).duplicated()
+        if key["day"][repeated].nunique() <= FEW_DAYS * key["day"].nunique():
+            return replace(rows, times=[*parts, *last])
+    return rows
 
 
 def with_time_of_day(
@@ -213,8 +314,14 @@ def find_columns(
     rows: Rows,
     wishes: Wishes,
     answers: Answers,
+    times: Sequence[str] = (),
+    *,
+    absent_is_zero: bool = False,
 ) -> Columns:
-    """The inputs; what else there is, with the reason why it is none."""
+    """The inputs; what else there is, with the reason why it is none.
+
+    `times` are columns made of the times of rows, which are known before the day.
+    """
     known = [name for name in facts if name != target.name]
     out = {name: "another column of dates" for name in sample.dates if name != date}
     out |= dict.fromkeys(sample.strange, "neither numbers nor text")
@@ -222,22 +329,26 @@ def find_columns(
     parts = [part for part in ("year", "month", "day") if _is_part(sample, date, part)]
     out |= dict.fromkeys(parts, "a part of the day")
     series = rows.series.value
-    if not series:
-        taken = "named like a column that is stored beside forecasts; rename it to use it"
-        out |= {name: taken for name in known if name in RESERVED_COLUMNS}
     alike = [name for name in known if _is_like_a_feature(name, target.name)]
     out |= dict.fromkeys(alike, "named like a computed feature")
     for name in [*(wishes.leave_out or []), *(wishes.keep or [])]:
         if name not in known or name in series:
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
     out |= dict.fromkeys(wishes.leave_out or [], "as named")
+    frame = sample.frame
+    for part in times:
+        same = [name for name in known if name != part and frame[name].equals(frame[part])]
+        out |= dict.fromkeys(same, f"the {part} of {date}")
     values, days = values_of(sample, target), sample.dates[date].days
-    kept = wishes.keep or []
+    kept = [*times, *(wishes.keep or [])]
+    if absent_is_zero:
+        varied = [name for name in known if name not in [*out, *series, *kept]]
+        out |= _of_happenings(sample, varied, series, days)
     found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     if wishes.keep is None and found.doubted:
         why = "; ".join(f"{name}: {found.left_out[name]}" for name in found.doubted)
         question = f"Left out as they tell the target ({why}). Which are known before the day?"
-        kept = answers.several("--keep", question, found.doubted)
+        kept = [*times, *answers.several("--keep", question, found.doubted)]
         if kept:
             found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     inputs = [*found.numeric, *(name for name in found.categorical if name not in series)]

@@ -8,6 +8,7 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.inference.facts import (
+    TARGET_NAMES,
     Facts,
     Target,
     UndecidableError,
@@ -70,6 +71,9 @@ def _named(
     sample: Sample, facts: dict[str, Facts], wishes: Wishes, answers: Answers
 ) -> tuple[str, str]:
     named = wishes.target
+    for name, said in sample.repeated.items():
+        if name == named or (named is None and name.lower() in TARGET_NAMES):
+            raise UndecidableError(f"{said}; rename one, or name another --target")
     if named is not None:
         if named not in facts:
             known = ", ".join(facts)

@@ -21,6 +21,7 @@ CALENDAR = (
     CalendarFeature.WEEK_OF_YEAR,
 )
 WIDE = 1 << 20
+MOSTLY = 0.5  # of the rows
 SLICE_VALUES = 20
 MOST_SHOWN = 8  # recipes told beside the models
 
@@ -91,6 +92,8 @@ def _columns(made: Proposal) -> Iterator[str]:
     columns, series = made.columns, made.rows.series
     yield "columns:"
     yield f"  date: {flow(made.date.value)}  {comment(made.date.reason)}"
+    if made.date_parts is not None:
+        yield f"  date_parts: {flow(made.date_parts.model_dump(exclude_none=True))}"
     yield f"  target: {flow(made.target.name)}  {comment(made.target.reason)}"
     if parts := [str(part) for part in made.time_of_day]:
         why = f"made of the times in {made.date.value}"
@@ -99,9 +102,21 @@ def _columns(made: Proposal) -> Iterator[str]:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
         yield f"  {comment(f'no series: {series.reason}')}"
+    if made.absent is not None:
+        yield f"  absent: {made.absent.value}  {comment(made.absent.reason)}"
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
     yield f"  numeric: {flow(columns.numeric)}"
     yield f"  categorical: {flow(columns.categorical)}"
+    called = {
+        name: there for name, there in made.source_names.items() if name in columns_used(made)
+    }
+    units = {name: unit for name, unit in made.units.items() if name in made.columns.numeric}
+    if made.target.name in made.units and not made.target.labels:
+        units[made.target.name] = made.units[made.target.name]
+    if units:
+        yield f"  units: {flow(units)}  {comment('beside the numbers, and no part of them')}"
+    if called:
+        yield f"  source_names: {flow(called)}  {comment('such names are stored beside forecasts')}"
     markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}
     if markers:
         yield f"  {comment('what stands where there is no value; profile.md tells how often')}"
@@ -194,6 +209,11 @@ def _features(made: Proposal) -> Iterator[str]:
     else:
         yield f"  lags: {flow(lags)}  {comment('of the same series, days before')}"
         yield f"  rolling_means: {flow(windows)}"
+        if made.rows.times:
+            keys = [name for name in made.rows.series.value if name not in made.time_of_day]
+            whole = {"by": keys, "statistic": "mean", "lags": lags[:2], "windows": windows[:1]}
+            yield f"  {comment('what all times of the days before came to')}"
+            yield f"  lagged_aggregates: {flow([whole])}"
     yield f"  calendar: {flow(calendar)}"
     if made.wishes.holidays and not (made.due.value.holidays or made.replay.value):
         why = "is_holiday and is_holiday_eve; rows come on holidays, too"
@@ -229,11 +249,18 @@ def _evaluation(made: Proposal) -> Iterator[str]:
             yield f"    - {metric}"
         yield "    - tweedie_deviance: {power: 1.5, floor: 0.1}"
         yield "    - bias"
-        yield "  primary: wmape"
+        mostly_zero = made.rows.gaps > MOSTLY and _absent_is_zero(made)
+        if mostly_zero:
+            yield f"  {comment('most targets are 0, which would be the best forecast by wmape')}"
+        yield f"  primary: {'tweedie_deviance' if mostly_zero else 'wmape'}"
     yield f"  baseline: {chosen(made).baseline.name}"
     slices = _slices(made)
     if slices:
         yield f"  slices: {flow(slices)}"
+
+
+def _absent_is_zero(made: Proposal) -> bool:
+    return made.absent is not None and made.absent.value == "zero"
 
 
 def _slices(made: Proposal) -> list[str]:
@@ -242,7 +269,8 @@ def _slices(made: Proposal) -> list[str]:
     few = [
         name
         for name in names
-        if 2 <= made.facts[name].distinct <= SLICE_VALUES and name not in RESERVED_COLUMNS
+        if name not in {*RESERVED_COLUMNS, *made.time_of_day}
+        and 2 <= made.facts[name].distinct <= SLICE_VALUES
     ]
     return sorted(few, key=lambda name: made.facts[name].distinct)[:1]
 
@@ -361,6 +389,8 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     if made.target.positive is not None:
         yield "probability of", made.target.positive, "the one of two labels that is forecast"
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
+    if made.absent is not None:
+        yield "absent rows", *made.absent
     if not made.due.value.all:
         yield "days on which rows are due", due_in_words(made.due.value), made.due.reason
     if made.aggregate is not None:

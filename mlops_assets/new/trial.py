@@ -45,13 +45,11 @@ from mlops_assets.resources.sources import SourceError
 
 ONE_DAY = dt.timedelta(days=1)
 STRETCH_DAYS = 28
-LONG_STRETCH = 56  # where the past is long enough: more days to judge by for one fit
-OFFSETS = (0, 182, 91, 273)  # days before the last one, the most telling first
+LONGER = (91, 56)  # where the past is long enough: more days to judge by for one fit
+ORDER = (0, 2, 1, 3)  # of the stretches, how many lie after each, the most telling first
 PAST_SHARE = 0.4  # of the days, how far back stretches may lie
-LEAST_STRETCHES = 2
-FITS, FEWEST = 25, 10  # of each stretch, about so many are made
 FOR_OTHERS = 0.3  # of the time, kept for baselines and other families
-BETTER = 0.002  # by less than this share, or half its standard error, the plainer is kept
+BETTER = 0.002  # by less than this share, the plainer recipe is kept
 MODELS = 3
 MOST_PASSED = 2.0  # seconds for one of the processor
 PLAIN = ("seasonal_naive", "historical_mean", "prior")
@@ -69,8 +67,8 @@ def tried(made: Proposal, seconds: float, tell: Tell) -> Proposal:
         past = Past.read(made, project_of(made))
         first = past.first + (max(made.span.lags, default=0) + STRETCH_DAYS) * ONE_DAY
         reach = int(PAST_SHARE * (past.last - first).days)
-        length = LONG_STRETCH if reach >= 2 * LONG_STRETCH else STRETCH_DAYS
-        offsets = [offset for offset in OFFSETS if offset + length <= reach] or [0]
+        length = next((days for days in LONGER if reach >= 2 * days), STRETCH_DAYS)
+        offsets = [length * after for after in ORDER if length * (after + 1) <= reach] or [0]
         days = stretches(first, past.last, offsets, length)
         if not days:
             raise ValueError(f"{made.days.count} days are too few to learn from and to score")
@@ -104,44 +102,51 @@ class Trial:
     clock: Clock
     tell: Tell
     days: list[Stretch]
+    parts: dict[tuple[Recipe, Stretch], pd.DataFrame] = field(default_factory=dict)
+    """The sums of the metric by day, of each stretch."""
     sums: dict[Recipe, pd.DataFrame] = field(default_factory=dict)
+    """Those of all stretches of this round."""
     failed: dict[Recipe, str] = field(default_factory=dict)
     projects: dict[Recipe, Project] = field(default_factory=dict)
     stopped: bool = False
 
     def search(self, start: Recipe) -> Recipe:
-        """The best recipe. ValueError where none could be tried."""
-        self._settle_for(start)
+        """The best recipe. ValueError where none could be tried.
+
+        All are tried on one stretch, then on two and on all, while the time is enough: each round
+        takes about as long as those before it.
+        """
+        every, best = self.days, start
+        for count in sorted({1, min(2, len(every)), len(every)}):
+            if count > 1 and 2 * self.clock.taken() > self.clock.seconds:
+                break
+            before = best, self.days, self.sums, self.failed
+            self.days, self.sums, self.failed = every[:count], {}, {}
+            best = self._round(start)
+            if count > 1 and self.stopped:
+                best, self.days, self.sums, self.failed = before
+                self.stopped = False
+                break
+        if not self.sums:
+            raise ValueError(f"no recipe could be tried: {next(iter(self.failed.values()))}")
+        return best if best in self.sums else min(self.sums, key=self.loss)
+
+    def _round(self, start: Recipe) -> Recipe:
+        """The best recipe by the stretches of this round."""
         best = start
         for asked in questions(self.made, self.past):
             variants = asked.variants(best)
             best = self._best_of(best, variants, 1.0 - FOR_OTHERS, asked.patience)
         plain = [best.with_model(model) for model in baselines(self.project(best), self.made)]
-        self._best_of(best, plain, 1.0)
-        best = self._best_of(best, other_families(best, self.made), 1.0)
-        if not self.sums:
-            raise ValueError(f"no recipe could be tried: {next(iter(self.failed.values()))}")
-        return best
-
-    def _settle_for(self, start: Recipe) -> None:
-        """Take as many of the stretches as the time is enough for."""
-        every, self.days = self.days, self.days[:1]
-        began = self.clock.taken()
-        self.loss(start)
-        took = self.clock.taken() - began
-        if took < self.clock.seconds / FITS:  # libraries were imported and features made
-            self.sums.clear()
-            began = self.clock.taken()
-            self.loss(start)
-            took = max(self.clock.taken() - began, 1e-3)
-        left = self.clock.seconds - self.clock.taken()
-        least = LEAST_STRETCHES if took * LEAST_STRETCHES < left / FEWEST else 1
-        self.days = every[: max(least, int(left / (took * FITS)))]
-        self.sums.clear()
-        self.failed.clear()
+        self._best_of(best, plain)
+        return self._best_of(best, other_families(best, self.made))
 
     def _best_of(
-        self, start: Recipe, others: Iterable[Recipe], share: float, patience: int = 1000
+        self,
+        start: Recipe,
+        others: Iterable[Recipe],
+        share: float = 1.0,
+        patience: int = 1000,
     ) -> Recipe:
         """The best of some recipes that a share of the time is enough for."""
         best, left = start, patience
@@ -161,13 +166,13 @@ class Trial:
         return best
 
     def _better(self, recipe: Recipe, best: Recipe) -> bool:
-        """Whether a recipe is better than another by more than chance often makes it."""
+        """Whether a recipe is better than another by its standard error at least."""
         if not self.loss(recipe) < self.loss(best):
             return False
         if best in self.failed:
             return True
         share, error = difference(self.metric, self.sums[recipe], self.sums[best])
-        return -share > max(BETTER, 0.5 * error if error == error else 0.0)
+        return -share > max(BETTER, error if error == error else 0.0)
 
     def project(self, recipe: Recipe) -> Project:
         if recipe not in self.projects:
@@ -208,8 +213,10 @@ class Trial:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = [errors(entry, project.primary_metric, days) for days in self.days]
-        return pd.concat(found).sort_index()
+            for days in self.days:
+                if (recipe, days) not in self.parts:
+                    self.parts[recipe, days] = errors(entry, project.primary_metric, days)
+        return pd.concat([self.parts[recipe, days] for days in self.days]).sort_index()
 
     def _proposal(self, recipe: Recipe) -> Proposal:
         """What has such a recipe as its only model."""
@@ -241,8 +248,9 @@ class Trial:
     def told(self, best: Recipe) -> Proposal:
         """The proposal with the best recipe and two alternatives, beside the best plain rule."""
         ranked = sorted(self.sums, key=self.loss)
-        fitting = [recipe for recipe in ranked if recipe.same_rows(best)]
-        plain = [recipe for recipe in fitting if recipe.family in PLAIN]
+        others = [recipe for recipe in ranked if recipe.same_rows(best) and recipe != best]
+        plain = [recipe for recipe in others if recipe.family in PLAIN]
+        fitting = [best, *others]  # best by more than chance, whichever has the least error
         named = {
             recipe: _name(recipe, taken)
             for taken, recipe in _distinct(r for r in fitting if r.family not in PLAIN)
@@ -262,7 +270,10 @@ class Trial:
         made = self._proposal(best)
         assert made.choice is not None
         found = replace(
-            made.choice, baseline=baseline, models=tuple(models), backtest=self._backtest(named)
+            made.choice,
+            baseline=baseline,
+            models=tuple(models) or usual.models,
+            backtest=self._backtest(named),
         )
         return replace(made, choice=found)
 

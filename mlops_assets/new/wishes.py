@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 KEEP = "none"  # the answer that leaves rows as they are
 REDUCTIONS = ("sum", "mean", "median", "min", "max")
+ABSENT = ("zero", "missing")
 REFUSE = "refuse"  # the answer that leaves the days of repeated rows out
 REPEATS = ("sum", "mean", "last", REFUSE)
 
@@ -23,6 +24,7 @@ class Wishes:
     keep: list[str] | None = None
     aggregate: str | None = None
     repeated: str | None = None
+    absent: str | None = None
     replay: bool | None = None
     time_zone: str | None = None
     holidays: str | None = None

@@ -3,6 +3,7 @@
 from mlops_assets.ml.features.feature_settings import (
     CalendarFeature,
     ColumnSettings,
+    DateParts,
     FeatureSettings,
     LaggedAggregate,
     Reduction,
@@ -50,6 +51,7 @@ __all__ = [
     "CsvSettings",
     "CustomSettings",
     "DateOrder",
+    "DateParts",
     "DriftSettings",
     "FeatureSettings",
     "FileSettings",

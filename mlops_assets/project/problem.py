@@ -3,7 +3,7 @@
 import datetime as dt
 import zoneinfo
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
@@ -122,8 +122,20 @@ class Problem(Settings):
 
     @property
     def source_columns(self) -> list[str]:
-        """Those of them that are read, rather than made of the times of rows."""
-        return [name for name in self.column_names if name not in self.columns.time_of_day]
+        """Those of them that are read, rather than made of others, and what these are made of."""
+        made = [
+            *self.columns.time_of_day,
+            *([self.columns.date] if self.columns.date_parts else []),
+        ]
+        read = self.columns.date_parts.names if self.columns.date_parts else []
+        return [*dict.fromkeys([*(n for n in self.column_names if n not in made), *read])]
+
+    def in_source_names(self) -> Self:
+        """The same with the columns as the source calls them, to read with; it is not validated."""
+        called = self.columns.source_names
+        limits = {called.get(name, name): limit for name, limit in self.constraints.items()}
+        columns = self.columns.in_source_names()
+        return self.model_copy(update={"columns": columns, "constraints": limits})
 
     @property
     def number_columns(self) -> list[str]:
@@ -181,6 +193,7 @@ class Problem(Settings):
             self.features,
             self.labels,
             self.evaluation.label_delay_days,
+            self.time_zone,
             self.due,
         )
 

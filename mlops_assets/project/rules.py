@@ -35,6 +35,19 @@ def check(problem: Problem) -> None:
 def _columns(problem: Problem) -> None:
     """Each column has one role, and constraints that are compared with its values."""
     columns, numbers = problem.columns, problem.number_columns
+    if columns.date_parts is not None:
+        taken = [columns.date, columns.target, *columns.series]
+        _refuse(
+            [name for name in columns.date_parts.names if name in taken],
+            "columns.date_parts",
+            "is a part of the date, and named as another column, too",
+        )
+        source = problem.source.recording if problem.source.kind == "replay" else problem.source
+        if source.kind == "sql":
+            raise ValueError(
+                "at columns.date_parts: a database asks for days by one column; make a view or a "
+                "query with a date"
+            )
     roles = [columns.date, columns.target, *columns.numeric, *columns.categorical]
     _refuse(
         _repeated(roles),
@@ -57,6 +70,11 @@ def _columns(problem: Problem) -> None:
         "is a number of the time of day; name it among columns.numeric",
     )
     _refuse_unknown(problem.constraints, problem.column_names, "constraints")
+    _refuse_unknown(columns.units, numbers, "columns.units")
+    called = columns.source_names
+    _refuse_unknown(called, problem.source_columns, "columns.source_names")
+    read = [called.get(name, name) for name in problem.source_columns]
+    _refuse(_repeated(read), "columns.source_names", "are read under two names; read them once")
     undated = [name for name in problem.column_names if name != columns.date]
     _refuse_unknown(columns.missing, undated, "columns.missing")
     for name, constraint in problem.constraints.items():
@@ -118,6 +136,8 @@ def _target(problem: Problem) -> None:
             f"at features: lags and rolling_means need a target of numbers or two classes, not "
             f"of {len(problem.labels)}; leave them empty"
         )
+    if problem.columns.absent == "zero":
+        _absent(problem)
     needy = [name for name, metric in metrics.made_metrics.items() if metric.non_negative]
     if needy and not problem.non_negative:
         raise ValueError(
@@ -135,6 +155,27 @@ def _target(problem: Problem) -> None:
             "at features: lags and rolling_means follow a series; "
             "name columns.series, or use lagged_aggregates in their place"
         )
+
+
+def _absent(problem: Problem) -> None:
+    """An absent row of a series can be one with the target 0."""
+    columns, aggregate = problem.columns, problem.aggregate
+    limits = problem.constraint(columns.target)
+    hindrances = {
+        "needs columns.series": not columns.series,
+        "is for one row a day and series; leave the time of day out of columns.series": bool(
+            problem.feature_plan.times
+        ),
+        "is for numbers, not for classes": bool(problem.labels),
+        f"needs constraints.{columns.target} that hold 0": (limits.min or 0) > 0
+        or (limits.max or 0) < 0,
+        "is for one row a day and series; leave out aggregate.by and min_rows": aggregate
+        is not None
+        and (aggregate.by is not None or aggregate.min_rows > 1),
+    }
+    for hindrance, there in hindrances.items():
+        if there:
+            raise ValueError(f"at columns.absent: zero {hindrance}")
 
 
 def _aggregates(problem: Problem) -> None:

@@ -23,6 +23,9 @@ def _encoding(value: str) -> str:
     return value
 
 
+Format = Literal["csv", "parquet", "excel", "json", "feather"]
+
+
 class DateOrder(StrEnum):
     """How dates such as 01/02/2026 are meant."""
 
@@ -41,6 +44,8 @@ class CsvSettings(Settings):
     """What groups the digits of large numbers; none where it is left out."""
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     """UTF-8, else Windows' Latin-1, where it is left out; a byte order mark always counts."""
+    skip_lines: Annotated[int, Field(ge=0, le=1000)] = 0
+    """How many lines stand above the header."""
     dates: DateOrder | None = None
     """Whether 01/02/2026 is 1 February (`day_first`) or 2 January (`month_first`); found out
     where a file tells. Dates such as 2026-02-01 need it never."""
@@ -50,10 +55,13 @@ class FileSettings(Section):
     kind: Literal["file"]
     """Rows of files, by their own dates."""
     path: Annotated[str, Field(min_length=1)]
-    """CSV or Parquet: one file, a glob or a folder (also one with parts such as
-    `date=2026-01-31/`), relative to the folder of this settings file, or an fsspec URL."""
-    format: Literal["csv", "parquet"] | None = None
-    """Where it is left out: Parquet for names that end in .parquet or .pq, else CSV."""
+    """CSV, Parquet, Excel, JSON or Feather: one file, a glob or a folder (also one with parts such
+    as `date=2026-01-31/`), relative to the folder of this settings file, or an fsspec URL."""
+    format: Format | None = None
+    """Where it is left out, by how a name ends: .parquet, .pq; .xlsx, .xlsm, .xls, .ods; .json,
+    .jsonl, .ndjson; .feather, .arrow; else CSV."""
+    sheet: Annotated[str, Field(min_length=1)] | None = None
+    """The sheet of an Excel file; the only one with rows where it is left out."""
     csv: CsvSettings = CsvSettings()
     """The dialect of CSV files, where it cannot be found out."""
 
@@ -67,8 +75,11 @@ class LandingSettings(Section):
     """The names of the files to take, such as `sales_*.csv`."""
     settle_seconds: Annotated[int, Field(ge=0, le=86_400, strict=True)] = 60
     """For how long size and time of a file must stay the same until it counts as complete."""
-    format: Literal["csv", "parquet"] | None = None
-    """Where it is left out: Parquet for names that end in .parquet or .pq, else CSV."""
+    format: Format | None = None
+    """Where it is left out, by how a name ends: .parquet, .pq; .xlsx, .xlsm, .xls, .ods; .json,
+    .jsonl, .ndjson; .feather, .arrow; else CSV."""
+    sheet: Annotated[str, Field(min_length=1)] | None = None
+    """The sheet of an Excel file; the only one with rows where it is left out."""
     csv: CsvSettings = CsvSettings()
     """The dialect of CSV files, where it cannot be found out."""
 

@@ -7,9 +7,10 @@ February. Nothing here depends on the day on which the tests run.
 import copy
 import datetime as dt
 import itertools
+import sqlite3
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import days_between, run_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
 from mlops_assets.project import Project, load_project
+from mlops_assets.resources.sources import check_columns
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores import decisions, model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -79,7 +81,10 @@ def _shipped_settings() -> dict[str, Any]:
 
 
 class Lab:
-    """A project in a folder, with its stores and an instance in memory."""
+    """A project in a folder, with its stores and an instance in memory.
+
+    It goes on from what `keep` has kept of another instance in that folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -87,6 +92,28 @@ class Lab:
         self.storage = LocalStorage(str(folder / "storage"))
         self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
         self._loaded: tuple[str, Project] | None = None
+        self._made: tuple[Project, dict[Path, bytes], dg.Definitions] | None = None
+        for file, stored in self._kept().items():
+            if file.exists():
+                with closing(sqlite3.connect(file)) as kept:
+                    kept.backup(stored)
+
+    def _kept(self) -> dict[Path, sqlite3.Connection]:
+        """The databases of the instance, by the files in which they are kept."""
+        storages: Any = {
+            "events.db": self.instance.event_log_storage,
+            "runs.db": self.instance.run_storage,
+        }
+        return {
+            self.folder / name: storage._held_conn.connection.driver_connection
+            for name, storage in storages.items()
+        }
+
+    def keep(self) -> None:
+        """Keep what the instance holds, for a lab in a copy of the folder."""
+        for file, stored in self._kept().items():
+            with closing(sqlite3.connect(file)) as kept:
+                stored.backup(kept)
 
     def write(self, rows: pd.DataFrame | None = None, settings: Any = None) -> None:
         """Replace the source, the settings or both."""
@@ -104,6 +131,16 @@ class Lab:
             self._loaded = text, load_project(file)
         return self._loaded[1]
 
+    @property
+    def definitions(self) -> dg.Definitions:
+        """Those of the settings and the created models as they are now, and of the same columns."""
+        created = (self.folder / "storage" / "registry").rglob("*.yaml")
+        registry = {file: file.read_bytes() for file in sorted(created)}
+        check_columns(self.project, self.storage)
+        if self._made is None or self._made[0] is not self.project or self._made[1] != registry:
+            self._made = self.project, registry, make_definitions(self.project, self.storage)
+        return self._made[2]
+
     def run(
         self,
         keys: str,
@@ -116,8 +153,7 @@ class Lab:
         kind = assets[0].path[0]
         jobs = dict.fromkeys(("models", "training_set"), RETRAIN_ALL_JOB)
         jobs["model_registry"] = REGISTRY_JOB
-        definitions = make_definitions(self.project, self.storage)
-        return definitions.resolve_job_def(jobs.get(kind, EVALUATE_JOB)).execute_in_process(
+        return self.definitions.resolve_job_def(jobs.get(kind, EVALUATE_JOB)).execute_in_process(
             instance=self.instance,
             asset_selection=assets,
             tags=run_tags(first, last or first) if first else {},

@@ -1,7 +1,9 @@
 """What a model is scored by is what was issued for the day, whatever is learned later."""
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import STORED, Action
 from mlops_tests.assets.lab import Lab, keys, made_on, make_rows, make_settings, reason
+from mlops_tests.shared import shared_folder
 
 MODELS = ["seasonal_naive", "linear"]
 DAILY = "issued validation/seasonal_naive validation/linear leaderboard champion forecast"
@@ -41,16 +44,35 @@ class Living(Lab):
         return DatasetStore(self.storage).read("issued", [before])
 
 
-@pytest.fixture
-def living(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Living]:
-    """Lived through FIRST to LAST, so that the day after LAST is to come."""
-    lab.write(settings=make_settings() | {"champion": {"initial": "linear"}})
-    living = Living(lab.folder)
+def begin(folder: Path, patch: pytest.MonkeyPatch) -> Living:
+    """A lab that is told which day it is."""
+    living = Living(folder)
     for module in (issued, forecast, day_to_come):
-        monkeypatch.setattr(module, "is_over", lambda _, day: living.today > day)
+        patch.setattr(module, "is_over", lambda _, day: living.today > day)
+    return living
+
+
+def live(trained_folder: Path, folder: Path) -> None:
+    """Live through FIRST to LAST, in a copy of a trained lab."""
+    shutil.copytree(trained_folder, folder, dirs_exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        living = begin(folder, patch)
+        living.write(settings=make_settings() | {"champion": {"initial": "linear"}})
+        with living.instance:
+            for day in keys(FIRST, LAST):
+                living.night_after(day)
+            living.keep()
+
+
+@pytest.fixture
+def living(
+    trained_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Living]:
+    """Lived through FIRST to LAST, so that the day after LAST is to come."""
+    lived = shared_folder("lived", partial(live, trained_folder))
+    living = begin(Path(shutil.copytree(lived, tmp_path / "lab")), monkeypatch)
+    living.today = dt.date.fromisoformat(LAST) + dt.timedelta(days=1)
     with living.instance:
-        for day in keys(FIRST, LAST):
-            living.night_after(day)
         yield living
 
 

@@ -15,6 +15,7 @@ from mlops_assets.assets import pieces
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings
 from mlops_tests.killing import in_child
+from mlops_tests.resources.test_event_log import open_instance
 
 pytestmark = pytest.mark.lab
 LAST = "2026-02-12"
@@ -27,7 +28,7 @@ class KeptLab(Lab):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         (folder / "home").mkdir(exist_ok=True)
-        self.instance = dg.DagsterInstance.local_temp(str(folder / "home"))
+        self.instance = open_instance(folder / "home")
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ def load(snippet: str, folder: Path) -> Project:
 
 
 def test_there_is_a_snippet_for_each_kind() -> None:
-    assert len(SNIPPETS) == 3
+    kinds = ["series", "events", "hours", "aggregate", "expected"]
+    assert len(SNIPPETS) == len(kinds)
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS)

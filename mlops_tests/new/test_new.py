@@ -70,8 +70,9 @@ def test_flights_are_events_with_the_past_of_their_carrier(tmp_path: Path) -> No
     assert "minutes_late: moves as the target does" in profile
 
 
-def test_hours_become_days(tmp_path: Path) -> None:
-    project = make(write(hours(), tmp_path), tmp_path / "p", "--target", "rentals")
+def test_hours_become_days_on_demand(tmp_path: Path) -> None:
+    flags = ("--target", "rentals", "--aggregate", "sum")
+    project = make(write(hours(), tmp_path), tmp_path / "p", *flags)
     assert project.aggregate is not None
     assert project.aggregate.target == "sum"
     assert (project.aggregate.min_rows, project.aggregate.max_rows) == (23, 25)
@@ -81,11 +82,14 @@ def test_hours_become_days(tmp_path: Path) -> None:
     ]  # the hours are the same, the parts of the sum tell the target
 
 
-def test_hours_stay_hours_on_demand(tmp_path: Path) -> None:
-    flags = ("--target", "temperature", "--aggregate", "none")
+def test_hours_stay_hours(tmp_path: Path) -> None:
+    flags = ("--target", "temperature")
     project = make(write(hours(), tmp_path), tmp_path / "p", *flags)
     assert project.aggregate is None
     assert "hour" in project.columns.numeric
+    assert project.columns.series == ["hour"]
+    again = make(write(hours(), tmp_path), tmp_path / "again", *flags, "--aggregate", "none")
+    assert again.columns == project.columns
 
 
 def test_a_number_a_day_follows_its_own_past(tmp_path: Path) -> None:
@@ -276,7 +280,7 @@ def test_nobody_there_is_told_the_flags(
     assert main(flags) == 2
     told = capsys.readouterr().err
     asked = re.findall(r"^  (--[\w-]+)", told, re.MULTILINE)
-    assert asked == ["--aggregate", "--leave-out", "--replay"]
+    assert asked == ["--leave-out", "--replay"]
     assert not (tmp_path / "p").exists()
     del flags[1:3]
     assert main(flags) == 2

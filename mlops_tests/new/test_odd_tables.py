@@ -11,6 +11,7 @@ from mlops_assets.assets.observations_type import prepared
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import make_source
 from mlops_tests.new.tables import YESTERDAY, Person, days_up_to, main, make, settings, write
+from mlops_tests.resources.sources.books import write_book
 
 COUNT = 200
 
@@ -128,3 +129,146 @@ def test_products_of_the_target_are_left_out(
     person = Person(["", "about", *[""] * 5])
     assert main([str(file), "--out", str(tmp_path / "asked")], person) == 0
     assert settings(tmp_path / "asked")["columns"]["numeric"] == ["temp", "price", "about"]
+
+
+def sales() -> pd.DataFrame:
+    """Rows of forty items, each only on the days on which some were sold."""
+    random = np.random.default_rng(3)
+    days = days_up_to(YESTERDAY, COUNT)
+    demand = random.poisson(random.gamma(0.5, 0.5, 40), (COUNT, 40))
+    wide = pd.DataFrame(demand, days, [f"{n:05d}" for n in range(40)])
+    wide = wide.rename_axis(index="date", columns="sku")
+    rows = wide.stack().rename("qty").reset_index()
+    rows = rows.assign(
+        group="G" + rows["sku"].str[-1],  # of the item
+        warm=(rows["date"].dt.dayofyear % 17).astype(float),  # of the day
+        discount=random.uniform(0, 1, len(rows)).round(2),  # of the sale
+    )
+    return rows[rows["qty"] > 0].reset_index(drop=True)
+
+
+def test_an_item_without_a_row_sold_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = sales()
+    project = make(write(rows, tmp_path), tmp_path / "p")
+    assert project.columns.series == ["sku"]
+    assert project.columns.absent == "zero"
+    assert project.features.lags
+    assert project.evaluation.primary == "tweedie_deviance"
+    assert project.columns.numeric == ["warm"]
+    assert project.columns.categorical == ["sku", "group"]
+    profile = (tmp_path / "p" / "profile.md").read_text()
+    assert "discount: known only of days on which a series has a row" in profile
+    assert "A series without a row of a day is taken for a 0: " in capsys.readouterr().out
+    found = read(project)
+    wide = rows.pivot(index="date", columns="sku", values="qty")
+    due = wide.ffill().notna()  # from the first row of an item on
+    assert len(found) == due.to_numpy().sum()
+    assert found["qty"].sum() == rows["qty"].sum()
+    assert found["group"].notna().all()
+
+
+def test_absent_rows_are_asked_about(tmp_path: Path) -> None:
+    file = write(sales(), tmp_path)
+    person = Person(["missing", *[""] * 6])
+    assert main([str(file), "--target", "qty", "--out", str(tmp_path / "p")], person) == 0
+    assert "absent" not in settings(tmp_path / "p")["columns"]
+    assert "series" not in settings(tmp_path / "p")["columns"]
+
+
+def test_gaps_in_what_is_no_amount_are_gaps(tmp_path: Path) -> None:
+    rows = panel().sample(frac=0.7, random_state=0).sort_values("date")
+    cold = make(write(rows.drop(columns="units"), tmp_path), tmp_path / "p", "--target", "temp")
+    assert cold.columns.absent == "missing"
+    with_zeros = rows.assign(units=rows["units"].where(rows["units"] > 60, 0))
+    sold = make(write(with_zeros, tmp_path), tmp_path / "q", "--target", "units")
+    assert sold.columns.absent == "missing"
+    without = make(write(rows, tmp_path), tmp_path / "r", "--target", "units")
+    assert without.columns.absent == "zero"
+
+
+def test_names_that_are_stored_are_called_otherwise_inside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = panel().rename(columns={"units": "forecast", "temp": "model", "shop": "row"})
+    project = make(write(rows, tmp_path), tmp_path / "p", "--target", "forecast")
+    assert project.columns.series == ["row_"]
+    assert project.columns.numeric == ["model_"]
+    assert project.columns.target == "forecast"
+    assert project.columns.source_names == {"row_": "row", "model_": "model"}
+    assert "'row' is called 'row_' here" in capsys.readouterr().out
+    found = read(project)
+    assert list(found) == ["date", "row_", "forecast", "model_"]
+    assert found["forecast"].tolist() == rows["forecast"].tolist()
+    assert found["row_"].tolist() == rows["row"].tolist()
+
+
+def test_a_header_that_is_there_twice_is_named_with_both_positions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = panel().to_csv(index=False)
+    file = tmp_path / "t.csv"
+    file.write_text(text.replace("temp", "units", 1))
+    for flags in ((), ("--target", "units")):
+        assert main([str(file), "--out", str(tmp_path / "p"), "--yes", *flags]) == 1
+        told = capsys.readouterr().err
+        assert "has the column 'units' more than once, as columns 3 and 4; rename one" in told
+    assert not (tmp_path / "p").exists()
+    file.write_text(text.replace("temp", "shop", 1))
+    make(file, tmp_path / "p")
+    assert "'shop' more than once, as columns 2 and 3: not read" in capsys.readouterr().out
+
+
+def test_a_book_of_several_sheets_is_asked_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = panel()
+    cells = rows.assign(date=rows["date"].dt.date).itertuples(index=False, name=None)
+    sheets = {"Sales": [list(rows), *cells], "Notes": [["about", "by"], ["sales", "me"]]}
+    file = write_book(tmp_path / "book.xlsx", sheets)
+    assert main([str(file), "--out", str(tmp_path / "p"), "--yes"]) == 1
+    assert "name it with --sheet: Sales, Notes" in capsys.readouterr().err
+    project = make(file, tmp_path / "p", "--sheet", "Sales")
+    pd.testing.assert_series_equal(read(project)["units"], rows["units"].astype(float))
+    person = Person(["Sales", *[""] * 5])
+    assert main([str(file), "--out", str(tmp_path / "q")], person) == 0
+    assert settings(tmp_path / "q")["source"]["sheet"] == "Sales"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "unit"), [("${:,.2f}", "$"), ("{:.0f} kg", "kg"), ("CHF {:,.2f}", "CHF")]
+)
+def test_numbers_in_a_unit_are_numbers(tmp_path: Path, pattern: str, unit: str) -> None:
+    rows = panel()
+    amounts = rows["units"] * 100.0
+    file = write(rows.assign(units=amounts.map(pattern.format)), tmp_path)
+    project = make(file, tmp_path / "p", "--target", "units")
+    assert settings(tmp_path / "p")["columns"]["units"] == {"units": unit}
+    assert f"column 'units' is of numbers in {unit}" in (tmp_path / "p" / "profile.md").read_text()
+    pd.testing.assert_series_equal(read(project)["units"], amounts)
+
+
+def test_a_swiss_export(tmp_path: Path) -> None:
+    rows = panel()
+    amounts = rows["units"] * 123.45
+    shown = rows.assign(
+        date=rows["date"].dt.strftime("%d.%m.%Y"),
+        units=amounts.map("{:,.2f}".format).str.replace(",", "'"),
+    )
+    file = write(shown.drop(columns="temp"), tmp_path, sep=";", encoding="cp1252")
+    project = make(file, tmp_path / "p")
+    assert read(project)["units"].round(2).tolist() == amounts.round(2).tolist()
+
+
+def test_lines_above_the_header_and_a_total_below(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = panel().to_csv(index=False)
+    file = tmp_path / "t.csv"
+    file.write_text(f"Report\nmade today\n\n{text}Total,,,99999\n")
+    assert main([str(file), "--out", str(tmp_path / "p"), "--yes"]) == 1
+    assert "where the header is further down, set --skip-lines" in capsys.readouterr().err
+    project = make(file, tmp_path / "p", "--skip-lines", "3", "--target", "units")
+    assert "'Total' in row 601" in capsys.readouterr().out
+    assert len(read(project)) == 600

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from mlops_assets.ml.due_days import holidays_of
+from mlops_assets.project import DateParts
+from mlops_assets.resources.sources import make_source
 from mlops_tests.new.tables import YESTERDAY, days_up_to, main, make, settings, write
 
 HOLIDAYS = {
@@ -98,3 +100,77 @@ def test_rows_of_weeks_or_longer_are_refused(
     assert f"such as {days[-3]:%Y-%m-%d}" in said
     assert f"so that a row stands for a {period}" in said
     assert not (tmp_path / "p").exists()
+
+
+def meters(zone: str | None, every: str = "h", count: int = 200) -> pd.DataFrame:
+    """What two meters read through some days of a zone, or of clocks without one."""
+    last = pd.Timestamp(YESTERDAY) + pd.Timedelta(days=1)
+    days = last - pd.Timedelta(days=count), last
+    times = pd.date_range(*days, freq=every, inclusive="left", tz=zone)
+    told = [time.isoformat() for time in times]
+    load = np.random.default_rng(8).normal(100, 5, len(times)).round(2)
+    one = pd.DataFrame({"time": told, "meter": "a", "load": load})
+    return pd.concat([one, one.assign(meter="b", load=load + 50)])
+
+
+def test_hours_are_series_of_their_own_and_offsets_tell_the_zone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write(meters("Europe/Berlin", count=360), tmp_path)
+    project = make(table, tmp_path / "p", "--target", "load")
+    assert project.time_zone == "Europe/Berlin"
+    assert "A day begins in Europe/Berlin, as the offsets of time say" in capsys.readouterr().out
+    assert project.aggregate is None
+    assert project.columns.series == ["meter", "hour", "fold"]
+    assert project.columns.time_of_day == ["hour", "fold"]
+    assert project.columns.numeric == ["hour"]
+    assert project.columns.categorical == ["meter"]
+    assert project.features.lags[:2] == [1, 7]
+    [lagged] = project.features.lagged_aggregates
+    assert lagged.by == ["meter"]
+    assert project.evaluation.slices == ["meter"]
+    other = make(table, tmp_path / "o", "--target", "load", "--time-zone", "America/New_York")
+    assert other.time_zone == "America/New_York"
+
+
+def test_quarters_of_hours_and_hours_without_a_zone(tmp_path: Path) -> None:
+    table = write(meters(None, "30min"), tmp_path)
+    project = make(table, tmp_path / "p", "--target", "load")
+    assert project.time_zone == "UTC"
+    assert project.columns.series == ["meter", "hour", "quarter_hour"]
+    assert project.columns.numeric == ["hour", "quarter_hour"]
+    three = make(write(meters(None, "3h"), tmp_path), tmp_path / "t", "--target", "load")
+    assert three.columns.series == ["meter", "hour"]
+    # minutes are none of the parts: they come to a day, as asked
+    five = write(meters(None, "5min", count=120), tmp_path)
+    minutes = make(five, tmp_path / "m", "--target", "load")
+    assert minutes.columns.series == ["meter"]
+    assert minutes.aggregate is not None
+
+
+def test_a_date_in_several_columns_is_one(tmp_path: Path) -> None:
+    days = days_up_to(YESTERDAY, 200)
+    rows = shop(days).assign(Year=days.year, Month=days.month, Day=days.day).drop(columns="date")
+    project = make(write(rows, tmp_path), tmp_path / "p", "--target", "sold")
+    assert project.columns.date_parts == DateParts(year="Year", month="Month", day="Day")
+    assert project.columns.numeric == []
+    found = make_source(project).read(days[3].date(), days[5].date())
+    assert found["sold"].tolist() == rows["sold"].iloc[3:5].tolist()
+    assert found["date"].tolist() == [days[3], days[4]]
+    parquet = tmp_path / "table.parquet"
+    rows.to_parquet(parquet, index=False)
+    again = make(parquet, tmp_path / "q", "--target", "sold")
+    assert make_source(again).read(days[3].date(), days[5].date()).equals(found)
+
+
+@pytest.mark.parametrize(
+    ("format_", "what"), [("%Y-%b", "a month"), ("%G-W%V", "a week"), ("%Y-%m", "a month")]
+)
+def test_periods_are_refused_with_one_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], format_: str, what: str
+) -> None:
+    days = pd.date_range("2020-01-06", periods=60, freq="MS")
+    table = write(shop(days).assign(date=days.strftime(format_)), tmp_path)
+    assert main([str(table), "--out", str(tmp_path / "p"), "--yes", "--target", "sold"]) == 1
+    said = capsys.readouterr().err
+    assert f"holds '{days[0].strftime(format_)}', {what} and no day" in said

@@ -2,7 +2,9 @@
 
 import queue
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -107,6 +109,40 @@ def letters(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def] 
     return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
 
 
+@dg.asset(
+    partitions_def=dg.StaticPartitionsDefinition(list("abcd")),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[
+        dg.AssetCheckSpec(
+            name, asset="judged", partitions_def=dg.StaticPartitionsDefinition(list("abcd"))
+        )
+        for name in ("right", "neat")
+    ],
+    config_schema={"order": str},
+)
+def judged(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """An asset of which checks say something by partition, in some order."""
+    for key in context.op_execution_context.op_config["order"]:
+        for name in ("right", "neat"):
+            context.log_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=context.asset_key,
+                    check_name=name,
+                    passed=(key, name) != ("b", "neat"),
+                    description=f"it is {key}",
+                    metadata={"of": key},
+                    partition=key,
+                )
+            )
+    yield dg.MaterializeResult(
+        check_results=[dg.AssetCheckResult(passed=True, check_name=n) for n in ("right", "neat")]
+    )
+
+
+# all that was planned, one twice, and one that was not planned
+ORDERS = ("abcd", "dacb", "abad", "abcx")
+
+
 def rows(log: SqliteEventLogStorage, run_id: str) -> dict[str, list[tuple[object, ...]]]:
     """All that is stored of events in both files, without the moment at which a row was made."""
     found = {}
@@ -123,11 +159,15 @@ def rows(log: SqliteEventLogStorage, run_id: str) -> dict[str, list[tuple[object
 
 
 @pytest.mark.parametrize("at_once", [1, 1000])
-def test_it_keeps_what_dagsters_own_keeps_of_the_same_events(tmp_path: Path, at_once: int) -> None:
+@pytest.mark.parametrize("order", ["", *ORDERS])
+def test_it_keeps_what_dagsters_own_keeps_of_the_same_events(
+    tmp_path: Path, at_once: int, order: str
+) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         run = dg.materialize(
-            [letters],
+            [judged if order else letters],
             instance=instance,
+            run_config={"ops": {"judged": {"config": {"order": order}}}} if order else None,
             tags={
                 "dagster/asset_partition_range_start": "a",
                 "dagster/asset_partition_range_end": "d",
@@ -145,7 +185,8 @@ def test_it_keeps_what_dagsters_own_keeps_of_the_same_events(tmp_path: Path, at_
     expected, found = rows(own, run.run_id), rows(pooled, run.run_id)
     pooled.dispose()
     assert len(expected[f"{INDEX_SHARD_NAME} asset_event_tags"]) >= 4
-    assert len(expected[f"{INDEX_SHARD_NAME} asset_check_executions"]) == 1
+    executions = expected[f"{INDEX_SHARD_NAME} asset_check_executions"]
+    assert len(executions) == (len({*"abcd", *order}) * 2 + 2 if order else 1)
     assert found == expected
 
 

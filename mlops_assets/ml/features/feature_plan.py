@@ -11,6 +11,7 @@ from mlops_assets.ml.features.feature_settings import (
     ColumnSettings,
     FeatureSettings,
     LaggedAggregate,
+    TimePart,
 )
 from mlops_assets.ml.registries import choose
 
@@ -25,6 +26,7 @@ class FeaturePlan:
     """The classes in the order of the numbers that stand for them, none for a regression."""
     label_delay_days: int = 0
     """How many days after a day has ended its target is known."""
+    time_zone: str = "UTC"
     due: DueDays = EVERY_DAY
     """The days on which rows are due; a lag of another day is that of the last one before it."""
 
@@ -32,6 +34,16 @@ class FeaturePlan:
     def days_ahead(self) -> int:
         """How many days after the newest one with a known target the day to forecast lies."""
         return 1 + self.label_delay_days
+
+    @property
+    def times(self) -> list[TimePart]:
+        """The parts of the time that tell rows of a series apart, where it has many a day."""
+        return [part for part in self.columns.time_of_day if part in self.columns.series]
+
+    @property
+    def followed(self) -> list[str]:
+        """What names the series whose past is followed: an hour that comes again has that of it."""
+        return [name for name in self.columns.series if name != TimePart.FOLD]
 
     def newest_known(self, day: dt.date) -> dt.date:
         """The newest day that is known when a day is forecast: the last due one so long before."""

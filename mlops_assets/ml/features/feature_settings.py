@@ -59,9 +59,26 @@ class Reduction(StrEnum):
     LAST = "last"
 
 
+class DateParts(Settings):
+    """Columns that together say the day of a row, and perhaps the hour."""
+
+    year: Column
+    month: Column
+    """Numbers, or names such as Jan."""
+    day: Column
+    hour: Column | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, the year first."""
+        return [name for name in (self.year, self.month, self.day, self.hour) if name]
+
+
 class ColumnSettings(Settings):
     date: Column
     """The column that says which day a row belongs to."""
+    date_parts: DateParts | None = None
+    """Columns of the source that the date is made of, where none holds it."""
     target: Column
     """The column to forecast."""
     series: Columns = []
@@ -70,12 +87,34 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as numbers."""
     categorical: Columns = []
     """Columns known in advance that models read as categories."""
+    absent: Literal["missing", "zero"] = "missing"
+    """What a series without a row is on a day on which others have one: nothing, or a row with
+    the target 0, from its first row on, as where rows are written only when something is sold."""
+    units: dict[str, Column] = {}
+    """What stands before or after the numbers of a column, such as € or kg, and is no part of
+    them."""
+    source_names: dict[str, Column] = {}
+    """What columns are called in the source, where that is not their name here: names such as
+    `row` are taken by what is stored beside forecasts."""
     missing: dict[str, Annotated[list[Marker], Field(min_length=1), AfterValidator(distinct)]] = {}
     """What stands in a column where there is no value: texts such as N/A, numbers such as -999, and
     bounds such as `> 1000`, beyond which no value is believed."""
     time_of_day: Annotated[list[TimePart], AfterValidator(distinct), UNLESS_EMPTY] = []
     """Columns made of the times in the date column, for use among those above: `hour` (0 to 23),
     `quarter_hour` (0 to 3), and `fold`: 1 in an hour that comes again as clocks are put back."""
+
+    def in_source_names(self) -> Self:
+        """The same columns as the source calls them."""
+        called = self.source_names
+        told: dict[str, Any] = {
+            kind: [called.get(name, name) for name in getattr(self, kind)]
+            for kind in ("series", "numeric", "categorical")
+        }
+        told |= {kind: called.get(name := getattr(self, kind), name) for kind in ("date", "target")}
+        missing = {called.get(name, name): found for name, found in self.missing.items()}
+        units = {called.get(name, name): unit for name, unit in self.units.items()}
+        more = {"missing": missing, "units": units, "source_names": {}}
+        return self.model_copy(update={**told, **more})
 
     @property
     def names(self) -> list[str]:

@@ -9,8 +9,9 @@ from mlops_assets.lazy import np, pd
 from mlops_assets.ml.due_days import DueDays, holidays_of
 from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
 from mlops_assets.ml.features.feature_plan import FeaturePlan
-from mlops_assets.ml.features.feature_settings import EVES, HOLIDAYS, CalendarFeature
+from mlops_assets.ml.features.feature_settings import EVES, HOLIDAYS, CalendarFeature, TimePart
 from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
+from mlops_assets.ml.features.times_to_come import every_time, times_of
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import rolling_sum
 
@@ -77,8 +78,13 @@ def rows_to_come(
         rows, inputs_from = planned[planned[date] == day], "source"
         if series:
             rows = rows.drop_duplicates(series)
-        if rows.empty:
+        if plan.times or rows.empty:
             before = observations[observations[date] == pd.Timestamp(plan.newest_known(day.date()))]
+        if plan.times:
+            seen = pd.concat([observations, rows])
+            rows, planned_all = every_time(plan, rows, before, times_of(plan, seen, day.date()))
+            inputs_from = "source" if planned_all else newest
+        elif rows.empty:
             rows = before if series else before.iloc[:0]
             inputs_from = newest
         parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
@@ -102,9 +108,11 @@ def _history(
     reach = max([*(lag + gap for lag in plan.features.lags), *windows], default=0)
     if not reach:
         return {}
-    date, target, series = plan.columns.date, plan.columns.target, plan.columns.series
+    date, target, series = plan.columns.date, plan.columns.target, plan.followed
     days = pd.date_range(pd.Timestamp(start) - pd.Timedelta(days=reach), end, inclusive="left")
     named = observations.dropna(subset=series)  # of other settings, rows may lack a part of it
+    if TimePart.FOLD in plan.times:  # of an hour that comes twice, the first is looked back on
+        named = named[named[TimePart.FOLD] == 0]
     # days x series, so that a lag is a shift and no row can meet another series
     wide = named.pivot(index=date, columns=series, values=target).astype(float)
     wide = wide.reindex(days)

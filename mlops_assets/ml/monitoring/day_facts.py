@@ -46,7 +46,7 @@ def day_facts(
 
     `before` are those of the day before, where they are known.
     """
-    numbers = [name for name in inputs if name not in categorical]
+    numbers = [name for name in inputs if name not in categorical and name not in series]
     values = rows[[*series, *numbers]] if series and numbers else None
     return DayFacts(
         rows=len(rows),

@@ -109,7 +109,7 @@ def _series_count(
     if len(named) < rule.min_days:
         return CheckResult(True, f"not judged: {len(named)} days before it have these series")
     lost = set.intersection(*(set(then.series) for then in named.values())) - facts.series
-    told = f"; lost: {_named([' '.join(name) for name in lost])}" if lost else ""
+    told = f"; lost: {_named([' '.join(map(str, name)) for name in lost])}" if lost else ""
     counts = {known: len(then.series) for known, then in named.items()}
     usual = usual_range(rule, day, counts)
     return _count(len(facts.series), usual, min(counts.values()), "series", told)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.metrics.metric import IntArray as Codes
-from mlops_assets.new.inference.facts import Decision, Facts
+from mlops_assets.new.inference.facts import TARGET_NAMES, Decision, Facts
 from mlops_assets.resources.sources.samples import CODE_NAME
 
+OFTEN, SELDOM = "often", "seldom"
 WHEN = "\0when"  # no column is called so
 MOST_KEYS = 8  # columns tried as part of a series' name
 MOST_IN_KEY = 3
-MOST_SERIES = 50_000
+MOST_SERIES = 200_000
 MOST_CODES = 1_000  # different whole numbers that may be names
 SAME_DAYS = 0.01  # the share of days that may hold a series twice
+FEWEST_ROWS = 5  # of a series, on average, whose absent rows are zeros
+MOST_ZEROS = 0.01  # the share of the rows of such a target that may be zeros
+FEW_GAPS = 0.05  # the share of the days without a row that is nothing to ask about
 MOST_REPEATED = 0.05  # the share of the rows that may be of a series and time again
 MOST_COPIES = 0.2  # the share of the rows that may be copies, in all columns, of others
 PRESENT = 0.3  # the share of the days on which the usual series comes
@@ -45,6 +50,12 @@ class Rows:
     single: bool = False
     """Whether there is one row a day once rows of a grid are one."""
     repeated: Repeated | None = None
+    times: list[TimePart] = field(default_factory=list)
+    """The parts of the time that tell rows of a grid apart; empty where the hours do not."""
+    gaps: float = 0.0
+    """The share of the days since a series began without a row of it, where that may be a 0."""
+    sparse: bool = False
+    """Whether they are series only if an absent row is a 0."""
 
     @property
     def events(self) -> bool:
@@ -79,33 +90,57 @@ def find_rows(
 
     def panel(reason: str, keys: list[str], group: Codes) -> Rows:
         found = _with_grid(Decision(keys, reason), _joint([day_codes, group]), day_codes, timed)
-        repeated = None if found.grid else _repeated(_joint([times, group]), copies)
+        once_each = found.grid or found.events
+        repeated = None if once_each else _repeated(_joint([times, group]), copies)
         return replace(found, repeated=repeated)
 
+    adds_up = _adds_up(frame[target], facts[target])
     if series:
         group = _joint([_codes(frame[name]) for name in series])
-        return panel("as named", list(series), group)
+        named = panel("as named", list(series), group)
+        gaps = _gaps(group, days) if adds_up and named.grid is None else 0.0
+        return replace(named, gaps=gaps, sparse=_presence(group, day_codes) < PRESENT)
     if sound(times):
         return panel(f"one row for each {what}", [], np.zeros_like(times))
     if series is not None:
         return Rows(Decision([], "as named"))
-    for keys in _keys(facts, target, len(frame)):
+
+    def fits(group: Codes) -> str | None:
+        often = _presence(group, day_codes) >= PRESENT
+        seldom = adds_up and not timed and group.max() < len(frame) / FEWEST_ROWS
+        able = (often or seldom) and group.max() < MOST_SERIES
+        return (OFTEN if often else SELDOM) if able and sound(_joint([times, group])) else None
+
+    best = _fewest(frame, _keys(facts, target, len(frame)), fits)
+    if best is None:
+        return Rows(
+            Decision([], "no columns that come again day after day tell the rows of a day apart")
+        )
+    names, group, how = best
+    gaps = _gaps(group, days) if adds_up and not timed else 0.0
+    reason = f"the fewest columns that, with the {what}, tell all rows apart"
+    return replace(panel(reason, names, group), gaps=gaps, sparse=how == SELDOM)
+
+
+def _fewest(
+    frame: pd.DataFrame, some_keys: Iterable[list[str]], fits: Callable[[Codes], str | None]
+) -> tuple[list[str], Codes, str] | None:
+    """The fewest columns that fit, often where any do so; their groups, and how they fit."""
+    seldom: list[tuple[int, int, list[str], Codes]] = []
+    for keys in some_keys:
         codes = {name: _codes(frame[name]) for name in keys}
         for size in range(1, MOST_IN_KEY + 1):
-            fitting = []
+            often = []
             for names in combinations(keys, size):
                 group = _joint([codes[name] for name in names])
-                if group.max() >= MOST_SERIES or _presence(group, day_codes) < PRESENT:
-                    continue
-                if sound(_joint([times, group])):
-                    fitting.append((int(group.max()), list(names), group))
-            if fitting:
-                _, found, group = min(fitting, key=lambda one: one[0])
-                reason = f"the fewest columns that, with the {what}, tell all rows apart"
-                return panel(reason, found, group)
-    return Rows(
-        Decision([], "no columns that come again day after day tell the rows of a day apart")
-    )
+                how = fits(group)
+                if how == OFTEN:
+                    often.append((int(group.max()), list(names), group))
+                elif how == SELDOM:
+                    seldom.append((size, int(group.max()), list(names), group))
+            if often:
+                return *min(often, key=lambda one: one[0])[1:], OFTEN
+    return (*min(seldom, key=lambda one: one[:2])[2:], SELDOM) if seldom else None
 
 
 def _keys(facts: Mapping[str, Facts], target: str, rows: int) -> Iterable[list[str]]:
@@ -155,6 +190,21 @@ def _joint(codes: Sequence[Codes]) -> Codes:
         mixed = joint * (int(more.max()) + 1) + more
         joint = pd.factorize(mixed)[0].astype("int64")
     return joint
+
+
+def _adds_up(target: pd.Series[Any], fact: Facts) -> bool:
+    """Whether no row may mean a 0: amounts above it, such as counts, none of them 0."""
+    amounts = fact.number and not fact.negative and (fact.whole or target.name in TARGET_NAMES)
+    return amounts and fact.distinct > 2 and bool((target == 0).mean() <= MOST_ZEROS)
+
+
+def _gaps(group: Codes, days: pd.Series[pd.Timestamp]) -> float:
+    """The share of the days with any rows, from the first one of each group on, without its row."""
+    ranks = days.rank(method="dense").to_numpy()
+    pairs = pd.DataFrame({"group": group, "day": ranks}).drop_duplicates()
+    due = (ranks.max() + 1 - pairs.groupby("group")["day"].min()).sum()
+    share = 1 - len(pairs) / float(due)
+    return share if share > FEW_GAPS else 0.0
 
 
 def _few_repeated(key: Codes, day_codes: Codes, most: float) -> bool:

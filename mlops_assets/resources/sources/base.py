@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from mlops_assets.lazy import pd
-from mlops_assets.project import Project
+from mlops_assets.ml.features.absent_rows import with_absent_rows
+from mlops_assets.project import REPLAY_DAYS, Project
 from mlops_assets.resources.storage import Storage
 
 
@@ -100,10 +101,77 @@ def get_source(kind: str) -> SourceClass:
     return SOURCES[kind]
 
 
+class Wrapped:
+    """A source whose rows are those of another one, made anew."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __str__(self) -> str:
+        return str(self.source)
+
+    def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
+        return self.source.fingerprints(start, end)
+
+    def span(self) -> tuple[dt.date, dt.date] | None:
+        return self.source.span()
+
+    def left_out(self) -> list[str]:
+        return self.source.left_out()
+
+    def stamp(self) -> str | None:
+        return self.source.stamp()
+
+    def columns(self) -> list[str]:
+        return self.source.columns()
+
+
+class Renamed(Wrapped):
+    """A source that calls some columns otherwise than the settings do."""
+
+    def __init__(self, source: Source, project: Project) -> None:
+        super().__init__(source)
+        self.names = project.column_names
+        self.called = {there: name for name, there in project.columns.source_names.items()}
+
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
+        return self.source.read(start, end).rename(columns=self.called)[self.names]
+
+    def columns(self) -> list[str]:
+        return [self.called.get(name, name) for name in self.source.columns()]
+
+
+class WithAbsentRows(Wrapped):
+    """Gives each series that has begun a row on every day on which any has one.
+
+    What is not there is a row with the target 0. A series begins with its first row since the first
+    day of the project; a replayed one is there always. A day without any row stays without.
+    """
+
+    def __init__(self, source: Source, project: Project) -> None:
+        super().__init__(source)
+        self.project = project
+
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
+        rows = self.source.read(self._begin(start), end)
+        return with_absent_rows(self.project.columns, rows, start, end)
+
+    def _begin(self, start: dt.date) -> dt.date:
+        """The day from which on rows tell that a series has begun."""
+        if self.project.source.kind == "replay":
+            return start - dt.timedelta(days=REPLAY_DAYS)  # all that is recorded
+        return min(self.project.first_day or start, start)
+
+
 def make_source(project: Project, storage: Storage | None = None, settings: Any = None) -> Source:
-    """The source that the settings name, else the one of `settings`.
+    """The source that the settings name, else the one of `settings`, which gives no absent rows.
 
     In `storage`, a source may keep what it has learned of its files.
     """
-    settings = settings or project.source
-    return get_source(settings.kind)(settings, project, storage)
+    asked = settings or project.source
+    source = get_source(asked.kind)(asked, project.in_source_names(), storage)
+    if project.columns.source_names:
+        source = Renamed(source, project)
+    if settings is None and project.columns.absent == "zero":
+        return WithAbsentRows(source, project)
+    return source

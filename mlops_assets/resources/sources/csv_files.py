@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 from mlops_assets.lazy import pa, pc, pyarrow_csv
+from mlops_assets.ml.written_numbers import ungrouped, without_unit
 from mlops_assets.project import CsvSettings, Project
 from mlops_assets.resources.sources.base import SourceError
 
@@ -21,8 +22,6 @@ MARKS = {
 COMMA = r"^\s*[-+]?\d*,\d+(?:[eE][-+]?\d+)?\s*$"
 GROUPED = r"^\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*$"
 MOST_TORN = 0.5  # with as large a share of torn rows, none of them is trusted
-POINTED = r"^\s*[-+]?\d{1,3}(?:\.\d{3})+(?:,\d+)?\s*$"
-BOTH = r"\.\d{3},\d"
 POINT = r"^\s*[-+]?[\d.,]*\.\d"
 
 
@@ -85,7 +84,8 @@ def csv_table(
             f"as {row.text!r}: {row.actual_columns} for {row.expected_columns}; correct them"
         )
         if len(torn) >= MOST_TORN * (len(torn) + len(table)):
-            raise SourceError(message)
+            remedy = "; where the header is further down, set csv.skip_lines of the source"
+            raise SourceError(message + remedy)
         left_out.append(message)
     return _with_points(table, place, settings, project), dialect.header
 
@@ -135,10 +135,10 @@ def _dialect(sample: str, place: str, settings: CsvSettings, project: Project) -
     delimiters, quotes = settings.delimiter or DELIMITERS, settings.quote or QUOTES
     for quote, delimiter in product(quotes, delimiters):
         lines = io.StringIO(sample, newline="").readlines()
-        reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
+        reader = csv.reader(lines[settings.skip_lines :], delimiter=delimiter, quotechar=quote)
         try:
             header = [name.strip() for name in next((row for row in reader if row), [])]
-            length = len("".join(lines[: reader.line_num]).encode())
+            length = len("".join(lines[: settings.skip_lines + reader.line_num]).encode())
             first = next((row for row in reader if row), header)
         except csv.Error as error:
             raise SourceError(f"cannot read {place}: {error}") from error
@@ -151,26 +151,19 @@ def _dialect(sample: str, place: str, settings: CsvSettings, project: Project) -
     return best[1]
 
 
-def groups_by_points(column: Any) -> bool:
-    """Whether texts are numbers such as 8.271,15, and all of their points group thousands."""
-    pointed = column.filter(pc.match_substring_regex(column, POINT))
-    both = pc.any(pc.match_substring_regex(pointed, BOTH)).as_py()
-    return bool(both and pc.all(pc.match_substring_regex(pointed, POINTED)).as_py())
-
-
 def _with_points(table: Any, place: str, settings: CsvSettings, project: Project) -> Any:
     """The table with numbers written with a point and without groups of thousands."""
     columns = {name: table[name] for name in project.number_columns if name in table.column_names}
+    for name, unit in project.columns.units.items():
+        if name in columns:
+            columns[name] = without_unit(columns[name], unit)
     if settings.thousands is not None:
         columns = {
             name: pc.replace_substring(column, settings.thousands, "")
             for name, column in columns.items()
         }
-    elif settings.decimal != ".":
-        columns = {
-            name: pc.replace_substring(column, ".", "") if groups_by_points(column) else column
-            for name, column in columns.items()
-        }
+    else:
+        columns = {name: ungrouped(column, settings.decimal) for name, column in columns.items()}
 
     def example(pattern: str) -> str | None:
         for name, column in columns.items():

@@ -11,7 +11,6 @@ from mlops_assets.lazy import pa, pd
 from mlops_assets.project import FileSettings, Project
 from mlops_assets.project.masking import masked
 from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
-from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
 from mlops_assets.resources.sources.folders import folder_columns, folder_days
 from mlops_assets.resources.sources.index import Index, Known
 from mlops_assets.resources.sources.parquet_files import (
@@ -19,7 +18,7 @@ from mlops_assets.resources.sources.parquet_files import (
     open_parquet,
     row_groups,
 )
-from mlops_assets.resources.sources.places import File, Place
+from mlops_assets.resources.sources.places import File, Place, unzipped
 from mlops_assets.resources.sources.rows import (
     DayHashes,
     Window,
@@ -28,6 +27,7 @@ from mlops_assets.resources.sources.rows import (
     require,
     within,
 )
+from mlops_assets.resources.sources.whole_files import header_of, read_all
 from mlops_assets.resources.storage import Storage
 
 ONE_DAY = dt.timedelta(days=1)
@@ -171,20 +171,24 @@ class FileSource:
         with self._opened(file) as handle:
             if self._is_parquet(file):
                 return list(open_parquet(handle, str(file)).schema_arrow.names)
-            return csv_header(handle.read(SAMPLE), str(file), self.settings.csv, self.project)
+            return header_of(handle, self._format(file), str(file), self.settings, self.project)
+
+    def _format(self, file: File) -> str:
+        return self.settings.format or file.format
 
     def _is_parquet(self, file: File) -> bool:
-        return (self.settings.format or file.format) == "parquet"
+        return self._format(file) == "parquet"
 
     def _rows(self, file: File, window: Window | None) -> Iterator[pd.DataFrame]:
         """The rows of a file, those of the days if named, in portions."""
         if self._is_parquet(file):
             yield from self._parquet_rows(file, window)
             return
+        left_out: list[str] = []
         with self._opened(file) as handle:
             data = handle.read()
-        left_out: list[str] = []
-        table, header = csv_table(data, str(file), self.settings.csv, self.project, left_out)
+        kind = self._format(file)
+        table, header = read_all(data, kind, str(file), self.settings, self.project, left_out)
         self._leave_out(file, *left_out)
         if self.index.get(file) is not None or window is None:
             yield self._finished(file, table, header, window)
@@ -269,6 +273,8 @@ class FileSource:
         """
         try:
             with self.place.open(file) as handle:
+                if file.zipped:
+                    handle = unzipped(handle, str(file))
                 yield pa.CompressedInputStream(handle, file.codec) if file.codec else handle
         except (OSError, EOFError, pa.ArrowException) as error:
             # what packages raise of bytes that make no sense has no number of the system

@@ -215,6 +215,7 @@ class LandingSource(LeavesOut):
             kind="file",
             path=self.folder.url(*parts),
             format=self.settings.format,
+            sheet=self.settings.sheet,
             csv=self.settings.csv,
         )
         return FileSource(settings, self.project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import urllib.parse
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,14 @@ from mlops_assets.resources.sources.base import SourceError, UnreachableError
 
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 PARQUET = (".parquet", ".pq")
-TABLES = (".csv", ".tsv", ".txt", *PARQUET)
+ZIP = ".zip"
+KINDS = {
+    "parquet": PARQUET,
+    "excel": (".xlsx", ".xlsm", ".xls", ".ods"),
+    "json": (".json", ".jsonl", ".ndjson"),
+    "feather": (".feather", ".arrow"),
+}
+TABLES = (".csv", ".tsv", ".txt", *(ending for endings in KINDS.values() for ending in endings))
 # what file systems call the things that change with a file
 MARKS = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified")
 
@@ -37,12 +45,12 @@ class File:
     @property
     def format(self) -> str:
         """What it holds, by its name."""
-        return "parquet" if self.bare.endswith(PARQUET) else "csv"
+        return next((kind for kind, ends in KINDS.items() if self.bare.endswith(ends)), "csv")
 
     @property
     def bare(self) -> str:
         """Its name without the ending of a compression."""
-        for ending in PACKED:
+        for ending in (*PACKED, ZIP):
             if self.path.lower().endswith(ending):
                 return self.path[: -len(ending)].lower()
         return self.path.lower()
@@ -51,6 +59,24 @@ class File:
     def codec(self) -> str | None:
         """How it is compressed, by its name."""
         return next((c for end, c in PACKED.items() if self.path.lower().endswith(end)), None)
+
+    @property
+    def zipped(self) -> bool:
+        return self.path.lower().endswith(ZIP)
+
+
+def unzipped(handle: IO[bytes], place: str) -> IO[bytes]:
+    """The only file in a zip file. SourceError."""
+    try:
+        archive = zipfile.ZipFile(handle)
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        inside = [name for name in names if not name.startswith(("__MACOSX/", "."))]
+        if len(inside) != 1:
+            told = ", ".join(inside[:5]) or "none"
+            raise SourceError(f"{place} holds {len(inside)} files ({told}); zip one table alone")
+        return archive.open(inside[0])
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise SourceError(f"cannot read {place}: {error}; zip it again") from error
 
 
 class Place:
@@ -133,7 +159,7 @@ def _is_table(path: str) -> bool:
     parts = path.replace(os.sep, "/").split("/")
     if any(part.startswith((".", "_")) for part in parts):
         return False
-    return File(path, "").bare.endswith(TABLES)
+    return File(path, "").bare.endswith(TABLES) or path.lower().endswith(ZIP)
 
 
 def _keys(path: str) -> dict[str, str]:

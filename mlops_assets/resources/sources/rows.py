@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_assets.lazy import pa, pd
 from mlops_assets.ml.markers import unmarked_names, unmarked_numbers
 from mlops_assets.ml.values import plain
+from mlops_assets.ml.written_numbers import without_unit
 from mlops_assets.project import DateOrder, Project
 from mlops_assets.resources.sources.base import SourceError
+from mlops_assets.resources.sources.date_parts import joined_parts
 from mlops_assets.resources.sources.dates import local_times
 from mlops_assets.resources.sources.time_of_day import time_of_day
 
@@ -61,7 +63,19 @@ def require(project: Project, found: Iterable[str], place: str) -> None:
         )
     repeated = [name for name in project.source_columns if found.count(name) > 1]
     if repeated:
-        raise SourceError(f"{place} has the column {repeated[0]!r} more than once; rename one")
+        raise SourceError(f"{place} {repeated_columns(found)[repeated[0]]}; rename one")
+
+
+def repeated_columns(found: Sequence[str]) -> dict[str, str]:
+    """What to say of each column that is there more than once."""
+    places: dict[str, list[str]] = {}
+    for at, name in enumerate(found):
+        places.setdefault(name, []).append(str(at + 1))
+    return {
+        name: f"has the column {name!r} more than once, as columns {' and '.join(at)}"
+        for name, at in places.items()
+        if name.strip() and len(at) > 1
+    }
 
 
 def missing_columns(project: Project, found: Iterable[str]) -> list[str]:
@@ -92,16 +106,24 @@ def finished(
     require(project, table.column_names, place)
     date = project.columns.date
     where = f"{place}: column {date!r}"
-    times = local_times(table[date], where, project.time_zone, order, first_row, left_out)
+    if (parts := project.columns.date_parts) is not None:
+        written, where = joined_parts(table, parts), f"{place}: columns {', '.join(parts.names)}"
+    else:
+        written = table[date]
+    times = local_times(written, where, project.time_zone, order, first_row, left_out)
     days = times.days
     inside = days.notna() if window is None else within(days, *window)
     kept = None if inside.all() else pa.array(inside)
-    columns = {name: _column(project, table, name, place, kept) for name in project.source_columns}
+    columns = {
+        name: _column(project, table, name, place, kept)
+        for name in project.source_columns
+        if name in project.column_names
+    }
     columns[date] = days[inside].reset_index(drop=True)
-    if parts := project.columns.time_of_day:
+    if made := project.columns.time_of_day:
         times = times.of(inside)
-        alike = [columns[name] for name in project.columns.series if name not in parts]
-        columns |= {part: time_of_day(part, times, project.time_zone, alike) for part in parts}
+        alike = [columns[name] for name in project.columns.series if name not in made]
+        columns |= {part: time_of_day(part, times, project.time_zone, alike) for part in made}
     return pd.DataFrame({name: columns[name] for name in project.column_names})
 
 
@@ -111,6 +133,8 @@ def _column(project: Project, table: Any, name: str, place: str, kept: Any) -> p
     try:
         column = plain(column)
         column = column if kept is None else column.filter(kept)
+        if name in project.columns.units:
+            column = without_unit(column, project.columns.units[name])
         markers = project.columns.missing.get(name, ())
         if name in project.number_columns:
             return unmarked_numbers(column, markers)

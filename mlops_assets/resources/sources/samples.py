@@ -19,9 +19,11 @@ from mlops_assets.ml.values import (
     numbers,
     plain,
 )
+from mlops_assets.ml.written_numbers import ungrouped, unit_of, without_unit
 from mlops_assets.project import (
     ColumnSettings,
     DateOrder,
+    DateParts,
     FeatureSettings,
     FileSettings,
     Project,
@@ -33,8 +35,8 @@ from mlops_assets.resources.sources.csv_files import (
     SAMPLE,
     csv_header,
     csv_table,
-    groups_by_points,
 )
+from mlops_assets.resources.sources.date_parts import find_parts, joined_parts, told_period
 from mlops_assets.resources.sources.dates import (
     DATE_TEXT,
     DIGITS,
@@ -48,10 +50,12 @@ from mlops_assets.resources.sources.file import NO_VALUE, FileSource
 from mlops_assets.resources.sources.folders import folder_days
 from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, some_row_groups
 from mlops_assets.resources.sources.places import File
-from mlops_assets.resources.sources.rows import with_columns
+from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
+from mlops_assets.resources.sources.whole_files import whole_table
 
 MOST_FILES, MOST_ROWS = 60, 500_000
+MADE_DATE = "date"  # what the day is called that several columns tell
 NOWHERE = "\0"  # no table has a column of that name
 FOLDER_DATE = "date"  # what the day is called that folders year=/month=/day= tell
 LOOKS_LIKE = 200  # values that show whether a text may be a date
@@ -82,8 +86,13 @@ class DateColumn:
     zoned: bool
     """Whether its times have a zone."""
     times: Times
+    """When its rows are."""
     left_out: list[str] = field(default_factory=list)
     """What to say of the rows that have no day."""
+    offsets: pd.Series[Any] | None = None
+    """How many minutes ahead of UTC its times are written; None where none is."""
+    zone: str | None = None
+    """The zone of its type, other than UTC."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +113,23 @@ class Sample:
     """Columns of values that are neither numbers nor text, which are not in the frame."""
     notes: list[str] = field(default_factory=list)
     """What was found wrong with single values and rows, and is left out."""
+    repeated: dict[str, str] = field(default_factory=dict)
+    """What to say of columns that are there more than once, which are not in the frame."""
     markers: dict[str, list[str]] = field(default_factory=dict)
     """What stands in a column where there is no value, and is missing in the frame."""
+    units: dict[str, str] = field(default_factory=dict)
+    """What stands beside the numbers of a column."""
+    parts: DateParts | None = None
+    """The columns that the date is made of, which are not in the frame."""
 
 
 class SampledFiles(FileSource):
     """Files of which some rows are looked at."""
+
+    def __init__(self, *of: Any) -> None:
+        super().__init__(*of)
+        self.repeated: dict[str, str] = {}
+        """What to say of columns that are there more than once, and are not read."""
 
     def sample(self, most_files: int, most_rows: int) -> tuple[list[Any], bool]:
         """Tables of all columns of some files, and whether they are all rows. SourceError.
@@ -126,7 +146,14 @@ class SampledFiles(FileSource):
         whole = True
         with self._opened(file) as handle:
             if self._is_parquet(file):
-                table, whole = some_row_groups(open_parquet(handle, str(file)), most_rows)
+                opened = open_parquet(handle, str(file))
+                names = opened.schema_arrow.names
+                table, whole = some_row_groups(opened, most_rows)
+            elif self._format(file) != "csv":
+                table = whole_table(
+                    handle.read(), self._format(file), str(file), self.settings.sheet
+                )
+                names = table.column_names
             else:
                 data = handle.read()
                 names = csv_header(data[:SAMPLE], str(file), self.settings.csv, self.project)
@@ -135,6 +162,9 @@ class SampledFiles(FileSource):
                 left_out: list[str] = []
                 table, _ = csv_table(data, str(file), self.settings.csv, all_named, left_out)
                 self._leave_out(file, *left_out)
+        if len(names) == len(table.column_names):
+            table = table.select([at for at, name in enumerate(names) if names.count(name) == 1])
+        self.repeated |= {name: f"{file} {said}" for name, said in repeated_columns(names).items()}
         days = folder_days(file, self.date)
         told = dict(file.keys)
         if days and days[0] == days[1] and self.date not in table.column_names:
@@ -163,18 +193,20 @@ def reading(
 def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     """A sample of the rows of a source. SourceError."""
     project = reading(source, time_zone)
-    table, whole, place, left_out = _table(source, project)
+    table, whole, place, left_out, repeated = _table(source, project)
     if not len(table):
         raise SourceError(f"{place} holds no rows; a project begins with some")
     csv = source.csv if isinstance(source, FileSettings) else None
     dates: dict[str, DateColumn] = {}
     unclear: dict[str, str] = {}
+    periods: dict[str, str] = {}
     fractional: list[str] = []
     flags: list[str] = []
     strange: list[str] = []
     columns: dict[str, Any] = {}
     markers: dict[str, list[str]] = {}
-    notes = list(left_out)
+    units: dict[str, str] = {}
+    notes = [*left_out, *(f"{said}: not read; rename one" for said in repeated.values())]
     for name in filter(str.strip, table.column_names):  # a column without a name has no use
         column = plain(table[name])
         if _looks_like_dates(name, column):
@@ -185,6 +217,12 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
                 unclear[name] = str(error)
                 columns[name] = names(column)
             continue
+        if is_text(column) and (why := told_period(name, pc.drop_null(column)[:LOOKS_LIKE])):
+            periods[name] = why
+        unit = None if CODE_NAME.search(name) else unit_of(column)
+        if unit is not None:
+            column, units[name] = without_unit(column, unit), unit
+            notes.append(f"column {name!r} is of numbers in {unit}")
         column, texts, are_missing = _texts_among_numbers(name, column)
         if texts:
             shown = told(dict(list(texts.items())[:MOST_SHOWN]))
@@ -200,8 +238,27 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             exact = pa.types.is_integer(column.type) or is_text(column)
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
+    unclear |= {} if dates else periods
+    parts = None
+    if csv is not None and not dates and (parts := find_parts(table.column_names)):
+        where = f"{place}: columns {', '.join(parts.names)}"
+        dates[MADE_DATE] = _dates(joined_parts(table, parts), where, time_zone, None)
+        columns = {name: values for name, values in columns.items() if name not in parts.names}
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
-    return Sample(frame, whole, dates, unclear, fractional, flags, strange, notes, markers)
+    return Sample(
+        frame,
+        whole,
+        dates,
+        unclear,
+        fractional,
+        flags,
+        strange,
+        notes,
+        repeated,
+        markers,
+        units,
+        parts,
+    )
 
 
 def told(found: Mapping[str, tuple[int, int]]) -> str:
@@ -285,14 +342,14 @@ def _of(values: pd.Series[Any], kept: pd.Series[bool]) -> pd.Series[Any]:
 
 def _table(
     source: FileSettings | SqlSettings, project: Project
-) -> tuple[Any, bool, str, list[str]]:
+) -> tuple[Any, bool, str, list[str], dict[str, str]]:
     if isinstance(source, SqlSettings):
         database = SqlSource(source, project)
         table, whole = database.sample(MOST_ROWS)
-        return table, whole, str(database), []
+        return table, whole, str(database), [], {}
     files = SampledFiles(source, project)
     tables, whole = files.sample(MOST_FILES, MOST_ROWS)
-    return joined_tables(tables), whole, str(files), files.left_out()
+    return joined_tables(tables), whole, str(files), files.left_out(), files.repeated
 
 
 def _looks_like_dates(name: str, column: Any) -> bool:
@@ -328,6 +385,7 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     days = times.days
     if left_out and days.isna().mean() > MOST_OTHERWISE:
         raise SourceError(left_out[0])
+    parts = None
     if is_text(column) and not pc.all(_digits(column)).as_py():
         parts = pc.extract_regex(with_months_as_numbers(column), pattern=DATE_TEXT)
         hour, minute, zone = (pc.struct_field(parts, name) for name in ("hour", "minute", "zone"))
@@ -341,7 +399,21 @@ def _dates(column: Any, place: str, time_zone: str, order: DateOrder | None) -> 
     else:
         moments = days if pa.types.is_date(column.type) else numbers(column)
         timed = zoned = bool(moments.nunique() > days.nunique())
-    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out)
+    offsets = zone = None
+    if zoned and is_text(column) and parts is not None:
+        offsets = _offsets(parts)
+    elif zoned and pa.types.is_timestamp(column.type) and "/" in column.type.tz:
+        zone = column.type.tz
+    return DateColumn(days, moments, bool(timed), bool(zoned), times, left_out, offsets, zone)
+
+
+def _offsets(parts: Any) -> pd.Series[Any]:
+    """How many minutes ahead of UTC texts of times are, by what their expression found."""
+    found = (pc.struct_field(parts, name).to_pandas() for name in ("sign", "hours", "minutes"))
+    sign, hours, minutes = found
+    size = pd.to_numeric(hours).fillna(0) * 60 + pd.to_numeric(minutes).fillna(0)
+    offsets: pd.Series[Any] = size.where(sign != "-", -size)
+    return offsets
 
 
 def _some(part: Any) -> Any:
@@ -361,8 +433,7 @@ def _values(column: Any, thousands: str | None) -> pd.Series[Any] | None:
     if pc.any(pc.match_substring_regex(column, CODE)).as_py():
         return names(column)
     bare = pc.replace_substring(column, thousands, "") if thousands else column
-    if groups_by_points(bare):
-        bare = pc.replace_substring(bare, ".", "")
+    bare = ungrouped(bare)
     if pc.any(pc.match_substring_regex(bare, COMMA)).as_py():
         bare = pc.replace_substring(bare, ",", ".", max_replacements=1)
     found = numbers(bare)

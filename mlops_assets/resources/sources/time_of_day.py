@@ -64,6 +64,12 @@ def _offset(time: pd.Timestamp, zone: zoneinfo.ZoneInfo, fold: int) -> dt.timede
     return zone.utcoffset(time.to_pydatetime().replace(fold=fold)) or dt.timedelta()
 
 
+def changes_clocks(time_zone: str) -> bool:
+    """Whether a zone has summer time this year."""
+    zone, year = zoneinfo.ZoneInfo(time_zone), dt.date.today().year
+    return len({dt.datetime(year, month, 1, tzinfo=zone).utcoffset() for month in (1, 7)}) > 1
+
+
 def _hours(day: dt.date, zone: zoneinfo.ZoneInfo) -> dt.timedelta:
     """How long a day is."""
     ends = (dt.datetime.combine(at, dt.time(), tzinfo=zone) for at in (day, day + ONE_DAY))

@@ -19,7 +19,7 @@ class Ingested:
     """That of the source just before the rows were read; empty for a day without rows. Kept of a
     refused day as well, so that it is read again when the source has changed."""
     rows: int = 0
-    """How many rows are stored."""
+    """How many rows are stored, without those that are 0 for being absent."""
     expected: float | None = None
     """How many rows the weekday usually has, where enough weeks before it tell."""
     completeness: float | None = None

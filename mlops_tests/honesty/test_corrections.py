@@ -25,6 +25,7 @@ from mlops_tests.honesty.test_adversary import (
 )
 
 CORRECTED = "2026-03-04"  # the first day that is
+GATED = "series"  # where there is evidence on the champion
 FACTS = ("issued", "champion", "champion_evidence", "first_seen")
 
 
@@ -32,7 +33,10 @@ def lived(name: str, folder: Path, patch: pytest.MonkeyPatch) -> Lab:
     """A lab of which each day was evaluated in the night after it."""
     folder.mkdir()
     lab = Lab(folder)
-    lab.write(*LABS[name]())
+    rows, settings = LABS[name]()
+    if name == GATED:  # so few days that the gate decides, and would otherwise on others
+        settings["champion"] |= {"window_days": 7, "min_days": 7, "block_days": 1}
+    lab.write(rows, settings)
     tonight: list[Any] = []
     for module in (issued, forecast):
         patch.setattr(module, "is_over", lambda _, day: tonight[-1] > day)
@@ -83,6 +87,9 @@ def test_corrections_change_the_actuals_alone(
         before, judged = facts(lab), scored(lab)
         ahead = lab.project.days_ahead
         assert len(judged) == len(lab.project.models) * (12 - ahead), "the other days are live"
+        if name == GATED:
+            evidence = lab.datasets.read("champion_evidence", keys(MONTH, LAST), {})
+            assert evidence["gain"].notna().sum() > 3, "else other days give the same"
         columns, source = lab.project.columns, lab.folder / "rows.parquet"
         rows = other_inputs(lab, pd.read_parquet(source))
         lab.write(other_targets(rows, columns.date, columns.target, 0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from mlops_assets.lazy import pd
@@ -57,6 +57,19 @@ class Source(Protocol):
 
     def columns(self) -> list[str]:
         """The names of all columns of the source. SourceError when they cannot be read."""
+
+
+class LeavesOut:
+    """What a source could not read so far, each message once."""
+
+    def __init__(self) -> None:
+        self._left_out: dict[str, None] = {}
+
+    def leave_out(self, messages: Iterable[str]) -> None:
+        self._left_out |= dict.fromkeys(messages)
+
+    def left_out(self) -> list[str]:
+        return list(self._left_out)
 
 
 class SourceClass(Protocol):

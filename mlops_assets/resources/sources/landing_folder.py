@@ -15,7 +15,7 @@ from typing import Any
 from mlops_assets.lazy import fsspec, fsspec_local, pd
 from mlops_assets.project import FileSettings, LandingSettings, Project
 from mlops_assets.project.masking import masked
-from mlops_assets.resources.sources.base import UnreachableError, register
+from mlops_assets.resources.sources.base import LeavesOut, UnreachableError, register
 from mlops_assets.resources.sources.file import FileSource
 from mlops_assets.resources.sources.index import reading_of
 from mlops_assets.resources.sources.rows import joined
@@ -150,7 +150,7 @@ class LandingFolder:
 
 
 @register("landing")
-class LandingSource:
+class LandingSource(LeavesOut):
     """The accepted files of a landing folder.
 
     With series, the newest file that has a row of a series and day gives it. Plain rows of a day
@@ -165,7 +165,7 @@ class LandingSource:
         self.folder = LandingFolder(project.absolute(settings.path), settings.pattern)
         self._reading = reading_of(project)
         self._days: dict[str, dict[str, str]] = {}
-        self._left_out: dict[str, None] = {}
+        super().__init__()
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -200,11 +200,8 @@ class LandingSource:
     def _read(self, name: str, start: dt.date, end: dt.date) -> pd.DataFrame:
         file = self.file(ACCEPTED, name)
         rows = file.read(start, end)
-        self._left_out |= dict.fromkeys(file.left_out())
+        self.leave_out(file.left_out())
         return rows
-
-    def left_out(self) -> list[str]:
-        return list(self._left_out)
 
     def stamp(self) -> str | None:
         return next(iter(self.folder.accepted()), None)

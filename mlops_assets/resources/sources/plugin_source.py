@@ -9,13 +9,13 @@ from mlops_assets.ml.registries import choose
 from mlops_assets.ml.values import array
 from mlops_assets.project import CustomSettings, Project
 from mlops_assets.project.custom_sources import CUSTOM_SOURCES
-from mlops_assets.resources.sources.base import SourceError, register
+from mlops_assets.resources.sources.base import LeavesOut, SourceError, register
 from mlops_assets.resources.sources.rows import DayHashes, finished, joined
 from mlops_assets.resources.storage import Storage
 
 
 @register("custom")
-class PluginSource:
+class PluginSource(LeavesOut):
     """What a plugin reads, with the columns, types and days that every source gives."""
 
     def __init__(
@@ -23,7 +23,7 @@ class PluginSource:
     ) -> None:
         self.project = project
         self.source = choose(CUSTOM_SOURCES, settings.use)
-        self._left_out: dict[str, None] = {}
+        super().__init__()
 
     def __str__(self) -> str:
         return f"source {self.source.name}"
@@ -36,7 +36,7 @@ class PluginSource:
         table = pa.table([array(found[name]) for name in found], names=[*map(str, found)])
         left_out: list[str] = []
         rows = finished(self.project, table, str(self), (start, end), left_out=left_out)
-        self._left_out |= dict.fromkeys(left_out)
+        self.leave_out(left_out)
         return joined([rows], date, names)
 
     def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
@@ -48,9 +48,6 @@ class PluginSource:
 
     def span(self) -> tuple[dt.date, dt.date] | None:
         return self.source.span()
-
-    def left_out(self) -> list[str]:
-        return list(self._left_out)
 
     def stamp(self) -> str | None:
         """None: asking a plugin for its columns whenever definitions load might cost anything."""

@@ -12,7 +12,12 @@ from typing import Any
 from mlops_assets.lazy import pa, pd, sa
 from mlops_assets.ml.values import array, joined_tables
 from mlops_assets.project import Project, SqlSettings
-from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
+from mlops_assets.resources.sources.base import (
+    LeavesOut,
+    SourceError,
+    UnreachableError,
+    register,
+)
 from mlops_assets.resources.sources.dates import local_times, midnight
 from mlops_assets.resources.sources.rows import (
     DayHashes,
@@ -30,7 +35,7 @@ EXAMPLE = "postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:////FOLDER/FILE.db
 
 
 @register("sql")
-class SqlSource:
+class SqlSource(LeavesOut):
     """A table, or a query with `:start` and `:end`, behind a SQLAlchemy URL.
 
     The URL comes from an environment variable when it is needed, and is told nowhere.
@@ -42,7 +47,7 @@ class SqlSource:
         self.settings = settings
         self.project = project
         self.date = project.columns.date
-        self._left_out: dict[str, None] = {}
+        super().__init__()
 
     def __str__(self) -> str:
         what = f"table {self.settings.table}" if self.settings.table else "the query"
@@ -68,9 +73,6 @@ class SqlSource:
             return None
         days = self._days([first, last])
         return days.iloc[0].date(), days.iloc[1].date()
-
-    def left_out(self) -> list[str]:
-        return list(self._left_out)
 
     def stamp(self) -> str | None:
         # What a table's columns are is asked again whenever one seems to be missing.
@@ -107,7 +109,7 @@ class SqlSource:
         left_out: list[str] = []
         table = joined_tables(tables)
         rows = finished(self.project, table, str(self), window, left_out=left_out)
-        self._left_out |= dict.fromkeys(left_out)
+        self.leave_out(left_out)
         return joined([rows], self.date, self.project.column_names)
 
     def _newest_updates(self, window: Window, updated: str) -> dict[str, str]:

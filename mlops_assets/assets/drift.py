@@ -59,17 +59,17 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "scikitlearn"},
         checks=CHECKS,
-        metadata={
-            "page": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
-            COLUMNS: drift_schema(),
-        },
+        description=(
+            "How far inputs and forecasts moved from what the champion's version learned from. "
+            f"[Every check by day]({page_url(project, MONITORING_PAGE)})."
+        ),
+        metadata={COLUMNS: drift_schema()},
     )
     def drift(
         context: dg.AssetExecutionContext,
         readers: dg.ResourceParam[Readers],
         pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
-        """How far inputs and forecasts moved from what the champion's version learned from."""
         keys = list(context.partition_keys)
         datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
         outcomes, served = without_warm_up(graph.partitions, keys)

@@ -65,16 +65,18 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
         DATASET,
         group=GROUP,
         kinds={"pandas", "plotly"},
-        metadata={
-            COLUMNS: leaderboard_schema(project),
-        },
+        description=(
+            "All models side by side on the same rows: the day, and the 7 and 28 days up to it. "
+            f"[Open the page]({page_url(project, LEADERBOARD_PAGE)}): over time, by slice, "
+            "forecast against actual."
+        ),
+        metadata={COLUMNS: leaderboard_schema(project)},
     )
     def leaderboard(
         context: dg.AssetExecutionContext,
         readers: dg.ResourceParam[Readers],
         pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
-        """All models side by side on the same rows: the day, and the 7 and 28 days up to it."""
         keys = list(context.partition_keys)
         datasets = readers.datasets(DATASET, keys)
         paused = paused_models(context.instance, project)
@@ -229,15 +231,13 @@ def board_metadata(
     ]
     header = ["", "model", f"last {LONG} days", *(f"{days} days" for days in windows), "day"]
     best = sorted(board.to_dict("records")[:PLOTTED], key=lambda line: str(line["model"]))
-    page = page_url(project, LEADERBOARD_PAGE)
-    above = f"{primary}. [Open the page]({page}): over time, by slice, forecast against actual."
     live = (
         f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} days of {board['model'].iloc[0]} were "
         "forecast in advance, the others are reconstructed"
     )
     return overview(
         {
-            "table": first_rows(header, rows, above),
+            "table": first_rows(header, rows),
             **defined({f"{m['model']}_{primary}_{LONG}d": m[f"{primary}_{LONG}d"] for m in best}),
         },
         {

@@ -27,7 +27,6 @@ from mlops_assets.ml.selection.gate import Evidence
 from mlops_assets.pages.charts import interval_chart, weeks_chart
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.champions import Record
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 LATER, HINDSIGHT = "reconstructed", "hindsight"
 LARGEST = 8
@@ -58,11 +57,11 @@ def seen_first(
         **{f"{primary.upper()}{n.removeprefix(primary)}": told[n] for n in first if n in told},
         **{n: told[n] for n in (GAIN, "bias", f"bias_{LATER}") if n in told and n not in first},
     }
-    day = dg.MetadataValue.md("\n\n".join(_sentences(project, told, verdicts)))
+    day = dg.MetadataValue.md("\n\n".join(_sentences(told, verdicts)))
     return overview({**numbers, "day": day, **({"slices": slices} if slices else {})}, told)
 
 
-def _sentences(project: Project, told: Metadata, verdicts: CheckResults) -> Iterator[str]:
+def _sentences(told: Metadata, verdicts: CheckResults) -> Iterator[str]:
     if LIMITS in verdicts:
         yield f"{verdicts[LIMITS].why}."
     issued = told["issued"]
@@ -70,7 +69,6 @@ def _sentences(project: Project, told: Metadata, verdicts: CheckResults) -> Iter
     yield f"{when} by `{told['version']}`, which learned through {told['trained_through']}."
     if IN_SHADOW in told:
         yield f"**In shadow**: {told[IN_SHADOW]}."
-    yield f"[Every check by day]({page_url(project, MONITORING_PAGE)})"
 
 
 def metric_notes(metrics: Mapping[str, Metric]) -> Metadata:

@@ -162,11 +162,9 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetad
     return dg.MetadataValue.md("\n".join(_lines(header, rows)))
 
 
-def first_rows(
-    header: list[str], rows: list[list[str]], above: str = ""
-) -> dg.MarkdownMetadataValue:
-    """As many rows of a table as the web UI shows in place, under a line of text."""
-    text = "\n".join([*([above, ""] if above else []), *_lines(header, [])])
+def first_rows(header: list[str], rows: list[list[str]]) -> dg.MarkdownMetadataValue:
+    """As many rows of a table as the web UI shows in place."""
+    text = "\n".join(_lines(header, []))
     for position, line in enumerate(_lines(header, rows)[2:]):
         left = f"\n\nand {len(rows) - position} more"
         if len(f"{text}\n{line}{left}") >= IN_PLACE:

@@ -51,6 +51,7 @@ from mlops_assets.resources.stores.model_store import (
     ModelCard,
     ModelStore,
 )
+from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
 
 GROUP = "validation"
 
@@ -68,7 +69,8 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
             f"earlier days, or would have forecast (`_{LATER}`), what a version chosen since makes "
             f"of the day (`_{HINDSIGHT}`), their difference to "
             f"`{project.evaluation.baseline}`, and the gain over the version before, which goes on "
-            f"in shadow. `{primary.name}`: {primary.description}"
+            f"in shadow. `{primary.name}`: {primary.description} "
+            f"[Every check by day]({page_url(project, MONITORING_PAGE)})."
         ),
         group=GROUP,
         kinds={"pandas", "parquet"},

@@ -207,10 +207,11 @@ def _found(made: Proposal) -> Iterator[str]:
         yield f"Models are usual ones: {choice.untried}."
         return
     by_name = {result.name: result for result in choice.backtest.results if result.name}
-    first, plain = next(iter(by_name.values())), by_name.get(choice.baseline.name)
-    text = f"{len(choice.backtest.results)} recipes were tried on {choice.backtest.days}: "
-    text += f"{first.name} has {choice.backtest.metric} {first.error:.4g}"
-    if plain is not None and plain is not first:
+    first, plain = by_name.get(choice.models[0].name), by_name.get(choice.baseline.name)
+    text = f"{len(choice.backtest.results)} recipes were tried on {choice.backtest.days}"
+    if first is not None:
+        text += f": {first.name} has {choice.backtest.metric} {first.error:.4g}"
+    if first is not None and plain is not None:
         text += f", {1 - first.error / plain.error:.0%} below {plain.name}"
     yield f"{text}. profile.md tells of all."
 

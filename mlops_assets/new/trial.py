@@ -129,7 +129,7 @@ class Trial:
                 break
         if not self.sums:
             raise ValueError(f"no recipe could be tried: {next(iter(self.failed.values()))}")
-        return best
+        return best if best in self.sums else min(self.sums, key=self.loss)
 
     def _round(self, start: Recipe) -> Recipe:
         """The best recipe by the stretches of this round."""
@@ -248,8 +248,9 @@ class Trial:
     def told(self, best: Recipe) -> Proposal:
         """The proposal with the best recipe and two alternatives, beside the best plain rule."""
         ranked = sorted(self.sums, key=self.loss)
-        fitting = [recipe for recipe in ranked if recipe.same_rows(best)]
-        plain = [recipe for recipe in fitting if recipe.family in PLAIN]
+        others = [recipe for recipe in ranked if recipe.same_rows(best) and recipe != best]
+        plain = [recipe for recipe in others if recipe.family in PLAIN]
+        fitting = [best, *others]  # best by more than chance, whichever has the least error
         named = {
             recipe: _name(recipe, taken)
             for taken, recipe in _distinct(r for r in fitting if r.family not in PLAIN)
@@ -269,7 +270,10 @@ class Trial:
         made = self._proposal(best)
         assert made.choice is not None
         found = replace(
-            made.choice, baseline=baseline, models=tuple(models), backtest=self._backtest(named)
+            made.choice,
+            baseline=baseline,
+            models=tuple(models) or usual.models,
+            backtest=self._backtest(named),
         )
         return replace(made, choice=found)
 

@@ -80,4 +80,4 @@ def test_the_snippet_runs() -> None:
         text=True,
         timeout=120,
     )
-    assert "'2026-01-02': '226 rows " in done.stdout
+    assert "'2026-01-05': '226 rows " in done.stdout

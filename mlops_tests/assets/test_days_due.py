@@ -100,7 +100,7 @@ def test_a_due_day_without_rows_is_missing(lab: Lab) -> None:
     )
     del inspector.before[dt.date(2026, 3, 9)]
     rows = due_rows()
-    _, verdicts = inspector.inspect(TUESDAY, rows[rows["date"] == TUESDAY], accept=False)
+    _, verdicts, *_ = inspector.inspect(TUESDAY, rows[rows["date"] == TUESDAY], [], accept=False)
     assert not verdicts["source_freshness"].passed
     assert verdicts["source_freshness"].why.startswith("the 1 day(s) before it have no rows")
 

@@ -129,7 +129,9 @@ def propose(
     days = _days(every, sample, column.days, values, due.value)
     rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
     rows = with_times(rows, column, sample.frame, zone)
-    absent, rows = find_absent(rows, wishes, answers)
+    absent = None
+    if not rows.times or wishes.absent is not None:
+        absent, rows = find_absent(rows, wishes, answers)
     aggregate, rows = find_aggregate(rows, target, facts[target.name], wishes, answers)
     parts = time_parts(column, rows, target.name) if aggregate is None else []
     inputs = [part for part in parts if part != TimePart.FOLD]  # which only tells rows apart

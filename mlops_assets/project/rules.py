@@ -163,6 +163,9 @@ def _absent(problem: Problem) -> None:
     limits = problem.constraint(columns.target)
     hindrances = {
         "needs columns.series": not columns.series,
+        "is for one row a day and series; leave the time of day out of columns.series": bool(
+            problem.feature_plan.times
+        ),
         "is for numbers, not for classes": bool(problem.labels),
         f"needs constraints.{columns.target} that hold 0": (limits.min or 0) > 0
         or (limits.max or 0) < 0,

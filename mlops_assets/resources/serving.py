@@ -61,6 +61,6 @@ def _served_then(datasets: DatasetStore, name: str, day: dt.date, record: Record
         rows = datasets.read(dataset, [str(key)])
         if len(rows) and "model" in rows:
             rows = rows[rows["model"] == name]
-        if len(rows):
+        if len(rows) and "version" in rows:
             return str(rows["version"].iloc[0])
     return ""

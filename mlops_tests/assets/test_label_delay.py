@@ -152,10 +152,10 @@ def test_the_champion_is_decided_for_the_day_that_is_tomorrow_when_a_day_is_know
         assert live == (NAIVE if day < "2026-03-10" else LINEAR), day
         assert decided == (NAIVE if day < "2026-03-07" else LINEAR), day
         assert by_day.loc[day, "since"] == (FIRST if live == NAIVE else "2026-03-10"), day
-        says = outcomes[day]
+        says = said(outcomes[day])
         assert isinstance(says, dict)
-        assert (said(says)["from_tomorrow"] != f"{decided} stays") == (day == "2026-03-07"), day
-        assert said(says)["tomorrow"] == str(dt.date.fromisoformat(day) + dt.timedelta(days=3))
+        assert (says["from_tomorrow"] != f"{decided} stays") == (day == "2026-03-07"), day
+        assert says["tomorrow"] == str(dt.date.fromisoformat(day) + dt.timedelta(days=3))
     # whoever asks from outside hears the same
     record = live_record(made.datasets, dt.date(2026, 3, 9))
     assert record is not None

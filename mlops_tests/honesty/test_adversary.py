@@ -12,6 +12,7 @@ import datetime as dt
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,42 @@ def test_what_is_known_later_changes_nothing_of_before(name: str, lie: Lie, tmp_
         if lie is other_targets:
             assert forecasts(lab) == expected
             assert trained_again(lab) == trained_again(honest)
+
+
+@pytest.mark.parametrize("name", ["late by 2", "late by 5"])
+def test_a_twin_learns_nothing_unknown_when_its_holdout_begins(name: str, tmp_path: Path) -> None:
+    """Targets of the days right before the holdout come too late for its first day."""
+    lab, honest = copied(name, tmp_path / "lab"), copied(name, tmp_path / "honest")
+    settings = lab.project
+    first = pd.Timestamp(LAST) - pd.Timedelta(days=settings.training.holdout_days - 1)
+    late = first - pd.Timedelta(days=settings.evaluation.label_delay_days)
+    rows = pd.read_parquet(lab.folder / "rows.parquet")
+    unknown = rows["date"].between(late, first, inclusive="left")
+    lab.write(rows.assign(units=rows["units"].where(~unknown, rows["units"] * 3 + 50)))
+    with lab.instance, honest.instance:
+        assert lab.run("observations features", f"{late:%Y-%m-%d}", LAST).success
+        twins = []
+        for made in (lab, honest):
+            config = {"ops": {"models__linear": {"config": {"through": LAST}}}}
+            assert made.run("models/linear", MONTH, config=config).success
+            held_out = made.models.held_out(made.models.cards("linear")[-1])
+            assert held_out is not None
+            assert held_out["date"].min() == first
+            twins.append(held_out[held_out["date"] == first]["forecast"].tolist())
+    assert twins[0] == twins[1]
+    assert len(twins[0]) == 3
+
+
+def test_what_learns_never_reaches_round_to_the_twins_of_what_it_serves(tmp_path: Path) -> None:
+    """Thirteen months of a recording of a year hold the very rows that come again."""
+    lab = Lab(tmp_path)
+    lab.write(*LABS["replayed"]())
+    window, first = lab.project.training_window, dt.date(2026, 3, 1)
+    learned = window.of(first, dt.date(2024, 1, 1))
+    twin = (pd.Timestamp(learned.start) + LOOP).date()
+    assert window.serves_before(learned.start) == twin, "it serves until its own rows come"
+    with pytest.raises(ValueError, match="comes again after 364 days"):
+        replace(window, months=13).of(first, dt.date(2024, 1, 1))
 
 
 def backtested(lab: Lab) -> pd.DataFrame:

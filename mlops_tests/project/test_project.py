@@ -63,6 +63,19 @@ def change(settings: dict[str, Any], path: str, value: Any) -> None:
         ("features.holidays", "DE-XX", "no holidays are known of 'DE-XX'; its parts are BB"),
         ("columns.time_of_day", ["hour"], "columns.time_of_day: 'hour' is used nowhere"),
         (
+            "columns",
+            {
+                "date": "date",
+                "target": "units",
+                "series": ["department", "category", "hour"],
+                "numeric": ["unit_price", "promotion"],
+                "categorical": ["department", "category"],
+                "time_of_day": ["hour"],
+                "absent": "zero",
+            },
+            "columns.absent: zero is for one row a day and series; leave the time of day out",
+        ),
+        (
             "columns.date_parts",
             {"year": "y", "month": "m", "day": "units"},
             "columns.date_parts: 'units' is a part of the date, and named as another column",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,6 +16,7 @@ DATE_NAMES = ("date", "day", "ds", "dt", "timestamp", "datetime", "time", "dteda
 TARGET_NAMES = (
     *("target", "y", "label", "demand", "sales", "units", "quantity", "qty", "cnt", "count"),
     *("value", "amount", "total", "revenue", "load", "consumption", "delay"),
+    *("umsatz", "absatz", "menge", "anzahl", "verbrauch"),
 )
 
 
@@ -107,14 +109,19 @@ def choose_date(spans: Mapping[str, int]) -> Decision[str]:
 def target_candidates(facts: Mapping[str, Facts]) -> list[str]:
     """The columns that hold numbers worth a forecast, the likeliest first."""
     numeric = [name for name, fact in facts.items() if fact.number and fact.distinct > 2]
-    clued = [name for known in TARGET_NAMES for name in numeric if name.lower() == known]
+    clued = [name for known in TARGET_NAMES for name in numeric if _bare(name) == known]
     return list(dict.fromkeys([*clued, *(name for name in numeric if not CODE_NAME.search(name))]))
+
+
+def _bare(name: str) -> str:
+    """A name in small letters, without the unit after it."""
+    return re.split(r"[ (\[]", name.strip().lower())[0]
 
 
 def choose_target(candidates: Sequence[str]) -> Decision[str] | None:
     """The target, where a name or being the only candidate tells; None where nothing does."""
     if len(candidates) == 1:
         return Decision(candidates[0], "the only column of numbers that vary")
-    if candidates and candidates[0].lower() in TARGET_NAMES:
+    if candidates and _bare(candidates[0]) in TARGET_NAMES:
         return Decision(candidates[0], f"by its name, of {', '.join(candidates)}")
     return None

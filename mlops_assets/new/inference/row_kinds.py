@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
@@ -13,6 +13,7 @@ from mlops_assets.ml.metrics.metric import IntArray as Codes
 from mlops_assets.new.inference.facts import TARGET_NAMES, Decision, Facts
 from mlops_assets.resources.sources.samples import CODE_NAME
 
+OFTEN, SELDOM = "often", "seldom"
 WHEN = "\0when"  # no column is called so
 MOST_KEYS = 8  # columns tried as part of a series' name
 MOST_IN_KEY = 3
@@ -103,35 +104,43 @@ def find_rows(
         return panel(f"one row for each {what}", [], np.zeros_like(times))
     if series is not None:
         return Rows(Decision([], "as named"))
-    sparse: list[tuple[int, int, list[str], Codes]] = []
-    for keys in _keys(facts, target, len(frame)):
+
+    def fits(group: Codes) -> str | None:
+        often = _presence(group, day_codes) >= PRESENT
+        seldom = adds_up and not timed and group.max() < len(frame) / FEWEST_ROWS
+        able = (often or seldom) and group.max() < MOST_SERIES
+        return (OFTEN if often else SELDOM) if able and sound(_joint([times, group])) else None
+
+    best = _fewest(frame, _keys(facts, target, len(frame)), fits)
+    if best is None:
+        return Rows(
+            Decision([], "no columns that come again day after day tell the rows of a day apart")
+        )
+    names, group, how = best
+    gaps = _gaps(group, days) if adds_up and not timed else 0.0
+    reason = f"the fewest columns that, with the {what}, tell all rows apart"
+    return replace(panel(reason, names, group), gaps=gaps, sparse=how == SELDOM)
+
+
+def _fewest(
+    frame: pd.DataFrame, some_keys: Iterable[list[str]], fits: Callable[[Codes], str | None]
+) -> tuple[list[str], Codes, str] | None:
+    """The fewest columns that fit, often where any do so; their groups, and how they fit."""
+    seldom: list[tuple[int, int, list[str], Codes]] = []
+    for keys in some_keys:
         codes = {name: _codes(frame[name]) for name in keys}
         for size in range(1, MOST_IN_KEY + 1):
-            fitting = []
+            often = []
             for names in combinations(keys, size):
                 group = _joint([codes[name] for name in names])
-                count = int(group.max()) + 1
-                often = _presence(group, day_codes) >= PRESENT
-                seldom = adds_up and not timed and count <= len(frame) / FEWEST_ROWS
-                if count > MOST_SERIES or not (often or seldom):
-                    continue
-                if sound(_joint([times, group])):
-                    if often:
-                        fitting.append((count, list(names), group))
-                    else:
-                        sparse.append((size, count, list(names), group))
-            if fitting:
-                _, found, group = min(fitting, key=lambda one: one[0])
-                reason = f"the fewest columns that, with the {what}, tell all rows apart"
-                gaps = _gaps(group, days) if adds_up and not timed else 0.0
-                return replace(panel(reason, found, group), gaps=gaps)
-    if sparse:
-        _, _, found, group = min(sparse, key=lambda one: one[:2])
-        reason = "the fewest columns that, with the day, tell all rows apart"
-        return replace(panel(reason, found, group), gaps=_gaps(group, days), sparse=True)
-    return Rows(
-        Decision([], "no columns that come again day after day tell the rows of a day apart")
-    )
+                how = fits(group)
+                if how == OFTEN:
+                    often.append((int(group.max()), list(names), group))
+                elif how == SELDOM:
+                    seldom.append((size, int(group.max()), list(names), group))
+            if often:
+                return *min(often, key=lambda one: one[0])[1:], OFTEN
+    return (*min(seldom, key=lambda one: one[:2])[2:], SELDOM) if seldom else None
 
 
 def _keys(facts: Mapping[str, Facts], target: str, rows: int) -> Iterable[list[str]]:

@@ -11,7 +11,6 @@ from mlops_assets.lazy import pa, pd
 from mlops_assets.project import FileSettings, Project
 from mlops_assets.project.masking import masked
 from mlops_assets.resources.sources.base import SourceError, UnreachableError, register
-from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
 from mlops_assets.resources.sources.folders import folder_columns, folder_days
 from mlops_assets.resources.sources.index import Index, Known
 from mlops_assets.resources.sources.parquet_files import (
@@ -28,7 +27,7 @@ from mlops_assets.resources.sources.rows import (
     require,
     within,
 )
-from mlops_assets.resources.sources.whole_files import whole_table
+from mlops_assets.resources.sources.whole_files import header_of, read_all
 from mlops_assets.resources.storage import Storage
 
 ONE_DAY = dt.timedelta(days=1)
@@ -172,19 +171,13 @@ class FileSource:
         with self._opened(file) as handle:
             if self._is_parquet(file):
                 return list(open_parquet(handle, str(file)).schema_arrow.names)
-            if self._format(file) == "csv":
-                return csv_header(handle.read(SAMPLE), str(file), self.settings.csv, self.project)
-            return list(self._whole(file, handle).column_names)
+            return header_of(handle, self._format(file), str(file), self.settings, self.project)
 
     def _format(self, file: File) -> str:
         return self.settings.format or file.format
 
     def _is_parquet(self, file: File) -> bool:
         return self._format(file) == "parquet"
-
-    def _whole(self, file: File, handle: Any) -> Any:
-        """All columns of a file that is read as a whole."""
-        return whole_table(handle.read(), self._format(file), str(file), self.settings.sheet)
 
     def _rows(self, file: File, window: Window | None) -> Iterator[pd.DataFrame]:
         """The rows of a file, those of the days if named, in portions."""
@@ -193,19 +186,9 @@ class FileSource:
             return
         left_out: list[str] = []
         with self._opened(file) as handle:
-            if self._format(file) == "csv":
-                data = handle.read()
-                table, header = csv_table(
-                    data, str(file), self.settings.csv, self.project, left_out
-                )
-            else:
-                table = self._whole(file, handle)
-                header = table.column_names
-                named = [
-                    at for at, name in enumerate(header) if name in self.project.source_columns
-                ]
-                require(self.project, folder_columns(file, self.date, header), str(file))
-                table = table.select(named)
+            data = handle.read()
+        kind = self._format(file)
+        table, header = read_all(data, kind, str(file), self.settings, self.project, left_out)
         self._leave_out(file, *left_out)
         if self.index.get(file) is not None or window is None:
             yield self._finished(file, table, header, window)

@@ -52,6 +52,7 @@ from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, s
 from mlops_assets.resources.sources.places import File
 from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
+from mlops_assets.resources.sources.whole_files import whole_table
 
 MOST_FILES, MOST_ROWS = 60, 500_000
 MADE_DATE = "date"  # what the day is called that several columns tell
@@ -149,7 +150,9 @@ class SampledFiles(FileSource):
                 names = opened.schema_arrow.names
                 table, whole = some_row_groups(opened, most_rows)
             elif self._format(file) != "csv":
-                table = self._whole(file, handle)
+                table = whole_table(
+                    handle.read(), self._format(file), str(file), self.settings.sheet
+                )
                 names = table.column_names
             else:
                 data = handle.read()

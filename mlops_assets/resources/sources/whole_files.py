@@ -8,7 +8,9 @@ from typing import Any
 
 from mlops_assets.lazy import pa, python_calamine
 from mlops_assets.ml.values import array
+from mlops_assets.project import FileSettings, Project
 from mlops_assets.resources.sources.base import SourceError
+from mlops_assets.resources.sources.csv_files import SAMPLE, csv_header, csv_table
 
 HEAD = 20  # rows among which the header is
 MOSTLY = 0.8  # of the cells of the widest of these that a header fills
@@ -21,6 +23,33 @@ class SheetsError(SourceError):
         self.sheets = sheets
         told = ", ".join(sheets)
         super().__init__(f"{place} has several sheets: {told}; set source.sheet to one of them")
+
+
+def header_of(
+    handle: Any, kind: str, place: str, settings: FileSettings, project: Project
+) -> list[str]:
+    """The names of the columns of a file that is no Parquet. SourceError."""
+    if kind == "csv":
+        return csv_header(handle.read(SAMPLE), place, settings.csv, project)
+    return list(whole_table(handle.read(), kind, place, settings.sheet).column_names)
+
+
+def read_all(
+    data: bytes,
+    kind: str,
+    place: str,
+    settings: FileSettings,
+    project: Project,
+    left_out: list[str],
+) -> tuple[Any, list[str]]:
+    """The columns that the settings name as an Arrow table, and the names of all. SourceError."""
+    if kind == "csv":
+        return csv_table(data, place, settings.csv, project, left_out)
+    table = whole_table(data, kind, place, settings.sheet)
+    header = table.column_names
+    return table.select(
+        [at for at, name in enumerate(header) if name in project.source_columns]
+    ), header
 
 
 def whole_table(data: bytes, kind: str, place: str, sheet: str | None = None) -> Any:

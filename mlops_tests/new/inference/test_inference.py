@@ -60,6 +60,9 @@ def test_a_target_by_its_name_or_alone() -> None:
     assert found is not None
     assert found.value == "sales"
     assert choose_target(["price", "weight"]) is None
+    in_euros = choose_target(["Umsatz €", "Außentemperatur"])
+    assert in_euros is not None
+    assert in_euros.value == "Umsatz €"
     alone = choose_target(["weight"])
     assert alone is not None
     assert alone.value == "weight"

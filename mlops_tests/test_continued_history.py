@@ -288,7 +288,9 @@ def test_days_made_again_are_as_they_were(unpacked: Path, rebuilt: Path, dataset
     assert set(before["date"].dt.strftime("%Y-%m-%d")) == set(days)
     pd.testing.assert_frame_equal(before, after[[*before]], rtol=0, atol=1e-9)
     added = {"issued_at"} if dataset.startswith("validation/") else set()
-    added |= {"live", "live_days_28d"} if dataset == "leaderboard" else set()
+    added |= (
+        {"live", "live_days_28d", "gain_over_previous_7d"} if dataset == "leaderboard" else set()
+    )
     assert set(after) - set(before) == added
 
 

@@ -88,11 +88,12 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
         for month in months:
             try:
                 rows, learned = learn_from(graph, month, through, datasets)
+                in_time = learned == project.training_window.of(
+                    day_of(month), graph.partitions.earliest
+                )
                 card = made_meanwhile(
                     context, project, model, hyperparameters, month, rows, models
-                ) or train(
-                    project, model, hyperparameters, month, rows, learned, models, through is None
-                )
+                ) or train(project, model, hyperparameters, month, rows, learned, models, in_time)
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:

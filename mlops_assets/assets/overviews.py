@@ -20,7 +20,7 @@ from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.metrics.metric import Metric
-from mlops_assets.ml.metrics.scores import IN_SHADOW, LONG
+from mlops_assets.ml.metrics.scores import IN_SHADOW
 from mlops_assets.ml.models.intervals import conformal_radius
 from mlops_assets.ml.monitoring.performance import LIMITS
 from mlops_assets.ml.selection.gate import Evidence
@@ -171,12 +171,15 @@ def _weeks(
     project: Project, key: str, frame: pd.DataFrame, scored: pd.DataFrame
 ) -> dg.MarkdownMetadataValue:
     """The sum of each of the last days and of its forecasts, then that of the day to come."""
+    # as far back as residuals are read, whichever days the run has beside
     last = pd.Timestamp(key)
     total = float(frame["forecast"].sum())
     if scored.empty:
         days = pd.DataFrame({"actual": [], "forecast": []})
     else:
-        recent = scored[scored["date"].between(last - pd.Timedelta(days=LONG - 1), last)]
+        recent = scored[
+            scored["date"].between(last - pd.Timedelta(days=project.champion.window_days - 1), last)
+        ]
         days = recent.groupby("date")[["actual", "forecast"]].sum()
     off = (days["actual"] - days["forecast"]).to_numpy(dtype=float)
     radius = conformal_radius(off, project.champion.coverage)

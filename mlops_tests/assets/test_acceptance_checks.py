@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -287,7 +286,7 @@ def test_forecasts_that_are_not_finite_have_no_scores_and_fail_all_that_need_one
 def test_without_an_accepted_version_a_refused_one_is_scored_in_shadow(moody_lab: Lab) -> None:
     lab, everything = moody_lab, "issued validation/moody validation/linear"
     [good] = lab.models.cards("moody")
-    shutil.rmtree(Path(lab.models.url(good)).parent)
+    lab.storage.delete(f"models/moody/{good.version}")
     with made_on(MARCH):
         _, card = train(lab, "moody", MARCH, mood="backwards")
     told = lab.metadata("models/moody", MARCH)["not_accepted"]
@@ -328,7 +327,7 @@ def test_without_an_accepted_version_a_refused_one_is_scored_in_shadow(moody_lab
 
 def test_what_cannot_be_scored_is_not_scored_in_shadow(moody_lab: Lab) -> None:
     [good] = moody_lab.models.cards("moody")
-    shutil.rmtree(Path(moody_lab.models.url(good)).parent)
+    moody_lab.storage.delete(f"models/moody/{good.version}")
     _, card = train(moody_lab, "moody", MARCH, mood="lost")
     assert moody_lab.run("validation/moody", MARCH).success
     status = moody_lab.metadata("validation/moody", MARCH)["status"]

@@ -57,7 +57,7 @@ class Versions(ModelStore):
         super().__init__(LocalStorage(str(folder)))
         self.fit: dict[str, list[ModelCard]] = {}
 
-    def cards(self, model: str) -> list[ModelCard]:
+    def cards(self, model: str, damaged: object = None) -> list[ModelCard]:
         return self.fit.get(model, [])
 
     fit_to_serve = cards

@@ -45,6 +45,7 @@ NEW_DAYS = keys("2026-06-16", "2026-07-01")
 JULY = "2026-07-01"
 TRAINED = ["seasonal_naive", "linear", "hist_boosting"]  # `tree` is paused
 RECORDED_DAYS = dt.timedelta(days=2 * 364)  # so long before the day that replays it lies a day
+WEEK_WIDTH = 3  # of the lines of a page
 RETIRED = next(name for name in RECORDED["models"]["linear"] if "20260611" in name)
 DAILY = ["observations", "features", "leaderboard", "champion", "forecast", "drift"]
 # Words that have given way to others since: in settings, names of checks and of one job.
@@ -415,13 +416,18 @@ def sell_by_promotion(file: Path) -> None:
 
 
 def shown(page: str) -> list[Any]:
-    """The days and numbers of the figures of a page, in their order."""
+    """The days and numbers of the figures of a page, in their order.
+
+    But the wide lines of the week, which averaged its days and pool its rows now.
+    """
     found = re.search(r"^const figures = (.*);$", page, re.MULTILINE)
     assert found is not None
     values: list[Any] = []
 
     def collect(node: Any, name: str = "") -> None:
-        if isinstance(node, dict):
+        if isinstance(node, dict) and node.get("line", {}).get("width") == WEEK_WIDTH:
+            collect(node["x"], "x")
+        elif isinstance(node, dict):
             for key, value in node.items():
                 collect(value, key)
         elif isinstance(node, list):

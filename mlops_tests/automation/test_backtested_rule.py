@@ -42,7 +42,7 @@ class Live:
         self.datasets = DatasetStore(LocalStorage(str(root)))
         self.schedule_storage = None  # of an instance in which nothing is paused
 
-    def cards(self, model: str) -> list[Any]:
+    def cards(self, model: str, damaged: object = None) -> list[Any]:
         known = [training for training in self.made if training.day <= self.today]
         return [
             SimpleNamespace(

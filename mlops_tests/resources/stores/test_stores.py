@@ -24,7 +24,6 @@ from mlops_assets.resources.stores import model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
-from mlops_assets.resources.stores.page_store import plotly_js
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -374,7 +373,3 @@ def test_no_version_serves_a_day_that_it_learned_from(ends: list[int], asked: in
     assert serving.trained_through < day
     assert serving.trained_through == start + dt.timedelta(days=max(allowed))
     assert int(serving.version) == max(n for n, end in enumerate(ends) if end == max(allowed))
-
-
-def test_plotly_js_is_the_library() -> None:
-    assert "plotly.js v" in plotly_js()[:200]

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
@@ -21,11 +22,13 @@ import click
 import uvicorn
 
 from mlops_assets.cli.guard import ALLOWED_HOSTS, guarded
+from mlops_assets.pages.home_page import home_page
 from mlops_assets.pages.shelf import Shelf
 from mlops_assets.pages.site import make_site
+from mlops_assets.project import ProjectError
 from mlops_assets.project.folders import workspace_file
 from mlops_assets.project.workspace import environment, load_named
-from mlops_assets.resources.storage import named_storage
+from mlops_assets.resources.storage import StorageError, named_storage
 from mlops_assets.resources.stored_files import sweep
 
 START_SECONDS = 120
@@ -174,9 +177,17 @@ def start_pages(host: str, port: int, names: Sequence[str]) -> None:
         name: (Shelf(named_storage(name), partial(load_named, name)), partial(now, name))
         for name in names
     }
+
+    def warm() -> None:
+        """Import what pages need, so that the first one that is opened need not wait for it."""
+        for shelf, _ in pages.values():
+            with suppress(ProjectError, StorageError):
+                home_page(shelf.look([]))
+
     app = guarded(make_site(pages, metrics), host)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
-    threading.Thread(target=server.run, daemon=True).start()
+    for target in (server.run, warm):
+        threading.Thread(target=target, daemon=True).start()
 
 
 def is_guarded(url: str) -> bool:

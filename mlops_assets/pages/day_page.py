@@ -16,7 +16,7 @@ from mlops_assets.ml.monitoring.performance import LIMITS
 from mlops_assets.pages.drawing import MUTED, day_line
 from mlops_assets.pages.model_figures import daily_figure
 from mlops_assets.pages.models_page import daily_scores
-from mlops_assets.pages.parts import Page, Part, external, percent, swatch
+from mlops_assets.pages.parts import Form, Page, Part, external, percent, plain, swatch
 from mlops_assets.pages.rows import SERIES
 from mlops_assets.pages.series_data import totals, worst
 from mlops_assets.pages.series_page import series_link
@@ -44,7 +44,9 @@ def day_page(look: Look) -> Page:
     checks = _checks(look, day)
     watched = checks["asset"].isin(["observations", "drift", f"validation/{model}"])
     failed = checks[watched & ~checks["passed"]]
-    to_asset = {"asset": partial(_asset, look, day)}
+    # each check counts in its own unit
+    forms: dict[str, Form] = dict.fromkeys(("value", "low", "high"), plain)
+    forms["asset"] = partial(_asset, look, day)
     parts = [
         Part(
             "scores",
@@ -57,7 +59,7 @@ def day_page(look: Look) -> Page:
             f"Checks that failed, of the data and of {model}",
             "" if len(failed) else "None.",
             lambda: failed.drop(columns="passed") if len(failed) else failed,
-            forms=to_asset,
+            forms=forms,
             empty="",
         ),
         *_worst(look, model),
@@ -82,7 +84,7 @@ def day_page(look: Look) -> Page:
             ),
             later=True,
         ),
-        Part("checks", "Every check of every model", "", lambda: checks, forms=to_asset),
+        Part("checks", "Every check of every model", "", lambda: checks, forms=forms),
     ]
     step = {
         name: look.view.link("day", on=str(day + dt.timedelta(days=days)))

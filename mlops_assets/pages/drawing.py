@@ -75,7 +75,7 @@ def base_layout(*, height: int, hovermode: str) -> Json:
             "font": {"size": 12, "color": INK},
         },
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"},
         "xaxis": {**axis, "title": {"text": ""}},
         "yaxis": {**axis, "title": {"text": ""}},
     }

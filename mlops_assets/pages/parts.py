@@ -82,7 +82,7 @@ def make_table(look: Look, part: Part) -> Table:
         return Table([], [])
     forms = _forms(look) | dict(part.forms)
     shown = frame.head(MOST_ROWS)
-    columns = [[*_cells(str(name), shown[name], forms.get(str(name)))] for name in shown]
+    columns = [[*_cells(shown[name], forms.get(str(name)))] for name in shown]
     heads = [
         (str(name).replace("_", " "), all(cell.number for cell in cells))
         for name, cells in zip(shown, columns, strict=True)
@@ -90,13 +90,26 @@ def make_table(look: Look, part: Part) -> Table:
     return Table(heads, [*zip(*columns, strict=True)], len(frame) - len(shown))
 
 
-def _cells(name: str, values: pd.Series, form: Form | None) -> Iterator[Cell]:
+def _cells(values: pd.Series, form: Form | None) -> Iterator[Cell]:
+    form = form or (decimals(values) if values.dtype.kind == "f" else plain)
     for value in values.tolist():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT:
             yield Cell("", "", number)
             continue
-        yield Cell((form or plain)(value), value if number else str(value), number)
+        yield Cell(form(value), value if number else str(value), number)
+
+
+def decimals(values: pd.Series) -> Form:
+    """Numbers of a column with as many decimals as give its largest one four digits.
+
+    Whole ones have none.
+    """
+    if (values.dropna() % 1 == 0).all():
+        return "{:,.0f}".format
+    largest = float(values.abs().replace(math.inf, math.nan).max())
+    many = 3 - math.floor(math.log10(largest)) if largest > 0 else 0
+    return f"{{:,.{min(max(many, 0), 9)}f}}".format
 
 
 def _forms(look: Look) -> dict[str, Form]:

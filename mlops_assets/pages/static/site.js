@@ -36,7 +36,7 @@ function fitted(figure, width) {
   figure.layout.font = {...figure.layout.font, family: getComputedStyle(document.body).fontFamily};
   if (narrow) {
     figure.layout.margin = {l: 8, r: 8, t: 24, b: 32};
-    Object.assign(figure.layout.legend, {x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom"});
+    Object.assign(figure.layout.legend, {y: 0, yref: "container", yanchor: "bottom"});
     const names = figure.data.filter((line) => line.showlegend !== false).length;
     if (figure.layout.showlegend) figure.layout.height += 12 * names;
     figure.layout.yaxis.title = {text: ""};

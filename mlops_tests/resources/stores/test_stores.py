@@ -45,6 +45,18 @@ def test_files_are_written_read_listed_and_replaced(storage: Storage) -> None:
     assert storage.names("a") == ["one.txt", "two.txt"]
 
 
+def test_a_stamp_changes_with_every_write(storage: Storage) -> None:
+    assert storage.stamps("a") == {}
+    storage.write("a/one.txt", b"1")
+    storage.write("a/two.txt", b"2")
+    before = storage.stamps("a")
+    assert storage.stamps("a") == before
+    storage.write("a/one.txt", b"1")
+    after = storage.stamps("a")
+    assert before.keys() == after.keys() == {"one.txt", "two.txt"}
+    assert [name for name in before if before[name] != after[name]] == ["one.txt"]
+
+
 def test_a_file_is_created_once_and_deleted_with_its_folder(storage: Storage) -> None:
     storage.create("a/b/one.txt", b"1")
     with pytest.raises(FileExistsError):

@@ -157,6 +157,7 @@ def _worst(look: Look, model: str) -> Iterator[Part]:
             f"What {model} was off by, the largest sum of errors first.",
             partial(_worst_of, look, model, by),
             forms={by: partial(series_link, look)},
+            later=True,
         )
 
 
@@ -173,7 +174,7 @@ def _happened(look: Look, day: dt.date) -> pd.DataFrame:
     """Alerts, decisions and versions of the day, one after the other."""
     day_of = look.project.day_of
     found: list[tuple[dt.datetime, str, str | Markup]] = []
-    for alert in look.alerts():
+    for alert in look.shelf.alerts.all([]).values():
         if str(day) in (alert.day, str(day_of(alert.at))):
             linked = Markup("{} {}").format(alert.subject, external(alert.url, "in the web UI"))
             found.append((alert.at, f"alert: {alert.severity.value}", linked))

@@ -51,7 +51,7 @@ def known_names(look: Look) -> list[str]:
             for column in look.project.evaluation.slices
         ]
         every = pd.concat([frame[["date"]].assign(name=name) for name in names])
-        return every.drop_duplicates()
+        return every.drop_duplicates("name", keep="last")  # until that day is left behind
 
     if not look.project.columns.series and not look.project.evaluation.slices:
         return []

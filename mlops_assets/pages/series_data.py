@@ -82,14 +82,13 @@ def _with_intervals(project: Project, found: pd.DataFrame) -> pd.DataFrame:
 def scored_rows(
     look: Look, model: str, between: tuple[dt.date, dt.date], of: str = ""
 ) -> pd.DataFrame:
-    """The chosen rows of some days as they are stored, with their `series`."""
+    """The chosen rows of some days, with their slices and their `series`."""
     project = look.project
-    columns = [*project.columns.series, *project.evaluation.slices]
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
         rows = rows_of(project, frame, of)
-        kept = dict.fromkeys([*columns, "date", "row", *SUMS])
-        return rows[[*kept]].assign(series=series_names(project, rows))
+        kept = [*project.evaluation.slices, "date", *SUMS]
+        return rows[kept].assign(series=series_names(project, rows))
 
     return look.reduced(("rows", of, model), [f"validation/{model}"], reduce, between)
 

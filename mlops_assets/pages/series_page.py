@@ -90,6 +90,7 @@ def _worst(look: Look, model: str) -> list[Part]:
             "sum of errors first. A click opens it.",
             lambda: worst(look, model, by=by),
             forms={by: partial(series_link, look)},
+            later=True,
         )
     ]
 

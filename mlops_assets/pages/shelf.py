@@ -16,7 +16,7 @@ from mlops_assets.pages.drawing import Json, line_style
 from mlops_assets.pages.view import View, view_of
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage, StorageError
-from mlops_assets.resources.stores.alert_records import Alert, Alerts
+from mlops_assets.resources.stores.alert_records import Alerts
 from mlops_assets.resources.stores.champions import Record, newest_record
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -50,6 +50,7 @@ class Shelf:
             if state == self._project[0]:
                 return self._project[1]
         project, _ = Registry(self.storage).apply(self._load())
+        self._kept.clear()  # made as the settings were
         self._project = self._settings_state(project), project
         return project
 
@@ -248,7 +249,3 @@ class Look:
         except StorageError as error:
             self.damaged[version] = error
             return None
-
-    def alerts(self) -> list[Alert]:
-        """Every alert, oldest first."""
-        return [*self.shelf.alerts.all([]).values()]

@@ -33,6 +33,7 @@ from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, waiti
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
@@ -58,7 +59,7 @@ PAUSED, NOBODY = "paused", "none"
 
 
 def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
-    project = graph.project
+    project, unit = graph.project, graph.project.due.grain
 
     @daily(
         graph,
@@ -66,7 +67,8 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "plotly"},
         description=(
-            "All models side by side on the same rows: the day, and the 7 and 28 days up to it. "
+            f"All models side by side on the same rows: the {unit}, and the {SHORT} and {LONG} "
+            f"{unit}s up to it. "
             f"[Open the page]({page_url(project, LEADERBOARD_PAGE)}): over time, by slice, "
             "forecast against actual."
         ),
@@ -97,7 +99,7 @@ def compare_models(
     """Rank the models on days and store it, and perhaps the page of the newest; what came of it."""
     project, first_month = graph.project, graph.partitions.first_month
     start, end = window(keys)
-    reach = max(start - dt.timedelta(days=LONG - 1), first_month)
+    reach = max(project.due.back(start, LONG - 1), first_month)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
     forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
@@ -135,9 +137,9 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     """
     if forecasts.empty:
         return {}
-    metrics = make_metrics(project.evaluation.metrics)
+    metrics, due = make_metrics(project.evaluation.metrics), project.due
     primary = metrics[project.evaluation.primary]
-    day = trailing_scores(metrics, forecasts, 1)
+    day = trailing_scores(metrics, forecasts, 1, due)
     groups = forecasts.assign(live=is_live(forecasts)).groupby(["model", "date"])
     facts = groups.agg(
         version=("version", "first"),
@@ -152,15 +154,13 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     compared = compare_with_previous(primary, forecasts, ["model", "date"])
     table = day.drop(columns="days").join(facts)
     table[GAIN] = compared["gain"].reindex(table.index)
-    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT).reindex(table.index)
+    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT, due).reindex(table.index)
     for days in TRAILING_DAYS:
-        table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
-    table[LIVE_DAYS] = live_days(table["live"])
-    recent = (
-        day[primary.name]
-        .unstack("model")
-        .reindex(pd.date_range(forecasts["date"].min(), forecasts["date"].max()))
-    )
+        pooled = trailing_scores(metrics, forecasts, days, due)
+        table = table.join(pooled.add_suffix(f"_{days}d"))
+    table[LIVE_DAYS] = live_days(table["live"], due)
+    calendar = due.calendar(forecasts["date"].min().date(), forecasts["date"].max().date())
+    recent = day[primary.name].unstack("model").reindex(calendar)
     order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
     table = table.assign(order=order).reset_index()
     table = table.sort_values(["date", f"days_{LONG}d", "order"], ascending=[True, False, True])
@@ -175,10 +175,11 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     return boards
 
 
-def live_days(live: "pd.Series[bool]") -> "pd.Series[int]":
+def live_days(live: "pd.Series[bool]", due: DueDays) -> "pd.Series[int]":
     """How many of the long window's days up to each a model was scored by what was issued."""
     by_date = live.unstack("model").astype(float).fillna(0.0)
-    by_date = by_date.reindex(pd.date_range(by_date.index.min(), by_date.index.max()), fill_value=0)
+    calendar = due.calendar(by_date.index.min().date(), by_date.index.max().date())
+    by_date = by_date.reindex(calendar, fill_value=0)
     counts: Any = by_date.rolling(LONG, min_periods=1).sum().unstack().rename_axis(live.index.names)
     found: pd.Series[int] = counts.reindex(live.index).astype(int)
     return found
@@ -229,10 +230,11 @@ def board_metadata(
         ]
         for line in board.to_dict("records")
     ]
-    header = ["", "model", f"last {LONG} days", *(f"{days} days" for days in windows), "day"]
+    unit = project.due.grain
+    header = ["", "model", f"last {LONG} {unit}s", *(f"{n} {unit}s" for n in windows), str(unit)]
     best = sorted(board.to_dict("records")[:PLOTTED], key=lambda line: str(line["model"]))
     live = (
-        f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} days of {board['model'].iloc[0]} were "
+        f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} {unit}s of {board['model'].iloc[0]} were "
         "forecast in advance, the others are reconstructed"
     )
     return overview(
@@ -262,14 +264,15 @@ def leaderboard_html(
     metrics = make_metrics(project.evaluation.metrics)
     # a damaged day is a gap in the page; it never keeps the days of a run from being stored
     end = day_of(newest) + dt.timedelta(days=1)
-    days = days_between(end - dt.timedelta(days=BOARDS_SHOWN), end)
+    days = days_between(project.due.back(day_of(newest), BOARDS_SHOWN - 1), end)
     boards = datasets.read(DATASET, days, {})
     boards = boards[boards["model"].isin([model.name for model in project.models])]
     if IN_SHADOW in boards:
         shadow = boards[IN_SHADOW].eq(True)
         boards["version"] += shadow.map({True: ", in shadow: not accepted", False: ""})
     last = boards["date"].max()
-    recent = forecasts[forecasts["date"] > last - pd.Timedelta(days=LONG)]
+    since = pd.Timestamp(project.due.back(last.date(), LONG - 1))
+    recent = forecasts[forecasts["date"] >= since]
     slice_name = next(iter(project.evaluation.slices), None)
     slices = pd.DataFrame()
     if slice_name is not None:

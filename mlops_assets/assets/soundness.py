@@ -68,8 +68,8 @@ class Inspector:
     ) -> None:
         self.project, self.observations_type = project, observations_type
         self.rule = project.quality
-        self.reach = dt.timedelta(days=days_looked_back(self.rule))
-        past = days_between(first - self.reach, first)
+        self.reach = days_looked_back(self.rule)
+        past = days_between(project.due.back(first, self.reach), first)
         known = datasets.read("observations", past, {})
         days = by_day(known, project.columns.date)
         self.before: dict[dt.date, DayFacts] = {}
@@ -126,7 +126,7 @@ class Inspector:
 
     def _look_back_from(self, day: dt.date) -> None:
         """Whichever days were judged before it in a run, a day looks back as far as alone."""
-        first = day - self.reach
+        first = self.project.due.back(day, self.reach)
         self.before = {then: facts for then, facts in self.before.items() if then >= first}
 
     def _judge(
@@ -154,7 +154,8 @@ class Inspector:
     def expected_rows(self, key: str) -> float | None:
         """How many rows the weekday of a day usually has, by the days before it."""
         day = day_of(key)
-        return expected_rows(day, {then: facts.rows for then, facts in self.before.items()})
+        rows = {then: facts.rows for then, facts in self.before.items()}
+        return expected_rows(day, rows, self.project.due)
 
     def _with_rows(self, check: str, verdict: CheckResult, frame: pd.DataFrame) -> CheckResult:
         """A verdict with some of the rows that the check failed of."""
@@ -206,7 +207,7 @@ def judged_again(
     Of those that failed some checks: by days before them that were not there yet, or were wrong.
     """
     reach = days_looked_back(project.quality)
-    end = day_of(last) + dt.timedelta(days=reach + 1)
+    end = project.due.back(day_of(last), -(reach + 1))
     later = [key for key in datasets.keys("observations") if last < key < str(end)]
     checks = CheckStore(datasets)
     known = checks.results("observations", later) if later else {}

@@ -39,7 +39,7 @@ ROW_HEIGHT = 20
 def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> str:
     """The page through a day; what is damaged is a gap in it."""
     end = day_of(newest) + dt.timedelta(days=1)
-    days = days_between(end - dt.timedelta(days=CHECKS_SHOWN), end)
+    days = days_between(project.due.back(day_of(newest), CHECKS_SHOWN - 1), end)
     names = [model.name for model in project.models]
     assets = ["observations", "drift", *(f"validation/{name}" for name in names)]
     drift = datasets.read("drift", [newest], {})
@@ -49,7 +49,7 @@ def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> st
     return monitoring_page(
         CheckStore(datasets).read(assets, days, {}),
         drift,
-        weekly_slices(metric, facts) if len(facts) else facts,
+        weekly_slices(metric, facts, project.due) if len(facts) else facts,
         title=f"{project.name}: monitoring",
         metric=metric.loss_name,
         model=model,

@@ -89,13 +89,13 @@ def make_upkeep_sensor(
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Requests what is missing of the last {project.schedule.catch_up_days} days, newest "
-            "first, the month's training of each model that lacks it, and the days that are older "
-            "than what they were made from: after a training, those that the new version serves; "
-            "after corrected data, those that read them. One run per layer and range. Who was "
-            "champion on a day stays as it was decided, what was forecast then as well; the "
-            "forecast of the day to come is issued again. What fails is tried again every "
-            f"{TRY_AGAIN_HOURS} hours. A paused schedule is left alone."
+            "Requests what is missing of the last "
+            f"{project.due.in_words(project.schedule.catch_up_days)}, newest first, the month's "
+            "training of each model that lacks it, and what is older than what it was made from: "
+            "after a training, what the new version serves; after corrected data, what reads them. "
+            f"One run per layer and range. Who was champion of a {project.grain} stays as it was "
+            "decided, what was forecast then as well; what is to come is issued again. What fails "
+            f"is tried again every {TRY_AGAIN_HOURS} hours. A paused schedule is left alone."
         ),
     )
     def upkeep_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:

@@ -120,6 +120,9 @@ class DueDays:
 
     def numbers(self, dates: pd.Series[pd.Timestamp] | pd.DatetimeIndex) -> IntArray:
         """The number of the period of each date, of shape (dates,)."""
+        if self.daily:
+            since_1970 = np.asarray(dates, dtype="datetime64[D]").astype(np.int64)
+            return since_1970 + dt.date(1970, 1, 1).toordinal()
         days = pd.DatetimeIndex(dates).normalize()
         known = pd.DatetimeIndex(days.unique())
         numbers = np.array([self.number(day.date()) for day in known], dtype=np.int64)

@@ -289,7 +289,7 @@ class Judge:
         for name in [model.name for model in project.models]:
             try:
                 cards[name] = models.cards(name, {})
-                self.chosen[name] = models.chosen(name, project.day_of)
+                self.chosen[name] = models.chosen(name, project.period_of)
             except StorageError as error:
                 self.unreadable[name] = error
         self.candidates = Candidates(project, models, cards, self.chosen)

@@ -164,7 +164,7 @@ class Watch:
     def _card(self, key: str) -> ModelCard | None:
         model = self.champions[key]
         if model not in self.chosen:
-            self.chosen[model] = self.models.chosen(model, self.project.day_of)
+            self.chosen[model] = self.models.chosen(model, self.project.period_of)
         return self.chosen[model].on(day_of(key))
 
     def _reference(self, card: ModelCard) -> Reference:

@@ -244,7 +244,7 @@ def _champions(
     damaged: dict[str, StorageError] = {}
     names = names_of(datasets, keys, "next_champion", damaged)
     cards: dict[str, ModelCard] = {}
-    chosen = cache(lambda name: models.chosen(name, project.day_of))
+    chosen = cache(lambda name: models.chosen(name, project.period_of))
     for key in keys:
         if key not in names:
             outcomes[key] = damaged.get(key) or PartitionError(

@@ -278,3 +278,7 @@ class Problem(Settings):
     def day_of(self, time: dt.datetime) -> dt.date:
         """The day of a time in the project's time zone."""
         return time.astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()
+
+    def period_of(self, time: dt.datetime) -> dt.date:
+        """The day of a time, or the first one of its week, month or quarter."""
+        return self.due.start(self.day_of(time))

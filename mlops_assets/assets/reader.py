@@ -16,8 +16,9 @@ from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
 
-# The newest reads by dataset and days: the assets of a run read the same ones one after another.
-Kept: TypeAlias = "dict[tuple[str, ...], pd.DataFrame]"
+# The newest reads by dataset and days, with their bytes: the assets of a run read the same ones one
+# after another.
+Kept: TypeAlias = "dict[tuple[str, ...], tuple[pd.DataFrame, int]]"
 KEPT_BYTES = 250_000_000
 
 
@@ -85,16 +86,16 @@ class DatasetReader(DatasetStore):
         for key in keys:
             if not self._may_read(dataset, key):
                 raise UndeclaredReadError(self.node, f"{dataset} of {key}")
-        if (frame := self._kept.get((dataset, *keys))) is not None:
-            return frame
+        if (kept := self._kept.get((dataset, *keys))) is not None:
+            return kept[0]
         found: dict[str, StorageError] | None = None if damaged is None else {}
         frame = super().read(dataset, keys, found)
         if found:
             assert damaged is not None
             damaged |= found
         elif len(frame) and asset_of(dataset) != self.node.asset:
-            self._kept[dataset, *keys] = frame
-            while sum(kept.memory_usage().sum() for kept in self._kept.values()) > KEPT_BYTES:
+            self._kept[dataset, *keys] = frame, int(frame.memory_usage().sum())
+            while sum(size for _, size in self._kept.values()) > KEPT_BYTES:
                 del self._kept[next(iter(self._kept))]
         return frame
 

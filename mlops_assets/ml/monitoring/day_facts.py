@@ -48,11 +48,10 @@ def day_facts(
     """
     numbers = [name for name in inputs if name not in categorical and name not in series]
     values = rows[[*series, *numbers]] if series and numbers else None
+    alike = values is not None and before is not None and _same_series(values, before, series)
     return DayFacts(
         rows=len(rows),
-        series=frozenset(
-            rows[list(series)].dropna().itertuples(index=False, name=None) if series else ()
-        ),
+        series=before.series if before and alike else _series_of(rows, series),
         missing={name: float(rows[name].isna().mean()) for name in inputs},
         duplicates=int(rows.duplicated().sum()),
         target=float(rows[target].mean()),
@@ -61,31 +60,58 @@ def day_facts(
             for name in categorical
         },
         middles={name: _middle(rows[name]) for name in numbers},
-        **_since_yesterday(values, None if before is None else before.values, series, numbers),
+        **_since_yesterday(values, before, series, numbers, alike=alike),
         values=values,
     )
 
 
+def _series_of(rows: pd.DataFrame, series: Sequence[str]) -> frozenset[tuple[str, ...]]:
+    """The series that rows are of; none of rows that lack a part of its name."""
+    if not series:
+        return frozenset()
+    return frozenset(rows[list(series)].dropna().itertuples(index=False, name=None))
+
+
+def _same_series(values: pd.DataFrame, before: DayFacts, series: Sequence[str]) -> bool:
+    """Whether rows are of the series of the day before, each there once, in the same order."""
+    then = before.values
+    if then is None or not len(values) == len(then) == len(before.series):
+        return False
+    return all(values[name].equals(then[name].set_axis(values.index)) for name in series)
+
+
 def _since_yesterday(
     values: pd.DataFrame | None,
-    before: pd.DataFrame | None,
+    before: DayFacts | None,
     series: Sequence[str],
-    numbers: Sequence[str],
+    numbers: list[str],
+    *,
+    alike: bool,
 ) -> dict[str, dict[str, float]]:
-    """Which share of the series repeats each number, and by how much their median one has moved."""
-    if values is None or before is None:
+    """Which share of the series repeats each number, and by how much their median one has moved.
+
+    `alike` says whether both days hold the same series in the same order, as most do.
+    """
+    then = None if before is None else before.values
+    if values is None or then is None:
         return {}
-    both = values.merge(before, on=list(series), suffixes=("", " before"))
-    if both.empty:
+    if not alike:
+        both = values.merge(then, on=list(series), suffixes=("", " before"))
+        values = both[numbers]
+        then = both[[f"{name} before" for name in numbers]].set_axis(numbers, axis="columns")
+    if values.empty:
         return {}
-    now, then = both[numbers], both[[f"{name} before" for name in numbers]]
-    then = then.set_axis(list(numbers), axis="columns")
-    ratios = now.where(now > 0) / then.where(then > 0)
-    factors = ratios.median().where(ratios.notna().mean() >= 0.5)
-    return {
-        "repeated": {name: float((now[name] == then[name]).mean()) for name in numbers},
-        "moves": {name: math.log(factors[name]) for name in numbers if factors[name] > 0},
-    }
+    repeated, moves = {}, {}
+    for name in numbers:
+        new, old = (frame[name].to_numpy(dtype=float) for frame in (values, then))
+        repeated[name] = float((new == old).mean())
+        amounts = (new > 0) & (old > 0)
+        with np.errstate(invalid="ignore"):
+            factors = new[amounts] / old[amounts]
+        factors = factors[~np.isnan(factors)]
+        if 2 * len(factors) >= len(new) and (factor := float(np.median(factors))) > 0:
+            moves[name] = math.log(factor)
+    return {"repeated": repeated, "moves": moves}
 
 
 def _middle(values: pd.Series[float]) -> float:

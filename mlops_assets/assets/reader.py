@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions
 from mlops_assets.lazy import pd, sklearn
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.project.made_for import MadeFor
 from mlops_assets.resources.layout import asset_of
 from mlops_assets.resources.storage import Storage, StorageError
@@ -35,15 +36,20 @@ class Readers:
     """The stores of a run, and what its assets read one after another."""
 
     def __init__(
-        self, nodes: Mapping[str, Node], storage: Storage, made: Mapping[str, MadeFor] | None = None
+        self,
+        nodes: Mapping[str, Node],
+        storage: Storage,
+        made: Mapping[str, MadeFor] | None = None,
+        due: DueDays = EVERY_DAY,
     ) -> None:
-        self.nodes, self.storage, self.made = nodes, storage, made
+        self.nodes, self.storage, self.made, self.due = nodes, storage, made, due
         self._kept: Kept = {}
         self._models = KeepingModelStore(storage)
 
     def datasets(self, asset: str, keys: Iterable[str]) -> DatasetReader:
         """The datasets that partitions of an asset may read."""
-        return DatasetReader(self.nodes[asset], keys, self.storage, self._kept, self.made)
+        node = self.nodes[asset]
+        return DatasetReader(node, keys, self.storage, self._kept, self.made, self.due)
 
     def models(self, asset: str) -> ModelReader:
         """The versions that an asset may read."""
@@ -60,9 +66,10 @@ class DatasetReader(DatasetStore):
         storage: Storage,
         kept: Kept,
         made: Mapping[str, MadeFor] | None = None,
+        due: DueDays = EVERY_DAY,
     ) -> None:
         super().__init__(storage, made)
-        self.node, self._kept = node, kept
+        self.node, self._kept, self.due = node, kept, due
         self.own = sorted(map(self._position, keys)) if node.every is not Every.PROJECT else []
         self.spans: dict[str, list[range]] = {}
         for read in node.reads:
@@ -131,9 +138,8 @@ class DatasetReader(DatasetStore):
         first = bisect_left(self.own, position + span.start)
         return first < len(self.own) and self.own[first] < position + span.stop
 
-    @staticmethod
-    def _position(key: str) -> int:
-        return dt.date.fromisoformat(key).toordinal()
+    def _position(self, key: str) -> int:
+        return self.due.number(dt.date.fromisoformat(key))
 
 
 class ModelReader(ModelStore):

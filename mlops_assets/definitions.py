@@ -100,7 +100,9 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             "source": make_source(project, storage),
             "datasets": DatasetStore(storage, made),
             # anew for each run: it keeps what the run has read
-            "readers": dg.ResourceDefinition(lambda _: Readers(graph.nodes, storage, made)),
+            "readers": dg.ResourceDefinition(
+                lambda _: Readers(graph.nodes, storage, made, project.due)
+            ),
         },
         executor=telling_executor,
     )

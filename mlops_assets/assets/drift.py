@@ -108,7 +108,7 @@ class Watch:
         self.recent: dict[str, dict[str, pd.DataFrame]] = {}
 
     def _first(self, day: dt.date) -> dt.date:
-        return day - dt.timedelta(days=self.settings.window_days - 1)
+        return self.project.due.back(day, self.settings.window_days - 1)
 
     def _days(self, key: str) -> list[str]:
         """The days that are recent on a day, itself the last."""
@@ -128,9 +128,9 @@ class Watch:
             return self._unjudged(key, f"no version of {self.champions[key]} is in service")
         days = [day for day in self._days(key) if day in self.features]
         if len(days) < self.settings.min_days:
-            return self._unjudged(
-                key, f"{len(days)} of the last days have rows, fewer than {self.settings.min_days}"
-            )
+            unit, least = self.project.grain, self.settings.min_days
+            why = f"{len(days)} of the last {unit}s have rows, fewer than {least}"
+            return self._unjudged(key, why)
         reference = self._reference(card)
         if not reference.measured:
             return self._unjudged(key, f"{card.version} learned from too few days that are stored")
@@ -159,7 +159,7 @@ class Watch:
     def _card(self, key: str) -> ModelCard | None:
         model = self.champions[key]
         if model not in self.chosen:
-            self.chosen[model] = self.models.chosen(model, self.project.day_of)
+            self.chosen[model] = self.models.chosen(model, self.project.period_of)
         return self.chosen[model].on(day_of(key))
 
     def _reference(self, card: ModelCard) -> Reference:

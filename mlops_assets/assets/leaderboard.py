@@ -1,6 +1,5 @@
 """The leaderboard: all models side by side on the same rows."""
 
-import datetime as dt
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import Any
 
@@ -30,6 +29,7 @@ from mlops_assets.assets.schemas import (
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, waiting
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
@@ -53,7 +53,7 @@ PAUSED, NOBODY = "paused", "none"
 
 
 def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
-    project = graph.project
+    project, unit = graph.project, graph.project.due.grain
 
     @daily(
         graph,
@@ -61,7 +61,8 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "plotly"},
         description=(
-            "All models side by side on the same rows: the day, and the 7 and 28 days up to it. "
+            f"All models side by side on the same rows: the {unit}, and the {SHORT} and {LONG} "
+            f"{unit}s up to it. "
             f"[Open the page]({page_url(project, 'models')}): over time, by slice, "
             "forecast against actual."
         ),
@@ -88,7 +89,7 @@ def compare_models(
     """Rank the models on days and store it; what came of it."""
     project, first_month = graph.project, graph.partitions.first_month
     start, end = window(keys)
-    reach = max(start - dt.timedelta(days=LONG - 1), first_month)
+    reach = max(project.due.back(start, LONG - 1), first_month)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
     forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
@@ -124,9 +125,9 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     """
     if forecasts.empty:
         return {}
-    metrics = make_metrics(project.evaluation.metrics)
+    metrics, due = make_metrics(project.evaluation.metrics), project.due
     primary = metrics[project.evaluation.primary]
-    day = trailing_scores(metrics, forecasts, 1)
+    day = trailing_scores(metrics, forecasts, 1, due)
     groups = forecasts.assign(live=is_live(forecasts)).groupby(["model", "date"])
     facts = groups.agg(
         version=("version", "first"),
@@ -141,15 +142,13 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     compared = compare_with_previous(primary, forecasts, ["model", "date"])
     table = day.drop(columns="days").join(facts)
     table[GAIN] = compared["gain"].reindex(table.index)
-    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT).reindex(table.index)
+    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT, due).reindex(table.index)
     for days in TRAILING_DAYS:
-        table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
-    table[LIVE_DAYS] = live_days(table["live"])
-    recent = (
-        day[primary.name]
-        .unstack("model")
-        .reindex(pd.date_range(forecasts["date"].min(), forecasts["date"].max()))
-    )
+        pooled = trailing_scores(metrics, forecasts, days, due)
+        table = table.join(pooled.add_suffix(f"_{days}d"))
+    table[LIVE_DAYS] = live_days(table["live"], due)
+    calendar = due.calendar(forecasts["date"].min().date(), forecasts["date"].max().date())
+    recent = day[primary.name].unstack("model").reindex(calendar)
     order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
     table = table.assign(order=order).reset_index()
     table = table.sort_values(["date", f"days_{LONG}d", "order"], ascending=[True, False, True])
@@ -164,10 +163,11 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     return boards
 
 
-def live_days(live: "pd.Series[bool]") -> "pd.Series[int]":
+def live_days(live: "pd.Series[bool]", due: DueDays) -> "pd.Series[int]":
     """How many of the long window's days up to each a model was scored by what was issued."""
     by_date = live.unstack("model").astype(float).fillna(0.0)
-    by_date = by_date.reindex(pd.date_range(by_date.index.min(), by_date.index.max()), fill_value=0)
+    calendar = due.calendar(by_date.index.min().date(), by_date.index.max().date())
+    by_date = by_date.reindex(calendar, fill_value=0)
     counts: Any = by_date.rolling(LONG, min_periods=1).sum().unstack().rename_axis(live.index.names)
     found: pd.Series[int] = counts.reindex(live.index).astype(int)
     return found
@@ -218,10 +218,11 @@ def board_metadata(
         ]
         for line in board.to_dict("records")
     ]
-    header = ["", "model", f"last {LONG} days", *(f"{days} days" for days in windows), "day"]
+    unit = project.due.grain
+    header = ["", "model", f"last {LONG} {unit}s", *(f"{n} {unit}s" for n in windows), str(unit)]
     best = sorted(board.to_dict("records")[:PLOTTED], key=lambda line: str(line["model"]))
     live = (
-        f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} days of {board['model'].iloc[0]} were "
+        f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} {unit}s of {board['model'].iloc[0]} were "
         "forecast in advance, the others are reconstructed"
     )
     return overview(

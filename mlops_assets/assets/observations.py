@@ -114,7 +114,7 @@ def ingest(
             frame, verdicts, lacking = inspector.inspect(
                 key, days.get(key), told.get(key, []), accept=accept
             )
-            datasets.write(DATASET, key, frame)
+            inspector.store(key, frame)
             rows, expected = inspector.rows_judged(key), inspector.expected_rows(key)
             if lacking:  # rows without a target are there, and due
                 expected = max(expected or 0.0, float(rows + lacking))

@@ -127,6 +127,7 @@ def _by_version(project: Project) -> dict[str, tuple[str, str]]:
 
 def leaderboard_schema(project: Project) -> dg.TableSchema:
     """The columns of a stored leaderboard."""
+    unit = project.grain
     described = {
         "rank": ("int", "place by the primary metric over the longest trailing window"),
         "model": ("string", "name of the model"),
@@ -135,9 +136,9 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "version": ("string", "version in service on the day"),
         "trained_through": ("string", "last day that the version learned from"),
         "live": ("bool", "whether the day is scored by what was issued for it"),
-        LIVE_DAYS: ("int", f"how many of the last {LONG} days are"),
+        LIVE_DAYS: ("int", f"how many of the last {LONG} {unit}s are"),
         GAIN: ("float", "the primary metric of the version before, less that in service"),
-        GAIN_SHORT: ("float", f"the same over {SHORT} days"),
+        GAIN_SHORT: ("float", f"the same over {SHORT} {unit}s"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
     if project.has_totals:
@@ -147,7 +148,7 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
     for name, metric in make_metrics(project.evaluation.metrics).items():
         described[name] = ("float", metric.description)
         for days in TRAILING_DAYS:
-            described[f"{name}_{days}d"] = ("float", f"the same over {days} days")
+            described[f"{name}_{days}d"] = ("float", f"the same over {days} {unit}s")
     return _schema(described)
 
 

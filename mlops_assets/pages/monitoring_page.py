@@ -42,13 +42,13 @@ def monitoring_page(look: Look) -> Page:
     model = look.project.first_champion if drift.empty else str(drift["model"].iloc[0])
     if look.view.models:
         model = look.shown[0]
-    first = max(look.view.first, look.view.last - dt.timedelta(days=SHOWN_DAYS - 1))
+    first = max(look.view.first, look.project.due.back(look.view.last, SHOWN_DAYS - 1))
     between = look.between if "from" in look.view.asked else (first, look.view.last)
     metric = look.project.primary_metric
 
     def slices() -> pd.DataFrame:
         facts = look.read(facts_dataset(model), between)
-        return weekly_slices(metric, facts) if len(facts) else facts
+        return weekly_slices(metric, facts, look.project.due) if len(facts) else facts
 
     parts = [
         Part(

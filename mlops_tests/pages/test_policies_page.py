@@ -12,16 +12,15 @@ import pytest
 from mlops_assets.ml.backtest.policies import (
     FIRST,
     MEANINGS,
-    PERFORMANCE,
     REFUSED,
     SCHEDULED,
     SERVES,
     Alarm,
     Course,
-    Policy,
     Training,
     format_figure,
 )
+from mlops_assets.ml.backtest.policy import PERFORMANCE, Policy
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.pages.drawing import BAD
 from mlops_assets.pages.parts import Part

@@ -151,7 +151,7 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
     """The versions that the past days and today need, then these days."""
     base, partitions = manager.base, manager.partitions
     today = base.today()
-    first = max(today - dt.timedelta(days=past_days), partitions.first_month)
+    first = max(base.due.back(today, past_days), partitions.first_month)
     months = []
     month = add_months(first, 0)
     while month <= today:

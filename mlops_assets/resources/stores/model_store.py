@@ -34,6 +34,7 @@ UNREADABLE = (
     *(ValueError, TypeError, LookupError, AttributeError, ImportError, OSError, EOFError),
     *(NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error),
 )
+UNLESS_NONE = Field(exclude_if=lambda value: value is None)  # cards of days say nothing of it
 MONTH = len("2026-03-01")  # so many letters of a version's name
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
@@ -79,6 +80,9 @@ class ModelCard(StoredRecord):
     trained_through: dt.date
     label_delay_days: int = 0
     """So many days after a day had ended was its target known when it was trained."""
+    first_served: Annotated[dt.date | None, UNLESS_NONE] = None
+    """The period that followed the last one that it learned from, where rows are of weeks, months
+    or quarters."""
     serves_before: dt.date | None = None
     """The first day that is again one that it learned from, of a recording that is replayed."""
     created: dt.datetime
@@ -121,6 +125,8 @@ class ModelCard(StoredRecord):
     @property
     def serves_from(self) -> dt.date:
         """The first day that it may score: once all that it learned from is known."""
+        if self.first_served is not None:
+            return self.first_served
         return self.trained_through + dt.timedelta(days=1 + self.label_delay_days)
 
     @property

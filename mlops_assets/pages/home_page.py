@@ -16,7 +16,7 @@ from mlops_assets.pages.series_data import totals
 from mlops_assets.pages.series_page import days_figure
 from mlops_assets.pages.shelf import Look
 
-WEEKS = 8 * 7  # days of the figure
+SHOWN = 56  # days of the figure
 PROBLEMS = 10
 Now = Callable[[], Sequence[tuple[str, str]]]
 BUILD = "No day is evaluated yet: mlops-assets history builds the history."
@@ -37,17 +37,19 @@ def home_page(look: Look, now: Now = tuple) -> Page:
         Part(
             "ranking",
             "Ranking",
-            f"By {look.project.evaluation.primary} over {LONG} days, on the rows that all models "
-            "forecast; the line is that of the days.",
+            f"By {look.project.evaluation.primary} over {look.over(LONG)}, on the rows that all "
+            "models "
+            "forecast; the line is that of each {look.unit}.",
             partial(_ranking, look),
-            forms={f"last {LONG} days": partial(spark, look), "against baseline": percent},
+            forms={f"last {look.over(LONG)}": partial(spark, look), "against baseline": percent},
         ),
         Part(
             "weeks",
-            "The last weeks, and what comes",
-            f"{look.project.counted} by day, as it was and as {look.shown[0]} forecast it, with "
+            f"The last {look.unit}s, and what comes",
+            f"{look.project.counted} by {look.unit}, as it was and as {look.shown[0]} forecast it, "
+            "with "
             f"its interval ({look.project.champion.coverage:.0%}).",
-            lambda: totals(look, look.shown[0], look.back(WEEKS)),
+            lambda: totals(look, look.shown[0], look.back(SHOWN)),
             lambda frame: days_figure(look, frame, 300),
             later=True,
         ),
@@ -78,8 +80,8 @@ def _champion(look: Look, champion: str, since: str) -> Markup:
     )
     if not math.isfinite(ours):
         return who + Markup(".")
-    told = Markup("{}: {} <strong>{}</strong> over {} days").format(
-        who, primary, plain(float(ours)), LONG
+    told = Markup("{}: {} <strong>{}</strong> over {}").format(
+        who, primary, plain(float(ours)), look.over(LONG)
     )
     if champion == baseline or not math.isfinite(theirs):
         return told + Markup(", the baseline itself.")
@@ -95,7 +97,8 @@ def _tomorrow(look: Look) -> list[Markup]:
     coming = found[found["actual"].isna()]
     lines = []
     for line in coming.to_dict("records"):
-        day = f"{line['date']:%A %d %B}"
+        due = look.project.due
+        day = f"{line['date']:%A %d %B}" if due.daily else due.named(line["date"].date())
         total = f"{line['forecast']:,.0f} {look.project.counted}"
         between = (
             f", {line['low']:,.0f} to {line['high']:,.0f} ({look.project.champion.coverage:.0%})"
@@ -130,11 +133,11 @@ def _ranking(look: Look) -> pd.DataFrame:
         {
             "rank": look.board["rank"].to_numpy(),
             "model": board.index,
-            f"{LONG} days": board[LONG],
-            f"{SHORT} days": board[SHORT],
-            "day": board[1],
+            look.over(LONG): board[LONG],
+            look.over(SHORT): board[SHORT],
+            look.unit: board[1],
             "against baseline": loss / baseline - 1,
-            f"last {LONG} days": days.agg(list).reindex(board.index),
+            f"last {look.over(LONG)}": days.agg(list).reindex(board.index),
         }
     )
 

@@ -23,8 +23,6 @@ ENGINE = sa.create_engine(
     "sqlite://", poolclass=NullPool, connect_args={"check_same_thread": False}
 )
 
-just_made = cache(lambda kind: kind())  # of Dagster's own
-
 
 def database(connection: sa.Connection) -> sqlite3.Connection:
     """What an open connection is of."""
@@ -32,10 +30,22 @@ def database(connection: sa.Connection) -> sqlite3.Connection:
     return found
 
 
+def copy_of(connection: sa.Connection) -> sa.Connection:
+    """A connection to a database of its own, for any thread."""
+    copy = ENGINE.connect()
+    database(connection).backup(database(copy))
+    return copy
+
+
+@cache
+def just_made(kind: type) -> sa.Connection:
+    """A connection to the database of a storage of Dagster's that was just made."""
+    return copy_of(kind()._held_conn)
+
+
 def copied(kind: type) -> sa.Connection:
     """A connection to a database of its own, as a storage has it that was just made."""
-    connection = ENGINE.connect()
-    database(just_made(kind)._held_conn).backup(database(connection))
+    connection = copy_of(just_made(kind))
     connection.exec_driver_sql("PRAGMA foreign_keys=ON")
     connection.commit()
     return connection

@@ -29,10 +29,11 @@ from mlops_assets.assets.schemas import (
     has_totals,
     leaderboard_schema,
 )
-from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, waiting
+from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, read_sums, waiting
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
+from mlops_assets.ml.metrics.day_sums import DaySums
 from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
@@ -100,11 +101,13 @@ def compare_models(
     reach = max(start - dt.timedelta(days=LONG - 1), first_month)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
-    forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
-    if len(forecasts):
-        forecasts = common_rows(forecasts)
+    asked = days_between(reach, end)
+    compared: DaySums | Forecasts | None = read_sums(project, datasets, names, asked)
+    if compared is None:
+        forecasts = read_forecasts(datasets, names, asked, damaged)
+        compared = Forecasts(project, common_rows(forecasts)) if len(forecasts) else None
     outcomes: Outcomes = {}
-    boards = rank(project, forecasts)
+    boards = rank(project, compared) if compared else {}
     newest = max([*datasets.keys(DATASET), *boards], default="")
     for key in keys:
         if day_of(key) < first_month:
@@ -123,43 +126,73 @@ def compare_models(
                 project, board, shown_paused, stored(datasets, DATASET, key, board)
             )
     if pages is not None and newest in boards and newest in keys and newest not in damaged:
-        pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts, newest))
+        assert compared is not None
+        pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, compared, newest))
     return outcomes
 
 
-def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame"]:
+class Forecasts:
+    """The forecasts of models for days on their common rows, as `DaySums` tells them."""
+
+    def __init__(self, project: Project, rows: "pd.DataFrame") -> None:
+        self.metrics = make_metrics(project.evaluation.metrics)
+        self.primary, self.rows = self.metrics[project.evaluation.primary], rows
+        self._groups = rows.assign(live=is_live(rows)).groupby(["model", "date"])
+
+    @property
+    def dates(self) -> "pd.DatetimeIndex":
+        return pd.DatetimeIndex(self.rows["date"])
+
+    def trailing(self, days: int) -> "pd.DataFrame":
+        return trailing_scores(self.metrics, self.rows, days)
+
+    def facts(self) -> "pd.DataFrame":
+        facts = self._groups.agg(
+            version=("version", "first"),
+            trained_through=("trained_through", "first"),
+            live=("live", "all"),
+        )
+        if IN_SHADOW in self.rows:
+            facts[IN_SHADOW] = self._groups[IN_SHADOW].first().eq(True)
+        return facts
+
+    def totals(self) -> "pd.DataFrame":
+        return self._groups[["actual", "forecast"]].sum()
+
+    def gain(self, days: int) -> "pd.Series[float]":
+        if days > 1:
+            return trailing_gain(self.primary, self.rows, days)
+        return compare_with_previous(self.primary, self.rows, ["model", "date"])["gain"]
+
+    def slices(self, name: str, since: "pd.Timestamp") -> "pd.DataFrame":
+        found = group_scores(self.metrics, self.since(since), ["model", name])
+        return found.rename_axis(["model", "slice"]).reset_index()
+
+    def since(self, last: "pd.Timestamp") -> "pd.DataFrame":
+        """The rows after a date."""
+        return self.rows[self.rows["date"] > last]
+
+
+def rank(project: Project, compared: "DaySums | Forecasts") -> dict[str, "pd.DataFrame"]:
     """The leaderboard of each day: one row per model, best first.
 
     Ranked by the primary metric over 28 days; a model that lacks days of that window ranks after
     those that have them, since it was not judged on the same rows.
     """
-    if forecasts.empty:
-        return {}
-    metrics = make_metrics(project.evaluation.metrics)
-    primary = metrics[project.evaluation.primary]
-    day = trailing_scores(metrics, forecasts, 1)
-    groups = forecasts.assign(live=is_live(forecasts)).groupby(["model", "date"])
-    facts = groups.agg(
-        version=("version", "first"),
-        trained_through=("trained_through", "first"),
-        live=("live", "all"),
-    )
-    if IN_SHADOW in forecasts:
-        facts[IN_SHADOW] = groups[IN_SHADOW].first().eq(True)
+    primary, day = compared.primary, compared.trailing(1)
+    facts = compared.facts()
     if has_totals(project):
-        sums = groups[["actual", "forecast"]].sum()
-        facts = facts.join(sums.add_suffix("_total"))
-    compared = compare_with_previous(primary, forecasts, ["model", "date"])
+        facts = facts.join(compared.totals().add_suffix("_total"))
     table = day.drop(columns="days").join(facts)
-    table[GAIN] = compared["gain"].reindex(table.index)
-    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT).reindex(table.index)
+    table[GAIN] = compared.gain(1).reindex(table.index)
+    table[GAIN_SHORT] = compared.gain(SHORT).reindex(table.index)
     for days in TRAILING_DAYS:
-        table = table.join(trailing_scores(metrics, forecasts, days).add_suffix(f"_{days}d"))
+        table = table.join(compared.trailing(days).add_suffix(f"_{days}d"))
     table[LIVE_DAYS] = live_days(table["live"])
     recent = (
         day[primary.name]
         .unstack("model")
-        .reindex(pd.date_range(forecasts["date"].min(), forecasts["date"].max()))
+        .reindex(pd.date_range(compared.dates.min(), compared.dates.max()))
     )
     order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
     table = table.assign(order=order).reset_index()
@@ -256,7 +289,7 @@ def paused_names(paused: Collection[str]) -> str:
 
 
 def leaderboard_html(
-    project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame", newest: str
+    project: Project, datasets: DatasetStore, compared: "DaySums | Forecasts", newest: str
 ) -> str:
     """The interactive page: the days of every model up to one, its slices and its forecasts."""
     metrics = make_metrics(project.evaluation.metrics)
@@ -269,12 +302,11 @@ def leaderboard_html(
         shadow = boards[IN_SHADOW].eq(True)
         boards["version"] += shadow.map({True: ", in shadow: not accepted", False: ""})
     last = boards["date"].max()
-    recent = forecasts[forecasts["date"] > last - pd.Timedelta(days=LONG)]
+    since = last - pd.Timedelta(days=LONG)
     slice_name = next(iter(project.evaluation.slices), None)
     slices = pd.DataFrame()
     if slice_name is not None:
-        slices = group_scores(metrics, recent, ["model", slice_name])
-        slices = slices.rename_axis(["model", "slice"]).reset_index()
+        slices = compared.slices(slice_name, since)
         slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
     totals = None
     if has_totals(project):
@@ -301,5 +333,7 @@ def leaderboard_html(
         target=counted(project),
         slice_name=slice_name,
         loss=project.primary_metric.loss_name,
-        curves=curves_of(recent, project.labels) if project.labels else None,
+        curves=curves_of(compared.since(since), project.labels)
+        if isinstance(compared, Forecasts) and project.labels
+        else None,
     )

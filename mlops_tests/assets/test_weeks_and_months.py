@@ -4,8 +4,10 @@ What is expected is said by pandas' own periods, which have no part in making it
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,8 +22,10 @@ from mlops_assets.automation.problems import planned
 from mlops_assets.automation.schedules import make_evaluation_schedule
 from mlops_assets.automation.upkeep import Upkeep
 from mlops_assets.cli.status import status
+from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, make_partitions, run_tags
+from mlops_assets.jobs.backtest import BACKTEST_JOB
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
 from mlops_assets.resources.serving import load_champion
 from mlops_assets.resources.sources import make_source
@@ -305,3 +309,29 @@ def test_status_speaks_of_periods(built: Built) -> None:
     assert lines["newest"].startswith(f"the {grain} of {built.case.keys[-1]} is evaluated, ")
     assert f" {grain}s behind" in lines["newest"]
     assert f"28 {grain}s" in lines
+
+
+def test_a_policy_is_tried_by_periods_as_it_would_have_been_live(built: Built) -> None:
+    lab, grain = built.lab, built.case.grain
+    job = make_definitions(lab.project, lab.storage).resolve_job_def(BACKTEST_JOB)
+    last = built.served[9]
+    config = {"model": "linear", "policies": [{"name": "monthly"}], "last_day": last}
+    result = job.execute_in_process(
+        instance=lab.instance, run_config={"ops": {"backtest_policy": {"config": config}}}
+    )
+    folder = Path(lab.storage.root, "policies", result.run_id)
+    days = pd.read_parquet(folder / "days.parquet").set_index("date")["value"]
+    assert [f"{day:%Y-%m-%d}" for day in days.index] == built.served[:10]
+    # until the next month, in which nobody trained live
+    for key in built.served[: {"week": 4, "month": 1}[grain]]:
+        board = lab.datasets.read("leaderboard", [key]).set_index("model")
+        assert days[key] == pytest.approx(board.loc["linear", "wmape"], rel=1e-9)
+    [course] = json.loads((folder / "policies.json").read_text())["policies"]
+    told = [(one["day"], one["trained_through"]) for one in course["trainings"][:2]]
+    assert (
+        told
+        == {
+            "week": [("2024-08-05", "2024-07-22"), ("2024-09-02", "2024-08-19")],
+            "month": [("2020-05-01", "2020-04-01"), ("2020-06-01", "2020-05-01")],
+        }[grain]
+    )

@@ -46,7 +46,6 @@ from mlops_assets.resources.storage import Storage, project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import KeepingModelStore
-from mlops_assets.resources.stores.page_store import PageStore
 
 gc.unfreeze()
 
@@ -104,7 +103,6 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             "readers": dg.ResourceDefinition(
                 lambda _: Readers(graph.nodes, storage, made, project.due)
             ),
-            "pages": PageStore(storage),
         },
         executor=telling_executor,
     )

@@ -36,14 +36,13 @@ from mlops_assets.ml.monitoring.distribution import (
     reference_of,
 )
 from mlops_assets.ml.selection.versions import Chosen
-from mlops_assets.pages.monitoring_page import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION, names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore, page_url
+from mlops_assets.resources.web import page_url
 
 GROUP = "monitoring"
 DATASET = "drift"
@@ -61,14 +60,13 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         checks=CHECKS,
         description=(
             "How far inputs and forecasts moved from what the champion's version learned from. "
-            f"[Every check by day]({page_url(project, MONITORING_PAGE)})."
+            f"[Every check by day]({page_url(project, 'checks')})."
         ),
         metadata={COLUMNS: drift_schema()},
     )
     def drift(
         context: dg.AssetExecutionContext,
         readers: dg.ResourceParam[Readers],
-        pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         keys = list(context.partition_keys)
         datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
@@ -84,9 +82,6 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
                 outcomes[key] = error
                 continue
             checks.write(DATASET, key, found[key])
-        newest = max([*datasets.keys(DATASET), *keys])
-        if newest in keys and keys[-1] == context.partition_key_range.end:  # the last piece
-            pages.write(MONITORING_PAGE, monitoring_html(project, datasets, newest))
         yield from report(context, outcomes, found)
 
     return drift

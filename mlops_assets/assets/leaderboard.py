@@ -1,6 +1,5 @@
 """The leaderboard: all models side by side on the same rows."""
 
-import datetime as dt
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.lineage import Graph
-from mlops_assets.assets.overviews import NO_VALUE, PLOTTED
+from mlops_assets.assets.overviews import PLOTTED
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
@@ -25,16 +24,13 @@ from mlops_assets.assets.schemas import (
     GAIN,
     GAIN_SHORT,
     LIVE_DAYS,
-    counted,
-    has_totals,
     leaderboard_schema,
 )
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, waiting
 from mlops_assets.graph.partitions import day_of, days_between
-from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
 from mlops_assets.ml.due_days import DueDays
-from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
+from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
     LONG,
@@ -46,13 +42,11 @@ from mlops_assets.ml.metrics.scores import (
     trailing_scores,
 )
 from mlops_assets.pages.charts import sparkline
-from mlops_assets.pages.curves import curves_of
-from mlops_assets.pages.leaderboard_page import leaderboard_page
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.page_store import LEADERBOARD_PAGE, PageStore, page_url
 from mlops_assets.resources.switches import paused_models
+from mlops_assets.resources.web import page_url
 
 DATASET = "leaderboard"
 PAUSED, NOBODY = "paused", "none"
@@ -69,7 +63,7 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
         description=(
             f"All models side by side on the same rows: the {unit}, and the {SHORT} and {LONG} "
             f"{unit}s up to it. "
-            f"[Open the page]({page_url(project, LEADERBOARD_PAGE)}): over time, by slice, "
+            f"[Open the page]({page_url(project, 'models')}): over time, by slice, "
             "forecast against actual."
         ),
         metadata={COLUMNS: leaderboard_schema(project)},
@@ -77,14 +71,11 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
     def leaderboard(
         context: dg.AssetExecutionContext,
         readers: dg.ResourceParam[Readers],
-        pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         keys = list(context.partition_keys)
         datasets = readers.datasets(DATASET, keys)
         paused = paused_models(context.instance, project)
-        last = keys[-1] == context.partition_key_range.end  # piece of a range
-        outcomes = compare_models(graph, keys, datasets, pages if last else None, paused)
-        yield from report(context, outcomes)
+        yield from report(context, compare_models(graph, keys, datasets, paused))
 
     return leaderboard
 
@@ -93,10 +84,9 @@ def compare_models(
     graph: Graph,
     keys: list[str],
     datasets: DatasetStore,
-    pages: PageStore | None,
     paused: Collection[str],
 ) -> Outcomes:
-    """Rank the models on days and store it, and perhaps the page of the newest; what came of it."""
+    """Rank the models on days and store it; what came of it."""
     project, first_month = graph.project, graph.partitions.first_month
     start, end = window(keys)
     reach = max(project.due.back(start, LONG - 1), first_month)
@@ -124,8 +114,6 @@ def compare_models(
             outcomes[key] = board_metadata(
                 project, board, shown_paused, stored(datasets, DATASET, key, board)
             )
-    if pages is not None and newest in boards and newest in keys and newest not in damaged:
-        pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, forecasts, newest))
     return outcomes
 
 
@@ -148,7 +136,7 @@ def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame
     )
     if IN_SHADOW in forecasts:
         facts[IN_SHADOW] = groups[IN_SHADOW].first().eq(True)
-    if has_totals(project):
+    if project.has_totals:
         sums = groups[["actual", "forecast"]].sum()
         facts = facts.join(sums.add_suffix("_total"))
     compared = compare_with_previous(primary, forecasts, ["model", "date"])
@@ -255,54 +243,3 @@ def board_metadata(
 def paused_names(paused: Collection[str]) -> str:
     """The paused models as a leaderboard names them."""
     return ", ".join(sorted(paused)) or NOBODY
-
-
-def leaderboard_html(
-    project: Project, datasets: DatasetStore, forecasts: "pd.DataFrame", newest: str
-) -> str:
-    """The interactive page: the days of every model up to one, its slices and its forecasts."""
-    metrics = make_metrics(project.evaluation.metrics)
-    # a damaged day is a gap in the page; it never keeps the days of a run from being stored
-    end = day_of(newest) + dt.timedelta(days=1)
-    days = days_between(project.due.back(day_of(newest), BOARDS_SHOWN - 1), end)
-    boards = datasets.read(DATASET, days, {})
-    boards = boards[boards["model"].isin([model.name for model in project.models])]
-    if IN_SHADOW in boards:
-        shadow = boards[IN_SHADOW].eq(True)
-        boards["version"] += shadow.map({True: ", in shadow: not accepted", False: ""})
-    last = boards["date"].max()
-    since = pd.Timestamp(project.due.back(last.date(), LONG - 1))
-    recent = forecasts[forecasts["date"] >= since]
-    slice_name = next(iter(project.evaluation.slices), None)
-    slices = pd.DataFrame()
-    if slice_name is not None:
-        slices = group_scores(metrics, recent, ["model", slice_name])
-        slices = slices.rename_axis(["model", "slice"]).reset_index()
-        slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
-    totals = None
-    if has_totals(project):
-        totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
-        totals = totals[["date", "model", "actual", "forecast"]]
-    return leaderboard_page(
-        boards.reindex(
-            columns=[
-                *("date", "model", *metrics, *(f"{name}_{SHORT}d" for name in metrics)),
-                *("rows", "version", "trained_through", "live"),
-            ]
-        ),
-        slices,
-        totals,
-        boards.reindex(
-            columns=["date", "model", GAIN, GAIN_SHORT, "rows", "version", "trained_through"]
-        )
-        .rename(columns={GAIN: "gain", GAIN_SHORT: f"gain_{SHORT}d"})
-        .dropna(subset="gain"),
-        title=f"{project.name}: leaderboard",
-        primary=project.evaluation.primary,
-        metrics={name: metric.description for name, metric in metrics.items()},
-        best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
-        target=counted(project),
-        slice_name=slice_name,
-        loss=project.primary_metric.loss_name,
-        curves=curves_of(recent, project.labels) if project.labels else None,
-    )

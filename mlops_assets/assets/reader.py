@@ -13,7 +13,7 @@ from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.project.made_for import MadeFor
 from mlops_assets.resources.layout import asset_of
 from mlops_assets.resources.storage import Storage, StorageError
-from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore, Told
 from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
 
 # The newest reads by dataset and days, with their bytes: the assets of a run read the same ones one
@@ -83,9 +83,7 @@ class DatasetReader(DatasetStore):
         damaged: dict[str, StorageError] | None = None,
     ) -> pd.DataFrame:
         keys = list(keys)
-        for key in keys:
-            if not self._may_read(dataset, key):
-                raise UndeclaredReadError(self.node, f"{dataset} of {key}")
+        self._refuse_undeclared(dataset, keys)
         if (kept := self._kept.get((dataset, *keys))) is not None:
             return kept[0]
         found: dict[str, StorageError] | None = None if damaged is None else {}
@@ -104,9 +102,16 @@ class DatasetReader(DatasetStore):
             raise UndeclaredReadError(self.node, f"which days of {dataset} are stored")
         return super().keys(dataset)
 
-    def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
+    def told(self, dataset: str, keys: Iterable[str], name: str) -> dict[str, Told]:
+        keys = list(keys)
+        self._refuse_undeclared(dataset, keys)
+        return super().told(dataset, keys, name)
+
+    def write(
+        self, dataset: str, key: str, frame: pd.DataFrame, told: Mapping[str, str] | None = None
+    ) -> str:
         self._forget(dataset)
-        super().write(dataset, key, frame)
+        return super().write(dataset, key, frame, told)
 
     def delete(self, dataset: str, key: str | None = None) -> None:
         self._forget(dataset)
@@ -115,6 +120,11 @@ class DatasetReader(DatasetStore):
     def _forget(self, dataset: str) -> None:
         for read in [read for read in self._kept if read[0] == dataset]:
             del self._kept[read]
+
+    def _refuse_undeclared(self, dataset: str, keys: Iterable[str]) -> None:
+        for key in keys:
+            if not self._may_read(dataset, key):
+                raise UndeclaredReadError(self.node, f"{dataset} of {key}")
 
     def _may_read(self, dataset: str, key: str) -> bool:
         asset = asset_of(dataset)

@@ -141,8 +141,8 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         GAIN_SHORT: ("float", f"the same over {SHORT} {unit}s"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
-    if has_totals(project):
-        what = counted(project)
+    if project.has_totals:
+        what = project.counted
         described["actual_total"] = ("float", f"{what} of the day, all rows")
         described["forecast_total"] = ("float", f"{what} forecast for the day, all rows")
     for name, metric in make_metrics(project.evaluation.metrics).items():
@@ -192,17 +192,6 @@ def _schema(described: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
             dg.TableColumn(name, kind, description=text) for name, (kind, text) in described.items()
         ]
     )
-
-
-def has_totals(project: Project) -> bool:
-    """Whether the target of a day adds up: not if it is one of several classes."""
-    return len(project.labels) <= 2
-
-
-def counted(project: Project) -> str:
-    """What adds up over rows: the target, or how many are of the positive class."""
-    target = project.columns.target
-    return f"{target} = {project.labels[1]}" if project.labels else target
 
 
 def probability_column(label: str) -> str:

@@ -51,7 +51,7 @@ from mlops_assets.resources.stores.model_store import (
     ModelCard,
     ModelStore,
 )
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
+from mlops_assets.resources.web import page_url
 
 GROUP = "validation"
 
@@ -70,7 +70,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
             f"of the day (`_{HINDSIGHT}`), their difference to "
             f"`{project.evaluation.baseline}`, and the gain over the version before, which goes on "
             f"in shadow. `{primary.name}`: {primary.description} "
-            f"[Every check by day]({page_url(project, MONITORING_PAGE)})."
+            f"[Every check by day]({page_url(project, 'checks')})."
         ),
         group=GROUP,
         kinds={"pandas", "parquet"},

@@ -11,7 +11,6 @@ from mlops_assets.assets.checks import observation_checks
 from mlops_assets.assets.forecast import held_days
 from mlops_assets.assets.forecasting import ISSUED
 from mlops_assets.automation.problems import Problem, subject_of
-from mlops_assets.graph.keys import asset_page
 from mlops_assets.lazy import pd
 from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
@@ -25,6 +24,7 @@ from mlops_assets.resources.stores.alert_records import Kind, Severity
 from mlops_assets.resources.stores.champions import names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.web import asset_page
 
 CHECKS_FAILED = "checks_failed"
 """The key of the problem of the newest day."""

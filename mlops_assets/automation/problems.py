@@ -10,7 +10,7 @@ import dagster as dg
 
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.automation.changes import Log
-from mlops_assets.graph.keys import asset_key, asset_page, daily_keys, own_parts
+from mlops_assets.graph.keys import asset_key, daily_keys, own_parts
 from mlops_assets.graph.partitions import (
     PARTITION,
     RANGE_END,
@@ -28,7 +28,7 @@ from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
-from mlops_assets.resources.web import web_url
+from mlops_assets.resources.web import asset_page, web_url
 
 MOST_RUNS = 500
 # A run is long once it takes so many times as long as any of the last of its job, and so many

@@ -30,6 +30,7 @@ from mlops_assets.resources.switches import (
 
 DAYS = 28
 SHOWN = 3
+UNDER_WAY = ("newest", "forecast", "runs", "next")
 BUILD = "`mlops-assets history` builds it"
 
 
@@ -52,6 +53,23 @@ def print_status(names: Sequence[str]) -> None:
                 refused.append(str(error))
     if refused:
         raise click.ClickException("\n".join(refused))
+
+
+def under_way(name: str) -> list[tuple[str, str]]:
+    """What a page says of now: whether days are behind, forecasts held, what runs and is due.
+
+    ProjectError, StorageError.
+    """
+    base = load_named(name)
+    storage = project_storage(base)
+    project, _ = Registry(storage).apply(base)
+    lines, title = [], ""
+    with open_instance() as instance:
+        for told, text in status(project, storage, instance):
+            title = told or title
+            if title in UNDER_WAY:
+                lines.append((title, text))
+    return lines
 
 
 @contextlib.contextmanager

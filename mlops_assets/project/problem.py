@@ -115,6 +115,17 @@ class Problem(Settings):
         return () if self.classes is None else self.classes.ordered
 
     @property
+    def has_totals(self) -> bool:
+        """Whether the target of a day adds up: not if it is one of several classes."""
+        return len(self.labels) <= 2
+
+    @property
+    def counted(self) -> str:
+        """What adds up over rows: the target, or how many are of the positive class."""
+        target = self.columns.target
+        return f"{target} = {self.labels[1]}" if self.labels else target
+
+    @property
     def first_champion(self) -> str:
         """The model that is champion before anything was decided."""
         return self.champion.initial or self.evaluation.baseline

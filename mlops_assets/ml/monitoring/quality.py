@@ -112,7 +112,9 @@ def _series_count(
     named = {known: then for known, then in history.items() if then.series}
     if len(named) < rule.min_days:
         return CheckResult(True, f"not judged: {len(named)} days before it have these series")
-    lost = set.intersection(*(set(then.series) for then in named.values())) - facts.series
+    lost = named[max(named)].series - facts.series  # few, of which those are told that all had
+    for then in named.values():
+        lost &= then.series
     told = f"; lost: {_named([' '.join(map(str, name)) for name in lost])}" if lost else ""
     counts = {known: len(then.series) for known, then in named.items()}
     usual = usual_range(rule, day, counts, due)

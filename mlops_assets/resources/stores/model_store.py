@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from mlops_assets.lazy import pd, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
-from mlops_assets.ml.models.families import trusted_types
+from mlops_assets.ml.models.families import FAMILIES, trusted_types
 from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
 from mlops_assets.ml.selection.versions import Chosen, Unreadable, serving
 from mlops_assets.project import IDENTIFIER
@@ -27,6 +27,7 @@ from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
 DAMAGED = "damaged"  # of a version that another one stands in for, in the decision
+DEFAULTS = "the family's defaults"  # in place of hyperparameters that are these
 MODEL, HOLDOUT = "model.skops", "holdout.parquet"
 # what zip, JSON, skops and scikit-learn raise of bytes that are no fitted pipeline
 UNREADABLE = (
@@ -127,6 +128,16 @@ class ModelCard(StoredRecord):
         if self.first_served is not None:
             return self.first_served
         return self.trained_through + dt.timedelta(days=1 + self.label_delay_days)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The hyperparameters that are not its family's defaults; all where it is not known."""
+        if self.family not in FAMILIES:
+            return self.hyperparameters
+        fields = FAMILIES[self.family].hyperparameters.model_fields
+        defaults = {name: field.default for name, field in fields.items()}
+        values = self.hyperparameters.items()
+        return {name: value for name, value in values if value != defaults.get(name)}
 
     @property
     def accepted(self) -> bool:

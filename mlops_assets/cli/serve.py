@@ -23,7 +23,7 @@ from mlops_assets.cli.guard import ALLOWED_HOSTS, guarded
 from mlops_assets.pages.site import make_site
 from mlops_assets.project.folders import workspace_file
 from mlops_assets.project.workspace import environment
-from mlops_assets.resources.storage import named_storage
+from mlops_assets.resources.roots import named_storage
 from mlops_assets.resources.stored_files import sweep
 from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore
 

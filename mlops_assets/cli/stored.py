@@ -16,7 +16,8 @@ from mlops_assets.graph.reads import Every, Node, declared
 from mlops_assets.project import Project, ProjectError
 from mlops_assets.project.workspace import load_named, project_names
 from mlops_assets.resources.layout import CARD, materialize_command
-from mlops_assets.resources.storage import StorageError, project_storage
+from mlops_assets.resources.roots import project_storage
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stored_files import Finding, State, StoredFiles, is_key
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import VERSION

@@ -6,6 +6,7 @@ MONTH, WRITTEN = 7, ".written"  # so many characters of a name, such as 2026-11
 CARD = "card.json"
 MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
+PACKS = "packs"  # copies of files of past days in an object store
 INGESTED = "ingested"
 LEFT_OUT = "source_left_out.json"
 REPLAYED = "replayed_through.txt"
@@ -27,6 +28,7 @@ OTHERS = {
     "alerts": DELETE,
     "alert_channels": DELETE,
     "landing": f"{DELETE}: it is made again by itself",
+    PACKS: f"{DELETE}: it is made again by itself",
     "source_index.json": f"{DELETE}: it is made again by itself",
     "source_columns.json": f"{DELETE}: it is made again by itself",
     LEFT_OUT: f"{DELETE}: what it names is told again",

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from alembic.script import ScriptDirectory
 from dagster._core.storage import event_log
@@ -33,6 +34,10 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 # Loading the definitions touches the storage: never the developer's own.
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")
 os.environ.pop("MLOPS_PROJECT", None)
+
+# Nothing is timed in a test, on a machine that does other things besides.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # As the command sets it.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")

@@ -223,6 +223,26 @@ def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | No
     exported(project_names(), to, form, *ends)
 
 
+@main.command("rebuild-instance")
+def rebuild_instance() -> None:
+    """Tell an instance what is stored, where it does not know of it.
+
+    For one that was lost, or a new one such as PostgreSQL in place of SQLite: days, months and
+    versions are registered, the newest with what its checks said; nothing is trained anew. Plots of
+    the web UI begin with the next evaluation, pages show all of the past.
+
+    \b
+    Example:
+      mlops-assets rebuild-instance
+    """
+    from mlops_assets.cli.instance import prepare_instance
+    from mlops_assets.cli.rebuild import rebuild_instance as rebuilt
+    from mlops_assets.project.workspace import project_names
+
+    prepare_instance()
+    rebuilt(project_names())
+
+
 @main.command()
 def status() -> None:
     """Tell how the projects are doing, from what is stored.

@@ -77,7 +77,7 @@ def against_events(
             continue
         key = node_key(project, node.asset)
         told = instance.get_materialized_partitions(key)
-        where, there = _there(node, datasets)
+        where, there = stored_partitions(node, datasets)
         for first, last in stretches(_with_a_file(instance, key, told - there), node.every):
             again = again_command(project.prefix, node.asset, first, last)
             text = f"{where} lacks {span(first, last)}, which the event log knows; {again}"
@@ -85,12 +85,12 @@ def against_events(
         for first, last in stretches(there - told, node.every):
             text = (
                 f"{where} has {span(first, last)}, which the event log does not know: of a run "
-                "that was killed, or of another instance; `mlops-assets history` makes it again"
+                "that was killed, or of another instance; `mlops-assets rebuild-instance` tells it"
             )
             yield Finding(State.FOREIGN, text)
 
 
-def _there(node: Node, datasets: DatasetStore) -> tuple[str, set[str]]:
+def stored_partitions(node: Node, datasets: DatasetStore) -> tuple[str, set[str]]:
     """Where the files of an asset lie, and the partitions that there are."""
     storage = datasets.storage
     if node.kind == "models":

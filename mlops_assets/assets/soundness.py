@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import dagster as dg
@@ -19,7 +21,13 @@ from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
 from mlops_assets.ml.metrics.completeness import expected_rows
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.monitoring.at_fault import rows_at_fault
-from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
+from mlops_assets.ml.monitoring.day_facts import (
+    DayFacts,
+    StoredNames,
+    day_facts,
+    facts_of,
+    names_of_series,
+)
 from mlops_assets.ml.monitoring.quality import (
     FRESHNESS,
     READABLE,
@@ -34,6 +42,9 @@ from mlops_assets.ml.monitoring.quality import (
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+
+OBSERVATIONS = "observations"
+FACTS = "facts"  # what the file of a day tells of its rows
 
 
 class UnsoundError(PartitionError):
@@ -68,13 +79,57 @@ class Inspector:
     ) -> None:
         self.project, self.observations_type = project, observations_type
         self.rule = project.quality
-        self.reach = dt.timedelta(days=days_looked_back(self.rule))
-        past = days_between(first - self.reach, first)
-        known = datasets.read("observations", past, {})
-        days = by_day(known, project.columns.date)
+        self.reach = days_looked_back(self.rule)
+        self.datasets = datasets
         self.before: dict[dt.date, DayFacts] = {}
-        for key in sorted(days):
-            self.before[day_of(key)] = self._facts(day_of(key), days[key])
+        self._digests: dict[dt.date, str] = {}
+        self._read_before(first)
+
+    def _read_before(self, first: dt.date) -> None:
+        """The facts of the days before a first one: as its file tells them, else of its rows.
+
+        What is told of how a day moved since the one before holds for that one as it was stored.
+        """
+        past = days_between(self.project.due.back(first, self.reach), first)
+        told = self.datasets.told(OBSERVATIONS, past, FACTS)
+        self._digests = {day_of(key): told[key].digest for key in told}
+        said = {day_of(key): json.loads(one.text) for key, one in told.items() if one.text}
+        fresh = {
+            day: text["facts"]
+            for day, text in said.items()
+            if str(day) == past[0] or text["since"] == self._since(day)
+        }
+        before = self.project.due.before
+        others = [day for day in map(day_of, past) if day not in fresh]
+        wanted = {*others, *map(before, others), before(first)} & {*map(day_of, past)}
+        rows = self.datasets.read(OBSERVATIONS, sorted(map(str, wanted)), {})
+        days = by_day(rows, self.project.columns.date)
+        for key in sorted({*map(str, fresh), *days}):
+            day = day_of(key)
+            if day in fresh:
+                self.before[day] = facts_of(fresh[day], partial(self._names, key))
+            if key in days:
+                self.before[day] = self._facts(day, days[key])
+
+    def _since(self, day: dt.date) -> str:
+        """Which rows those of a day are held against: the digest of the day before, if known."""
+        return self._digests.get(self.project.due.before(day), "")
+
+    def _names(self, key: str) -> frozenset[tuple[str, ...]]:
+        """The names of the series of a stored day."""
+        series = self.project.columns.series
+        rows = self.datasets.read(OBSERVATIONS, [key], {})
+        return names_of_series(_happened(self.project, rows).dropna(subset=series), series)
+
+    def store(self, key: str, frame: pd.DataFrame) -> None:
+        """Store a sound day with its facts, which the days after it are judged by."""
+        day = day_of(key)
+        facts, yesterday = self.before[day], self.project.due.before(day)
+        told = json.dumps({"since": self._since(day), "facts": facts.told})
+        self._digests[day] = self.datasets.write(OBSERVATIONS, key, frame, {FACTS: told})
+        if known := self.before.get(yesterday):  # which is not looked at again, but for lost series
+            names = StoredNames(len(known.series), partial(self._names, str(yesterday)))
+            self.before[yesterday] = replace(known, series=names, values=None)
 
     def inspect(
         self, key: str, rows: pd.DataFrame | None, left_out: Sequence[str], *, accept: bool
@@ -126,7 +181,7 @@ class Inspector:
 
     def _look_back_from(self, day: dt.date) -> None:
         """Whichever days were judged before it in a run, a day looks back as far as alone."""
-        first = day - self.reach
+        first = self.project.due.back(day, self.reach)
         self.before = {then: facts for then, facts in self.before.items() if then >= first}
 
     def _judge(
@@ -154,7 +209,8 @@ class Inspector:
     def expected_rows(self, key: str) -> float | None:
         """How many rows the weekday of a day usually has, by the days before it."""
         day = day_of(key)
-        return expected_rows(day, {then: facts.rows for then, facts in self.before.items()})
+        rows = {then: facts.rows for then, facts in self.before.items()}
+        return expected_rows(day, rows, self.project.due)
 
     def _with_rows(self, check: str, verdict: CheckResult, frame: pd.DataFrame) -> CheckResult:
         """A verdict with some of the rows that the check failed of."""
@@ -173,9 +229,7 @@ class Inspector:
 
     def _facts(self, day: dt.date, rows: pd.DataFrame) -> DayFacts:
         columns = self.project.columns
-        if columns.absent == "zero":  # a day that came by half has as many rows as others
-            happened = rows[rows[columns.target] != 0]
-            rows = happened if len(happened) else rows
+        rows = _happened(self.project, rows)
         numbers = target_numbers(rows[columns.target], self.project.labels)
         return day_facts(
             rows.assign(**{columns.target: numbers}),
@@ -185,6 +239,14 @@ class Inspector:
             categorical=columns.categorical,
             before=self.before.get(self.project.due.before(day)),
         )
+
+
+def _happened(project: Project, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that count: without absent ones, since a day that came by half has as many."""
+    if project.columns.absent != "zero" or rows.empty:
+        return rows
+    happened = rows[rows[project.columns.target] != 0]
+    return happened if len(happened) else rows
 
 
 def _unsound(verdicts: dict[str, CheckResult]) -> UnsoundError:
@@ -206,10 +268,10 @@ def judged_again(
     Of those that failed some checks: by days before them that were not there yet, or were wrong.
     """
     reach = days_looked_back(project.quality)
-    end = day_of(last) + dt.timedelta(days=reach + 1)
-    later = [key for key in datasets.keys("observations") if last < key < str(end)]
+    end = project.due.back(day_of(last), -(reach + 1))
+    later = [key for key in datasets.keys(OBSERVATIONS) if last < key < str(end)]
     checks = CheckStore(datasets)
-    known = checks.results("observations", later) if later else {}
+    known = checks.results(OBSERVATIONS, later) if later else {}
     failing = {
         key: found
         for key, found in known.items()
@@ -220,8 +282,8 @@ def judged_again(
     if not failing:
         return {}
     between = [key for key in later if key <= max(failing)]
-    days = by_day(datasets.read("observations", between, {}), project.columns.date)
+    days = by_day(datasets.read(OBSERVATIONS, between, {}), project.columns.date)
     found = inspector.judge_again(days, failing)
     for key, verdicts in found.items():
-        checks.write("observations", key, verdicts)
+        checks.write(OBSERVATIONS, key, verdicts)
     return found

@@ -51,7 +51,7 @@ from mlops_assets.resources.stores.model_store import (
     ModelCard,
     ModelStore,
 )
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
+from mlops_assets.resources.web import page_url
 
 GROUP = "validation"
 
@@ -70,7 +70,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
             f"of the day (`_{HINDSIGHT}`), their difference to "
             f"`{project.evaluation.baseline}`, and the gain over the version before, which goes on "
             f"in shadow. `{primary.name}`: {primary.description} "
-            f"[Every check by day]({page_url(project, MONITORING_PAGE)})."
+            f"[Every check by day]({page_url(project, 'checks')})."
         ),
         group=GROUP,
         kinds={"pandas", "parquet"},
@@ -256,7 +256,7 @@ def _forecasts(
     outcomes |= {key: issued.damaged[key] for key in days if key in issued.damaged}
     days = {key: rows for key, rows in days.items() if key not in issued.damaged}
     try:
-        chosen, fit_to_serve = models.chosen(name, project.day_of), models.fit_to_serve(name)
+        chosen, fit_to_serve = models.chosen(name, project.period_of), models.fit_to_serve(name)
         known = models.cards(name, {})
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(days, error)
@@ -359,7 +359,7 @@ def gains_in_service(
     Over all days that it served up to the last of them, on the same rows.
     """
     try:
-        chosen = models.chosen(name, project.day_of)
+        chosen = models.chosen(name, project.period_of)
     except StorageError:
         return  # the evaluation of the days has said so
     loss_name = project.primary_metric.loss_name

@@ -12,10 +12,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
+from alembic.script import ScriptDirectory
 from dagster import DagsterEventType, EventLogEntry
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -32,6 +34,10 @@ from mlops_assets.resources.storage import DiskError
 
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
+
+# Whenever a database is opened it is compared with the newest of Dagster's 70 migrations, all of
+# which are read from files for that: three times at each tick of a sensor, most of what it costs.
+ScriptDirectory.from_config = cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
@@ -83,6 +83,16 @@ class ObjectStore(Storage):
     def names(self, folder: str) -> list[str]:
         found = (path.rpartition("/")[2] for path in self._listed(folder))
         return sorted(name for name in found if not name.startswith("."))
+
+    def stamps(self, folder: str) -> dict[str, Hashable]:
+        try:
+            entries = self._place[0].ls(self._file(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        return {
+            entry["name"].rstrip("/").rpartition("/")[2]: str(sorted(entry.items(), key=str))
+            for entry in entries
+        }
 
     def url(self, path: str) -> str:
         return f"{self.root}/{checked(path)}"

@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -95,6 +95,10 @@ class Storage(ABC):
     @abstractmethod
     def names(self, folder: str) -> list[str]:
         """The sorted names in a folder, empty where there is none; temporary ones left out."""
+
+    @abstractmethod
+    def stamps(self, folder: str) -> dict[str, Hashable]:
+        """What changes with every write of a file, by its name in a folder; empty without one."""
 
     @abstractmethod
     def url(self, path: str) -> str:
@@ -228,6 +232,15 @@ class LocalStorage(Storage):
             return []
         except OSError as error:
             raise damaged_file(self, folder, f"cannot be listed ({error.strerror})") from error
+
+    def stamps(self, folder: str) -> dict[str, Hashable]:
+        found: dict[str, Hashable] = {}
+        with suppress(FileNotFoundError), os.scandir(self._file(folder)) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # removed at this moment
+                    about = entry.stat()
+                    found[entry.name] = about.st_mtime_ns, about.st_size, about.st_ino
+        return found
 
     def url(self, path: str) -> str:
         return str(self._file(path))

@@ -7,7 +7,7 @@ import pydantic
 
 from mlops_assets.assets.models import explained
 from mlops_assets.assets.run_config import RunConfig
-from mlops_assets.ml.backtest.policies import CADENCES, TRIGGERS
+from mlops_assets.ml.backtest.policy import CADENCES, TRIGGERS
 from mlops_assets.ml.settings import descriptions
 from mlops_assets.project import Project
 

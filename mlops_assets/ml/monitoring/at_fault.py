@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.monitoring.day_facts import DayFacts
+from mlops_assets.ml.monitoring.day_facts import BEFORE, DayFacts, names_of_series
 
 SHOWN = 10
-BEFORE = " the day before"
 
 
 def rows_at_fault(
@@ -46,7 +45,7 @@ def rows_at_fault(
     elif check == "inputs_range":
         found = _moved(rows, before[-1].values if before else None, series, numeric)
     elif check in ("row_count", "series_count") and series and before:
-        lost = sorted(before[-1].series - {*rows[list(series)].itertuples(index=False, name=None)})
+        lost = sorted(before[-1].series - names_of_series(rows, series))
         found = pd.DataFrame(lost, columns=list(series)).assign(lost="since the day before")
     return found.head(SHOWN).drop(columns=date, errors="ignore")
 
@@ -58,7 +57,7 @@ def _moved(
     if before is None:
         return rows.iloc[:0]
     own = [name for name in numeric if name not in series]
-    both = rows[[*series, *own]].merge(before, on=list(series), suffixes=("", BEFORE))
+    both = rows[[*series, *own]].merge(before.reset_index(), on=list(series), suffixes=("", BEFORE))
     now, then = both[own].astype(float), both[[f"{name}{BEFORE}" for name in own]].astype(float)
     moves = (now - then.set_axis(own, axis="columns")).abs()
     far = (moves / then.set_axis(own, axis="columns").abs().median().replace(0, np.nan)).max(axis=1)

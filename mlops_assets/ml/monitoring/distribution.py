@@ -11,6 +11,7 @@ from typing import Any
 
 from mlops_assets.lazy import np, pd, sklearn
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.monitoring.monitoring_settings import DriftSettings
@@ -131,14 +132,15 @@ class Reference:
         numeric: Sequence[str],
         categorical: Sequence[str],
         importance: Mapping[str, float],
+        due: DueDays = EVERY_DAY,
     ) -> None:
         self.settings, self.date, self.series = settings, date, list(series)
         self.numeric, self.categorical = list(numeric), list(categorical)
         total = sum(max(value, 0.0) for value in importance.values()) or 1.0
         self.importance = {name: max(value, 0.0) / total for name, value in importance.items()}
         self.rows = rows.sort_values([date, *self.series], kind="stable").reset_index(drop=True)
-        days = pd.DatetimeIndex(self.rows[date])
-        ordinal = (days - days.min()).days.to_numpy()
+        numbers = due.numbers(self.rows[date])
+        ordinal = numbers - numbers.min()
         last = int(ordinal.max())
         self.windows = [
             (inside, inside & (ordinal > start))
@@ -334,6 +336,7 @@ def reference_of(
         ],
         categorical=categorical,
         importance=importance,
+        due=plan.due,
     )
 
 

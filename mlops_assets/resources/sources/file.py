@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -69,7 +69,7 @@ class FileSource:
         files = self._files()
         hashes = DayHashes()
         for file in self._of_days(files, (start, end)):
-            hashes.merge(self._days(file))
+            hashes.merge(self._days(file, (start, end)))
         self._keep(files)
         return hashes.texts(start, end)
 
@@ -225,12 +225,38 @@ class FileSource:
         self._leave_out(file, *left_out)
         return rows
 
-    def _days(self, file: File) -> dict[str, tuple[int, int]]:
-        """How many rows each day of a file has, and their hash."""
+    def _days(self, file: File, window: Window) -> dict[str, tuple[int, int]]:
+        """How many rows each day of a file has, those of the window at least, and their hash."""
         known = self.index.get(file)
-        if known is None or known.days is None:
-            known = self._look_through(file)
+        if known is None or not known.tells(*window):
+            known = self._look_into(file, window) or self._look_through(file)
         return known.days or {}
+
+    def _look_into(self, file: File, window: Window) -> Known | None:
+        """What the rows of some days say of them, and of those between them and days known before.
+
+        None where the statistics of a file do not tell which of it are rows of these days.
+        """
+        if not self._is_parquet(file) or not (span := attempted(self._days_by_statistics, file)):
+            return None
+        if isinstance(span, SourceError):
+            return self._broken(file, span)
+        known = self.index.get(file)
+        start, end = window
+        parts = [window]
+        days: dict[str, tuple[int, int]] = {}
+        if known and known.looked and known.days is not None:
+            since, until = map(dt.date.fromisoformat, known.looked)
+            parts = [part for part in ((start, since), (until, end)) if part[0] < part[1]]
+            start, end, days = min(start, since), max(end, until), known.days
+        rows = (portion for part in parts for portion in self._rows(file, part))
+        hashes = attempted(lambda _: self._hashed(rows, days), file)
+        if isinstance(hashes, SourceError):
+            return self._broken(file, hashes)
+        looked, left_out = (str(start), str(end)), list(self._left_out.get(file.path, ()))
+        known = Known(file.stamp, str(span[0]), str(span[1]), hashes.days, looked, left_out)
+        self.index.put(file, known)
+        return known
 
     def _look_through(self, file: File) -> Known:
         """What all rows of a file say of its days."""
@@ -238,15 +264,22 @@ class FileSource:
         return self._broken(file, known) if isinstance(known, SourceError) else known
 
     def _remember(self, file: File, portions: Iterable[pd.DataFrame]) -> Known:
-        hashes = DayHashes()
-        for rows in portions:
-            hashes.add(rows, self.date)
-        days = sorted(hashes.days)
+        found = self._hashed(portions, {}).days
+        days = sorted(found)
         first, last = (days[0], days[-1]) if days else (None, None)
         left_out = list(self._left_out.get(file.path, ()))
-        known = Known(file.stamp, first, last, hashes.days, left_out)
+        known = Known(file.stamp, first, last, found, left_out=left_out)
         self.index.put(file, known)
         return known
+
+    def _hashed(
+        self, portions: Iterable[pd.DataFrame], days: Mapping[str, tuple[int, int]]
+    ) -> DayHashes:
+        """The hashes of days with what rows add to them."""
+        hashes = DayHashes(days)
+        for rows in portions:
+            hashes.add(rows, self.date)
+        return hashes
 
     def _span(self, file: File) -> Window | None:
         """The first and the last day of a file."""

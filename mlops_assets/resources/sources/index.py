@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from mlops_assets.ml.values import READING
@@ -24,10 +25,18 @@ class Known:
     last: str | None = None
     days: dict[str, tuple[int, int]] | None = None
     """How many rows each day has, and their hash; None where only the first and last are known."""
+    looked: Sequence[str] | None = None
+    """The window [start, end) of days of which these are known; None where they are all there."""
     left_out: list[str] = field(default_factory=list)
     """What to say of its rows that could not be read."""
     broken: str | None = None
     """Why nothing of it can be read."""
+
+    def tells(self, start: dt.date, end: dt.date) -> bool:
+        """Whether it is known how many rows each day of [start, end) has."""
+        if self.looked is None:
+            return self.days is not None
+        return self.looked[0] <= str(start) and str(end) <= self.looked[1]
 
     def may_hold(self, start: dt.date, end: dt.date) -> bool:
         """Whether rows of [start, end) may be in the file."""

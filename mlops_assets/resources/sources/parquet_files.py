@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from mlops_assets.lazy import pa, pq
 from mlops_assets.project import Project
 from mlops_assets.resources.sources.base import SourceError
+from mlops_assets.resources.sources.dates import YEARS
 from mlops_assets.resources.sources.rows import Window
 
 ONE_DAY = dt.timedelta(days=1)
@@ -86,9 +87,14 @@ def group_days(file: Any, group: int, project: Project) -> Window | None:
 
 
 def _day(value: Any, project: Project) -> dt.date | None:
-    """The local day of a statistic; None for text, whose order is not that of the days."""
+    """The local day of a statistic; None for text, whose order is not that of the days.
+
+    And for what is no day, since it is left out once it is read.
+    """
+    if not isinstance(value, dt.date) or not YEARS[0].year <= value.year < YEARS[1].year:
+        return None
     if isinstance(value, dt.datetime):
         zone = zoneinfo.ZoneInfo(project.time_zone) if value.tzinfo else None
         local: dt.datetime = value.astimezone(zone) if zone else value
         return local.date()
-    return value if isinstance(value, dt.date) else None
+    return value

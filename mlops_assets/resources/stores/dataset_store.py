@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from mlops_assets.lazy import np, pa, pd, pq
 from mlops_assets.ml.values import names, numbers
 from mlops_assets.project.made_for import DATE, NAME, NUMBER, MadeFor
+from mlops_assets.resources.seals import digest
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 # all rows of a file are of its own day
@@ -20,12 +22,22 @@ UNREADABLE = (ValueError, LookupError, OSError, TypeError, NotImplementedError, 
 MADE_FOR = b"made_for"
 
 
-def as_parquet(frame: pd.DataFrame, made_for: str = "") -> bytes:
-    """A frame without its index, with checksums of its pages, and what it was made for."""
+class Told(NamedTuple):
+    """What a stored file says of its rows, and the digest of all that it holds."""
+
+    text: str
+    digest: str
+
+
+def as_parquet(
+    frame: pd.DataFrame, made_for: str = "", told: Mapping[str, str] | None = None
+) -> bytes:
+    """A frame without its index, with checksums of its pages, what it was made for and is told."""
     buffer = io.BytesIO()
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    if made_for:
-        kept = {**(table.schema.metadata or {}), MADE_FOR: made_for}
+    if made_for or told:
+        made = {MADE_FOR: made_for} if made_for else {}
+        kept = {**(table.schema.metadata or {}), **made, **(told or {})}
         table = table.replace_schema_metadata(kept)
     pq.write_table(table, buffer, write_page_checksum=True)
     return buffer.getvalue()
@@ -68,11 +80,38 @@ class DatasetStore:
     def url(self, dataset: str, key: str) -> str:
         return self.storage.url(self.path(dataset, key))
 
-    def write(self, dataset: str, key: str, frame: pd.DataFrame) -> None:
-        """Store a frame without its index; the old file stays until the new one is whole."""
+    def write(
+        self, dataset: str, key: str, frame: pd.DataFrame, told: Mapping[str, str] | None = None
+    ) -> str:
+        """Store a frame without its index; the old file stays until the new one is whole.
+
+        With what is `told` of its rows by name, which costs less to read than these; the digest.
+        """
+        path, made = self.path(dataset, key), self._made_for(dataset)
+        data = as_parquet(frame, made, told)
+        self.storage.write(path, data)
+        return digest(path, data)
+
+    def told(self, dataset: str, keys: Iterable[str], name: str) -> dict[str, Told]:
+        """What files say of their rows under a name, by key; those that can be read.
+
+        Nothing where one does not say it, or was made for other settings.
+        """
+        found: dict[str, Told] = {}
+        for key in keys:
+            path = self.path(dataset, key)
+            with suppress(FileNotFoundError, StorageError, *UNREADABLE):
+                data = self.storage.read(path)
+                said = pq.read_schema(pa.BufferReader(data)).metadata or {}
+                same = said.get(MADE_FOR, b"").decode() == self._made_for(dataset)
+                text = said.get(name.encode(), b"").decode() if same else ""
+                found[key] = Told(text, digest(path, data))
+        return found
+
+    def _made_for(self, dataset: str) -> str:
+        """For which settings a dataset is made, as each file says it."""
         made = self.made_for.get(dataset.partition("/")[0])
-        data = as_parquet(frame, made.text if made else "")
-        self.storage.write(self.path(dataset, key), data)
+        return made.text if made else ""
 
     def write_csv(self, dataset: str, key: str, frame: pd.DataFrame) -> str:
         """Store a frame as CSV as well, beside its Parquet file; where a person finds it."""

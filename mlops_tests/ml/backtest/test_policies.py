@@ -17,15 +17,8 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 
 from mlops_assets.ml.backtest import workshop as workshop_module
-from mlops_assets.ml.backtest.policies import (
-    DRIFT,
-    PERFORMANCE,
-    REFUSED,
-    SCHEDULED,
-    Course,
-    Policy,
-    backtest,
-)
+from mlops_assets.ml.backtest.policies import REFUSED, SCHEDULED, Course, backtest
+from mlops_assets.ml.backtest.policy import DRIFT, PERFORMANCE, Policy
 from mlops_assets.ml.backtest.workshop import Version, Workshop
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import parse_hyperparameters

@@ -146,6 +146,25 @@ main.add_command(new)
 
 
 @main.command()
+@click.option("--host", default=HOST, show_default=True, help="the address to listen on")
+@click.option("--port", default=PORT + 1, show_default=True, help="its port")
+def pages(host: str, port: int) -> None:
+    """Serve the pages alone, as beside web servers that others start.
+
+    They link to the web UI at WEB_URL; the names by which they are asked for besides their address
+    are in MLOPS_ALLOWED_HOSTS.
+
+    \b
+    Example:
+      mlops-assets pages --port 3001
+    """
+    from mlops_assets.cli.serve import make_pages
+    from mlops_assets.project.workspace import project_names
+
+    make_pages(host, port, project_names()).run()
+
+
+@main.command()
 @click.argument("target", default="")
 @click.option("--stored", is_flag=True, help="check all that is stored instead")
 @click.option("--repair", is_flag=True, help="with --stored: do what is safe")

@@ -163,6 +163,11 @@ def port_is_free(host: str, port: int) -> bool:
 
 def start_pages(host: str, port: int, names: Sequence[str]) -> None:
     """Serve the pages in a thread of this process."""
+    threading.Thread(target=make_pages(host, port, names).run, daemon=True).start()
+
+
+def make_pages(host: str, port: int, names: Sequence[str]) -> uvicorn.Server:
+    """What serves the pages of projects; what these need is being imported meanwhile."""
 
     def metrics() -> str:
         from mlops_assets.cli.machine_metrics import machine_metrics  # brings Dagster
@@ -186,9 +191,8 @@ def start_pages(host: str, port: int, names: Sequence[str]) -> None:
                 home_page(shelf.look([]))
 
     app = guarded(make_site(pages, metrics), host)
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
-    for target in (server.run, warm):
-        threading.Thread(target=target, daemon=True).start()
+    threading.Thread(target=warm, daemon=True).start()
+    return uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
 
 
 def is_guarded(url: str) -> bool:

@@ -180,6 +180,7 @@ def stack(small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "CODE_HOST": HOST,
         "CODE_PORT": str(code),
         "WEB_URL": url,
+        "PAGES_URL": f"{url}/pages",
         "MLOPS_RELOAD_URL": f"http://{HOST}:{operator}",
         "MLOPS_PROXY_SECRET": PROXY_SECRET,
         "MLOPS_ALLOWED_HOSTS": f"{HOST}:{front}",
@@ -199,6 +200,7 @@ def stack(small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         start("dagster-daemon", "run", "-w", str(folder / "workspace.yaml"))
         start(*web, str(operator))
         start(*web, str(viewer), "--read-only")
+        start(sys.executable, "-m", "mlops_assets", "pages", "--host", HOST, "--port", str(pages))
         start(NGINX, "-c", str(write_nginx(folder, places)), "-p", str(folder))
         stack = Stack(
             url, f"http://{HOST}:{operator}", f"http://{HOST}:{viewer}", environment["MLOPS_ROOT"]

@@ -19,6 +19,8 @@ from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
+TIMEOUT_MS, RECYCLE_SECONDS = 60_000, 3600
+
 
 def rebuild_instance(names: Sequence[str]) -> None:
     """Register what is stored of projects in the instance, where it does not know of it yet.
@@ -27,6 +29,10 @@ def rebuild_instance(names: Sequence[str]) -> None:
     and of the newest one what its checks said.
     """
     with dg.DagsterInstance.get() as instance:
+        # else, with PostgreSQL, each statement logs in anew
+        instance.optimize_for_webserver(
+            statement_timeout=TIMEOUT_MS, pool_recycle=RECYCLE_SECONDS, max_overflow=1
+        )
         for name in names:
             settings = load_named(name)
             storage = project_storage(settings)

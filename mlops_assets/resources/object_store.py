@@ -18,6 +18,8 @@ from mlops_assets.resources.layout import PACKS
 from mlops_assets.resources.seals import digest, sealed
 from mlops_assets.resources.storage import Storage, StorageError, checked
 
+# by which a file is replaced by one request, whole or not at all
+SCHEMES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory")
 AT_ONCE = 32  # requests on their way
 FEW = 4  # files of a month that are read one by one before they are packed
 SMALL = 100_000  # bytes of a file that is packed
@@ -46,6 +48,12 @@ class ObjectStore(Storage):
 
     def __init__(self, root: str, project: str = "") -> None:
         super().__init__(root.rstrip("/"), project)
+        scheme = root.partition("://")[0]
+        if scheme not in SCHEMES:
+            raise StorageError(
+                f"{root} is no object store, in which a file is replaced as a whole "
+                f"({', '.join(SCHEMES)}); mount it and name the folder"
+            )
         self._copies = Copies()
 
     @cached_property

@@ -200,6 +200,18 @@ def test_a_damaged_day_is_named_and_costs_itself(root: str) -> None:
             datasets.read("features", DAYS)
 
 
+@pytest.mark.parametrize("root", ["sftp://host/folder", "smb://host/share", "s4://bucket"])
+def test_places_where_a_write_may_be_seen_in_part_are_refused(root: str) -> None:
+    with pytest.raises(StorageError, match=rf"{root} is no object store.*mount it"):
+        make_storage(root)
+
+
+def test_a_folder_may_be_named_by_a_url(tmp_path: Path) -> None:
+    storage = make_storage(f"file://{tmp_path}")
+    assert isinstance(storage, LocalStorage)
+    assert storage.root == str(tmp_path)
+
+
 def test_large_files_are_packed_nowhere(server: Server, root: str) -> None:
     storage = make_storage(root)
     noise = [os.urandom(SMALL) for _ in DAYS]

@@ -98,14 +98,15 @@ class DatasetStore:
         Nothing where one does not say it, or was made for other settings.
         """
         found: dict[str, Told] = {}
-        for key in keys:
-            path = self.path(dataset, key)
-            with suppress(FileNotFoundError, StorageError, *UNREADABLE):
-                data = self.storage.read(path)
+        of_paths = {self.path(dataset, key): key for key in keys}
+        for path, data in self.storage.read_each(of_paths):
+            if isinstance(data, Exception):
+                continue
+            with suppress(*UNREADABLE):
                 said = pq.read_schema(pa.BufferReader(data)).metadata or {}
                 same = said.get(MADE_FOR, b"").decode() == self._made_for(dataset)
                 text = said.get(name.encode(), b"").decode() if same else ""
-                found[key] = Told(text, digest(path, data))
+                found[of_paths[path]] = Told(text, digest(path, data))
         return found
 
     def _made_for(self, dataset: str) -> str:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from dagster._core.storage import event_log
+from dagster._core.storage import event_log, runs
 from hypothesis import settings
 
 from mlops_tests import clock
-from mlops_tests.memory_log import TogetherInMemory
+from mlops_tests.in_memory import RunsInMemory, TogetherInMemory
 from mlops_tests.shared import make_root, remove_root, shared_folder
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def instances_in_memory_are_quick() -> Iterator[None]:
-    """Dagster stores in these each event by itself."""
+    """Dagster makes each by itself, and stores in them each event by itself."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "InMemoryRunStorage", RunsInMemory)
         patch.setattr(event_log, "InMemoryEventLogStorage", TogetherInMemory)
         yield
 

@@ -102,10 +102,16 @@ class DatasetReader(DatasetStore):
             raise UndeclaredReadError(self.node, f"which days of {dataset} are stored")
         return super().keys(dataset)
 
-    def told(self, dataset: str, keys: Iterable[str], name: str) -> dict[str, Told]:
+    def told(
+        self,
+        dataset: str,
+        keys: Iterable[str],
+        name: str,
+        damaged: dict[str, StorageError] | None = None,
+    ) -> dict[str, Told]:
         keys = list(keys)
         self._refuse_undeclared(dataset, keys)
-        return super().told(dataset, keys, name)
+        return super().told(dataset, keys, name, damaged)
 
     def write(
         self, dataset: str, key: str, frame: pd.DataFrame, told: Mapping[str, str] | None = None
@@ -180,6 +186,14 @@ class ModelReader(ModelStore):
     def held_out(self, card: ModelCard) -> pd.DataFrame | None:
         self._check(card.model)
         return super().held_out(card)
+
+    def reference(self, card: ModelCard) -> dict[str, Any] | None:
+        self._check(card.model)
+        return super().reference(card)
+
+    def keep_reference(self, card: ModelCard, told: Mapping[str, Any]) -> None:
+        self._check(card.model)
+        super().keep_reference(card, told)
 
     def _check(self, model: str) -> None:
         if model not in self.allowed:

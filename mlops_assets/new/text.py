@@ -312,6 +312,8 @@ def _models(made: Proposal) -> Iterator[str]:
         yield f"    family: {model.family}"
         if model.hyperparameters:
             yield f"    hyperparameters: {flow(model.hyperparameters)}"
+        if made.due.value.grain is Grain.QUARTER:
+            yield "    cadence: quarterly"
 
 
 def _tried(choice: Choice) -> Iterator[str]:

@@ -27,6 +27,8 @@ from dagster._core.storage.event_log import (
     SqliteEventLogStorage,
 )
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 
 from mlops_assets.lazy import sa
 from mlops_assets.resources.disk import why_not_recorded
@@ -38,6 +40,11 @@ BUSY_SECONDS = 60
 # Whenever a database is opened it is compared with the newest of Dagster's 70 migrations, all of
 # which are read from files for that: three times at each tick of a sensor, most of what it costs.
 ScriptDirectory.from_config = cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
+
+# Runs and schedules are looked at through an engine that is made for each look, so that SQLAlchemy
+# compiles every statement anew. One that keeps no connection can as well be kept itself.
+for storage in (sqlite_run_storage, sqlite_schedule_storage):
+    storage.create_engine = cache(storage.create_engine)  # type: ignore[attr-defined]
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:

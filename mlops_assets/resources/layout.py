@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MONTH, WRITTEN = 7, ".written"  # so many characters of a name, such as 2026-11
 CARD = "card.json"
+REFERENCE = "reference.json"  # of a version: what drift compares with
 MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
 PACKS = "packs"  # copies of files of past days in an object store
@@ -101,6 +102,8 @@ def remedy(project: str, path: str) -> str:
         case "datasets", [*dataset, name]:
             asset = asset_of("/".join(dataset))
             return f"rebuild it: {materialize_command(project, asset, name.partition('.')[0])}"
+        case "models", [_, _, name] if name == REFERENCE:
+            return f"{DELETE}: it is made again by itself"
         case "models", [model, version, *_]:
             again = materialize_command(project, f"models/{model}", version[:10])
             return f"train again, which stands in for it: {again}; then delete its folder {version}"

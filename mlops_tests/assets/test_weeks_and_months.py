@@ -1,11 +1,13 @@
-"""Projects of weeks dated on Sundays and of months dated at their ends, run through every asset.
+"""Projects of weeks, months and quarters, dated on their last days, run through every asset.
 
 What is expected is said by pandas' own periods, which have no part in making it.
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,14 +22,17 @@ from mlops_assets.automation.problems import planned
 from mlops_assets.automation.schedules import make_evaluation_schedule
 from mlops_assets.automation.upkeep import Upkeep
 from mlops_assets.cli.status import status
+from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, make_partitions, run_tags
+from mlops_assets.jobs.backtest import BACKTEST_JOB
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
 from mlops_assets.resources.serving import load_champion
 from mlops_assets.resources.sources import make_source
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_tests.assets.lab import SERIES, Lab, made_on, make_settings
 
+CRON = {"week": "0 1 * * 1", "month": "0 1 1 * *", "quarter": "0 1 1 1,4,7,10 *"}
 SERVED = "issued validation/naive validation/linear leaderboard champion forecast drift"
 
 
@@ -62,16 +67,22 @@ class Case:
 
 CASES = {
     "week": Case(
-        "week", "W-SUN", "2024-01-01", 62,
-        # 1 August 2024 is a Thursday, 1 December a Sunday, 1 March 2025 a Saturday
-        ("2024-08-01", "2024-12-01", "2025-03-01"), ("2024-07-22", "2024-11-18", "2025-02-17"),
+        "week", "W-SUN", "2024-01-01", 50,
+        # 1 August 2024 is a Thursday, 1 December a Sunday
+        ("2024-08-01", "2024-12-01"), ("2024-07-22", "2024-11-18"),
         {"training": {"window_months": 6, "holdout_days": 6},
          "features": {"lags": [1, 4], "rolling_means": [4], "calendar": ["week_of_year"]}},
     ),
     "month": Case(
-        "month", "M", "2019-01", 48,
-        ("2020-05-01", "2021-06-01", "2022-06-01"), ("2020-04-01", "2021-05-01", "2022-05-01"),
+        "month", "M", "2019-01", 36,
+        ("2020-05-01", "2021-06-01"), ("2020-04-01", "2021-05-01"),
         {"training": {"window_months": 12, "holdout_days": 3},
+         "features": {"lags": [1, 4], "rolling_means": [4], "calendar": ["month"]}},
+    ),
+    "quarter": Case(
+        "quarter", "Q", "2010Q1", 34,
+        ("2014-01-01", "2016-07-01"), ("2013-10-01", "2016-04-01"),
+        {"training": {"window_months": 36, "holdout_days": 3},
          "features": {"lags": [1, 4], "rolling_means": [4], "calendar": ["month"]}},
     ),
 }  # fmt: skip
@@ -206,8 +217,11 @@ def test_what_is_scored_was_learned_before(built: Built) -> None:
     rows = built.lab.datasets.read("validation/linear", built.served)
     assert sorted(rows["date"].dt.strftime("%Y-%m-%d").unique()) == built.served
     assert (pd.to_datetime(rows["trained_through"]) < rows["date"]).all()
-    by_month = rows["version"].str[:10].groupby(rows["date"]).first()
-    assert set(by_month) == set(built.case.trained)
+    cards = [card for card in built.lab.models.cards("linear", {}) if card.accepted]
+    versions = rows.groupby("date")["version"].first()
+    for key in built.served:
+        able = [card for card in cards if card.serves_from <= dt.date.fromisoformat(key)]
+        assert versions[key] == able[-1].version
 
 
 def test_metrics_are_those_of_the_rows(built: Built) -> None:
@@ -261,7 +275,7 @@ def test_the_schedule_asks_for_what_has_ended(built: Built) -> None:
     context = dg.build_schedule_context(scheduled_execution_time=tick)
     asked: Any = schedule(context)
     assert asked.partition_key == last
-    assert schedule.cron_schedule == {"week": "0 1 * * 1", "month": "0 1 1 * *"}[built.case.grain]
+    assert schedule.cron_schedule == CRON[built.case.grain]
 
 
 def test_a_correction_makes_stale_what_reads_it(built: Built) -> None:
@@ -305,3 +319,44 @@ def test_status_speaks_of_periods(built: Built) -> None:
     assert lines["newest"].startswith(f"the {grain} of {built.case.keys[-1]} is evaluated, ")
     assert f" {grain}s behind" in lines["newest"]
     assert f"28 {grain}s" in lines
+
+
+def test_a_policy_is_tried_by_periods_as_it_would_have_been_live(built: Built) -> None:
+    lab, grain = built.lab, built.case.grain
+    job = make_definitions(lab.project, lab.storage).resolve_job_def(BACKTEST_JOB)
+    last = built.served[9]
+    config = {"model": "linear", "policies": [{"name": "monthly"}], "last_day": last}
+    result = job.execute_in_process(
+        instance=lab.instance, run_config={"ops": {"backtest_policy": {"config": config}}}
+    )
+    folder = Path(lab.storage.root, "policies", result.run_id)
+    days = pd.read_parquet(folder / "days.parquet").set_index("date")["value"]
+    # the first week with a whole window before it begins a few days before the first month
+    first = ["2024-07-29"] if grain == "week" else []
+    assert [f"{day:%Y-%m-%d}" for day in days.index] == [*first, *built.served[:10]]
+    # until the next month, in which nobody trained live
+    for key in built.served[: 4 if grain == "week" else 1]:
+        board = lab.datasets.read("leaderboard", [key]).set_index("model")
+        assert days[key] == pytest.approx(board.loc["linear", "wmape"], rel=1e-9)
+    [course] = json.loads((folder / "policies.json").read_text())["policies"]
+    told = [(one["day"], one["trained_through"]) for one in course["trainings"][:3]]
+    assert (
+        told
+        == {
+            "week": [
+                ("2024-07-29", "2024-07-22"),
+                ("2024-08-05", "2024-07-22"),
+                ("2024-09-02", "2024-08-19"),
+            ],
+            "month": [
+                ("2020-05-01", "2020-04-01"),
+                ("2020-06-01", "2020-05-01"),
+                ("2020-07-01", "2020-06-01"),
+            ],
+            "quarter": [
+                ("2014-01-01", "2013-10-01"),
+                ("2014-04-01", "2014-01-01"),
+                ("2014-07-01", "2014-04-01"),
+            ],
+        }[grain]
+    )

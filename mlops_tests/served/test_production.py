@@ -238,7 +238,7 @@ def test_an_operator_changes_things_and_stands_on_what_follows(stack: Stack) -> 
             "create_model": {
                 "config": {
                     "name": "steep",
-                    "family": {"linear": {}},
+                    "family": {"ridge": {}},
                     "evaluate_past_days": 0,
                     "reason": "try it",
                     "by": "somebody else",

@@ -51,7 +51,7 @@ class PolicyConfig(RunConfig):
         "monthly",
         description=(
             f"When it is trained whatever happens: {', '.join(CADENCES)}, or a number of days such "
-            "as `10 days`."
+            "as `10 days`, or of weeks, months or quarters where rows are of these."
         ),
     )
     triggers: list[str] = pydantic.Field(

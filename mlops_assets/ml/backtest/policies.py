@@ -195,7 +195,7 @@ class _Walk:
         """Train on the days before one; the version serves from that day on, if it may."""
         training = Training(len(self.trainings), day, why, SERVES)
         policy, gap = self.policy, why not in TRIGGERS
-        end = policy.learned_before(day, self.periods) if gap else day
+        end = policy.learned_before(day, self.periods) if why == SCHEDULED else day
         try:
             version = self.workshop.version(
                 policy.hyperparameters, end, policy.window_months, gap=gap

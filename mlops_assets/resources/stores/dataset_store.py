@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from mlops_assets.lazy import np, pa, pd, pq
@@ -92,21 +91,35 @@ class DatasetStore:
         self.storage.write(path, data)
         return digest(path, data)
 
-    def told(self, dataset: str, keys: Iterable[str], name: str) -> dict[str, Told]:
-        """What files say of their rows under a name, by key; those that can be read.
+    def told(
+        self,
+        dataset: str,
+        keys: Iterable[str],
+        name: str,
+        damaged: dict[str, StorageError] | None = None,
+    ) -> dict[str, Told]:
+        """What files say of their rows under a name, by key, of those that are stored.
 
-        Nothing where one does not say it, or was made for other settings.
+        Nothing where one does not say it, or was made for other settings. `damaged` is as for
+        `read`; without it, damaged ones are left out.
         """
         found: dict[str, Told] = {}
         of_paths = {self.path(dataset, key): key for key in keys}
         for path, data in self.storage.read_each(of_paths):
-            if isinstance(data, Exception):
-                continue
-            with suppress(*UNREADABLE):
+            try:
+                if isinstance(data, Exception):
+                    raise data
                 said = pq.read_schema(pa.BufferReader(data)).metadata or {}
-                same = said.get(MADE_FOR, b"").decode() == self._made_for(dataset)
-                text = said.get(name.encode(), b"").decode() if same else ""
-                found[of_paths[path]] = Told(text, digest(path, data))
+            except FileNotFoundError:
+                continue
+            except (StorageError, *UNREADABLE) as error:
+                if damaged is not None:
+                    why = damaged_file(self.storage, path, f"cannot be read ({error})")
+                    damaged[of_paths[path]] = error if isinstance(error, StorageError) else why
+                continue
+            same = said.get(MADE_FOR, b"").decode() == self._made_for(dataset)
+            text = said.get(name.encode(), b"").decode() if same else ""
+            found[of_paths[path]] = Told(text, digest(path, data))
         return found
 
     def _made_for(self, dataset: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
@@ -18,7 +19,7 @@ from mlops_assets.ml.models.families import FAMILIES, trusted_types
 from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
 from mlops_assets.ml.selection.versions import Chosen, Unreadable, serving
 from mlops_assets.project import IDENTIFIER
-from mlops_assets.resources.layout import CARD
+from mlops_assets.resources.layout import CARD, REFERENCE
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 from mlops_assets.resources.stores.dataset_store import as_parquet, read_parquet
 from mlops_assets.resources.stores.decisions import Action, Decisions
@@ -389,6 +390,19 @@ class ModelStore:
         except UNREADABLE as error:
             raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
         return frame
+
+    def keep_reference(self, card: ModelCard, told: Mapping[str, Any]) -> None:
+        """Keep what drift compares with beside a version that learned from it."""
+        path = self._path(card.model, card.version, REFERENCE)
+        self.storage.write(path, json.dumps(told).encode())
+
+    def reference(self, card: ModelCard) -> dict[str, Any] | None:
+        """What drift compares with; None where it is not there or damaged, to be made again."""
+        try:
+            found = json.loads(self.storage.read(self._path(card.model, card.version, REFERENCE)))
+        except (FileNotFoundError, StorageError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
 
 class KeepingModelStore(ModelStore):

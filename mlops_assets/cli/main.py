@@ -125,7 +125,7 @@ def _build() -> int:
 @main.command()
 @served_at
 def serve(host: str, port: int, allowed: tuple[str, ...]) -> None:
-    """Serve the web UI, with its schedules and sensors, and the pages.
+    """Serve the web UI, schedules, sensors and pages.
 
     \b
     Example:

@@ -190,7 +190,7 @@ def _heads(look: Look, windows: Sequence[int], every: int) -> Iterator[tuple[str
     yield look.unit, 1
     for back in windows:
         yield look.over(back), back
-    yield f"all {every}", every
+    yield "all shown", every
 
 
 def _against(look: Look, sums: pd.DataFrame, model: str, back: int) -> dict[str, float]:

@@ -117,7 +117,7 @@ def test_scores_are_those_of_the_leaderboard_and_of_all_rows(shelf: Shelf, app: 
         assert line["28 days"] == pytest.approx(board.loc[model, "wmape_28d"])
     rows = read.forecasts(root, last=LAST, models=["linear"]).dropna(subset="actual")
     off = (rows["forecast"] - rows["actual"]).abs().sum() / rows["actual"].sum()
-    assert found.loc["linear", "all 365"] == pytest.approx(off)
+    assert found.loc["linear", "all shown"] == pytest.approx(off)
     every = table(app, "models/metrics.csv").set_index("model")
     for name in ("mae", "wmape", "bias", "tweedie_deviance"):
         assert every[name].to_dict() == pytest.approx(board[f"{name}_28d"].to_dict())
@@ -371,7 +371,7 @@ def test_only_days_that_changed_are_read_again(own: tuple[Shelf, Counting, Starl
     assert {path.rpartition("/")[2] for path in again} == {"2026-06-10.parquet"}
     rows = read.forecasts(storage.root, last=LAST, models=["linear"]).dropna(subset="actual")
     off = (rows["forecast"] - rows["actual"]).abs().sum() / rows["actual"].sum()
-    assert found.loc["linear", "all 365"] == pytest.approx(off)
+    assert found.loc["linear", "all shown"] == pytest.approx(off)
 
 
 def test_what_is_shown_does_not_depend_on_what_lies_before(

@@ -27,6 +27,10 @@ from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, make_partitions, run_tags
 from mlops_assets.jobs.backtest import BACKTEST_JOB
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
+from mlops_assets.pages.day_page import day_page
+from mlops_assets.pages.models_page import models_page
+from mlops_assets.pages.series_data import totals
+from mlops_assets.pages.shelf import Shelf
 from mlops_assets.resources.serving import load_champion
 from mlops_assets.resources.sources import make_source
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -319,6 +323,35 @@ def test_status_speaks_of_periods(built: Built) -> None:
     assert lines["newest"].startswith(f"the {grain} of {built.case.keys[-1]} is evaluated, ")
     assert f" {grain}s behind" in lines["newest"]
     assert f"28 {grain}s" in lines
+
+
+def test_the_pages_count_in_periods(built: Built) -> None:
+    """The 28 of them up to the newest are 28 values of each series, as the leaderboard ranks."""
+    case, last = built.case, built.served[-1]
+    look = Shelf(built.lab.storage, lambda: built.lab.project).look([])
+    recent = built.served[-28:]
+    parts = {part.name: part for part in models_page(look).parts}
+    scores = parts["scores"].frame().set_index("model")
+    heads = [case.grain, f"7 {case.grain}s", f"28 {case.grain}s"]
+    assert [*scores.columns][:3] == heads
+    board = built.lab.datasets.read("leaderboard", [last]).set_index("model")
+    assert scores[heads[2]].to_dict() == pytest.approx(board["wmape_28d"].to_dict())
+    pair = parts["difference"].frame().iloc[-1]
+    assert (pair["days"], pair["rows"]) == (len(recent), len(recent) * len(SERIES))
+    every = built.lab.datasets.read("validation/linear", built.served)
+    off = every["actual"].sub(every["forecast"])
+    of_all = off.groupby(every["date"]).sum().abs()
+    drawn = parts["daily"].draw
+    assert drawn
+    assert None not in (drawn(parts["daily"].frame()) or {})["data"][1]["y"]
+    look = Shelf(built.lab.storage, lambda: built.lab.project).look([("model", "linear")])
+    shown = totals(look, "linear").set_index("date")
+    # the 14th of the 14 absolute residuals before is the first that holds nine of ten of them
+    radius = of_all.iloc[-15:-1].max()
+    assert shown.loc[last, "high"] - shown.loc[last, "forecast"] == pytest.approx(radius)
+    page = day_page(Shelf(built.lab.storage, lambda: built.lab.project).look([("on", last)]))
+    assert page.title == f"{case.grain.capitalize()} of {last}"
+    assert page.facts["steps"]["before"] == f"day?on={built.served[-2]}"
 
 
 def test_a_policy_is_tried_by_periods_as_it_would_have_been_live(built: Built) -> None:

@@ -113,7 +113,8 @@ def _window(sums: Sums, start: int, end: int) -> Sums:
 def over_time(look: Look, one: str, other: str) -> pd.DataFrame:
     """The difference of two models over the 28 days up to each day shown."""
     first, last = look.between
-    days = pd.date_range(first - dt.timedelta(days=LONG - 1), last)
+    due = look.project.due
+    days = due.calendar(due.back(first, LONG - 1), last)
     pair = _pair(look, day_sums(look, (days[0].date(), last)), one, other, days)
     rows: list[dict[str, Any]] = []
     for n in range(LONG - 1, len(days)):
@@ -127,7 +128,7 @@ def over_time(look: Look, one: str, other: str) -> pd.DataFrame:
 
 def by_slice(look: Look, one: str, other: str, column: str) -> pd.DataFrame:
     """The difference of two models in each slice over the 28 days up to the last, largest first."""
-    days = pd.date_range(*look.back(LONG))
+    days = look.project.due.calendar(*look.back(LONG))
     sums = day_sums(look, look.back(LONG))
     rows = []
     for value, part in sums[sums[COLUMN] == column].groupby(VALUE) if len(sums) else ():
@@ -161,14 +162,15 @@ def scores(look: Look, windows: Sequence[int]) -> pd.DataFrame:
     """
     longest = windows[-1]
     first = min(look.view.first, look.back(longest)[0])
-    days, shown = pd.date_range(first, look.view.last), pd.date_range(*look.between)
+    due = look.project.due
+    days, shown = due.calendar(first, look.view.last), due.calendar(*look.between)
     sums = day_sums(look, (first, look.view.last))
     rows = []
     for model in look.models if len(sums) else ():
         of_model = sums[(sums["model"] == model) & (sums[COLUMN] == ALL_ROWS)]
         own = sums_by_day(look.metric, of_model, days)
         line: dict[str, Any] = {"model": model}
-        for head, back in _heads(windows, len(shown)):
+        for head, back in _heads(look, windows, len(shown)):
             line[head] = pooled(look.metric, _window(own, len(days) - back, len(days)))
         rows.append(line | _against(look, sums, model, longest))
     frame = pd.DataFrame(rows)
@@ -176,25 +178,25 @@ def scores(look: Look, windows: Sequence[int]) -> pd.DataFrame:
         return frame
     if not look.view.of and len(look.board):  # to the last digit as ranked
         board = look.board.set_index("model")
-        for head, back in _heads(windows, 0):
-            name = look.metric.name if head == "day" else f"{look.metric.name}_{back}d"
+        for head, back in _heads(look, windows, 0):
+            name = look.metric.name if back == 1 else f"{look.metric.name}_{back}d"
             if back and name in board:
                 frame[head] = frame["model"].map(board[name])
-    order = look.metric.loss(frame[f"{longest} days"].to_numpy(dtype=float)).argsort()
+    order = look.metric.loss(frame[look.count(longest)].to_numpy(dtype=float)).argsort()
     return frame.iloc[order]
 
 
-def _heads(windows: Sequence[int], every: int) -> Iterator[tuple[str, int]]:
-    yield "day", 1
+def _heads(look: Look, windows: Sequence[int], every: int) -> Iterator[tuple[str, int]]:
+    yield str(look.project.grain), 1
     for back in windows:
-        yield f"{back} days", back
+        yield look.count(back), back
     yield f"all {every}", every
 
 
 def _against(look: Look, sums: pd.DataFrame, model: str, back: int) -> dict[str, float]:
     baseline = look.project.evaluation.baseline
     heads = [f"less {baseline}", "from", "up to"]
-    days = pd.date_range(*look.back(back))
+    days = look.project.due.calendar(*look.back(back))
     pair = _pair(look, sums, model, baseline, days) if model != baseline else None
     found = pair and difference(look.metric, *pair, look.project.champion)
     if not found:

@@ -87,7 +87,7 @@ def day_page(look: Look) -> Page:
         Part("checks", "Every check of every model", "", lambda: checks, forms=forms),
     ]
     step = {
-        name: look.view.link("day", on=str(day + dt.timedelta(days=days)))
+        name: look.view.link("day", on=str(look.project.due.back(day, -days)))
         for name, days in (("before", -1), ("after", 1))
     }
     return Page(f"{day:%A, %d %B %Y}", [*_lead(look, day, record, model, checks)], parts,
@@ -145,7 +145,8 @@ def _scores(look: Look) -> pd.DataFrame:
     primary = look.project.evaluation.primary
     metrics = [primary, *(n for n in look.project.evaluation.made_metrics if n != primary)]
     kept = ["model", *metrics, f"{primary}_{LONG}d", "rows", "version", "trained_through", "live"]
-    return look.board.reindex(columns=kept).rename(columns={f"{primary}_{LONG}d": f"{LONG} days"})
+    named = {f"{primary}_{LONG}d": look.count(LONG)}
+    return look.board.reindex(columns=kept).rename(columns=named)
 
 
 def _worst(look: Look, model: str) -> Iterator[Part]:
@@ -165,8 +166,9 @@ def _worst_of(look: Look, model: str, by: str) -> pd.DataFrame:
 
 
 def _around(look: Look, day: dt.date) -> pd.DataFrame:
-    reach = dt.timedelta(days=AROUND)
-    return daily_scores(replace(look, view=replace(look.view, first=day - reach, last=day + reach)))
+    due = look.project.due
+    first, last = due.back(day, AROUND), due.back(day, -AROUND)
+    return daily_scores(replace(look, view=replace(look.view, first=first, last=last)))
 
 
 def _happened(look: Look, day: dt.date) -> pd.DataFrame:

@@ -37,10 +37,10 @@ def home_page(look: Look, now: Now = tuple) -> Page:
         Part(
             "ranking",
             "Ranking",
-            f"By {look.project.evaluation.primary} over {LONG} days, on the rows that all models "
-            "forecast; the line is that of the days.",
+            f"By {look.project.evaluation.primary} over {look.count(LONG)}, on the rows that all "
+            "models forecast; the line is that of the days.",
             partial(_ranking, look),
-            forms={f"last {LONG} days": partial(spark, look), "against baseline": _share},
+            forms={f"last {look.count(LONG)}": partial(spark, look), "against baseline": _share},
         ),
         Part(
             "weeks",
@@ -133,11 +133,11 @@ def _ranking(look: Look) -> pd.DataFrame:
         {
             "rank": board["rank"],
             "model": board.index,
-            f"{LONG} days": wide,
-            f"{SHORT} days": board[f"{primary}_{SHORT}d"],
-            "day": board[primary],
+            f"{look.count(LONG)}": wide,
+            f"{look.count(SHORT)}": board[f"{primary}_{SHORT}d"],
+            str(look.project.grain): board[primary],
             "against baseline": loss / baseline - 1,
-            f"last {LONG} days": days.agg(list).reindex(board.index),
+            f"last {look.count(LONG)}": days.agg(list).reindex(board.index),
         }
     )
 

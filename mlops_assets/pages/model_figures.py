@@ -26,6 +26,7 @@ from mlops_assets.pages.drawing import (
     short_numbers,
     straight_line,
     trace,
+    with_days_between,
 )
 from mlops_assets.resources.stores.model_store import short
 
@@ -43,7 +44,7 @@ def by_model(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFra
     """The rows of each model that has any, by day, with a row for each day in between."""
     frame = frame.assign(date=pd.to_datetime(frame["date"]))
     return {
-        model: rows.set_index("date").sort_index().asfreq("D")
+        model: with_days_between(rows.set_index("date").sort_index())
         for model, rows in rows_of_models(frame, models).items()
     }
 
@@ -98,8 +99,10 @@ def _reconstructed(daily: pd.DataFrame) -> Iterator[Json]:
     """A grey ground for each stretch of days that no model was forecast for in advance."""
     if "live" not in daily:
         return
-    live = daily["live"].eq(True).groupby(pd.to_datetime(daily["date"])).any().asfreq("D")
-    half = pd.Timedelta(hours=12)
+    live = daily["live"].eq(True).groupby(pd.to_datetime(daily["date"])).any()
+    live = with_days_between(live)
+    step = live.index.to_series().diff().min()
+    half = pd.Timedelta(hours=12) if pd.isna(step) else step / 2
     for _, days in live[live.ne(True)].groupby(live.eq(True).cumsum()):
         ends = {"x0": str(days.index[0] - half), "x1": str(days.index[-1] + half), "y0": 0, "y1": 1}
         grey = {"line": {"width": 0}, "fillcolor": GRID, "opacity": 0.5}
@@ -209,7 +212,7 @@ def difference_figure(
     """The difference of two models over time with its interval; None without rows."""
     if found.empty:
         return None
-    rows = found.set_index("date").asfreq("D")
+    rows = with_days_between(found.set_index("date"))
     days = day_labels(rows.index)
     hover = (
         "%{x}: <b>%{y:+,.3~r}</b>, %{customdata[0]:+,.3~r} to %{customdata[1]:+,.3~r}"

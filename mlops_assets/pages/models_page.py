@@ -40,8 +40,8 @@ def models_page(look: Look) -> Page:
             "scores",
             f"{metric.name}{of}",
             f"{metric.description} On the rows that all models forecast, pooled. The last columns "
-            f"are the difference of {metric.loss_name} to the baseline over {LONG} days and its "
-            f"interval ({project.champion.confidence:.0%}): below zero is better.",
+            f"are the difference of {metric.loss_name} to the baseline over {look.count(LONG)} and "
+            f"its interval ({project.champion.confidence:.0%}): below zero is better.",
             lambda: scores(look, TRAILING_DAYS),
             forms=dict.fromkeys([f"less {project.evaluation.baseline}", "from", "up to"], signed),
             later=True,
@@ -63,7 +63,7 @@ def models_page(look: Look) -> Page:
         Part(
             "metrics",
             "Every metric",
-            f"Over the {LONG} days through {look.last_day or look.view.last}. Of all rows.",
+            f"Over the {look.count(LONG)} through {look.last_day or look.view.last}. Of all rows.",
             partial(_metrics, look),
         ),
         Part(
@@ -126,7 +126,7 @@ def _pair(look: Look) -> Iterator[Part]:
     yield Part(
         "difference",
         f"{one} against {other}",
-        f"{said} Over the {LONG} days up to each day.",
+        f"{said} Over the {look.count(LONG)} up to each day.",
         lambda: over_time(look, one, other),
         lambda frame: difference_figure(frame, one, other, loss, holiday_marks(look.holidays)),
         later=True,
@@ -136,7 +136,7 @@ def _pair(look: Look) -> Iterator[Part]:
         yield Part(
             f"difference-{column}",
             f"{one} against {other} by {column}",
-            f"{said} Over the {LONG} days through {look.view.last}.",
+            f"{said} Over the {look.count(LONG)} through {look.view.last}.",
             partial(by_slice, look, one, other, column),
             partial(slice_differences_figure, column=column, one=one, other=other, loss=loss),
             later=True,
@@ -148,8 +148,8 @@ def _slices(look: Look) -> Iterator[Part]:
         yield Part(
             f"slices-{column}",
             f"By {column}",
-            f"{look.metric.name} over the {LONG} days through {look.view.last}, from the largest "
-            "value of the best model to its smallest.",
+            f"{look.metric.name} over the {look.count(LONG)} through {look.view.last}, from the "
+            "largest value of the best model to its smallest.",
             partial(slice_scores, look, column),
             lambda frame: slices_figure(frame, look.metric.name, look.models, look.lines),
             later=True,
@@ -173,9 +173,9 @@ def _curves(look: Look) -> Iterator[Part]:
         yield Part(
             f"calibration-{number}",
             f"Are the probabilities of {label} true?",
-            f"How often it came by how probable it was said to be, over the last {LONG} days: on "
-            "the dotted line they agree, below it too much was promised. Larger marks hold more "
-            "rows.",
+            "How often it came by how probable it was said to be, over the last "
+            f"{look.count(LONG)}: on the dotted line they agree, below it too much was promised. "
+            "Larger marks hold more rows.",
             partial(_curve, look, calibration_of, label),
             partial(calibration_figure, label=label, models=look.models, lines=look.lines),
             later=True,
@@ -183,7 +183,7 @@ def _curves(look: Look) -> Iterator[Part]:
         yield Part(
             f"roc-{number}",
             f"ROC curve of {label}",
-            f"Over the last {LONG} days, how many rows of it are found with how many of the "
+            f"Over the last {look.count(LONG)}, how many rows of it are found with how many of the "
             "others, from the largest probability down: the further above the dotted line, the "
             "better they are told apart.",
             partial(_curve, look, roc_of, label),

@@ -22,6 +22,7 @@ from mlops_assets.pages.drawing import (
     short_numbers,
     straight_line,
     trace,
+    with_days_between,
     wrapped,
 )
 from mlops_assets.pages.parts import Page, Part
@@ -63,8 +64,8 @@ def monitoring_page(look: Look) -> Page:
         Part(
             "drift",
             "Inputs of the champion, by how much its metric depends on them",
-            f"How far the {look.project.drift.window_days} days through {day} are from what the "
-            "version in service learned from, as a share of what is usual within its training "
+            f"How far the {look.count(look.project.drift.window_days)} through {day} are from what "
+            "the version in service learned from, as a share of what is usual within its training "
             "window: beyond the line, it has drifted.",
             lambda: drift,
             drift_figure,
@@ -73,7 +74,7 @@ def monitoring_page(look: Look) -> Page:
         Part(
             "slices",
             f"Slices of {model} over time",
-            f"{metric.loss_name} pooled over the 7 days up to each day.",
+            f"{metric.loss_name} pooled over the {look.count(7)} up to each.",
             slices,
             partial(slices_figure, metric=metric.loss_name),
             later=True,
@@ -110,7 +111,8 @@ def checks_figure(checks: pd.DataFrame) -> Json | None:
         date=pd.to_datetime(checks["date"]),
     )
     states = states.drop_duplicates(["line", "date"], keep="last")
-    calendar = pd.date_range(states["date"].min(), states["date"].max())
+    known = pd.Series(0, pd.DatetimeIndex(sorted(states["date"].unique())))
+    calendar = pd.DatetimeIndex(with_days_between(known).index)
     lines = list(dict.fromkeys(states["line"]))
 
     def wide(column: str) -> pd.DataFrame:
@@ -196,7 +198,7 @@ def slices_figure(slices: pd.DataFrame, metric: str) -> Json | None:
     hover = "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r}<extra></extra>"
     traces = []
     for n, (name, rows) in enumerate(frame.groupby("slice")):
-        ordered = rows.set_index("date").sort_index().asfreq("D")
+        ordered = with_days_between(rows.set_index("date").sort_index())
         line = {**line_style(n, [*PALETTE, INK]), "width": 1.5}
         points = {"x": day_labels(ordered.index), "y": short_numbers(ordered["value"])}
         traces.append(trace(name, "lines", line, hover, **points))

@@ -30,6 +30,7 @@ from mlops_assets.pages.drawing import (
     plain_label,
     short_numbers,
     trace,
+    with_days_between,
     wrapped,
 )
 from mlops_assets.pages.parts import Page, Part
@@ -268,7 +269,7 @@ def _weekly_figure(courses: Sequence[Tried], metric: str, colours: Mapping[str, 
     hover = "%{fullData.name}: %{y:,.4~r}<extra></extra>"
     traces = []
     for n, course in enumerate(courses):
-        days, name = course.days.asfreq("D"), course.name
+        days, name = with_days_between(course.days), course.name
         line = {**line_style(n, COLOURS), "color": colours[name], "width": 1.5}
         points = {"x": day_labels(days.index), "y": short_numbers(days["weekly"])}
         traces.append(trace(name, "lines", line, hover, **points))

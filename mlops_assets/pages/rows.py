@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 
 from mlops_assets.lazy import pd
@@ -56,7 +55,7 @@ def known_names(look: Look) -> list[str]:
     if not look.project.columns.series and not look.project.evaluation.slices:
         return []
     model = look.project.evaluation.baseline
-    between = (look.view.last - dt.timedelta(days=LOOKED_BACK - 1), look.view.last)
+    between = look.back(LOOKED_BACK)
     found = look.reduced("names", [f"validation/{model}"], reduce, between)
     return sorted(found["name"].unique()) if len(found) else []
 

@@ -38,7 +38,7 @@ def totals(look: Look, model: str, between: tuple[dt.date, dt.date] | None = Non
         ("totals", of, model),
         [f"validation/{model}"],
         reduce,
-        (first - dt.timedelta(days=window + project.days_ahead), last),
+        (project.due.back(first, window + project.days_ahead), last),
     )
     coming = _coming(look, model, last)
     found = pd.concat([part for part in (known, coming) if len(part)] or [pd.DataFrame()])
@@ -68,11 +68,12 @@ def _with_intervals(project: Project, found: pd.DataFrame) -> pd.DataFrame:
     """The ends of each day's interval, by the residuals of the days that were known before it."""
     dates = found["date"].to_numpy()
     errors = (found["actual"] - found["forecast"]).to_numpy(dtype=float)
-    window = np.timedelta64(project.champion.window_days, "D")
+    due, window = project.due, project.champion.window_days
+    numbers = due.numbers(found["date"])
     radii = np.full(len(found), math.nan)
     for n, date in enumerate(dates):
-        last = np.datetime64(project.known_before(pd.Timestamp(date).date()))
-        recent = errors[(dates <= last) & (dates > last - window)]
+        last = due.number(project.known_before(pd.Timestamp(date).date()))
+        recent = errors[(numbers <= last) & (numbers > last - window)]
         radius = conformal_radius(recent[np.isfinite(recent)], project.champion.coverage)
         radii[n] = radius if math.isfinite(radius) else math.nan
     low, high = found["forecast"] - radii, found["forecast"] + radii
@@ -105,11 +106,13 @@ def worst(look: Look, model: str, days: int = SHORT, by: str = SERIES) -> pd.Dat
     if by != SERIES:
         rows = named(rows, [by])
         rows = rows.assign(**{by: f"{by}: " + rows[by].astype(str)})
-    recent = rows[rows["date"] > pd.Timestamp(look.view.last) - pd.Timedelta(days=days)]
+    since = look.project.due.back(look.view.last, days - 1)
+    recent = rows[rows["date"] >= pd.Timestamp(since)]
     if recent.empty:
         return pd.DataFrame()
     metric = look.metric
-    name = f"{metric.name} {'of the day' if days == 1 else f'{days} days'}"
+    over = f"of the {look.project.grain}" if days == 1 else look.count(days)
+    name = f"{metric.name} {over}"
     table = pd.DataFrame({name: _score(metric, recent, by)})
     if look.project.has_totals:
         off = (recent["forecast"] - recent["actual"]).abs()
@@ -118,7 +121,7 @@ def worst(look: Look, model: str, days: int = SHORT, by: str = SERIES) -> pd.Dat
         order = table["off by"]
     else:
         order = pd.Series(metric.loss(table[name].to_numpy()), table.index)
-    table[f"{metric.name} {LONG} days"] = _score(metric, rows, by)
+    table[f"{metric.name} {look.count(LONG)}"] = _score(metric, rows, by)
     return table.loc[order.sort_values(ascending=False).index].reset_index()
 
 

@@ -86,8 +86,8 @@ def _worst(look: Look, model: str) -> list[Part]:
         Part(
             "worst",
             f"The worst of the week{within}",
-            f"What {model} was off by over the {SHORT} days through {look.view.last}, the largest "
-            "sum of errors first. A click opens it.",
+            f"What {model} was off by over the {look.count(SHORT)} through {look.view.last}, the "
+            "largest sum of errors first. A click opens it.",
             lambda: worst(look, model, by=by),
             forms={by: partial(series_link, look)},
         )

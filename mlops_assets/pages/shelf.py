@@ -128,6 +128,7 @@ class Shelf:
             newest=dt.date.fromisoformat(days[-1]) if days else project.today(),
             models=[model.name for model in project.models],
             metrics=[metric, *(n for n in project.evaluation.made_metrics if n != metric)],
+            due=project.due,
         )
         return Look(self, project, view, days)
 
@@ -153,7 +154,11 @@ class Look:
 
     def back(self, days: int) -> tuple[dt.date, dt.date]:
         """The last of so many days up to the last one shown."""
-        return self.view.last - dt.timedelta(days=days - 1), self.view.last
+        return self.project.due.back(self.view.last, days - 1), self.view.last
+
+    def count(self, days: int) -> str:
+        """A number of days, or weeks or months, in words."""
+        return self.project.due.in_words(days)
 
     @cached_property
     def last_day(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
+
 SHOWN_DAYS = 365
 KINDS = {
     "from": "the first day",
@@ -57,6 +59,7 @@ def view_of(
     newest: dt.date,
     models: Sequence[str],
     metrics: Sequence[str],
+    due: DueDays = EVERY_DAY,
 ) -> View:
     """The choice of the parameters of an address; the first metric where none is named.
 
@@ -85,7 +88,7 @@ def view_of(
             f"of is {len(of)} letters long, longer than any name; the most is {LONGEST}"
         )
     last = _day("to", given) or newest
-    first = _day("from", given) or last - dt.timedelta(days=SHOWN_DAYS - 1)
+    first = _day("from", given) or due.back(last, SHOWN_DAYS - 1)
     if first > last:
         raise ViewError(f"from {first} is after to {last}; exchange them")
     return View(

@@ -14,15 +14,13 @@ from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.monitoring.daily_facts import covered_rows, daily_facts
 from mlops_assets.ml.monitoring.day_facts import DayFacts, day_facts
+from mlops_assets.ml.monitoring.distances import jensen_shannon, robust_spread, wasserstein
 from mlops_assets.ml.monitoring.distribution import (
     FORECAST,
     FORECASTS,
     INPUTS,
     Reference,
-    jensen_shannon,
     judge_drift,
-    robust_spread,
-    wasserstein,
 )
 from mlops_assets.ml.monitoring.performance import TOLD, judge_days
 from mlops_assets.ml.monitoring.quality import (

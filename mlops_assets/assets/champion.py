@@ -23,12 +23,27 @@ from mlops_assets.assets.reporting import (
     report,
 )
 from mlops_assets.assets.run_config import RunConfig
-from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, without_warm_up
+from mlops_assets.assets.validation import (
+    GROUP,
+    is_live,
+    read_forecasts,
+    read_sums,
+    without_warm_up,
+)
+from mlops_assets.graph.attribution import decided_by
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
+from mlops_assets.ml.metrics.day_sums import DaySums
 from mlops_assets.ml.metrics.metric import Metric, group_scores
 from mlops_assets.ml.metrics.scores import common_rows
-from mlops_assets.ml.selection.gate import Evidence, Paired, Rule, compare, paired
+from mlops_assets.ml.selection.gate import (
+    Evidence,
+    Paired,
+    PairedDays,
+    Rule,
+    compare,
+    paired,
+)
 from mlops_assets.ml.selection.versions import Chosen
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
@@ -87,6 +102,7 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         """Who is live on the day, since when and why; once it is known, who is from then on."""
         keys = list(context.partition_keys)
+        config = config.model_copy(update={"by": decided_by(config.by, context.run.tags)})
         datasets, models = readers.datasets(CHAMPION, keys), readers.models(CHAMPION)
         outcomes, served = without_warm_up(partitions, keys)
         try:
@@ -223,9 +239,11 @@ def decide(
     asked = days_between(reach, end)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
-    forecasts = read_forecasts(datasets, names, asked, damaged)
-    evaluated = set(forecasts["date"].dt.strftime("%Y-%m-%d")) if len(forecasts) else set()
-    judge = Judge(project, forecasts, models)
+    known: DaySums | pd.DataFrame | None = read_sums(project, datasets, names, asked)
+    if known is None:
+        known = read_forecasts(datasets, names, asked, damaged)
+    judge = Judge(project, known, models)
+    evaluated = judge.evaluated
     outcomes: Outcomes = {}
     try:
         before = newest_record(datasets, before=keys[0])
@@ -277,10 +295,15 @@ def _kept(project: Project, key: str, record: Record, datasets: DatasetStore) ->
 
 
 class Judge:
-    """Decides who is champion, from the forecasts of all models and their chosen versions."""
+    """Decides who is champion, from the forecasts of all models and their chosen versions.
 
-    def __init__(self, project: Project, forecasts: "pd.DataFrame", models: ModelStore) -> None:
-        self.project, self.forecasts, self.models = project, forecasts, models
+    Of the forecasts it has the sums by day, where all models forecast the same rows, else the rows.
+    """
+
+    def __init__(
+        self, project: Project, known: "DaySums | pd.DataFrame", models: ModelStore
+    ) -> None:
+        self.project, self.known, self.models = project, known, models
         self.chosen: dict[str, Chosen[ModelCard]] = {}
         self.unreadable: dict[str, StorageError] = {}
         """By model, why its versions cannot be read: a challenger is left out by it, a champion
@@ -295,7 +318,14 @@ class Judge:
         self.candidates = Candidates(project, models, cards, self.chosen)
         self.rule = Rule(**project.champion.model_dump(exclude={"initial", "coverage"}))
         self.metric: Metric = project.primary_metric
-        self._pairs: dict[tuple[str, str], Paired] = {}
+        self._pairs: dict[tuple[str, str], Paired | PairedDays] = {}
+
+    @property
+    def evaluated(self) -> set[str]:
+        """The days on which any model was evaluated."""
+        if isinstance(self.known, DaySums):
+            return {f"{day:%Y-%m-%d}" for day in self.known.dates}
+        return set(self.known["date"].dt.strftime("%Y-%m-%d")) if len(self.known) else set()
 
     def live(self, before: Record | None) -> str:
         """The model that is live after a record; by the settings, where there is none."""
@@ -348,9 +378,20 @@ class Judge:
 
     def live_days(self, day: dt.date) -> str:
         """How much of the window is scored by what was issued, in words."""
-        recent = self.forecasts[self.forecasts["date"].between(*self._window(day))]
-        days = recent.loc[is_live(recent), "date"].nunique()
-        return f"{days} of {recent['date'].nunique()} days judged were forecast in advance"
+        recent = self._recent(day)
+        if isinstance(recent, DaySums):
+            live, days = recent.live(), recent.dates.nunique()
+        else:
+            live = recent.loc[is_live(recent), "date"].nunique()
+            days = recent["date"].nunique()
+        return f"{live} of {days} days judged were forecast in advance"
+
+    def _recent(self, day: dt.date) -> "DaySums | pd.DataFrame":
+        """What is looked back on from a day."""
+        window = self._window(day)
+        if isinstance(self.known, DaySums):
+            return self.known.between(*window)
+        return self.known[self.known["date"].between(*window)]
 
     def successor(
         self,
@@ -379,18 +420,26 @@ class Judge:
     def compare(self, live: str, challenger: str, day: dt.date, tried: Tried) -> Evidence:
         """What the window up to a day says of a challenger."""
         if (live, challenger) not in self._pairs:
-            self._pairs[live, challenger] = paired(self.metric, self.forecasts, live, challenger)
+            self._pairs[live, challenger] = (
+                PairedDays(self.metric, *self.known.of_pair(live, challenger))
+                if isinstance(self.known, DaySums)
+                else paired(self.metric, self.known, live, challenger)
+            )
         window = self._pairs[live, challenger].between(*self._window(day))
         found = compare(self.rule, challenger, window, tried.count)
         return replace(found, tried=str(tried))
 
     def best_ranked(self, day: dt.date, names: list[str]) -> str:
         """The model that leads in the window up to a day, ranked as on the leaderboard."""
-        recent = self.forecasts[self.forecasts["date"].between(*self._window(day))]
-        rows = common_rows(recent[recent["model"].isin(names)])
-        scores = group_scores({self.metric.name: self.metric}, rows, ["model"])
-        losses = pd.Series(self.metric.loss(scores[self.metric.name].to_numpy()), scores.index)
-        days = rows.groupby("model")["date"].nunique()
+        recent = self._recent(day)
+        if isinstance(recent, DaySums):
+            ranked = recent.ranked(names)
+            losses, days = ranked["loss"], ranked["days"]
+        else:
+            rows = common_rows(recent[recent["model"].isin(names)])
+            scores = group_scores({self.metric.name: self.metric}, rows, ["model"])
+            losses = pd.Series(self.metric.loss(scores[self.metric.name].to_numpy()), scores.index)
+            days = rows.groupby("model")["date"].nunique()
         known = losses.fillna(math.inf)
         return min(names, key=lambda name: (-days.get(name, 0), known.get(name, math.inf)))
 

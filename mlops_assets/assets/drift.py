@@ -47,6 +47,7 @@ from mlops_assets.resources.web import page_url
 GROUP = "monitoring"
 DATASET = "drift"
 SHOWN_COLUMNS = 10
+SOME_ROWS = 500_000  # that are forecast at once
 
 
 def make_drift(graph: Graph) -> dg.AssetsDefinition:
@@ -134,7 +135,7 @@ class Watch:
         reference = self._reference(card)
         if not reference.measured:
             return self._unjudged(key, f"{card.version} learned from too few days that are stored")
-        recent = pd.concat([self.recent[card.version][day] for day in days], ignore_index=True)
+        recent = self._recent(card, days)
         drifts, auc = reference.compare(recent), reference.auc(recent)
         frame = _frame(key, card, drifts)
         self.datasets.write(DATASET, key, frame)
@@ -163,42 +164,60 @@ class Watch:
         return self.chosen[model].on(day_of(key))
 
     def _reference(self, card: ModelCard) -> Reference:
+        """What a version learned from, as it was when it was first asked for: kept with it."""
         if card.version not in self.references:
-            end = card.trained_through + dt.timedelta(days=1)
-            # a damaged day is one day less of four months; its own asset reports it
-            rows = self.datasets.read("features", days_between(card.trained_from, end), {})
-            if rows.empty:
-                raise PartitionError(
-                    f"features of {card.trained_from} to {card.trained_through}, from which "
-                    f"{card.version} learned, are missing; materialize features for them"
-                )
-            self.references[card.version] = reference_of(
-                self.project.feature_plan,
-                self.settings,
-                self._forecast(card, rows),
-                card.inputs,
-                card.importance,
-            )
+            found = self._reference_of(card, None)
+            told = self.models.reference(card)
+            if told is None or not found.remember(told):
+                found = self._learn(card)
+            self.references[card.version] = found
         return self.references[card.version]
 
-    def _forecast(self, card: ModelCard, rows: "pd.DataFrame") -> "pd.DataFrame":
-        """Rows that a version learned from with its forecasts, those of all its days being kept.
+    def _reference_of(self, card: ModelCard, rows: "pd.DataFrame | None") -> Reference:
+        plan, inputs, weights = self.project.feature_plan, card.inputs, card.importance
+        return reference_of(plan, self.settings, rows, inputs, weights)
 
-        One call for all of them, since loading a version takes longer than asking it. A forecast
-        that is not finite counts as missing.
-        """
-        asked: dict[str, None] = {}
-        for key, model in self.champions.items():
-            if model == card.model and self._card(key) == card:
-                asked |= dict.fromkeys(self._days(key))
-        recent = [self.features[day] for day in asked if day in self.features]
-        every = pd.concat([rows, *recent], ignore_index=True)
-        values = forecast_rows(self.project, card, every, self.models).values
-        known = np.where(np.isfinite(values), values, np.nan).reshape(len(every), -1)
+    def _learn(self, card: ModelCard) -> Reference:
+        end = card.trained_through + dt.timedelta(days=1)
+        # a damaged day is one day less of four months; its own asset reports it
+        damaged: dict[str, StorageError] = {}
+        days = days_between(card.trained_from, end)
+        rows = self.datasets.read("features", days, damaged)
+        if rows.empty:
+            raise PartitionError(
+                f"features of {card.trained_from} to {card.trained_through}, from which "
+                f"{card.version} learned, are missing; materialize features for them"
+            )
+        found = self._reference_of(card, self._forecast(card, rows))
+        known = rows[self.project.columns.date].nunique()
+        if found.measured and not damaged and known >= card.days:
+            self.models.keep_reference(card, found.told())
+        return found
+
+    def _recent(self, card: ModelCard, days: list[str]) -> "pd.DataFrame":
+        """Days with the forecasts of a version, those of all its days being made at once."""
+        if card.version not in self.recent:
+            asked: dict[str, None] = {}
+            for key, model in self.champions.items():
+                if model == card.model and self._card(key) == card:
+                    asked |= dict.fromkeys(day for day in self._days(key) if day in self.features)
+            rows = pd.concat([self.features[day] for day in asked], ignore_index=True)
+            made = self._forecast(card, rows)
+            self.recent[card.version] = by_day(made, self.project.columns.date)
+        recent = self.recent[card.version]
+        return pd.concat([recent[day] for day in days], ignore_index=True)
+
+    def _forecast(self, card: ModelCard, rows: "pd.DataFrame") -> "pd.DataFrame":
+        """Rows with the forecasts of a version; one that is not finite counts as missing."""
+        parts = (rows.iloc[at : at + SOME_ROWS] for at in range(0, len(rows), SOME_ROWS))
+        values = np.concatenate(
+            [forecast_rows(self.project, card, part, self.models).values for part in parts]
+        )
+        known = np.where(np.isfinite(values), values, np.nan).reshape(len(rows), -1)
+        with_forecasts = rows.copy(deep=False)
         for name, column in zip(forecast_columns(card.classes), known.T, strict=True):
-            every[name] = column
-        self.recent[card.version] = by_day(every.iloc[len(rows) :], self.project.columns.date)
-        return every.iloc[: len(rows)]
+            with_forecasts[name] = column
+        return with_forecasts
 
 
 def drift_metadata(drifts: list[Drift], auc: float) -> Metadata:

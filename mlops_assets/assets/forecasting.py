@@ -120,7 +120,7 @@ def _shadow(
         return nothing  # a comparison less; the days of the version in service do not suffer
     found = pd.Series(as_column(made.values), index=rows.index)
     dates = rows[project.columns.date]
-    unusable = dates.dt.strftime("%Y-%m-%d").isin([*made.broken]) | ~may_serve(previous, dates)
+    unusable = dates.isin([*map(pd.Timestamp, made.broken)]) | ~may_serve(previous, dates)
     return found.mask(unusable)
 
 

@@ -26,10 +26,11 @@ from mlops_assets.assets.schemas import (
     LIVE_DAYS,
     leaderboard_schema,
 )
-from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, waiting
+from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, read_sums, waiting
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
 from mlops_assets.ml.due_days import DueDays
+from mlops_assets.ml.metrics.day_sums import DaySums
 from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
@@ -92,11 +93,13 @@ def compare_models(
     reach = max(project.due.back(start, LONG - 1), first_month)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
-    forecasts = read_forecasts(datasets, names, days_between(reach, end), damaged)
-    if len(forecasts):
-        forecasts = common_rows(forecasts)
+    asked = days_between(reach, end)
+    compared: DaySums | Forecasts | None = read_sums(project, datasets, names, asked)
+    if compared is None:
+        forecasts = read_forecasts(datasets, names, asked, damaged)
+        compared = Forecasts(project, common_rows(forecasts)) if len(forecasts) else None
     outcomes: Outcomes = {}
-    boards = rank(project, forecasts)
+    boards = rank(project, compared) if compared else {}
     newest = max([*datasets.keys(DATASET), *boards], default="")
     for key in keys:
         if day_of(key) < first_month:
@@ -117,37 +120,59 @@ def compare_models(
     return outcomes
 
 
-def rank(project: Project, forecasts: "pd.DataFrame") -> dict[str, "pd.DataFrame"]:
+class Forecasts:
+    """The forecasts of models for days on their common rows, as `DaySums` tells them."""
+
+    def __init__(self, project: Project, rows: "pd.DataFrame") -> None:
+        self.metrics = make_metrics(project.evaluation.metrics)
+        self.primary, self.rows = self.metrics[project.evaluation.primary], rows
+        self.due = project.due
+        self._groups = rows.assign(live=is_live(rows)).groupby(["model", "date"])
+
+    @property
+    def dates(self) -> "pd.DatetimeIndex":
+        return pd.DatetimeIndex(self.rows["date"])
+
+    def trailing(self, days: int) -> "pd.DataFrame":
+        return trailing_scores(self.metrics, self.rows, days, self.due)
+
+    def facts(self) -> "pd.DataFrame":
+        facts = self._groups.agg(
+            version=("version", "first"),
+            trained_through=("trained_through", "first"),
+            live=("live", "all"),
+        )
+        if IN_SHADOW in self.rows:
+            facts[IN_SHADOW] = self._groups[IN_SHADOW].first().eq(True)
+        return facts
+
+    def totals(self) -> "pd.DataFrame":
+        return self._groups[["actual", "forecast"]].sum()
+
+    def gain(self, days: int) -> "pd.Series[float]":
+        if days > 1:
+            return trailing_gain(self.primary, self.rows, days, self.due)
+        return compare_with_previous(self.primary, self.rows, ["model", "date"])["gain"]
+
+
+def rank(project: Project, compared: "DaySums | Forecasts") -> dict[str, "pd.DataFrame"]:
     """The leaderboard of each day: one row per model, best first.
 
     Ranked by the primary metric over 28 days; a model that lacks days of that window ranks after
     those that have them, since it was not judged on the same rows.
     """
-    if forecasts.empty:
-        return {}
-    metrics, due = make_metrics(project.evaluation.metrics), project.due
-    primary = metrics[project.evaluation.primary]
-    day = trailing_scores(metrics, forecasts, 1, due)
-    groups = forecasts.assign(live=is_live(forecasts)).groupby(["model", "date"])
-    facts = groups.agg(
-        version=("version", "first"),
-        trained_through=("trained_through", "first"),
-        live=("live", "all"),
-    )
-    if IN_SHADOW in forecasts:
-        facts[IN_SHADOW] = groups[IN_SHADOW].first().eq(True)
+    primary, day = compared.primary, compared.trailing(1)
+    facts = compared.facts()
     if project.has_totals:
-        sums = groups[["actual", "forecast"]].sum()
-        facts = facts.join(sums.add_suffix("_total"))
-    compared = compare_with_previous(primary, forecasts, ["model", "date"])
+        facts = facts.join(compared.totals().add_suffix("_total"))
     table = day.drop(columns="days").join(facts)
-    table[GAIN] = compared["gain"].reindex(table.index)
-    table[GAIN_SHORT] = trailing_gain(primary, forecasts, SHORT, due).reindex(table.index)
+    table[GAIN] = compared.gain(1).reindex(table.index)
+    table[GAIN_SHORT] = compared.gain(SHORT).reindex(table.index)
     for days in TRAILING_DAYS:
-        pooled = trailing_scores(metrics, forecasts, days, due)
-        table = table.join(pooled.add_suffix(f"_{days}d"))
-    table[LIVE_DAYS] = live_days(table["live"], due)
-    calendar = due.calendar(forecasts["date"].min().date(), forecasts["date"].max().date())
+        table = table.join(compared.trailing(days).add_suffix(f"_{days}d"))
+    table[LIVE_DAYS] = live_days(table["live"], project.due)
+    dates = compared.dates
+    calendar = project.due.calendar(dates.min().date(), dates.max().date())
     recent = day[primary.name].unstack("model").reindex(calendar)
     order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
     table = table.assign(order=order).reset_index()

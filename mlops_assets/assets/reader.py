@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions
 from mlops_assets.lazy import pd, sklearn
@@ -102,10 +102,16 @@ class DatasetReader(DatasetStore):
             raise UndeclaredReadError(self.node, f"which days of {dataset} are stored")
         return super().keys(dataset)
 
-    def told(self, dataset: str, keys: Iterable[str], name: str) -> dict[str, Told]:
+    def told(
+        self,
+        dataset: str,
+        keys: Iterable[str],
+        name: str,
+        damaged: dict[str, StorageError] | None = None,
+    ) -> dict[str, Told]:
         keys = list(keys)
         self._refuse_undeclared(dataset, keys)
-        return super().told(dataset, keys, name)
+        return super().told(dataset, keys, name, damaged)
 
     def write(
         self, dataset: str, key: str, frame: pd.DataFrame, told: Mapping[str, str] | None = None
@@ -143,16 +149,31 @@ class DatasetReader(DatasetStore):
 
 
 class ModelReader(ModelStore):
-    """Refuses the versions of models that an asset does not declare to read."""
+    """Refuses the versions of models that an asset does not declare to read.
+
+    It lists versions and decisions once, until it adds to them: those of one moment.
+    """
 
     def __init__(self, node: Node, kept: KeepingModelStore) -> None:
         super().__init__(kept.storage)
-        self.node, self._kept, self.decisions = node, kept, kept.decisions
+        self.node, self._kept, self.decisions = node, kept, kept.decisions.as_of_now()
+        self._listed: dict[str, list[str]] = {}
         self.allowed = {read.model for read in node.reads if isinstance(read, ReadsVersions)}
 
     def cards(self, model: str, damaged: dict[str, StorageError] | None = None) -> list[ModelCard]:
         self._check(model)
         return super().cards(model, damaged)
+
+    def versions(self, model: str) -> list[str]:
+        if model not in self._listed:
+            self._listed[model] = super().versions(model)
+        return self._listed[model]
+
+    def add(
+        self, pipeline: sklearn.pipeline.Pipeline, *, model: str, month: str, **facts: Any
+    ) -> ModelCard:
+        self._listed.clear()
+        return super().add(pipeline, model=model, month=month, **facts)
 
     def card(self, model: str, version: str) -> ModelCard | None:
         self._check(model)
@@ -165,6 +186,14 @@ class ModelReader(ModelStore):
     def held_out(self, card: ModelCard) -> pd.DataFrame | None:
         self._check(card.model)
         return super().held_out(card)
+
+    def reference(self, card: ModelCard) -> dict[str, Any] | None:
+        self._check(card.model)
+        return super().reference(card)
+
+    def keep_reference(self, card: ModelCard, told: Mapping[str, Any]) -> None:
+        self._check(card.model)
+        super().keep_reference(card, told)
 
     def _check(self, model: str) -> None:
         if model not in self.allowed:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.assets.datasets import GROUP, KINDS, by_day, frame_hash, stored
+from mlops_assets.assets.datasets import GROUP, KINDS, frame_hash, stored
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.partitioned import monthly
 from mlops_assets.assets.reader import Readers
@@ -67,10 +67,13 @@ def read_window(
     PartitionError when more lack than training.min_coverage allows.
     """
     frame = datasets.read("features", days_between(window.start, window.end))
-    if len(frame):  # those made for another target have none
-        frame = frame[frame[project.columns.target].notna()].reset_index(drop=True)
-    found = by_day(frame, project.columns.date)
-    return frame, missing_days(project, found, window)
+    if frame.empty:
+        return frame, missing_days(project, (), window)
+    known = frame[project.columns.target].notna()  # those made for another target have none
+    if not known.all():
+        frame = frame[known].reset_index(drop=True)
+    days = {f"{day:%Y-%m-%d}" for day in frame[project.columns.date].unique()}
+    return frame, missing_days(project, days, window)
 
 
 def missing_days(project: Project, known: Collection[str], window: Window) -> int:

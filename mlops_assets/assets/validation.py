@@ -1,6 +1,7 @@
 """Validation: every model's metrics by day."""
 
 import datetime as dt
+import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults, not_judged
+from mlops_assets.ml.metrics.day_sums import DaySums, sums_of_day
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import IN_SHADOW, compare_with_previous, score_days
@@ -54,6 +56,7 @@ from mlops_assets.resources.stores.model_store import (
 from mlops_assets.resources.web import page_url
 
 GROUP = "validation"
+SUMS = "sums"  # what the file of a day tells of its forecasts
 
 
 def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
@@ -139,7 +142,9 @@ def evaluate(
     gains = {f"{day:%Y-%m-%d}": gain for day, gain in compared.to_dict("index").items()}
     days = {key: _without_other_days(frame) for key, frame in by_day(forecasts, "date").items()}
     for key, frame in days.items():
-        datasets.write(f"validation/{name}", key, frame)
+        sums = sums_of_day(metrics, primary, frame, project.evaluation.slices)
+        kept = {SUMS: json.dumps(sums)} if sums and not project.labels else None
+        datasets.write(f"validation/{name}", key, frame, kept)
     verdicts = judge_performance(project, name, forecasts, theirs, sights.completeness, datasets)
     for key, frame in days.items():
         day, version = scores.days.loc[key], str(frame["version"].iloc[0])
@@ -349,6 +354,22 @@ def read_forecasts(
         if len(frame := datasets.read(f"validation/{name}", keys, damaged))
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def read_sums(
+    project: Project, datasets: DatasetStore, names: list[str], keys: list[str]
+) -> DaySums | None:
+    """What the stored forecasts of models come to by day; None where rows have to be compared."""
+    damaged: dict[str, StorageError] = {}
+    told = {
+        name: datasets.told(f"validation/{name}", keys, SUMS, damaged).items() for name in names
+    }
+    found = {
+        name: {day: json.loads(one.text) if one.text else {} for day, one in days}
+        for name, days in told.items()
+    }
+    metrics, primary = make_metrics(project.evaluation.metrics), project.evaluation.primary
+    return None if damaged else DaySums.of(metrics, primary, found, project.due)
 
 
 def gains_in_service(

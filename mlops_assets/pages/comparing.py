@@ -182,14 +182,14 @@ def scores(look: Look, windows: Sequence[int]) -> pd.DataFrame:
             name = look.metric.name if back == 1 else f"{look.metric.name}_{back}d"
             if back and name in board:
                 frame[head] = frame["model"].map(board[name])
-    order = look.metric.loss(frame[look.count(longest)].to_numpy(dtype=float)).argsort()
+    order = look.metric.loss(frame[look.over(longest)].to_numpy(dtype=float)).argsort()
     return frame.iloc[order]
 
 
 def _heads(look: Look, windows: Sequence[int], every: int) -> Iterator[tuple[str, int]]:
-    yield str(look.project.grain), 1
+    yield look.unit, 1
     for back in windows:
-        yield look.count(back), back
+        yield look.over(back), back
     yield f"all {every}", every
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.scores import LONG
+from mlops_assets.ml.models.splits import LONGEST_MONTH
 from mlops_assets.ml.monitoring.performance import LIMITS
 from mlops_assets.pages.drawing import MUTED, day_line
 from mlops_assets.pages.model_figures import daily_figure
@@ -26,7 +27,7 @@ from mlops_assets.pages.view import ViewError
 from mlops_assets.resources.stores.champions import CHAMPION, Record
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.decisions import shown
-from mlops_assets.resources.stores.model_store import VERSION
+from mlops_assets.resources.stores.model_store import MONTH, VERSION
 from mlops_assets.resources.web import asset_page, web_url
 
 MOST_WORST = 20
@@ -36,7 +37,8 @@ AROUND = 14  # days before and after that are drawn
 def day_page(look: Look) -> Page:
     if not look.days:
         raise ViewError("no day is evaluated yet; mlops-assets history builds the history")
-    day = look.view.on or dt.date.fromisoformat(look.last_day or look.days[-1])
+    due = look.project.due
+    day = due.start(look.view.on or dt.date.fromisoformat(look.last_day or look.days[-1]))
     # all that it shows is of the day, whichever days are chosen
     look = replace(look, view=replace(look.view, first=day, last=day))
     record = _record(look, day)
@@ -51,7 +53,8 @@ def day_page(look: Look) -> Page:
         Part(
             "scores",
             "Scores",
-            f"On the day, and over the {LONG} up to it; on the rows that all models forecast.",
+            f"On the {look.unit}, and over the {LONG} up to it; on the rows that all models "
+            "forecast.",
             partial(_scores, look),
         ),
         Part(
@@ -66,14 +69,15 @@ def day_page(look: Look) -> Page:
         Part(
             "happened",
             "Decided, trained and told",
-            "Alerts, decisions and versions of the day, and versions that serve from it on.",
+            f"Alerts, decisions and versions of the {look.unit}, and versions that serve from it "
+            "on.",
             partial(_happened, look, day),
             empty="nothing",
         ),
         Part(
             "around",
-            "The days around it",
-            f"{look.metric.name} of each model; the line is the day.",
+            f"The {look.unit}s around it",
+            f"{look.metric.name} of each model; the line is the {look.unit}.",
             partial(_around, look, day),
             partial(
                 daily_figure,
@@ -81,16 +85,18 @@ def day_page(look: Look) -> Page:
                 models=look.models,
                 lines=look.lines,
                 marks=[day_line(str(day), MUTED)],
+                unit=look.unit,
             ),
             later=True,
         ),
         Part("checks", "Every check of every model", "", lambda: checks, forms=forms),
     ]
     step = {
-        name: look.view.link("day", on=str(look.project.due.back(day, -days)))
-        for name, days in (("before", -1), ("after", 1))
+        name: look.view.link("day", on=str(on))
+        for name, on in (("before", due.before(day)), ("after", due.after(day)))
     }
-    return Page(f"{day:%A, %d %B %Y}", [*_lead(look, day, record, model, checks)], parts,
+    title = f"{day:%A, %d %B %Y}" if due.daily else f"{look.unit.capitalize()} of {day}"
+    return Page(title, [*_lead(look, day, record, model, checks)], parts,
                 {"steps": step, "day": str(day)})  # fmt: skip
 
 
@@ -145,8 +151,7 @@ def _scores(look: Look) -> pd.DataFrame:
     primary = look.project.evaluation.primary
     metrics = [primary, *(n for n in look.project.evaluation.made_metrics if n != primary)]
     kept = ["model", *metrics, f"{primary}_{LONG}d", "rows", "version", "trained_through", "live"]
-    named = {f"{primary}_{LONG}d": look.count(LONG)}
-    return look.board.reindex(columns=kept).rename(columns=named)
+    return look.board.reindex(columns=kept).rename(columns={f"{primary}_{LONG}d": look.over(LONG)})
 
 
 def _worst(look: Look, model: str) -> Iterator[Part]:
@@ -158,6 +163,7 @@ def _worst(look: Look, model: str) -> Iterator[Part]:
             f"What {model} was off by, the largest sum of errors first.",
             partial(_worst_of, look, model, by),
             forms={by: partial(series_link, look)},
+            later=True,
         )
 
 
@@ -166,41 +172,46 @@ def _worst_of(look: Look, model: str, by: str) -> pd.DataFrame:
 
 
 def _around(look: Look, day: dt.date) -> pd.DataFrame:
-    due = look.project.due
-    first, last = due.back(day, AROUND), due.back(day, -AROUND)
+    first, last = (look.project.due.back(day, reach) for reach in (AROUND, -AROUND))
     return daily_scores(replace(look, view=replace(look.view, first=first, last=last)))
 
 
 def _happened(look: Look, day: dt.date) -> pd.DataFrame:
     """Alerts, decisions and versions of the day, one after the other."""
-    day_of = look.project.day_of
+    period_of = look.project.period_of
     found: list[tuple[dt.datetime, str, str | Markup]] = []
-    for alert in look.alerts():
-        if str(day) in (alert.day, str(day_of(alert.at))):
+    for alert in look.shelf.alerts.all([]).values():
+        if day == period_of(alert.at) or alert.day == str(day):
             linked = Markup("{} {}").format(alert.subject, external(alert.url, "in the web UI"))
             found.append((alert.at, f"alert: {alert.severity.value}", linked))
     for decision in look.shelf.models.decisions.all():
-        if day_of(decision.at) == day:
+        if period_of(decision.at) == day:
             about = " ".join(filter(None, [decision.model, decision.version]))
             why = "; ".join(filter(None, [shown(decision.after), decision.reason]))
             told = f"{about}: {why}, by {decision.by}"
             found.append((decision.at, decision.action.value, told))
     for model in look.project.models:
         for name in look.shelf.storage.names(f"models/{model.name}"):
-            card = look.card(model.name, name) if _may_be_of(name, day) else None
-            if card is not None and day in (day_of(card.created), card.serves_from):
+            card = look.card(model.name, name) if _may_be_of(look, name, day) else None
+            serves = card and look.project.due.start(card.serves_from)
+            if card is not None and day in (period_of(card.created), serves):
                 told = (
                     f"{card.version} of {model.name}, {line_of(look, card)['state']}; learned "
                     f"through {card.trained_through}"
                 )
-                what = "serves from the day on" if card.serves_from == day else "trained"
+                what = f"serves from the {look.unit} on" if serves == day else "trained"
                 found.append((card.created, what, told))
     found.sort(key=lambda line: line[0])
     return pd.DataFrame(found, columns=["at", "what", "told"])
 
 
-def _may_be_of(version: str, day: dt.date) -> bool:
-    """Whether a version may be made on a day, or be of its month, by its name."""
-    near = {f"{day + dt.timedelta(days=days):%Y%m%d}" for days in (-1, 0, 1)}
-    made = VERSION.fullmatch(version) and version.split("_")[1][:8]
-    return bool(made) and (made in near or version[:7] == f"{day:%Y-%m}")
+def _may_be_of(look: Look, version: str, day: dt.date) -> bool:
+    """Whether a version may be made on a day, or be the first to serve it, by its name."""
+    if not VERSION.fullmatch(version):
+        return False
+    ends = day - dt.timedelta(days=1), look.project.due.end(day)  # in any time zone
+    first, last = (f"{end:%Y%m%d}" for end in ends)
+    month = dt.date.fromisoformat(version[:MONTH])
+    return first <= version.split("_")[1][:8] <= last or look.project.due.start(month) <= day <= (
+        month + dt.timedelta(days=LONGEST_MONTH)
+    )

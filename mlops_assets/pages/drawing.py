@@ -109,13 +109,3 @@ def straight_line(x: tuple[Any, Any], y: tuple[Any, Any], colour: str, **more: A
 def day_line(day: str, colour: str = EDGE) -> Json:
     """A dotted line on a day."""
     return straight_line((day, day), (0, 1), colour, **BEHIND)
-
-
-def with_days_between(frame: Any) -> Any:
-    """A frame or series by day with a row for each day in between.
-
-    Where all days are a week or more apart they name weeks or months, between which there is none.
-    """
-    gaps = frame.index.to_series().diff().dropna()
-    periods = len(gaps) > 1 and gaps.min() >= pd.Timedelta(days=7)
-    return frame if periods else frame.asfreq("D")

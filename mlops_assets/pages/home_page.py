@@ -9,14 +9,14 @@ from functools import partial
 
 from markupsafe import Markup
 
-from mlops_assets.lazy import pd
-from mlops_assets.ml.metrics.scores import LONG, SHORT
-from mlops_assets.pages.parts import Page, Part, day_link, external, plain, swatch
+from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.scores import LONG, SHORT, TRAILING_DAYS
+from mlops_assets.pages.parts import Page, Part, day_link, external, percent, plain, swatch
 from mlops_assets.pages.series_data import totals
 from mlops_assets.pages.series_page import days_figure
 from mlops_assets.pages.shelf import Look
 
-WEEKS = 8 * 7  # days of the figure
+SHOWN = 56  # days of the figure
 PROBLEMS = 10
 Now = Callable[[], Sequence[tuple[str, str]]]
 BUILD = "No day is evaluated yet: mlops-assets history builds the history."
@@ -37,17 +37,19 @@ def home_page(look: Look, now: Now = tuple) -> Page:
         Part(
             "ranking",
             "Ranking",
-            f"By {look.project.evaluation.primary} over {look.count(LONG)}, on the rows that all "
-            "models forecast; the line is that of the days.",
+            f"By {look.project.evaluation.primary} over {look.over(LONG)}, on the rows that all "
+            "models "
+            "forecast; the line is that of each {look.unit}.",
             partial(_ranking, look),
-            forms={f"last {look.count(LONG)}": partial(spark, look), "against baseline": _share},
+            forms={f"last {look.over(LONG)}": partial(spark, look), "against baseline": percent},
         ),
         Part(
             "weeks",
-            "The last weeks, and what comes",
-            f"{look.project.counted} by day, as it was and as {look.shown[0]} forecast it, with "
+            f"The last {look.unit}s, and what comes",
+            f"{look.project.counted} by {look.unit}, as it was and as {look.shown[0]} forecast it, "
+            "with "
             f"its interval ({look.project.champion.coverage:.0%}).",
-            lambda: totals(look, look.shown[0], look.back(WEEKS)),
+            lambda: totals(look, look.shown[0], look.back(SHOWN)),
             lambda frame: days_figure(look, frame, 300),
             later=True,
         ),
@@ -72,22 +74,19 @@ def _lead(look: Look) -> list[str | Markup]:
 def _champion(look: Look, champion: str, since: str) -> Markup:
     """Who is champion, and how it does against the baseline."""
     primary, baseline = look.project.evaluation.primary, look.project.evaluation.baseline
-    by_model = look.board.set_index("model")[f"{primary}_{LONG}d"]
-    ours, theirs = by_model.get(champion, math.nan), by_model.get(baseline, math.nan)
+    ours, theirs = (_ranked_by(look)[LONG].get(name, math.nan) for name in (champion, baseline))
     who = Markup("<strong>{}</strong> is champion since {}").format(
         swatch(look, champion), day_link(look, since)
     )
     if not math.isfinite(ours):
         return who + Markup(".")
-    told = Markup("{}: {} <strong>{}</strong> over {} days").format(
-        who, primary, plain(float(ours)), LONG
+    told = Markup("{}: {} <strong>{}</strong> over {}").format(
+        who, primary, plain(float(ours)), look.over(LONG)
     )
     if champion == baseline or not math.isfinite(theirs):
         return told + Markup(", the baseline itself.")
-    loss = look.project.primary_metric.loss
-    gain = 1 - float(loss(pd.Series([ours]).to_numpy())[0]) / float(
-        loss(pd.Series([theirs]).to_numpy())[0]
-    )
+    losses = look.project.primary_metric.loss(np.array([ours, theirs]))
+    gain = 1 - float(losses[0] / losses[1])
     better = f"{abs(gain):.0%} {'better' if gain >= 0 else 'worse'} than"
     return told + Markup(", {} {} ({}).").format(better, baseline, plain(float(theirs)))
 
@@ -98,7 +97,8 @@ def _tomorrow(look: Look) -> list[Markup]:
     coming = found[found["actual"].isna()]
     lines = []
     for line in coming.to_dict("records"):
-        day = f"{line['date']:%A %d %B}"
+        due = look.project.due
+        day = f"{line['date']:%A %d %B}" if due.daily else due.named(line["date"].date())
         total = f"{line['forecast']:,.0f} {look.project.counted}"
         between = (
             f", {line['low']:,.0f} to {line['high']:,.0f} ({look.project.champion.coverage:.0%})"
@@ -124,26 +124,33 @@ def _ranking(look: Look) -> pd.DataFrame:
     if look.board.empty:
         return pd.DataFrame()
     primary, metric = look.project.evaluation.primary, look.project.primary_metric
-    board = look.board.set_index("model")
-    wide = board[f"{primary}_{LONG}d"]
-    loss = pd.Series(metric.loss(wide.to_numpy(dtype=float)), board.index)
+    board = _ranked_by(look)
+    loss = pd.Series(metric.loss(board[LONG].to_numpy(dtype=float)), board.index)
     baseline = loss.get(look.project.evaluation.baseline, math.nan)
-    days = look.boards(look.back(LONG)).sort_values("date").groupby("model")[primary]
+    recent = look.boards(look.back(LONG)).sort_values("date")
+    days = recent.reindex(columns=["model", primary]).groupby("model")[primary]
     return pd.DataFrame(
         {
-            "rank": board["rank"],
+            "rank": look.board["rank"].to_numpy(),
             "model": board.index,
-            f"{look.count(LONG)}": wide,
-            f"{look.count(SHORT)}": board[f"{primary}_{SHORT}d"],
-            str(look.project.grain): board[primary],
+            look.over(LONG): board[LONG],
+            look.over(SHORT): board[SHORT],
+            look.unit: board[1],
             "against baseline": loss / baseline - 1,
-            f"last {look.count(LONG)}": days.agg(list).reindex(board.index),
+            f"last {look.over(LONG)}": days.agg(list).reindex(board.index),
         }
     )
 
 
-def _share(value: float) -> str:
-    return f"{value:+.1%}"
+def _ranked_by(look: Look) -> pd.DataFrame:
+    """The primary metric of the newest day by model, over 1, 7 and 28 days.
+
+    Missing in what was ranked by another one.
+    """
+    primary = look.project.evaluation.primary
+    windows = {primary: 1, **{f"{primary}_{days}d": days for days in TRAILING_DAYS}}
+    board = look.board.set_index("model").reindex(columns=[*windows])
+    return board.rename(columns=windows)
 
 
 def spark(look: Look, values: Sequence[float], width: int = 120, height: int = 24) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.scores import SHORT
@@ -26,17 +27,12 @@ from mlops_assets.pages.drawing import (
     short_numbers,
     straight_line,
     trace,
-    with_days_between,
 )
 from mlops_assets.resources.stores.model_store import short
 
+ONE_DAY = dt.timedelta(days=1)
 SHORT_DAYS = 14  # up to here a line is drawn with markers: one day alone has no line
 MOST_SLICES = 40
-OF_DAY = "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r} on the day<extra></extra>"
-OF_WEEK = (
-    f"<b>%{{fullData.name}}</b>, %{{x}}<br>%{{text}} on the day, %{{y:,.4~r}} over {SHORT} days<br>"
-    "version %{customdata[0]}<br>trained through %{customdata[1]}<extra></extra>"
-)
 PATTERNS = dict(zip(DASHES, ("", "/", "x", "."), strict=True))  # the same for bars
 
 
@@ -44,9 +40,20 @@ def by_model(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFra
     """The rows of each model that has any, by day, with a row for each day in between."""
     frame = frame.assign(date=pd.to_datetime(frame["date"]))
     return {
-        model: with_days_between(rows.set_index("date").sort_index())
+        model: with_gaps(rows.set_index("date").sort_index())
         for model, rows in rows_of_models(frame, models).items()
     }
+
+
+def with_gaps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows by day with one for each day in between; of longer periods those that there are."""
+    return rows.asfreq("D") if step_of(rows.index) == ONE_DAY else rows
+
+
+def step_of(days: pd.Index[Any]) -> pd.Timedelta:
+    """The shortest time between two days in order; a day where there are none."""
+    steps = pd.Series(pd.DatetimeIndex(days)).diff().dropna()
+    return min(steps[steps > pd.Timedelta(0)], default=pd.Timedelta(ONE_DAY))
 
 
 def rows_of_models(frame: pd.DataFrame, models: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -60,6 +67,7 @@ def daily_figure(
     models: Sequence[str],
     lines: Mapping[str, Json],
     marks: Iterable[Json] = (),
+    unit: str = "day",
 ) -> Json | None:
     """A metric of each model, of single days and of the short window up to each day.
 
@@ -71,6 +79,11 @@ def daily_figure(
     frames = by_model(daily, models)
     mode = "lines+markers" if is_short(daily) else "lines"
     traces: list[Json] = []
+    of_single = f"<b>%{{fullData.name}}</b>, %{{x}}: %{{y:,.4~r}} on the {unit}<extra></extra>"
+    of_pooled = (
+        f"<b>%{{fullData.name}}</b>, %{{x}}<br>%{{text}} on the {unit}, %{{y:,.4~r}} over {SHORT} "
+        "of them<br>version %{customdata[0]}<br>trained through %{customdata[1]}<extra></extra>"
+    )
     for model, rows in frames.items():
         single = pd.to_numeric(rows[metric], errors="coerce")
         pooled = pd.to_numeric(rows[f"{metric}_{SHORT}d"], errors="coerce")
@@ -84,8 +97,8 @@ def daily_figure(
         }
         thin, bold = ({**lines[model], "width": width} for width in (1, 3))
         traces += [
-            trace(model, mode, thin, OF_DAY, y=short_numbers(single), **shared, **pale),
-            trace(model, "lines", bold, OF_WEEK, **shared, **of_week),
+            trace(model, mode, thin, of_single, y=short_numbers(single), **shared, **pale),
+            trace(model, "lines", bold, of_pooled, **shared, **of_week),
         ]
     layout = base_layout(height=420, hovermode="closest")
     layout["xaxis"] |= day_axis(daily)
@@ -99,10 +112,9 @@ def _reconstructed(daily: pd.DataFrame) -> Iterator[Json]:
     """A grey ground for each stretch of days that no model was forecast for in advance."""
     if "live" not in daily:
         return
-    live = daily["live"].eq(True).groupby(pd.to_datetime(daily["date"])).any()
-    live = with_days_between(live)
-    step = live.index.to_series().diff().min()
-    half = pd.Timedelta(hours=12) if pd.isna(step) else step / 2
+    by_date = daily["live"].eq(True).groupby(pd.to_datetime(daily["date"])).any()
+    live = with_gaps(by_date.to_frame())["live"]
+    half = step_of(live.index) / 2
     for _, days in live[live.ne(True)].groupby(live.eq(True).cumsum()):
         ends = {"x0": str(days.index[0] - half), "x1": str(days.index[-1] + half), "y0": 0, "y1": 1}
         grey = {"line": {"width": 0}, "fillcolor": GRID, "opacity": 0.5}
@@ -122,7 +134,9 @@ def is_short(frame: pd.DataFrame) -> bool:
 def day_axis(frame: pd.DataFrame) -> Json:
     axis: Json = {"type": "date", "hoverformat": "%a %d %b %Y", "showgrid": False}
     if is_short(frame):
-        axis |= {"tickformat": "%d %b", "dtick": 24 * 60 * 60 * 1000}
+        axis |= {"tickformat": "%d %b"}
+        if step_of(pd.Index(sorted(frame["date"].unique()))) == ONE_DAY:
+            axis["dtick"] = 24 * 60 * 60 * 1000
     return axis
 
 
@@ -212,7 +226,7 @@ def difference_figure(
     """The difference of two models over time with its interval; None without rows."""
     if found.empty:
         return None
-    rows = with_days_between(found.set_index("date"))
+    rows = with_gaps(found.set_index("date"))
     days = day_labels(rows.index)
     hover = (
         "%{x}: <b>%{y:+,.3~r}</b>, %{customdata[0]:+,.3~r} to %{customdata[1]:+,.3~r}"

@@ -40,21 +40,28 @@ def models_page(look: Look) -> Page:
             "scores",
             f"{metric.name}{of}",
             f"{metric.description} On the rows that all models forecast, pooled. The last columns "
-            f"are the difference of {metric.loss_name} to the baseline over {look.count(LONG)} and "
-            f"its interval ({project.champion.confidence:.0%}): below zero is better.",
+            f"are the difference of {metric.loss_name} to the baseline over {look.over(LONG)} and "
+            "its "
+            f"interval ({project.champion.confidence:.0%}): below zero is better.",
             lambda: scores(look, TRAILING_DAYS),
             forms=dict.fromkeys([f"less {project.evaluation.baseline}", "from", "up to"], signed),
             later=True,
         ),
         Part(
             "daily",
-            "Day by day",
-            f"Thin lines are single days, bold lines the last {SHORT}, their rows pooled; a dotted "
-            "line marks the first day of a new version. Days on grey ground are reconstructed: "
-            "nobody had forecast them in advance. A click opens the day. Of all rows.",
+            f"{look.unit.capitalize()} by {look.unit}",
+            f"Thin lines are single {look.unit}s, bold lines the last {SHORT}, their rows pooled; "
+            "a "
+            "dotted line marks the first of a new version. Those on grey ground are reconstructed: "
+            f"nobody had forecast them in advance. A click opens the {look.unit}. Of all rows.",
             partial(daily_scores, look),
             lambda frame: daily_figure(
-                frame, metric.name, look.models, look.lines, holiday_marks(look.holidays)
+                frame,
+                metric.name,
+                look.models,
+                look.lines,
+                holiday_marks(look.holidays),
+                look.unit,
             ),
             later=True,
         ),
@@ -63,7 +70,7 @@ def models_page(look: Look) -> Page:
         Part(
             "metrics",
             "Every metric",
-            f"Over the {look.count(LONG)} through {look.last_day or look.view.last}. Of all rows.",
+            f"Over the {look.over(LONG)} through {look.last_day or look.view.last}. Of all rows.",
             partial(_metrics, look),
         ),
         Part(
@@ -73,7 +80,7 @@ def models_page(look: Look) -> Page:
             "less that of the version in service, on the same rows: above zero, the newer version "
             "is better. Of all rows.",
             partial(_gains, look),
-            lambda frame: daily_figure(frame, "gain", look.models, look.lines),
+            lambda frame: daily_figure(frame, "gain", look.models, look.lines, unit=look.unit),
             later=True,
         ),
         *_curves(look),
@@ -120,13 +127,14 @@ def _pair(look: Look) -> Iterator[Part]:
     loss, sure = look.metric.loss_name, f"{look.project.champion.confidence:.0%}"
     said = (
         f"{loss} of {one} less that of {other} on the same rows, with the interval that holds what "
-        f"is not chance ({sure}, by a jackknife over days, as challengers are judged): below zero, "
+        f"is not chance ({sure}, by a jackknife over {look.unit}s, as challengers are judged): "
+        "below zero, "
         f"{one} is better."
     )
     yield Part(
         "difference",
         f"{one} against {other}",
-        f"{said} Over the {look.count(LONG)} up to each day.",
+        f"{said} Over the {look.over(LONG)} up to each {look.unit}.",
         lambda: over_time(look, one, other),
         lambda frame: difference_figure(frame, one, other, loss, holiday_marks(look.holidays)),
         later=True,
@@ -136,7 +144,7 @@ def _pair(look: Look) -> Iterator[Part]:
         yield Part(
             f"difference-{column}",
             f"{one} against {other} by {column}",
-            f"{said} Over the {look.count(LONG)} through {look.view.last}.",
+            f"{said} Over the {look.over(LONG)} through {look.view.last}.",
             partial(by_slice, look, one, other, column),
             partial(slice_differences_figure, column=column, one=one, other=other, loss=loss),
             later=True,
@@ -148,8 +156,9 @@ def _slices(look: Look) -> Iterator[Part]:
         yield Part(
             f"slices-{column}",
             f"By {column}",
-            f"{look.metric.name} over the {look.count(LONG)} through {look.view.last}, from the "
-            "largest value of the best model to its smallest.",
+            f"{look.metric.name} over the {look.over(LONG)} through {look.view.last}, from the "
+            "largest "
+            "value of the best model to its smallest.",
             partial(slice_scores, look, column),
             lambda frame: slices_figure(frame, look.metric.name, look.models, look.lines),
             later=True,
@@ -174,8 +183,9 @@ def _curves(look: Look) -> Iterator[Part]:
             f"calibration-{number}",
             f"Are the probabilities of {label} true?",
             "How often it came by how probable it was said to be, over the last "
-            f"{look.count(LONG)}: on the dotted line they agree, below it too much was promised. "
-            "Larger marks hold more rows.",
+            f"{look.over(LONG)}: on "
+            "the dotted line they agree, below it too much was promised. Larger marks hold more "
+            "rows.",
             partial(_curve, look, calibration_of, label),
             partial(calibration_figure, label=label, models=look.models, lines=look.lines),
             later=True,
@@ -183,7 +193,7 @@ def _curves(look: Look) -> Iterator[Part]:
         yield Part(
             f"roc-{number}",
             f"ROC curve of {label}",
-            f"Over the last {look.count(LONG)}, how many rows of it are found with how many of the "
+            f"Over the last {look.over(LONG)}, how many rows of it are found with how many of the "
             "others, from the largest probability down: the further above the dotted line, the "
             "better they are told apart.",
             partial(_curve, look, roc_of, label),

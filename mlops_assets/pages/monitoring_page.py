@@ -6,6 +6,8 @@ import datetime as dt
 from functools import partial
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
+from mlops_assets.ml.metrics.scores import SHORT
 from mlops_assets.ml.monitoring.performance import weekly_slices
 from mlops_assets.pages.drawing import (
     BAD,
@@ -22,9 +24,9 @@ from mlops_assets.pages.drawing import (
     short_numbers,
     straight_line,
     trace,
-    with_days_between,
     wrapped,
 )
+from mlops_assets.pages.model_figures import with_gaps
 from mlops_assets.pages.parts import Page, Part
 from mlops_assets.pages.shelf import Look
 from mlops_assets.resources.layout import CHECKS
@@ -54,18 +56,19 @@ def monitoring_page(look: Look) -> Page:
     parts = [
         Part(
             "checks",
-            "Checks by day",
-            "Orange failed and warns, red kept the day out, blank was not run. Hover for the "
-            "reason and what to do, click to open the day.",
+            f"Checks by {look.unit}",
+            f"Orange failed and warns, red kept the {look.unit} out, blank was not run. Hover for "
+            f"the reason and what to do, click to open the {look.unit}.",
             lambda: checks(look, between),
-            checks_figure,
+            partial(checks_figure, due=look.project.due),
             later=True,
         ),
         Part(
             "drift",
             "Inputs of the champion, by how much its metric depends on them",
-            f"How far the {look.count(look.project.drift.window_days)} through {day} are from what "
-            "the version in service learned from, as a share of what is usual within its training "
+            f"How far the {look.over(look.project.drift.window_days)} through {day} are from what "
+            "the "
+            "version in service learned from, as a share of what is usual within its training "
             "window: beyond the line, it has drifted.",
             lambda: drift,
             drift_figure,
@@ -74,7 +77,7 @@ def monitoring_page(look: Look) -> Page:
         Part(
             "slices",
             f"Slices of {model} over time",
-            f"{metric.loss_name} pooled over the {look.count(7)} up to each.",
+            f"{metric.loss_name} pooled over the {look.over(SHORT)} up to each.",
             slices,
             partial(slices_figure, metric=metric.loss_name),
             later=True,
@@ -99,7 +102,7 @@ def checks(look: Look, between: tuple[dt.date, dt.date]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[kept] if parts else pd.DataFrame()
 
 
-def checks_figure(checks: pd.DataFrame) -> Json | None:
+def checks_figure(checks: pd.DataFrame, due: DueDays = EVERY_DAY) -> Json | None:
     """The state of each check on each day; None without rows."""
     if checks.empty:
         return None
@@ -111,8 +114,7 @@ def checks_figure(checks: pd.DataFrame) -> Json | None:
         date=pd.to_datetime(checks["date"]),
     )
     states = states.drop_duplicates(["line", "date"], keep="last")
-    known = pd.Series(0, pd.DatetimeIndex(sorted(states["date"].unique())))
-    calendar = pd.DatetimeIndex(with_days_between(known).index)
+    calendar = due.calendar(states["date"].min().date(), states["date"].max().date())
     lines = list(dict.fromkeys(states["line"]))
 
     def wide(column: str) -> pd.DataFrame:
@@ -198,7 +200,7 @@ def slices_figure(slices: pd.DataFrame, metric: str) -> Json | None:
     hover = "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r}<extra></extra>"
     traces = []
     for n, (name, rows) in enumerate(frame.groupby("slice")):
-        ordered = with_days_between(rows.set_index("date").sort_index())
+        ordered = with_gaps(rows.set_index("date").sort_index())
         line = {**line_style(n, [*PALETTE, INK]), "width": 1.5}
         points = {"x": day_labels(ordered.index), "y": short_numbers(ordered["value"])}
         traces.append(trace(name, "lines", line, hover, **points))

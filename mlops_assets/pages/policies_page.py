@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pydantic
+
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import (
     FIRST,
@@ -18,6 +20,7 @@ from mlops_assets.ml.backtest.policies import (
     Training,
     format_figure,
 )
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.pages.drawing import (
     BAD,
     INK,
@@ -30,9 +33,9 @@ from mlops_assets.pages.drawing import (
     plain_label,
     short_numbers,
     trace,
-    with_days_between,
     wrapped,
 )
+from mlops_assets.pages.model_figures import with_gaps
 from mlops_assets.pages.parts import Page, Part
 from mlops_assets.pages.shelf import Look
 from mlops_assets.resources.storage import Storage
@@ -40,6 +43,7 @@ from mlops_assets.resources.stores.dataset_store import read_parquet
 
 FOLDER = "policies"
 ROW_HEIGHT = 46
+DUE = pydantic.TypeAdapter(DueDays)
 DATES = ("day", "trained_from", "trained_through", "since", "raised", "until")
 COLOURS = (*PALETTE, INK)
 NONE = "nothing was tried yet: launch backtest_policy_job"
@@ -121,7 +125,7 @@ def page_of(found: Mapping[str, Any], days: pd.DataFrame) -> Page:
         part(
             "weekly",
             f"{metric} under each policy",
-            f"{metric} pooled over the 7 days up to each day.",
+            f"{metric} pooled over the 7 up to each.",
             days,
             _weekly_figure,
         ),
@@ -151,8 +155,9 @@ def _tried(found: Mapping[str, Any], days: pd.DataFrame) -> list[Tried]:
 
 
 def _with_dates(line: Mapping[str, Any]) -> dict[str, Any]:
-    dated = {name: line[name] for name in DATES if line.get(name)}
-    return {**line, **{name: dt.date.fromisoformat(day) for name, day in dated.items()}}
+    dated = {name: dt.date.fromisoformat(line[name]) for name in DATES if line.get(name)}
+    due = {"due": DUE.validate_python(line["due"])} if "due" in line else {}
+    return {**line, **dated, **due}
 
 
 def _worth_figure(courses: Sequence[Tried], metric: str, colours: Mapping[str, str]) -> Json:
@@ -206,14 +211,17 @@ def _degraded(name: str, course: Tried) -> Json:
         "orientation": "h",
         "y": [name] * len(alarms),
         "base": [str(alarm.since) for alarm in alarms],
-        "x": [alarm.degraded_days * 86_400_000 for alarm in alarms],
+        "x": [
+            (alarm.due.end(alarm.until) - alarm.since).days * 86_400_000 if alarm.until else 0
+            for alarm in alarms
+        ],
         "width": 0.5,
         "marker": {"color": [colours[alarm.false] for alarm in alarms], "opacity": 0.55},
         "customdata": [
             [
                 words[alarm.false],
                 str(alarm.raised),
-                f"{alarm.degraded_days} days from {alarm.since}",
+                f"{alarm.due.in_words(alarm.degraded_days)} from {alarm.since}",
                 f"{alarm.trigger}: {wrapped(alarm.why)}",
             ]
             for alarm in alarms
@@ -269,7 +277,7 @@ def _weekly_figure(courses: Sequence[Tried], metric: str, colours: Mapping[str, 
     hover = "%{fullData.name}: %{y:,.4~r}<extra></extra>"
     traces = []
     for n, course in enumerate(courses):
-        days, name = with_days_between(course.days), course.name
+        days, name = with_gaps(course.days), course.name
         line = {**line_style(n, COLOURS), "color": colours[name], "width": 1.5}
         points = {"x": day_labels(days.index), "y": short_numbers(days["weekly"])}
         traces.append(trace(name, "lines", line, hover, **points))

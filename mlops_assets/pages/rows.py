@@ -50,13 +50,12 @@ def known_names(look: Look) -> list[str]:
             for column in look.project.evaluation.slices
         ]
         every = pd.concat([frame[["date"]].assign(name=name) for name in names])
-        return every.drop_duplicates()
+        return every.drop_duplicates("name", keep="last")  # until that day is left behind
 
     if not look.project.columns.series and not look.project.evaluation.slices:
         return []
     model = look.project.evaluation.baseline
-    between = look.back(LOOKED_BACK)
-    found = look.reduced("names", [f"validation/{model}"], reduce, between)
+    found = look.reduced("names", [f"validation/{model}"], reduce, look.back(LOOKED_BACK))
     return sorted(found["name"].unique()) if len(found) else []
 
 
@@ -73,6 +72,6 @@ def check_rows(look: Look) -> None:
         near = matching(look, look.view.of) or known_names(look)[:OFFERED]
         there = f"; there are: {', '.join(near)}" if near else ""
         raise ViewError(
-            f"{shortened(look.view.of)} is no slice or series of the {LOOKED_BACK} days through "
-            f"{look.view.last}{there}"
+            f"{shortened(look.view.of)} is no slice or series of the {look.over(LOOKED_BACK)} "
+            f"through {look.view.last}{there}"
         )

@@ -68,12 +68,11 @@ def _with_intervals(project: Project, found: pd.DataFrame) -> pd.DataFrame:
     """The ends of each day's interval, by the residuals of the days that were known before it."""
     dates = found["date"].to_numpy()
     errors = (found["actual"] - found["forecast"]).to_numpy(dtype=float)
-    due, window = project.due, project.champion.window_days
-    numbers = due.numbers(found["date"])
     radii = np.full(len(found), math.nan)
     for n, date in enumerate(dates):
-        last = due.number(project.known_before(pd.Timestamp(date).date()))
-        recent = errors[(numbers <= last) & (numbers > last - window)]
+        last = project.known_before(pd.Timestamp(date).date())
+        before = project.due.back(last, project.champion.window_days)
+        recent = errors[(dates <= np.datetime64(last)) & (dates > np.datetime64(before))]
         radius = conformal_radius(recent[np.isfinite(recent)], project.champion.coverage)
         radii[n] = radius if math.isfinite(radius) else math.nan
     low, high = found["forecast"] - radii, found["forecast"] + radii
@@ -83,14 +82,13 @@ def _with_intervals(project: Project, found: pd.DataFrame) -> pd.DataFrame:
 def scored_rows(
     look: Look, model: str, between: tuple[dt.date, dt.date], of: str = ""
 ) -> pd.DataFrame:
-    """The chosen rows of some days as they are stored, with their `series`."""
+    """The chosen rows of some days, with their slices and their `series`."""
     project = look.project
-    columns = [*project.columns.series, *project.evaluation.slices]
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
         rows = rows_of(project, frame, of)
-        kept = dict.fromkeys([*columns, "date", "row", *SUMS])
-        return rows[[*kept]].assign(series=series_names(project, rows))
+        kept = [*project.evaluation.slices, "date", *SUMS]
+        return rows[kept].assign(series=series_names(project, rows))
 
     return look.reduced(("rows", of, model), [f"validation/{model}"], reduce, between)
 
@@ -106,13 +104,11 @@ def worst(look: Look, model: str, days: int = SHORT, by: str = SERIES) -> pd.Dat
     if by != SERIES:
         rows = named(rows, [by])
         rows = rows.assign(**{by: f"{by}: " + rows[by].astype(str)})
-    since = look.project.due.back(look.view.last, days - 1)
-    recent = rows[rows["date"] >= pd.Timestamp(since)]
+    recent = rows[rows["date"] >= pd.Timestamp(look.back(days)[0])]
     if recent.empty:
         return pd.DataFrame()
     metric = look.metric
-    over = f"of the {look.project.grain}" if days == 1 else look.count(days)
-    name = f"{metric.name} {over}"
+    name = f"{metric.name} {f'of the {look.unit}' if days == 1 else look.over(days)}"
     table = pd.DataFrame({name: _score(metric, recent, by)})
     if look.project.has_totals:
         off = (recent["forecast"] - recent["actual"]).abs()
@@ -121,7 +117,7 @@ def worst(look: Look, model: str, days: int = SHORT, by: str = SERIES) -> pd.Dat
         order = table["off by"]
     else:
         order = pd.Series(metric.loss(table[name].to_numpy()), table.index)
-    table[f"{metric.name} {look.count(LONG)}"] = _score(metric, rows, by)
+    table[f"{metric.name} {look.over(LONG)}"] = _score(metric, rows, by)
     return table.loc[order.sort_values(ascending=False).index].reset_index()
 
 

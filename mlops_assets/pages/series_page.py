@@ -58,9 +58,11 @@ def series_page(look: Look) -> Page:
         Part(
             "days",
             of or "All rows",
-            f"{what} by day, as it was and as forecast. The ground is the interval of {model}: "
-            f"around the forecast as far as {sure} of the {look.project.champion.window_days} days "
-            "before were off. A dotted line marks a new version.",
+            f"{what} by {look.unit}, as it was and as forecast. The ground is the interval of "
+            f"{model}: "
+            f"around the forecast as far as {sure} of the "
+            f"{look.over(look.project.champion.window_days)} before were off. A dotted line marks "
+            "a new version.",
             known,
             lambda frame: days_figure(look, frame),
             later=True,
@@ -70,6 +72,7 @@ def series_page(look: Look) -> Page:
         *(
             Part(name, heading, f"{off}{more}", residuals, draw, later=True, empty=empty)
             for name, (heading, more, draw) in RESIDUALS.items()
+            if name != "weekdays" or look.project.due.daily
         ),
     ]
     return Page(of or "Series", [], parts, {"search": True})
@@ -85,11 +88,13 @@ def _worst(look: Look, model: str) -> list[Part]:
     return [
         Part(
             "worst",
-            f"The worst of the week{within}",
-            f"What {model} was off by over the {look.count(SHORT)} through {look.view.last}, the "
-            "largest sum of errors first. A click opens it.",
+            f"The worst of the last {look.over(SHORT)}{within}",
+            f"What {model} was off by over the {look.over(SHORT)} through {look.view.last}, the "
+            "largest "
+            "sum of errors first. A click opens it.",
             lambda: worst(look, model, by=by),
             forms={by: partial(series_link, look)},
+            later=True,
         )
     ]
 
@@ -179,6 +184,6 @@ def _residuals(axis: str, told: str, points: Json, found: pd.DataFrame, kind: st
 
 RESIDUALS = {
     "residuals": ("How far off, over time", "", over_days),
-    "weekdays": ("By weekday", " The box holds the middle half of the days.", by_weekday),
-    "sizes": ("By size of the forecast", " Each point is a day.", by_forecast),
+    "weekdays": ("By weekday", " The box holds the middle half of them.", by_weekday),
+    "sizes": ("By size of the forecast", " Each point is one of them.", by_forecast),
 }

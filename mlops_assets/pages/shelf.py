@@ -16,7 +16,7 @@ from mlops_assets.pages.drawing import Json, line_style
 from mlops_assets.pages.view import View, view_of
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage, StorageError
-from mlops_assets.resources.stores.alert_records import Alert, Alerts
+from mlops_assets.resources.stores.alert_records import Alerts
 from mlops_assets.resources.stores.champions import Record, newest_record
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -25,6 +25,7 @@ from mlops_assets.resources.stores.model_store import VERSION, KeepingModelStore
 
 ENDING = ".parquet"
 BATCH = 31  # days that are read and made small together
+A_YEAR, YEARS = 365, 3  # so many days are shown, or years of longer periods
 KEPT_ROWS = 2_000_000  # of what was made of days
 BOARD = "leaderboard"
 
@@ -50,6 +51,7 @@ class Shelf:
             if state == self._project[0]:
                 return self._project[1]
         project, _ = Registry(self.storage).apply(self._load())
+        self._kept.clear()  # made as the settings were
         self._project = self._settings_state(project), project
         return project
 
@@ -121,14 +123,15 @@ class Shelf:
     def look(self, asked: Sequence[tuple[str, str]]) -> Look:
         """What the parameters of an address ask for. ViewError, ProjectError, StorageError."""
         project = self.project()
-        days = self.datasets.keys(BOARD)
+        days, due = self.datasets.keys(BOARD), project.due
+        shown = A_YEAR if due.daily else YEARS * due.year
         metric = project.evaluation.primary
         view = view_of(
             asked,
-            newest=dt.date.fromisoformat(days[-1]) if days else project.today(),
+            newest=dt.date.fromisoformat(days[-1]) if days else due.start(project.today()),
+            since=lambda last: due.back(last, shown - 1),
             models=[model.name for model in project.models],
             metrics=[metric, *(n for n in project.evaluation.made_metrics if n != metric)],
-            due=project.due,
         )
         return Look(self, project, view, days)
 
@@ -152,13 +155,18 @@ class Look:
     def between(self) -> tuple[dt.date, dt.date]:
         return self.view.first, self.view.last
 
-    def back(self, days: int) -> tuple[dt.date, dt.date]:
-        """The last of so many days up to the last one shown."""
-        return self.project.due.back(self.view.last, days - 1), self.view.last
+    @property
+    def unit(self) -> str:
+        """What rows are of in words: a day, or another period, which is counted like days."""
+        return str(self.project.due.grain)
 
-    def count(self, days: int) -> str:
-        """A number of days, or weeks or months, in words."""
+    def over(self, days: int) -> str:
+        """So many of them in words."""
         return self.project.due.in_words(days)
+
+    def back(self, days: int) -> tuple[dt.date, dt.date]:
+        """The first and the last of so many days up to the last one shown."""
+        return self.project.due.back(self.view.last, days - 1), self.view.last
 
     @cached_property
     def last_day(self) -> str:
@@ -253,7 +261,3 @@ class Look:
         except StorageError as error:
             self.damaged[version] = error
             return None
-
-    def alerts(self) -> list[Alert]:
-        """Every alert, oldest first."""
-        return [*self.shelf.alerts.all([]).values()]

@@ -153,7 +153,8 @@ class Site:
             return self._csv(found, f"{look.project.name}-{name or HOME}-{wanted}")
         if form == "json":
             figure = found.draw(found.frame()) if found.draw else None
-            return JSONResponse(_jsonable(figure), headers=HEADERS)
+            told = {"damaged": [*map(str, look.damaged.values())]} if look.damaged else {}
+            return JSONResponse(_jsonable({**(figure or {}), **told}), headers=HEADERS)
         text = self._render("part.html", look, name, part=found)
         return HTMLResponse(text, headers=HEADERS)
 

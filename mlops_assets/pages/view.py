@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from mlops_assets.ml.due_days import EVERY_DAY, DueDays
-
-SHOWN_DAYS = 365
 KINDS = {
     "from": "the first day",
     "to": "the last day",
@@ -57,12 +54,13 @@ def view_of(
     asked: Sequence[tuple[str, str]],
     *,
     newest: dt.date,
+    since: Callable[[dt.date], dt.date],
     models: Sequence[str],
     metrics: Sequence[str],
-    due: DueDays = EVERY_DAY,
 ) -> View:
     """The choice of the parameters of an address; the first metric where none is named.
 
+    Without a last day `newest` is meant, without a first one what `since` says of the last.
     ViewError.
     """
     given: dict[str, list[str]] = {}
@@ -88,7 +86,7 @@ def view_of(
             f"of is {len(of)} letters long, longer than any name; the most is {LONGEST}"
         )
     last = _day("to", given) or newest
-    first = _day("from", given) or due.back(last, SHOWN_DAYS - 1)
+    first = _day("from", given) or since(last)
     if first > last:
         raise ViewError(f"from {first} is after to {last}; exchange them")
     return View(

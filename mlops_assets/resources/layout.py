@@ -4,8 +4,10 @@ from __future__ import annotations
 
 MONTH, WRITTEN = 7, ".written"  # so many characters of a name, such as 2026-11
 CARD = "card.json"
+REFERENCE = "reference.json"  # of a version: what drift compares with
 MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
+PACKS = "packs"  # copies of files of past days in an object store
 INGESTED = "ingested"
 LEFT_OUT = "source_left_out.json"
 REPLAYED = "replayed_through.txt"
@@ -27,6 +29,7 @@ OTHERS = {
     "alerts": DELETE,
     "alert_channels": DELETE,
     "landing": f"{DELETE}: it is made again by itself",
+    PACKS: f"{DELETE}: it is made again by itself",
     "source_index.json": f"{DELETE}: it is made again by itself",
     "source_columns.json": f"{DELETE}: it is made again by itself",
     LEFT_OUT: f"{DELETE}: what it names is told again",
@@ -99,6 +102,8 @@ def remedy(project: str, path: str) -> str:
         case "datasets", [*dataset, name]:
             asset = asset_of("/".join(dataset))
             return f"rebuild it: {materialize_command(project, asset, name.partition('.')[0])}"
+        case "models", [_, _, name] if name == REFERENCE:
+            return f"{DELETE}: it is made again by itself"
         case "models", [model, version, *_]:
             again = materialize_command(project, f"models/{model}", version[:10])
             return f"train again, which stands in for it: {again}; then delete its folder {version}"

@@ -16,6 +16,7 @@ from mlops_assets.resources.layout import (
     DAYS_KEPT,
     OTHERS,
     PLAIN,
+    REFERENCE,
     REMADE,
     is_log,
     remedy,
@@ -141,6 +142,8 @@ class StoredFiles:
                 self.datasets.read("/".join([first, *more]), [stem])
             case ["datasets", "forecast", "csv"] if is_key(stem):
                 self._read_csv(path, stem)
+            case ["models", _, _, "json"] if _is_version(path) and name == REFERENCE:
+                self._read_plain(path, kind)
             case ["models", model, version, "json"] if _is_version(path):
                 self.models.card(model, version)
             case ["models", model, version, "skops"] if _is_version(path):
@@ -163,6 +166,8 @@ class StoredFiles:
                 RecordLog(self.storage, folder, Channel, what="channel").read(name)
             case ["", _] if path in OTHERS:
                 self._read_plain(path, kind)
+            case ["packs", *_]:
+                pass  # copies, which count as long as they are what lies in their place
             case ["landing" | "policies", *_]:
                 self._read_plain(path, kind)
             case ["pages", _]:
@@ -187,7 +192,7 @@ class StoredFiles:
 
     def _repair(self, path: str) -> Callable[[], None] | None:
         """What makes a damaged file right, where that is safe."""
-        if path.partition("/")[0] in REMADE:
+        if path.partition("/")[0] in REMADE or path.endswith(f"/{REFERENCE}"):
             return partial(self.storage.delete, path)
         key = path.rpartition("/")[2].partition(".")[0]
         if path.endswith(".csv") and key in self.datasets.keys("forecast"):

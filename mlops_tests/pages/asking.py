@@ -21,6 +21,11 @@ def unpacked(folder: Path) -> Shelf:
     """The history of version 0.1, unpacked into a folder."""
     with tarfile.open(FIXTURE) as archive:
         archive.extractall(folder, filter="data")
+    return shelf_of(folder)
+
+
+def shelf_of(folder: Path) -> Shelf:
+    """What is stored in the folder of a history."""
     settings = folder / "project" / "project.yaml"
     return Shelf(LocalStorage(str(folder / "storage")), lambda: load_project(settings))
 

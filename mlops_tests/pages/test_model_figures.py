@@ -61,14 +61,14 @@ def daily(frame: pd.DataFrame, metric: str = "wmape") -> dict[str, Any]:
 
 
 def differences_frame() -> pd.DataFrame:
-    """One model less another on two days, of which the one between is missing."""
+    """One model less another on three days, of which the second one is missing."""
     return pd.DataFrame(
         {
-            "date": pd.to_datetime(["2026-03-01", "2026-03-03"]),
-            "difference": [-0.1, 0.2],
-            "low": [-0.2, math.nan],
-            "high": [0.0, math.nan],
-            "rows": [5, 6],
+            "date": pd.to_datetime(["2026-03-01", "2026-03-03", "2026-03-04"]),
+            "difference": [-0.1, 0.2, 0.2],
+            "low": [-0.2, math.nan, 0.1],
+            "high": [0.0, math.nan, 0.3],
+            "rows": [5, 6, 7],
         }
     )
 
@@ -76,7 +76,7 @@ def differences_frame() -> pd.DataFrame:
 def test_plotly_accepts_every_figure() -> None:
     marks = holiday_marks({pd.Timestamp("2026-03-02").date(): "<A feast>"})
     assert "&lt;A feast&gt;" in str(marks)
-    differences = differences_frame().assign(department=["a", "b"])
+    differences = differences_frame().assign(department=["a", "b", "c"])
     for figure in (
         daily_figure(daily_frame(), "wmape", ["good", "poor"], LINES, marks),
         slices_figure(slices_frame(), "wmape", ["good", "poor"], LINES),
@@ -169,9 +169,9 @@ def test_differences_have_their_interval_and_their_gaps() -> None:
     figure = difference_figure(differences_frame(), "good", "poor", "wmape")
     assert figure
     low, high, line = figure["data"]
-    assert line["x"] == ["2026-03-01", "2026-03-02", "2026-03-03"]
-    assert line["y"] == [-0.1, None, 0.2]
-    assert (low["y"], high["y"]) == ([-0.2, None, None], [0.0, None, None])
+    assert line["x"] == ["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04"]
+    assert line["y"] == [-0.1, None, 0.2, 0.2]
+    assert (low["y"], high["y"]) == ([-0.2, None, None, 0.1], [0.0, None, None, 0.3])
     assert high["fill"] == "tonexty"
     assert figure["layout"]["yaxis"]["title"]["text"] == "difference of wmape"
 
@@ -192,3 +192,16 @@ def test_inputs_are_left_alone(frame: Any) -> None:
     else:
         daily_figure(given, "mae", ["good"], LINES)
     pd.testing.assert_frame_equal(given, frame())
+
+
+def test_weeks_have_no_gaps_between_them() -> None:
+    frame = daily_frame()
+    weeks = frame.assign(
+        date=pd.Timestamp("2026-01-05") + 7 * (frame["date"] - frame["date"].min())
+    )
+    figure = daily_figure(weeks.assign(live=weeks["date"] > "2026-01-12"), "wmape", ["poor"], LINES)
+    assert figure
+    assert figure["data"][0]["x"][:2] == ["2026-01-05", "2026-01-12"]
+    assert None not in figure["data"][0]["y"]
+    [grey] = [shape for shape in figure["layout"]["shapes"] if shape["type"] == "rect"]
+    assert (grey["x0"], grey["x1"]) == ("2026-01-01 12:00:00", "2026-01-15 12:00:00")

@@ -189,3 +189,13 @@ def test_the_colours_follow_the_system(browser: Browser, url: str) -> None:
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", chosen)
     paper = "return document.querySelector('#slices .figure').layout.paper_bgcolor"
     wait_for(lambda: browser.run(paper) == "#1d1f22", PAGE_SECONDS, "the dark figure")
+
+
+def test_a_figure_is_taken_along_as_a_picture(browser: Browser, url: str) -> None:
+    show(browser, f"{url}series")
+    assert browser.run("return document.querySelectorAll('#days .modebar-btn').length") == 1
+    picture = browser.driver.execute_async_script(
+        "const [done] = arguments;"
+        "Plotly.toImage(document.querySelector('#days .figure'), {format: 'png'}).then(done, done)"
+    )
+    assert str(picture).startswith("data:image/png;base64,")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
@@ -21,7 +22,7 @@ from mlops_assets.pages.shelf import Shelf
 from mlops_assets.pages.site import PAGES, make_app, make_site
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_tests.pages.asking import answer, unpacked
+from mlops_tests.pages.asking import answer, shelf_of, unpacked
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::mlops_assets.project.old_words.OldWordWarning",
@@ -186,7 +187,7 @@ def test_the_worst_series_come_first(shelf: Shelf, app: Starlette) -> None:
     found = table(app, "series/worst.csv?model=linear")
     assert found["series"].tolist() == by.sort_values(ascending=False).index.tolist()
     assert found["off by"].tolist() == pytest.approx(by.sort_values(ascending=False).tolist())
-    text = page(app, "series?model=linear")
+    text = page(app, "series/worst.html?model=linear")
     assert (
         f'href="series?model=linear&amp;of={quote(found["series"][0], safe="")}"'.replace(
             "%20", "+"
@@ -345,12 +346,13 @@ class Counting(LocalStorage):
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> tuple[Shelf, Counting, Starlette]:
+def own(shelf: Shelf, tmp_path: Path) -> tuple[Shelf, Counting, Starlette]:
     """A history of one's own, to be changed."""
-    found = unpacked(tmp_path)
+    history = Path(shelf.storage.root).parent
+    found = shelf_of(Path(shutil.copytree(history, tmp_path / "history")))
     storage = Counting(found.storage.root)
-    shelf = Shelf(storage, found._load)
-    return shelf, storage, make_app(shelf, lambda: NOW)
+    mine = Shelf(storage, found._load)
+    return mine, storage, make_app(mine, lambda: NOW)
 
 
 def test_only_days_that_changed_are_read_again(own: tuple[Shelf, Counting, Starlette]) -> None:
@@ -384,9 +386,9 @@ def test_a_damaged_day_is_a_gap_that_is_told(own: tuple[Shelf, Counting, Starlet
     shelf, _, app = own
     file = Path(shelf.datasets.url("validation/linear", "2026-06-10"))
     file.write_bytes(b"PAR1")
-    text = page(app, "series?model=linear")
-    assert "What could not be read" in text
-    assert str(file) in text
+    assert f"Left out: {file}" in page(app, "series/worst.html?model=linear")
+    [told] = figure(app, "series/days.json?model=linear")["damaged"]
+    assert told.startswith(str(file))
     days = table(app, "series/days.csv?model=linear")["date"].tolist()
     assert "2026-06-09" in days
     assert "2026-06-10" not in days
@@ -403,10 +405,9 @@ def test_names_with_markup_are_text(own: tuple[Shelf, Counting, Starlette]) -> N
     of = quote(f"department: {bad}")
     for address in ("series", f"series?of={of}", f"day?on={LAST}", f"models?of={of}"):
         text = page(app, address)
-        assert "<img" not in text
-        assert escape(bad) in text
-        for _, part in PART.findall(text):
-            assert bad not in page(app, unescape(part))
+        every = "".join([text, *(page(app, unescape(part)) for _, part in PART.findall(text))])
+        assert bad not in every
+        assert escape(bad) in every
     [named] = json.loads(page(app, "names?typed=department%3A%20%3Cimg"))
     assert named == f"department: {bad}"
 
@@ -433,3 +434,24 @@ def test_before_there_is_a_history_pages_say_so(tmp_path: Path, shelf: Shelf) ->
             assert answer(app, f"/{unescape(part)}")[0] == 200
     status, _, body = answer(app, "/day")
     assert (status, b"no day is evaluated yet" in body) == (400, True)
+
+
+def test_what_the_settings_say_holds_at_once(own: tuple[Shelf, Counting, Starlette]) -> None:
+    shelf, storage, app = own
+    assert "slices-department" in page(app, "models")
+    board = shelf.datasets.read("leaderboard", [LAST])
+    unranked = board.drop(columns=[name for name in board if str(name).startswith("mae")])
+    shelf.datasets.write("leaderboard", LAST, unranked)
+    file = Path(storage.root).parent / "project" / "project.yaml"
+    text = file.read_text(encoding="utf-8")
+    text = text.replace("slices: [department]", "slices: []").replace(
+        "primary: wmape", "primary: mae"
+    )
+    file.write_text(text, encoding="utf-8")
+    assert "slices-department" not in page(app, "models")
+    found = table(app, "models/scores.csv").set_index("model")
+    rows = read.forecasts(storage.root, "2026-05-19", LAST, models=["linear"])
+    rows = rows.dropna(subset="actual")
+    off = (rows["forecast"] - rows["actual"]).abs().mean()
+    assert found.loc["linear", "28 days"] == pytest.approx(off)
+    assert "is champion since" in page(app, ""), "though the newest day was ranked by another"

@@ -15,7 +15,7 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policy import DRIFT, PERFORMANCE, TRIGGERS, Policy
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.ml.check_result import CheckResult
-from mlops_assets.ml.due_days import DueDays
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, Metric, as_column, finite_rows, group_scores
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
@@ -74,10 +74,11 @@ class Alarm:
     until: dt.date | None = None
     """The last degraded day, None while it lasts."""
     false: bool | None = None
+    due: DueDays = EVERY_DAY
 
     @property
     def degraded_days(self) -> int:
-        return 0 if self.until is None else (self.until - self.since).days + 1
+        return 0 if self.until is None else self.due.count(self.since, self.until) + 1
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class _Walk:
             if day <= self.last and self._is_due(day):
                 self._train(day, SCHEDULED)
         if self.alarms and self.alarms[-1].until is None:
-            self.alarms[-1].until = self.periods.end(self.last) - ONE_DAY
+            self.alarms[-1].until = self.last
         for training in self.trainings:
             training.days_in_service, training.gain = self._gain(training.number, self.last)
         for alarm in self.alarms:
@@ -221,7 +222,7 @@ class _Walk:
         self.failed = {trigger: {} for trigger in self.watched}
         self.verdicts = {}
         if self.alarms and self.alarms[-1].until is None:
-            self.alarms[-1].until = day - ONE_DAY
+            self.alarms[-1].until = self.periods.back(day, 1)
 
     def _serve(self, first: dt.date, last: dt.date) -> dt.date:
         """Score and judge days; the last of them, or that on whose evening it was trained again."""
@@ -330,13 +331,13 @@ class _Walk:
             if alarm and alarm.until:
                 failing = [d for d in failing if d > alarm.until]  # each is counted once
             why = self.failed[firing[0]][day]
-            self.alarms.append(Alarm(failing[0], day + self.delay, firing[0], why))
+            raised = day + self.delay
+            self.alarms.append(Alarm(failing[0], raised, firing[0], why, due=self.periods))
         elif alarm and alarm.until is None:
             days = self.rule.last_days(day)
             counts = [sum(d in failed for d in days) for failed in self.failed.values()]
             if max(counts) < self.policy.reactions.failures:
-                last = max(d for failed in self.failed.values() for d in failed)
-                alarm.until = self.periods.end(last) - ONE_DAY
+                alarm.until = max(d for failed in self.failed.values() for d in failed)
         return firing[0] if firing and self.policy.triggers else ""
 
     def _cooled_down(self, day: dt.date) -> bool:
@@ -372,7 +373,8 @@ class _Walk:
     def _was_false(self, alarm: Alarm) -> bool | None:
         """By the training that ended it, else by the next one that is no failure."""
         later = [t for t in self.trainings if t.day > alarm.raised and t.state != FAILED]
-        ended = [t for t in later if t.state == SERVES and t.day - ONE_DAY == alarm.until]
+        served = [t for t in later if t.state == SERVES]
+        ended = [t for t in served if self.periods.back(t.day, 1) == alarm.until]
         judged = [*ended, *later]
         return self._brought_nothing(judged[0], self.last) if judged else None
 

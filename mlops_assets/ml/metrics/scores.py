@@ -79,7 +79,7 @@ def compare_with_previous(
     (FORECAST_COLUMNS and those of `by`) are compared on the rows that both versions forecast; a
     group without such rows is left out.
     """
-    both = _of_both(forecasts)
+    both = of_both(forecasts)
     if "previous_forecast" not in both:
         return pd.DataFrame({"previous": [], "gain": []}, dtype=float)
     metrics = {metric.name: metric}
@@ -91,7 +91,7 @@ def compare_with_previous(
     return pd.DataFrame({"previous": previous, "gain": gain}, index=ours.index)
 
 
-def _of_both(forecasts: pd.DataFrame) -> pd.DataFrame:
+def of_both(forecasts: pd.DataFrame) -> pd.DataFrame:
     """The rows that the version before the one in service forecast as well."""
     if "previous_forecast" not in forecasts:  # stored before previous versions were scored
         return forecasts.iloc[:0]
@@ -102,7 +102,7 @@ def trailing_gain(
     metric: Metric, forecasts: pd.DataFrame, days: int, due: DueDays = EVERY_DAY
 ) -> pd.Series[float]:
     """The `gain` of `compare_with_previous` over the `days` days up to each, their rows pooled."""
-    both, metrics = _of_both(forecasts), {metric.name: metric}
+    both, metrics = of_both(forecasts), {metric.name: metric}
     if both.empty:
         return pd.Series(dtype=float)
     ours = trailing_scores(metrics, both, days, due)[metric.name]
@@ -124,18 +124,26 @@ def trailing_scores(
     column per metric, `rows`, and `days`: how many days of the window have forecasts.
     """
     summed = without_rows(metrics)
-    sums = term_sums(summed, forecasts, ["model", "date"])
+    scores = trailing_sums(summed, term_sums(summed, forecasts, ["model", "date"]), days, due)
+    for name in metrics.keys() - summed.keys():
+        scores[name] = _scores_of_windows(metrics[name], forecasts, days, due)
+    return scores[[*metrics, ROWS, "days"]]
+
+
+def trailing_sums(
+    metrics: Mapping[str, Metric], sums: pd.DataFrame, days: int, due: DueDays = EVERY_DAY
+) -> pd.DataFrame:
+    """The same of metrics that sums say exactly, from those of each model and date, the index."""
     sums = sums.assign(days=1.0)
-    calendar = due.calendar(forecasts["date"].min().date(), forecasts["date"].max().date())
+    dates = sums.index.get_level_values("date")
+    calendar = due.calendar(dates.min().date(), dates.max().date())
     models = sums.index.get_level_values("model").unique()
     grid = pd.MultiIndex.from_product([models, calendar], names=["model", "date"])
     by_model = sums.reindex(grid, fill_value=0.0).to_numpy().reshape(len(models), len(calendar), -1)
     windows = np.concatenate([rolling_sum(values, days) for values in by_model])
     rolled = pd.DataFrame(windows, grid, sums.columns).loc[sums.index]
-    scores = finish_sums(summed, rolled.drop(columns="days"))
-    for name in metrics.keys() - summed.keys():
-        scores[name] = _scores_of_windows(metrics[name], forecasts, days, due)
-    return scores[[*metrics, ROWS]].assign(days=rolled["days"].astype(int))
+    scores = finish_sums(metrics, rolled.drop(columns="days"))
+    return scores.assign(days=rolled["days"].astype(int))
 
 
 def _scores_of_windows(

@@ -34,6 +34,8 @@ from mlops_assets.ml.models.trees import (
 
 # One thread: with more, what trees say is added up in the order in which the threads arrive.
 ONE_THREAD = {"n_jobs": 1}
+# The matrix that a pipeline makes is for its estimator alone.
+IN_PLACE = {"copy_X": False}
 
 
 @register
@@ -43,7 +45,7 @@ class LinearRegressionFamily(Family):
     hyperparameters = NoHyperparameters
 
     def build(self, hyperparameters: NoHyperparameters, inputs: Inputs, seed: int = 0) -> Pipeline:
-        return linear_pipeline(sklearn.linear_model.LinearRegression(), inputs)
+        return linear_pipeline(sklearn.linear_model.LinearRegression(**IN_PLACE), inputs)
 
 
 class RidgeHyperparameters(Hyperparameters):
@@ -61,7 +63,8 @@ class RidgeFamily(Family):
     def build(
         self, hyperparameters: RidgeHyperparameters, inputs: Inputs, seed: int = 0
     ) -> Pipeline:
-        return linear_pipeline(sklearn.linear_model.Ridge(alpha=hyperparameters.alpha), inputs)
+        estimator = sklearn.linear_model.Ridge(alpha=hyperparameters.alpha, **IN_PLACE)
+        return linear_pipeline(estimator, inputs)
 
 
 class TreeCriterion(StrEnum):

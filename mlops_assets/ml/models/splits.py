@@ -248,6 +248,8 @@ class HoldoutSplit:
                 f"a holdout of {self.days} days before {window_end}{late} takes {(~known).sum()} "
                 f"of {len(rows)} rows; both sides need rows"
             )
+        if rows[date].is_monotonic_increasing:  # no copy of what may be most of a large table
+            return rows.iloc[: int(known.sum())], rows.iloc[len(rows) - int(held_out.sum()) :]
         return rows[known], rows[held_out]
 
 

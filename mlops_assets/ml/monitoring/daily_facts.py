@@ -46,7 +46,12 @@ def covered_rows(
     """
     columns = ["date", "actual", "forecast", *series]
     known = pd.concat([before[columns], forecasts[columns]]) if len(before) else forecasts[columns]
-    known = known.assign(residual=known["actual"] - known["forecast"])
+    names = list(series)
+    numbered = {}
+    if names:  # once for all windows; missing where a part of a name is
+        numbered = {"series": known.groupby(names, observed=True, sort=False).ngroup()}
+    residual = known["actual"] - known["forecast"]
+    known = known[["date"]].assign(residual=residual, **numbered)
     by_date: dict[Any, pd.DataFrame] = dict(iter(known.groupby("date")))
     covered = np.full(len(forecasts), np.nan)
     indices: dict[Any, Any] = dict(forecasts.groupby("date").indices)
@@ -56,7 +61,7 @@ def covered_rows(
         if not window:
             continue
         rows = by_date[date]
-        radii = conformal_radii(pd.concat(window), rows, series, coverage)
+        radii = conformal_radii(pd.concat(window), rows, [*numbered], coverage)
         inside = (rows["residual"].abs().to_numpy() <= radii).astype(float)
         covered[positions] = np.where(np.isfinite(radii), inside, np.nan)
     return covered

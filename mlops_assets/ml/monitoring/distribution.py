@@ -14,6 +14,26 @@ from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.metrics.metric import FloatArray
+from mlops_assets.ml.monitoring.distances import (
+    CATEGORIES,
+    MISSING,
+    NUMBERS,
+    REPEATED,
+    Categories,
+    Numbers,
+    jensen_shannon,
+    quantiles,
+    robust_spread,
+    texts,
+    wasserstein,
+)
+from mlops_assets.ml.monitoring.learned_rows import (
+    LearnedRows,
+    Ordered,
+    Shares,
+    repeats,
+    rows_before,
+)
 from mlops_assets.ml.monitoring.monitoring_settings import DriftSettings
 from mlops_assets.ml.monitoring.robust import robust_deviation
 
@@ -29,9 +49,6 @@ CHECKS = {
 
 FORECAST = "(forecast)"  # its column; no source names one so
 OF_CLASS = "(forecast of "  # how those of several classes begin
-NUMBERS, CATEGORIES, MISSING, REPEATED = "numbers", "categories", "missing", "repeated"
-QUANTILES = 200
-IQR_TO_DEVIATION = 1.349  # of a normal distribution
 LEAST = 0.02  # a distance below it is never drift, however steady the training window was
 LEAST_OF_NUMBERS = 0.1  # of numbers, in units of their spread: what is usually called drift
 NAMED = 3
@@ -70,37 +87,6 @@ class Drift:
         return self.distance > self.threshold
 
 
-def wasserstein(first: FloatArray, second: FloatArray, spread: float) -> float:
-    """The Wasserstein distance of two sorted samples in units of a spread.
-
-    The mean distance of their quantiles (Vallender, 1974), at 200 levels. 0 where one is empty.
-    """
-    if not len(first) or not len(second):
-        return 0.0
-    return float(abs(_quantiles(first) - _quantiles(second)).mean()) / spread
-
-
-def robust_spread(values: FloatArray) -> float:
-    """The standard deviation by the quartiles; where they meet, the plain one, and 1 of a constant.
-
-    Missing values do not count.
-    """
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return 1.0
-    low, high = np.quantile(values, [0.25, 0.75])
-    return float((high - low) / IQR_TO_DEVIATION or values.std() or 1.0)
-
-
-def jensen_shannon(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> float:
-    """The Jensen-Shannon distance of two counts of the same categories, from 0 to 1 (base 2)."""
-    p, q = first / first.sum(), second / second.sum()
-    middle = (p + q) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = [np.where(x > 0, x * np.log2(x / middle), 0.0).sum() for x in (p, q)]
-    return float(np.sqrt(max(sum(terms) / 2, 0.0)))
-
-
 def usual_limit(settings: DriftSettings, distances: FloatArray, least: float = LEAST) -> float:
     """What a distance may come to, by those of windows inside the training window.
 
@@ -116,16 +102,16 @@ def usual_limit(settings: DriftSettings, distances: FloatArray, least: float = L
 
 
 class Reference:
-    """The rows that a version learned from, what is usual among them, and what lies beyond.
+    """What is usual among the rows that a version learned from, and what lies beyond.
 
     `rows` hold the columns named, `date` and those of `series`. Limits do not depend on the days
-    that are compared later.
+    that are compared later. What `told` gives is all that is needed to compare these.
     """
 
     def __init__(
         self,
         settings: DriftSettings,
-        rows: pd.DataFrame,
+        rows: pd.DataFrame | None,
         *,
         date: str,
         series: Sequence[str],
@@ -138,24 +124,77 @@ class Reference:
         self.numeric, self.categorical = list(numeric), list(categorical)
         total = sum(max(value, 0.0) for value in importance.values()) or 1.0
         self.importance = {name: max(value, 0.0) / total for name, value in importance.items()}
-        self.rows = rows.sort_values([date, *self.series], kind="stable").reset_index(drop=True)
-        numbers = due.numbers(self.rows[date])
-        ordinal = numbers - numbers.min()
-        last = int(ordinal.max())
-        self.windows = [
-            (inside, inside & (ordinal > start))
-            for start in range(last - settings.window_days + 2)
-            if (inside := (ordinal >= start) & (ordinal < start + settings.window_days)).any()
-            and not inside.all()
-        ]
-        self.measured = bool(self.windows)
-        if not self.measured:
-            return
-        self._learned_repeats = self._repeats(self.rows)
         self._usual: dict[str, list[dict[str, float]]] = {}
-        self._numbers = {name: self._number(name) for name in self.numeric}
-        self._categories = {name: self._category(name) for name in self.categorical}
+        self.measured = False
+        if rows is None:
+            return  # `remember` says it
+        self._learned = LearnedRows(rows, date, self.series, due)
+        self._spans = self._learned.spans(settings.window_days)
+        self.measured = bool(self._spans)
+        if self.measured:
+            self._numbers = {name: self._number(name) for name in self.numeric}
+            self._categories = {name: self._category(name) for name in self.categorical}
+            self._limits = self._usual_limits()
+
+    def told(self) -> dict[str, Any]:
+        """What was learned of the rows, in JSON's types."""
+        stamps = self._sample[self.date].astype("int64")
+        counts = {name: category.counts for name, category in self._categories.items()}
+        return {
+            "of": self._columns,
+            "numbers": {name: number.told for name, number in self._numbers.items()},
+            "categories": {name: [[*of.index], of.tolist()] for name, of in counts.items()},
+            "usual": self._usual,
+            "scores": self._scores,
+            "fewest": self._fewest,
+            "sample": self._sample.assign(**{self.date: stamps}).to_dict("list"),
+        }
+
+    def remember(self, told: Mapping[str, Any]) -> bool:
+        """Take what was told instead of rows, where it is of the same columns and windows."""
+        if told.get("of") != self._columns:
+            return False
+        self._numbers = {name: Numbers.of(number) for name, number in told["numbers"].items()}
+        self._categories = {
+            name: Categories(pd.Series(counts, index=pd.Index(known, dtype=object)))
+            for name, (known, counts) in told["categories"].items()
+        }
+        self._usual, self.measured = told["usual"], True
+        sample = pd.DataFrame(told["sample"])
+        self._sample = sample.assign(**{self.date: pd.to_datetime(sample[self.date])})
+        self._scores, self._fewest = told["scores"], told["fewest"]
         self._limits = self._usual_limits()
+        return True
+
+    @property
+    def _columns(self) -> list[Any]:
+        """What it is about."""
+        return [self.settings.window_days, self.date, self.series, self.numeric, self.categorical]
+
+    @cached_property
+    def _sample(self) -> pd.DataFrame:
+        """Some of the rows, as the classifier sees them."""
+        columns = [self.date, *self.series, *(n for n in self.numeric if not is_forecast(n))]
+        found: pd.DataFrame = self._learned.some(AUC_ROWS)[[*dict.fromkeys(columns)]]
+        return found.reset_index(drop=True)
+
+    @cached_property
+    def _scores(self) -> list[float]:
+        """How well the classifier tells some windows from the other rows."""
+        count = min(AUC_WINDOWS, len(self._spans))
+        picked = np.linspace(0, len(self._spans) - 1, count).round().astype(int)
+        return [
+            self._auc(
+                self._learned.some(AUC_ROWS, without=self._spans[at]),
+                self._learned.some(AUC_ROWS, within=self._spans[at]),
+            )
+            for at in picked
+        ]
+
+    @cached_property
+    def _fewest(self) -> int:
+        """How many rows a window has at least."""
+        return min(span.end - span.start for span in self._spans)
 
     def judged_by(self, settings: DriftSettings) -> Reference:
         """The same rows, their limits by other settings for windows as long; costs next to nothing.
@@ -177,12 +216,11 @@ class Reference:
 
     def measure(self, recent: pd.DataFrame) -> dict[str, dict[str, float]]:
         """The distances of each column by what moved, whatever the limits are."""
-        recent = recent.reset_index(drop=True)
-        repeats = self._repeats(recent)
-        numbers = {
-            name: number.measure(recent[name].to_numpy(dtype=float), repeats[name])
-            for name, number in self._numbers.items()
-        }
+        before = rows_before(recent.reset_index(drop=True), self.date, self.series)
+        numbers = {}
+        for name, number in self._numbers.items():
+            values = recent[name].to_numpy(dtype=float)
+            numbers[name] = number.measure(values, repeats(values, before))
         categories = {
             name: {CATEGORIES: category.measure(recent[name])}
             for name, category in self._categories.items()
@@ -197,15 +235,9 @@ class Reference:
     @cached_property
     def auc_limit(self) -> float:
         """The largest usual score of the classifier, learnt when it is first asked for."""
-        count = min(AUC_WINDOWS, len(self.windows))
-        picked = np.linspace(0, len(self.windows) - 1, count).round().astype(int)
-        scores = []
-        for at in picked:
-            inside, _ = self.windows[at]
-            scores.append(self._auc(self.rows[~inside], self.rows[inside]))
         # with few rows chance alone does more: the deviation of a rank statistic (Mann and
         # Whitney, 1947) for as many rows of either kind as a window has
-        size = min(AUC_ROWS, min(int(inside.sum()) for inside, _ in self.windows))
+        size, scores = min(AUC_ROWS, self._fewest), self._scores
         chance = self.settings.width * math.sqrt((2 * size + 1) / (12 * size**2))
         usual = 0.5 + usual_limit(self.settings, np.array(scores) - 0.5)
         # what is left to a perfect score shrinks by the margin as well: there is nothing beyond 1
@@ -218,7 +250,8 @@ class Reference:
         The area under the ROC curve out of fold (Lopez-Paz and Oquab, Revisiting classifier
         two-sample tests, 2017): 0.5 when it cannot, 1 when it always can.
         """
-        return self._auc(self.rows, recent)
+        drawn = recent.sample(min(AUC_ROWS, len(recent)), random_state=0)
+        return self._auc(self._sample, drawn)
 
     def _worst(
         self, name: str, distances: Mapping[str, float], limits: Mapping[str, float]
@@ -240,61 +273,49 @@ class Reference:
             for name, distances in self._usual.items()
         }
 
-    def _number(self, name: str) -> _Number:
-        values = self.rows[name].to_numpy(dtype=float)
-        repeats = self._learned_repeats[name]
-        order = np.argsort(values)  # missing ones last
+    def _number(self, name: str) -> Numbers:
+        values = self._learned.numbers(name)
         spread = robust_spread(values)
+        ordered = Ordered(values, self._learned.day)
+        missing = Shares(np.isnan(values).astype(float))
+        repeated = Shares(self._learned.repeats(values))
+        self._usual[name] = [
+            {
+                NUMBERS: wasserstein(
+                    ordered.quantiles(first, until, rest=True),
+                    ordered.quantiles(first, until, rest=False),
+                    spread,
+                ),
+                MISSING: abs(missing.of(start, end) - missing.rest(start, end)),
+                # as in recent rows, of which the first day has none before it
+                REPEATED: abs(repeated.of(later, end) - repeated.rest(start, end)),
+            }
+            for first, until, start, later, end in self._spans
+        ]
+        shares = missing.of(0, len(values)), repeated.of(0, len(values))
+        return Numbers(quantiles(ordered.values), *shares, spread)
 
-        whole = values[order]
-        distances = []
-        for window, later in self.windows:
-            outside = ~window
-            rest = whole[outside[order]]
-            without = _Number(_present(rest), _missing(rest), _share(repeats[outside]), spread)
-            # as in recent rows, of which the first day has none before it
-            distances.append(without.measure(values[window], repeats[later]))
-        self._usual[name] = distances
-        return _Number(_present(whole), _missing(whole), _share(repeats), spread)
-
-    def _category(self, name: str) -> _Category:
-        codes, known = pd.factorize(_texts(self.rows[name]), use_na_sentinel=False)
+    def _category(self, name: str) -> Categories:
+        codes, known = pd.factorize(texts(self._learned.column(name)), use_na_sentinel=False)
         counts = np.bincount(codes, minlength=len(known)).astype(float)
         distances = []
-        for window, _ in self.windows:
-            inside = np.bincount(codes[window], minlength=len(known)).astype(float)
+        for span in self._spans:
+            inside = np.bincount(codes[span.start : span.end], minlength=len(known)).astype(float)
             distances.append({CATEGORIES: jensen_shannon(counts - inside, inside)})
         self._usual[name] = distances
-        return _Category(pd.Series(counts, index=known))
-
-    def _repeats(self, rows: pd.DataFrame) -> dict[str, FloatArray]:
-        """Of each row 1 where a number is that of the series' row before, missing at the first.
-
-        So a column that no longer moves is seen although its distribution stays.
-        """
-        if not self.series:
-            return {name: np.full(len(rows), np.nan) for name in self.numeric}
-        ordered = rows.sort_values(self.date, kind="stable")
-        grouped = ordered.groupby(self.series, sort=False, dropna=False)
-        before = grouped[self.numeric].shift().reindex(rows.index)
-        first = grouped.cumcount().eq(0).reindex(rows.index)
-        return {
-            name: np.where(first, np.nan, before[name].to_numpy() == rows[name].to_numpy())
-            for name in self.numeric
-        }
+        return Categories(pd.Series(counts, index=known))
 
     def _auc(self, learned: pd.DataFrame, recent: pd.DataFrame) -> float:
-        """Folds keep a series whole: its own level, such as a constant price, is not learnt.
+        """Of rows in an order by chance.
 
-        Of plain rows they keep a day whole: what all its rows have in common is not learnt.
+        Folds keep a series whole: its own level, such as a constant price, is not learnt. Of plain
+        rows they keep a day whole: what all its rows have in common is not learnt.
         """
         columns = [name for name in self.numeric if not is_forecast(name)]
         size = min(AUC_ROWS, len(learned), len(recent))
         if not columns or size < 2 * FOLDS:
             return 0.5
-        rows = pd.concat(
-            [learned.sample(size, random_state=0), recent.sample(size, random_state=0)]
-        )
+        rows = pd.concat([learned.head(size), recent.head(size)])
         labels = np.repeat([0, 1], size)
         groups = rows.groupby(self.series or self.date, dropna=False).ngroup().to_numpy()
         folds = groups % min(FOLDS, len(np.unique(groups)))
@@ -315,11 +336,14 @@ class Reference:
 def reference_of(
     plan: FeaturePlan,
     settings: DriftSettings,
-    rows: pd.DataFrame,
+    rows: pd.DataFrame | None,
     inputs: Sequence[str],
     importance: Mapping[str, float],
 ) -> Reference:
-    """What a version with these inputs learned from: `rows`, with its forecasts as FORECAST."""
+    """What a version with these inputs learned from: `rows`, with its forecasts as FORECAST.
+
+    Without rows it is yet to remember what was told of them.
+    """
     # a date moves on by itself: what is read off it always drifts
     calendar = {feature.value for feature in plan.features.calendar}
     read_as_categories = plan.categorical
@@ -338,40 +362,6 @@ def reference_of(
         importance=importance,
         due=plan.due,
     )
-
-
-@dataclass(frozen=True)
-class _Number:
-    """A column of numbers: its sorted values, what is missing and what repeats."""
-
-    ordered: FloatArray
-    missing: float
-    repeated: float
-    spread: float
-
-    def measure(self, values: FloatArray, repeats: FloatArray) -> dict[str, float]:
-        recent = _present(np.sort(values))
-        return {
-            NUMBERS: wasserstein(self.ordered, recent, self.spread),
-            MISSING: abs(_missing(values) - self.missing),
-            REPEATED: abs(_share(repeats) - self.repeated),
-        }
-
-
-@dataclass(frozen=True)
-class _Category:
-    """A column of categories: the counts of each, a missing one being one of them."""
-
-    counts: pd.Series[float]
-
-    def measure(self, values: pd.Series[Any]) -> float:
-        recent = _texts(values).value_counts(dropna=False)
-        known = self.counts.index.union(recent.index, sort=False)
-        first, second = (
-            counts.reindex(known, fill_value=0).to_numpy(dtype="float64")
-            for counts in (self.counts, recent)
-        )
-        return jensen_shannon(first, second)
 
 
 def judge_drift(
@@ -415,31 +405,3 @@ def _verdict(drifts: Sequence[Drift], fine: str) -> CheckResult:
 
 def _named(drift: Drift) -> str:
     return f"{drift.column} ({drift.kind}: {drift.distance:.3g}, usual up to {drift.threshold:.3g})"
-
-
-def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Categories with one mark for a missing one, whatever the frame holds in its place."""
-    return values.astype(object).where(values.notna(), math.nan)
-
-
-def _quantiles(ordered: FloatArray) -> FloatArray:
-    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    positions: np.ndarray[Any, Any] = (levels * len(ordered)).astype(int)
-    values: FloatArray = ordered[positions]
-    return values
-
-
-def _present(ordered: FloatArray) -> FloatArray:
-    """The values of a sorted array without the missing ones, which come last."""
-    values: FloatArray = ordered[: len(ordered) - int(np.isnan(ordered).sum())]
-    return values
-
-
-def _missing(values: FloatArray) -> float:
-    return float(np.isnan(values).mean())
-
-
-def _share(repeats: FloatArray) -> float:
-    """The share of rows that repeat the one before; 0 where no row has one before it."""
-    known = repeats[~np.isnan(repeats)]
-    return float(known.mean()) if len(known) else 0.0

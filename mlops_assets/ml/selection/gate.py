@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.metrics.metric import (
@@ -83,10 +83,14 @@ class Paired:
     actual: FloatArray
     forecasts: tuple[FloatArray, FloatArray]
 
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self.actual)
+
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> Paired:
         """The days from the first to the last."""
-        ends = [first.to_datetime64(), (last + pd.Timedelta(days=1)).to_datetime64()]
-        return self._rows(slice(*np.searchsorted(self.dates, ends)))
+        return self._rows(_between(self.dates, first, last))
 
     def without(self, day: np.datetime64) -> Paired:
         """The other days."""
@@ -118,12 +122,56 @@ class Paired:
             tuple(_sums(term, starts, day) for term in self.metric.terms(self.actual, forecast))
             for forecast in self.forecasts
         ]
-        anything = [
-            values.reshape(len(starts), -1).any(axis=1) for pair in terms for values in pair
-        ]
-        kept = np.any(anything, axis=0)
-        rows = counts[kept].astype(float)
-        return [Sums(numerator[kept], denominator[kept], rows) for numerator, denominator in terms]
+        return _that_count(terms, counts.astype(float))
+
+
+@dataclass(frozen=True)
+class PairedDays:
+    """What two models came to on days on which they forecast the same rows, by ascending dates.
+
+    `terms` are the sums of the metric's terms by day, of the champion and of the challenger, as
+    those of `Sums`; `rows` are their numbers of rows, of shape (days,).
+    """
+
+    metric: Metric
+    dates: np.ndarray[Any, Any]
+    rows: FloatArray
+    terms: Sequence[tuple[FloatArray, FloatArray]]
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return int(self.rows.sum())
+
+    def between(self, first: pd.Timestamp, last: pd.Timestamp) -> PairedDays:
+        """The days from the first to the last."""
+        at = _between(self.dates, first, last)
+        terms = [(above[at], below[at]) for above, below in self.terms]
+        return replace(self, dates=self.dates[at], rows=self.rows[at], terms=terms)
+
+    def losses(self) -> list[float]:
+        """The loss of each of all rows."""
+        rows = self.rows.sum(keepdims=True)
+        pooled = [[term.sum(axis=0, keepdims=True) for term in pair] for pair in self.terms]
+        values = (self.metric.finish(above, below, rows) for above, below in pooled)
+        return [float(self.metric.loss(value)[0]) for value in values]
+
+    def day_sums(self) -> list[Sums]:
+        """The sums of each by day, without days on which nothing counts for either."""
+        return _that_count(self.terms, self.rows)
+
+
+def _between(dates: np.ndarray[Any, Any], first: pd.Timestamp, last: pd.Timestamp) -> slice:
+    """Where the days from the first to the last are among ascending dates."""
+    ends = [first.to_datetime64(), (last + pd.Timedelta(days=1)).to_datetime64()]
+    return slice(*np.searchsorted(dates, ends))
+
+
+def _that_count(terms: Sequence[tuple[FloatArray, ...]], rows: FloatArray) -> list[Sums]:
+    """The sums of days, without those on which nothing counts for either."""
+    anything = [values.reshape(len(rows), -1).any(axis=1) for pair in terms for values in pair]
+    kept = np.any(anything, axis=0)
+    return [Sums(above[kept], below[kept], rows[kept]) for above, below in terms]
 
 
 class Sums(NamedTuple):
@@ -164,14 +212,16 @@ def paired(metric: Metric, forecasts: pd.DataFrame, champion: str, challenger: s
     )
 
 
-def compare(rule: Rule, challenger: str, window: Paired, candidates: int = 1) -> Evidence:
+def compare(
+    rule: Rule, challenger: str, window: Paired | PairedDays, candidates: int = 1
+) -> Evidence:
     """Judge a challenger by what both forecast in a window.
 
     The interval is at the rule's confidence, widened for the number of `candidates` among which
     the challenger was found (Bonferroni), so that the best of any number of equal ones takes over
     by chance no more often than a single one.
     """
-    rows = len(window.actual)
+    rows = window.size
     sums = window.day_sums() if rows else []
     days = len(sums[0].rows) if rows else 0
 

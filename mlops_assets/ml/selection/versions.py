@@ -141,7 +141,8 @@ def _serves(version: TrainedVersion, day: dt.date) -> bool:
 
 def may_serve(version: TrainedVersion, dates: pd.Series[Any]) -> pd.Series[bool]:
     """Whether a version may score each of these dates."""
-    return dates.map(lambda date: _serves(version, date.date())).astype(bool)
+    served = {date: _serves(version, date.date()) for date in dates.drop_duplicates()}
+    return dates.map(served).astype(bool)
 
 
 def previous_version(versions: Sequence[V], version: V) -> V | None:

@@ -48,11 +48,16 @@ async function draw(place) {
   try {
     const [Plotly, text] = await Promise.all([loadPlotly(), drawn.get(place) ?? fetched(place.dataset.figure)]);
     drawn.set(place, text);
-    const figure = text && themed(text);
-    if (!figure) {
+    const figure = themed(text);
+    const damaged = (figure.damaged ?? []).map((error) => `Left out: ${error}`);
+    if (!figure.data) {
       place.classList.add("none");
-      place.textContent = place.dataset.empty;
+      place.textContent = [place.dataset.empty, ...damaged].join(". ");
       return;
+    }
+    if (damaged.length && !place.dataset.drawn) {
+      const note = Object.assign(document.createElement("p"), {className: "note", textContent: damaged.join(". ")});
+      place.after(note);
     }
     fitted(figure, place.clientWidth);
     await Plotly.react(place, figure.data, figure.layout, config);

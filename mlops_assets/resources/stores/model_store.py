@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
@@ -18,7 +19,7 @@ from mlops_assets.ml.models.families import FAMILIES, trusted_types
 from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
 from mlops_assets.ml.selection.versions import Chosen, Unreadable, serving
 from mlops_assets.project import IDENTIFIER
-from mlops_assets.resources.layout import CARD
+from mlops_assets.resources.layout import CARD, REFERENCE
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 from mlops_assets.resources.stores.dataset_store import as_parquet, read_parquet
 from mlops_assets.resources.stores.decisions import Action, Decisions
@@ -229,10 +230,10 @@ class ModelStore:
         A damaged or missing one raises, unless `damaged` is given: then its error is put there by
         version. One in whose place another one of its month was trained since is left out.
         """
-        folder, cards = f"models/{model}", []
-        for name in sorted({*self.storage.names(folder), *self.storage.missing(folder)}):
+        cards = []
+        for name in self.versions(model):
             try:
-                card = self.card(model, name) if VERSION.fullmatch(name) else None
+                card = self.card(model, name)
             except StorageError as error:
                 if name in self.replaced(model):
                     continue
@@ -242,6 +243,12 @@ class ModelStore:
             else:
                 cards += [] if card is None else [card]
         return sorted(cards, key=lambda card: (card.trained_through, card.created))
+
+    def versions(self, model: str) -> list[str]:
+        """The names of all versions of a model, of missing and half-written ones as well."""
+        folder = f"models/{model}"
+        names = {*self.storage.names(folder), *self.storage.missing(folder)}
+        return sorted(name for name in names if VERSION.fullmatch(name))
 
     def replaced(self, model: str) -> set[str]:
         """The versions that are damaged and have another one in their place."""
@@ -383,6 +390,19 @@ class ModelStore:
         except UNREADABLE as error:
             raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
         return frame
+
+    def keep_reference(self, card: ModelCard, told: Mapping[str, Any]) -> None:
+        """Keep what drift compares with beside a version that learned from it."""
+        path = self._path(card.model, card.version, REFERENCE)
+        self.storage.write(path, json.dumps(told).encode())
+
+    def reference(self, card: ModelCard) -> dict[str, Any] | None:
+        """What drift compares with; None where it is not there or damaged, to be made again."""
+        try:
+            found = json.loads(self.storage.read(self._path(card.model, card.version, REFERENCE)))
+        except (FileNotFoundError, StorageError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
 
 
 class KeepingModelStore(ModelStore):

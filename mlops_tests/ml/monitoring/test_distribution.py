@@ -6,16 +6,14 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
+from mlops_assets.ml.monitoring.distances import jensen_shannon, robust_spread, wasserstein
 from mlops_assets.ml.monitoring.distribution import (
     CHECKS,
     FORECAST,
     Drift,
     Reference,
-    jensen_shannon,
     judge_drift,
-    robust_spread,
     usual_limit,
-    wasserstein,
 )
 from mlops_assets.project import DriftSettings
 

@@ -125,7 +125,7 @@ def _build() -> int:
 @main.command()
 @served_at
 def serve(host: str, port: int, allowed: tuple[str, ...]) -> None:
-    """Serve the web UI, with its schedules and sensors, and the pages.
+    """Serve the web UI, schedules, sensors and pages.
 
     \b
     Example:
@@ -149,7 +149,7 @@ main.add_command(new)
 @click.option("--host", default=HOST, show_default=True, help="the address to listen on")
 @click.option("--port", default=PORT + 1, show_default=True, help="its port")
 def pages(host: str, port: int) -> None:
-    """Serve the pages alone, as beside web servers that others start.
+    """Serve the pages alone.
 
     They link to the web UI at WEB_URL; the names by which they are asked for besides their address
     are in MLOPS_ALLOWED_HOSTS.
@@ -244,7 +244,7 @@ def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | No
 
 @main.command("rebuild-instance")
 def rebuild_instance() -> None:
-    """Tell an instance what is stored, where it does not know of it.
+    """Tell an instance what is stored.
 
     For one that was lost, or a new one such as PostgreSQL in place of SQLite: days, months and
     versions are registered, the newest with what its checks said; nothing is trained anew. Plots of

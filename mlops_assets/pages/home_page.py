@@ -39,7 +39,7 @@ def home_page(look: Look, now: Now = tuple) -> Page:
             "Ranking",
             f"By {look.project.evaluation.primary} over {look.over(LONG)}, on the rows that all "
             "models "
-            "forecast; the line is that of each {look.unit}.",
+            f"forecast; the line is that of each {look.unit}.",
             partial(_ranking, look),
             forms={f"last {look.over(LONG)}": partial(spark, look), "against baseline": percent},
         ),

@@ -91,9 +91,9 @@ class Inspector:
         What is told of how a day moved since the one before holds for that one as it was stored.
         """
         past = days_between(first - self.reach, first)
-        told = self.datasets.told(OBSERVATIONS, past, FACTS)
-        self._digests = {day_of(key): told[key].digest for key in told}
-        said = {day_of(key): json.loads(one.text) for key, one in told.items() if one.text}
+        files = self.datasets.told(OBSERVATIONS, past, FACTS)
+        self._digests = {day_of(key): one.digest for key, one in files.items()}
+        said = {day_of(key): json.loads(one.text) for key, one in files.items() if one.text}
         fresh = {
             day: text["facts"]
             for day, text in said.items()
@@ -106,10 +106,12 @@ class Inspector:
         days = by_day(rows, self.project.columns.date)
         for key in sorted({*map(str, fresh), *days}):
             day = day_of(key)
-            if day in fresh:
-                self.before[day] = facts_of(fresh[day], partial(self._names, key))
-            if key in days:
-                self.before[day] = self._facts(day, days[key])
+            told = facts_of(fresh[day], partial(self._names, key)) if day in fresh else None
+            facts = self._facts(day, days[key]) if key in days else told
+            assert facts is not None
+            if told:  # the rows of the day before it need not have been read
+                facts = replace(facts, repeated=told.repeated, moves=told.moves)
+            self.before[day] = facts
 
     def _since(self, day: dt.date) -> str:
         """Which rows those of a day are held against: the digest of the day before, if known."""

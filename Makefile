@@ -7,7 +7,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history new-project clean-history test test-quick test-dates faults check fix schema benchmarks install
+.PHONY: run history new-project clean-history test test-quick test-dates faults check fix schema pictures benchmarks install
 .DEFAULT_GOAL := run
 
 run: install
@@ -54,6 +54,10 @@ fix: install
 
 schema: install
 	@$(BIN)/mlops-assets schema --out mlops_assets/project.schema.json
+
+# The pictures of the docs, of a built history as it is served; needs chromium and chromedriver.
+pictures: history
+	@$(BIN)/python docs/pictures.py
 
 benchmarks: install
 	@$(BIN)/python benchmarks/run.py

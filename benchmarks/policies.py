@@ -27,7 +27,8 @@ from benchmarks.detection.tables import table as markdown
 from mlops_assets.jobs.backtest import backtest_all
 from mlops_assets.jobs.backtesting.plan import Plan, make_policy
 from mlops_assets.jobs.backtesting.policy_config import BOTH, DEFAULT_POLICIES, DIALS
-from mlops_assets.ml.backtest.policies import TRIGGERS, Course, Policy, format_figure
+from mlops_assets.ml.backtest.policies import Course, format_figure
+from mlops_assets.ml.backtest.policy import TRIGGERS, Policy
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.project import ModelSettings
 

@@ -260,7 +260,7 @@ def one_day(bench: Bench) -> list[Row]:
         newest, before = place.days[-1], place.days[-2]
         for title, day, goal in (
             ("one_day", before, 2.5),
-            ("one_day: the newest, which also writes the interactive page", newest, None),
+            ("one_day: the newest", newest, None),
         )[: 1 if bench.quick else 2]:
             found = bench.alternate(
                 ours=lambda day=day: place.materialize("group:validation", day),  # type: ignore[misc]

@@ -46,7 +46,6 @@ from mlops_assets.resources.storage import Storage, project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import KeepingModelStore
-from mlops_assets.resources.stores.page_store import PageStore
 
 gc.unfreeze()
 
@@ -101,8 +100,9 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
             "source": make_source(project, storage),
             "datasets": DatasetStore(storage, made),
             # anew for each run: it keeps what the run has read
-            "readers": dg.ResourceDefinition(lambda _: Readers(graph.nodes, storage, made)),
-            "pages": PageStore(storage),
+            "readers": dg.ResourceDefinition(
+                lambda _: Readers(graph.nodes, storage, made, project.due)
+            ),
         },
         executor=telling_executor,
     )

@@ -94,6 +94,14 @@ class Served:
         runs: list[dict[str, Any]] = self.ask(query)["runsOrError"]["results"]
         return runs
 
+    def made(self, asset: str) -> Any:
+        """When an asset was materialized last, and by which run."""
+        query = """
+            query ($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+              assetMaterializations(limit: 1) { runId timestamp }
+            } } }"""
+        return self.ask(query, key={"path": asset.split("/")})["assetNodeOrError"]
+
     def evaluated(
         self, model: str, days: list[str], told: str = "version"
     ) -> list[tuple[str, str]]:

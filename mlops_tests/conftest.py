@@ -6,16 +6,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from alembic.script import ScriptDirectory
-from dagster._core.storage import event_log
+from dagster._core.storage import event_log, runs
+from hypothesis import settings
 
 from mlops_tests import clock
-from mlops_tests.memory_log import TogetherInMemory
+from mlops_tests.in_memory import RunsInMemory, TogetherInMemory
 from mlops_tests.shared import make_root, remove_root, shared_folder
 
 if TYPE_CHECKING:
@@ -26,6 +25,10 @@ make_root()
 gc.set_threshold(50_000, 20, 50)  # most of what is made lives as long as its test
 # As many tests at once as there are processors: threads that wait for one another cost them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long a case takes says nothing where other work goes on beside it.
+settings.register_profile("beside other work", deadline=None)
+settings.load_profile("beside other work")
 
 # The commands of the documentation are found by name, whether or not the environment is activated.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -57,13 +60,9 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def instances_in_memory_are_quick() -> Iterator[None]:
-    """Dagster reads its 70 migrations for each database that it makes, such as those in memory.
-
-    And stores in these each event by itself.
-    """
+    """Dagster makes each by itself, and stores in them each event by itself."""
     with pytest.MonkeyPatch.context() as patch:
-        read = cache(ScriptDirectory.from_config)
-        patch.setattr(ScriptDirectory, "from_config", read)
+        patch.setattr(runs, "InMemoryRunStorage", RunsInMemory)
         patch.setattr(event_log, "InMemoryEventLogStorage", TogetherInMemory)
         yield
 

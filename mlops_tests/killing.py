@@ -1,5 +1,6 @@
 """Work in a child process that is killed at one of its writes, as by kill -9."""
 
+import gc
 import os
 import signal
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mlops_assets.resources.storage import LocalStorage
+from mlops_tests.warm import import_what_commands_use
 
 CHILD_SECONDS = 120
 KILLED = 77
@@ -18,8 +20,10 @@ def in_child(work: Callable[[], None], kill_at: int | None = None) -> int:
 
     Killed before the write of that number, the first being 0: `os._exit` runs no `finally`.
     """
+    import_what_commands_use()  # here, as otherwise by each child
     if not (pid := os.fork()):
         code = 1
+        gc.freeze()  # what it begins with is no garbage to look for
         try:
             if kill_at is not None:
                 _kill_before(kill_at)

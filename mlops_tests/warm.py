@@ -67,7 +67,7 @@ def serve(path: str) -> None:
         for entry in entry_points(group="console_scripts", name=name)
     }
     commands["python"] = run_python
-    _import_what_commands_use()
+    import_what_commands_use()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{path}.new")
@@ -119,7 +119,8 @@ def run_python() -> None:
         exec(what, {"__name__": "__main__"})
 
 
-def _import_what_commands_use() -> None:
+def import_what_commands_use() -> None:
+    """Import all that most commands and runs do, so that forks of this process have it."""
     import importlib
 
     for name in ("pandas", "plotly.graph_objects", "pyarrow.parquet", "scipy.stats", "skops.io"):

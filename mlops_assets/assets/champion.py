@@ -233,7 +233,7 @@ def decide(
     """
     start, end = window(keys)
     days_back = project.champion.window_days - 1
-    reach = max(start - dt.timedelta(days=days_back), partitions.first_month)
+    reach = max(project.due.back(start, days_back), partitions.first_month)
     asked = days_between(reach, end)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
@@ -310,7 +310,7 @@ class Judge:
         for name in [model.name for model in project.models]:
             try:
                 cards[name] = models.cards(name, {})
-                self.chosen[name] = models.chosen(name, project.day_of)
+                self.chosen[name] = models.chosen(name, project.period_of)
             except StorageError as error:
                 self.unreadable[name] = error
         self.candidates = Candidates(project, models, cards, self.chosen)
@@ -371,6 +371,7 @@ class Judge:
             next_since=since if stays else str(tomorrow),
             next_why=why if stays and not reason else reason,
             label_delay_days=self.project.evaluation.label_delay_days,
+            coming="" if self.project.due.daily else str(tomorrow),
         ), evidence
 
     def live_days(self, day: dt.date) -> str:
@@ -442,5 +443,5 @@ class Judge:
 
     def _window(self, day: dt.date) -> tuple["pd.Timestamp", "pd.Timestamp"]:
         """The first and the last day that are looked back on from a day."""
-        last = pd.Timestamp(day)
-        return last - pd.Timedelta(days=self.rule.window_days - 1), last
+        first = self.project.due.back(day, self.rule.window_days - 1)
+        return pd.Timestamp(first), pd.Timestamp(day)

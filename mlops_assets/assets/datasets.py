@@ -11,6 +11,7 @@ import dagster as dg
 from mlops_assets.assets.reporting import Metadata, PartitionError
 from mlops_assets.graph.partitions import day_of
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
@@ -34,13 +35,13 @@ def by_day(rows: pd.DataFrame, date: str) -> dict[str, pd.DataFrame]:
 
 
 def needed(
-    damaged: Mapping[str, StorageError], key: str, back: Iterable[int]
+    damaged: Mapping[str, StorageError], key: str, back: Iterable[int], due: DueDays
 ) -> StorageError | None:
     """The error of the newest damaged one of the days so many days before a key, if there is one.
 
     Without it, what is made of these days would be made as if it had no rows.
     """
-    days = (str(day_of(key) - dt.timedelta(days=n)) for n in sorted(back)) if damaged else ()
+    days = (str(due.back(day_of(key), n)) for n in sorted(back)) if damaged else ()
     return next((damaged[day] for day in days if day in damaged), None)
 
 

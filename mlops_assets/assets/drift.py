@@ -36,14 +36,13 @@ from mlops_assets.ml.monitoring.distribution import (
     reference_of,
 )
 from mlops_assets.ml.selection.versions import Chosen
-from mlops_assets.pages.monitoring_page import monitoring_html
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import CHAMPION, names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore, page_url
+from mlops_assets.resources.web import page_url
 
 GROUP = "monitoring"
 DATASET = "drift"
@@ -62,14 +61,13 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
         checks=CHECKS,
         description=(
             "How far inputs and forecasts moved from what the champion's version learned from. "
-            f"[Every check by day]({page_url(project, MONITORING_PAGE)})."
+            f"[Every check by day]({page_url(project, 'checks')})."
         ),
         metadata={COLUMNS: drift_schema()},
     )
     def drift(
         context: dg.AssetExecutionContext,
         readers: dg.ResourceParam[Readers],
-        pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         keys = list(context.partition_keys)
         datasets, models = readers.datasets(DATASET, keys), readers.models(DATASET)
@@ -85,9 +83,6 @@ def make_drift(graph: Graph) -> dg.AssetsDefinition:
                 outcomes[key] = error
                 continue
             checks.write(DATASET, key, found[key])
-        newest = max([*datasets.keys(DATASET), *keys])
-        if newest in keys and keys[-1] == context.partition_key_range.end:  # the last piece
-            pages.write(MONITORING_PAGE, monitoring_html(project, datasets, newest))
         yield from report(context, outcomes, found)
 
     return drift
@@ -114,7 +109,7 @@ class Watch:
         self.recent: dict[str, dict[str, pd.DataFrame]] = {}
 
     def _first(self, day: dt.date) -> dt.date:
-        return day - dt.timedelta(days=self.settings.window_days - 1)
+        return self.project.due.back(day, self.settings.window_days - 1)
 
     def _days(self, key: str) -> list[str]:
         """The days that are recent on a day, itself the last."""
@@ -134,9 +129,9 @@ class Watch:
             return self._unjudged(key, f"no version of {self.champions[key]} is in service")
         days = [day for day in self._days(key) if day in self.features]
         if len(days) < self.settings.min_days:
-            return self._unjudged(
-                key, f"{len(days)} of the last days have rows, fewer than {self.settings.min_days}"
-            )
+            unit, least = self.project.grain, self.settings.min_days
+            why = f"{len(days)} of the last {unit}s have rows, fewer than {least}"
+            return self._unjudged(key, why)
         reference = self._reference(card)
         if not reference.measured:
             return self._unjudged(key, f"{card.version} learned from too few days that are stored")
@@ -165,7 +160,7 @@ class Watch:
     def _card(self, key: str) -> ModelCard | None:
         model = self.champions[key]
         if model not in self.chosen:
-            self.chosen[model] = self.models.chosen(model, self.project.day_of)
+            self.chosen[model] = self.models.chosen(model, self.project.period_of)
         return self.chosen[model].on(day_of(key))
 
     def _reference(self, card: ModelCard) -> Reference:

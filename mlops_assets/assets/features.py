@@ -1,6 +1,5 @@
 """Features: the model inputs of a day."""
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,7 +48,8 @@ def compute(
     """Make and store the features of days; what each came to."""
     date, days_read = project.columns.date, project.feature_plan.days_read
     start, end = window(keys)
-    read = {day_of(key) - dt.timedelta(days=back) for key in keys for back in days_read}
+    due = project.due
+    read = {due.back(day_of(key), back) for key in keys for back in days_read}
     damaged: dict[str, StorageError] = {}
     asked = [str(day) for day in sorted(read) if day >= partitions.first_day]
     known = datasets.read("observations", asked, damaged)
@@ -64,13 +64,13 @@ def compute(
     outcomes: Outcomes = {}
     for key in keys:
         frame = days.get(key)
-        bad = needed(damaged, key, days_read)
+        bad = needed(damaged, key, days_read, due)
         if frame is None or bad:
             outcomes[key] = bad or broken.get(key) or lacking("observations", key, {})
             continue
         datasets.write(DATASET, key, frame)
         before = partitions.keys(
-            max(day_of(key) - dt.timedelta(days=project.longest_lag), partitions.first_day),
+            max(due.back(day_of(key), project.longest_lag), partitions.first_day),
             day_of(key),
         )
         outcomes[key] = {

@@ -244,7 +244,7 @@ def _champions(
     damaged: dict[str, StorageError] = {}
     names = names_of(datasets, keys, "next_champion", damaged)
     cards: dict[str, ModelCard] = {}
-    chosen = cache(lambda name: models.chosen(name, project.day_of))
+    chosen = cache(lambda name: models.chosen(name, project.period_of))
     for key in keys:
         if key not in names:
             outcomes[key] = damaged.get(key) or PartitionError(
@@ -340,7 +340,7 @@ class _History:
     ) -> None:
         start, end = window(keys)
         self.project, self.observations, self.datasets = project, observations, datasets
-        first = start - dt.timedelta(days=project.champion.window_days - 1)
+        first = project.due.back(start, project.champion.window_days - 1)
         self.days = days_between(max(first, partitions.first_month), end)
         # the interval of the first day of a window was issued so many days before it
         issued = project.known_before(first)
@@ -352,6 +352,10 @@ class _History:
         self._residuals: dict[str, pd.DataFrame] = {}
         self._hits: dict[str, tuple[int, int]] = {}
 
+    def _first(self, key: str) -> dt.date:
+        """The first of the days that are looked back on from a key."""
+        return self.project.due.back(day_of(key), self.project.champion.window_days - 1)
+
     def _issued_on(self, day: str) -> str:
         """The key at which a day was forecast."""
         return str(self.project.known_before(day_of(day)))
@@ -360,7 +364,7 @@ class _History:
         """Forecasts with `lower` and `upper`, from the residuals of the window up to a day."""
         last = pd.Timestamp(key)
         known = self.residuals(model)
-        first = last - pd.Timedelta(days=self.project.champion.window_days - 1)
+        first = pd.Timestamp(self._first(key))
         recent = known[known["date"].between(first, last)] if len(known) else known
         coverage = self.project.champion.coverage
         if len(recent):
@@ -387,7 +391,7 @@ class _History:
         """The share of a day's actuals that the interval issued for it held, and trailing."""
         window_days = self.project.champion.window_days
         metadata: Metadata = {"interval_coverage_goal": self.project.champion.coverage}
-        first = str(day_of(key) - dt.timedelta(days=window_days - 1))
+        first = str(self._first(key))
         for day in self.days:
             if first <= day <= key and day not in self._hits:
                 self._hits[day] = self._count(day)

@@ -14,13 +14,18 @@ RETRAINING_HOURS = 6
 
 
 def daily_freshness(project: Project) -> dg.FreshnessPolicy | None:
-    """To be materialized after each day that is due, within two hours of the hour of evaluation.
+    """To be materialized after each day that is due, or period, within two hours of the hour of
+    evaluation.
 
     None where holidays are not due, of which a deadline knows nothing.
     """
     due = project.due
     if due.holidays:
         return None
+    if not due.daily:
+        *days_and_months, week = due.cron.split()
+        hour = project.schedule.evaluate_hour
+        return _deadline(project, hour, EVALUATION_HOURS, " ".join(days_and_months), week)
     days = [(ALL_WEEK.index(name) + 2) % len(ALL_WEEK) for name in due.weekdays]  # Sunday is 0
     week = "*" if due.all else ",".join(map(str, sorted(days)))
     return _deadline(project, project.schedule.evaluate_hour, EVALUATION_HOURS, "* *", week)

@@ -75,7 +75,7 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
     """
     first = day_of(keys[0])
     checks = CheckStore(datasets)
-    week = first - dt.timedelta(days=WEEK - 1)
+    week = project.due.back(first, WEEK - 1)
     of_late = checks.results(ISSUED, days_between(project.known_before(week), first)).items()
     failed = [
         key
@@ -102,8 +102,8 @@ def judge_all(project: Project, keys: list[str], datasets: DatasetStore) -> dict
 
 
 def is_over(project: Project, day: dt.date) -> bool:
-    """Whether a day has ended, so that nothing can be forecast of it any more."""
-    return project.today() > day
+    """Whether a day, or its week or month, has ended, so that nothing can be forecast of it."""
+    return project.today() >= project.due.end(day)
 
 
 def issue_all(
@@ -241,7 +241,7 @@ def observed(
     Why those of a key itself are missing goes to `outcomes`.
     """
     damaged: dict[str, StorageError] = {}
-    read = {day_of(key) - dt.timedelta(days=days) for key in keys for days in back}
+    read = {project.due.back(day_of(key), days) for key in keys for days in back}
     days = [str(day) for day in sorted(read) if day >= partitions.first_day]
     observations = datasets.read("observations", days, damaged)
     known = by_day(observations, project.columns.date)
@@ -259,7 +259,7 @@ def inputs_to_come(
     Where they cannot be made, the error goes to `outcomes`.
     """
     back = days_to_come(project)
-    outcomes |= {key: bad for key in keys if (bad := needed(seen.damaged, key, back))}
+    outcomes |= {key: bad for key in keys if (bad := needed(seen.damaged, key, back, project.due))}
     keys = [key for key in keys if key not in outcomes]
     if not keys:
         return {}

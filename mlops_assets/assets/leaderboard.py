@@ -1,6 +1,5 @@
 """The leaderboard: all models side by side on the same rows."""
 
-import datetime as dt
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import dagster as dg
 
 from mlops_assets.assets.datasets import by_day, stored, window
 from mlops_assets.assets.lineage import Graph
-from mlops_assets.assets.overviews import NO_VALUE, PLOTTED
+from mlops_assets.assets.overviews import PLOTTED
 from mlops_assets.assets.partitioned import daily
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import (
@@ -25,16 +24,14 @@ from mlops_assets.assets.schemas import (
     GAIN,
     GAIN_SHORT,
     LIVE_DAYS,
-    counted,
-    has_totals,
     leaderboard_schema,
 )
 from mlops_assets.assets.validation import GROUP, is_live, read_forecasts, read_sums, waiting
 from mlops_assets.graph.partitions import day_of, days_between
-from mlops_assets.graph.reads import BOARDS_SHOWN
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.metrics.day_sums import DaySums
-from mlops_assets.ml.metrics.metric import Metric, group_scores, make_metrics
+from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.metrics.scores import (
     IN_SHADOW,
     LONG,
@@ -46,20 +43,18 @@ from mlops_assets.ml.metrics.scores import (
     trailing_scores,
 )
 from mlops_assets.pages.charts import sparkline
-from mlops_assets.pages.curves import curves_of
-from mlops_assets.pages.leaderboard_page import leaderboard_page
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.stores.page_store import LEADERBOARD_PAGE, PageStore, page_url
 from mlops_assets.resources.switches import paused_models
+from mlops_assets.resources.web import page_url
 
 DATASET = "leaderboard"
 PAUSED, NOBODY = "paused", "none"
 
 
 def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
-    project = graph.project
+    project, unit = graph.project, graph.project.due.grain
 
     @daily(
         graph,
@@ -67,8 +62,9 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
         group=GROUP,
         kinds={"pandas", "plotly"},
         description=(
-            "All models side by side on the same rows: the day, and the 7 and 28 days up to it. "
-            f"[Open the page]({page_url(project, LEADERBOARD_PAGE)}): over time, by slice, "
+            f"All models side by side on the same rows: the {unit}, and the {SHORT} and {LONG} "
+            f"{unit}s up to it. "
+            f"[Open the page]({page_url(project, 'models')}): over time, by slice, "
             "forecast against actual."
         ),
         metadata={COLUMNS: leaderboard_schema(project)},
@@ -76,14 +72,11 @@ def make_leaderboard(graph: Graph) -> dg.AssetsDefinition:
     def leaderboard(
         context: dg.AssetExecutionContext,
         readers: dg.ResourceParam[Readers],
-        pages: dg.ResourceParam[PageStore],
     ) -> Iterator[Any]:
         keys = list(context.partition_keys)
         datasets = readers.datasets(DATASET, keys)
         paused = paused_models(context.instance, project)
-        last = keys[-1] == context.partition_key_range.end  # piece of a range
-        outcomes = compare_models(graph, keys, datasets, pages if last else None, paused)
-        yield from report(context, outcomes)
+        yield from report(context, compare_models(graph, keys, datasets, paused))
 
     return leaderboard
 
@@ -92,13 +85,12 @@ def compare_models(
     graph: Graph,
     keys: list[str],
     datasets: DatasetStore,
-    pages: PageStore | None,
     paused: Collection[str],
 ) -> Outcomes:
-    """Rank the models on days and store it, and perhaps the page of the newest; what came of it."""
+    """Rank the models on days and store it; what came of it."""
     project, first_month = graph.project, graph.partitions.first_month
     start, end = window(keys)
-    reach = max(start - dt.timedelta(days=LONG - 1), first_month)
+    reach = max(project.due.back(start, LONG - 1), first_month)
     damaged: dict[str, StorageError] = {}
     names = [model.name for model in project.models]
     asked = days_between(reach, end)
@@ -125,9 +117,6 @@ def compare_models(
             outcomes[key] = board_metadata(
                 project, board, shown_paused, stored(datasets, DATASET, key, board)
             )
-    if pages is not None and newest in boards and newest in keys and newest not in damaged:
-        assert compared is not None
-        pages.write(LEADERBOARD_PAGE, leaderboard_html(project, datasets, compared, newest))
     return outcomes
 
 
@@ -137,6 +126,7 @@ class Forecasts:
     def __init__(self, project: Project, rows: "pd.DataFrame") -> None:
         self.metrics = make_metrics(project.evaluation.metrics)
         self.primary, self.rows = self.metrics[project.evaluation.primary], rows
+        self.due = project.due
         self._groups = rows.assign(live=is_live(rows)).groupby(["model", "date"])
 
     @property
@@ -144,7 +134,7 @@ class Forecasts:
         return pd.DatetimeIndex(self.rows["date"])
 
     def trailing(self, days: int) -> "pd.DataFrame":
-        return trailing_scores(self.metrics, self.rows, days)
+        return trailing_scores(self.metrics, self.rows, days, self.due)
 
     def facts(self) -> "pd.DataFrame":
         facts = self._groups.agg(
@@ -161,16 +151,8 @@ class Forecasts:
 
     def gain(self, days: int) -> "pd.Series[float]":
         if days > 1:
-            return trailing_gain(self.primary, self.rows, days)
+            return trailing_gain(self.primary, self.rows, days, self.due)
         return compare_with_previous(self.primary, self.rows, ["model", "date"])["gain"]
-
-    def slices(self, name: str, since: "pd.Timestamp") -> "pd.DataFrame":
-        found = group_scores(self.metrics, self.since(since), ["model", name])
-        return found.rename_axis(["model", "slice"]).reset_index()
-
-    def since(self, last: "pd.Timestamp") -> "pd.DataFrame":
-        """The rows after a date."""
-        return self.rows[self.rows["date"] > last]
 
 
 def rank(project: Project, compared: "DaySums | Forecasts") -> dict[str, "pd.DataFrame"]:
@@ -181,19 +163,17 @@ def rank(project: Project, compared: "DaySums | Forecasts") -> dict[str, "pd.Dat
     """
     primary, day = compared.primary, compared.trailing(1)
     facts = compared.facts()
-    if has_totals(project):
+    if project.has_totals:
         facts = facts.join(compared.totals().add_suffix("_total"))
     table = day.drop(columns="days").join(facts)
     table[GAIN] = compared.gain(1).reindex(table.index)
     table[GAIN_SHORT] = compared.gain(SHORT).reindex(table.index)
     for days in TRAILING_DAYS:
         table = table.join(compared.trailing(days).add_suffix(f"_{days}d"))
-    table[LIVE_DAYS] = live_days(table["live"])
-    recent = (
-        day[primary.name]
-        .unstack("model")
-        .reindex(pd.date_range(compared.dates.min(), compared.dates.max()))
-    )
+    table[LIVE_DAYS] = live_days(table["live"], project.due)
+    dates = compared.dates
+    calendar = project.due.calendar(dates.min().date(), dates.max().date())
+    recent = day[primary.name].unstack("model").reindex(calendar)
     order = primary.loss(table[f"{primary.name}_{LONG}d"].to_numpy())
     table = table.assign(order=order).reset_index()
     table = table.sort_values(["date", f"days_{LONG}d", "order"], ascending=[True, False, True])
@@ -208,10 +188,11 @@ def rank(project: Project, compared: "DaySums | Forecasts") -> dict[str, "pd.Dat
     return boards
 
 
-def live_days(live: "pd.Series[bool]") -> "pd.Series[int]":
+def live_days(live: "pd.Series[bool]", due: DueDays) -> "pd.Series[int]":
     """How many of the long window's days up to each a model was scored by what was issued."""
     by_date = live.unstack("model").astype(float).fillna(0.0)
-    by_date = by_date.reindex(pd.date_range(by_date.index.min(), by_date.index.max()), fill_value=0)
+    calendar = due.calendar(by_date.index.min().date(), by_date.index.max().date())
+    by_date = by_date.reindex(calendar, fill_value=0)
     counts: Any = by_date.rolling(LONG, min_periods=1).sum().unstack().rename_axis(live.index.names)
     found: pd.Series[int] = counts.reindex(live.index).astype(int)
     return found
@@ -262,10 +243,11 @@ def board_metadata(
         ]
         for line in board.to_dict("records")
     ]
-    header = ["", "model", f"last {LONG} days", *(f"{days} days" for days in windows), "day"]
+    unit = project.due.grain
+    header = ["", "model", f"last {LONG} {unit}s", *(f"{n} {unit}s" for n in windows), str(unit)]
     best = sorted(board.to_dict("records")[:PLOTTED], key=lambda line: str(line["model"]))
     live = (
-        f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} days of {board['model'].iloc[0]} were "
+        f"{board[LIVE_DAYS].iloc[0]} of the last {LONG} {unit}s of {board['model'].iloc[0]} were "
         "forecast in advance, the others are reconstructed"
     )
     return overview(
@@ -286,54 +268,3 @@ def board_metadata(
 def paused_names(paused: Collection[str]) -> str:
     """The paused models as a leaderboard names them."""
     return ", ".join(sorted(paused)) or NOBODY
-
-
-def leaderboard_html(
-    project: Project, datasets: DatasetStore, compared: "DaySums | Forecasts", newest: str
-) -> str:
-    """The interactive page: the days of every model up to one, its slices and its forecasts."""
-    metrics = make_metrics(project.evaluation.metrics)
-    # a damaged day is a gap in the page; it never keeps the days of a run from being stored
-    end = day_of(newest) + dt.timedelta(days=1)
-    days = days_between(end - dt.timedelta(days=BOARDS_SHOWN), end)
-    boards = datasets.read(DATASET, days, {})
-    boards = boards[boards["model"].isin([model.name for model in project.models])]
-    if IN_SHADOW in boards:
-        shadow = boards[IN_SHADOW].eq(True)
-        boards["version"] += shadow.map({True: ", in shadow: not accepted", False: ""})
-    last = boards["date"].max()
-    since = last - pd.Timedelta(days=LONG)
-    slice_name = next(iter(project.evaluation.slices), None)
-    slices = pd.DataFrame()
-    if slice_name is not None:
-        slices = compared.slices(slice_name, since)
-        slices["slice"] = slices["slice"].astype(object).fillna(NO_VALUE)
-    totals = None
-    if has_totals(project):
-        totals = boards.rename(columns={"actual_total": "actual", "forecast_total": "forecast"})
-        totals = totals[["date", "model", "actual", "forecast"]]
-    return leaderboard_page(
-        boards.reindex(
-            columns=[
-                *("date", "model", *metrics, *(f"{name}_{SHORT}d" for name in metrics)),
-                *("rows", "version", "trained_through", "live"),
-            ]
-        ),
-        slices,
-        totals,
-        boards.reindex(
-            columns=["date", "model", GAIN, GAIN_SHORT, "rows", "version", "trained_through"]
-        )
-        .rename(columns={GAIN: "gain", GAIN_SHORT: f"gain_{SHORT}d"})
-        .dropna(subset="gain"),
-        title=f"{project.name}: leaderboard",
-        primary=project.evaluation.primary,
-        metrics={name: metric.description for name, metric in metrics.items()},
-        best_first=boards.loc[boards["date"] == last].sort_values("rank")["model"].tolist(),
-        target=counted(project),
-        slice_name=slice_name,
-        loss=project.primary_metric.loss_name,
-        curves=curves_of(compared.since(since), project.labels)
-        if isinstance(compared, Forecasts) and project.labels
-        else None,
-    )

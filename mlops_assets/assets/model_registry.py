@@ -9,11 +9,10 @@ import dagster as dg
 from mlops_assets.assets.lineage import Graph
 from mlops_assets.assets.reader import Readers
 from mlops_assets.assets.reporting import RETRY_POLICY, markdown_table, overview
-from mlops_assets.graph.keys import asset_key, asset_page
+from mlops_assets.graph.keys import asset_key
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.metrics.scores import LONG
-from mlops_assets.ml.models.families import FAMILIES
 from mlops_assets.ml.selection.versions import serving
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import location
@@ -21,9 +20,16 @@ from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, shown
-from mlops_assets.resources.stores.model_store import MONTH, VERSION, ModelCard, ModelStore, short
+from mlops_assets.resources.stores.model_store import (
+    DEFAULTS,
+    MONTH,
+    VERSION,
+    ModelCard,
+    ModelStore,
+    short,
+)
 from mlops_assets.resources.switches import paused_models, retraining_schedule_name
-from mlops_assets.resources.web import web_url
+from mlops_assets.resources.web import asset_page, web_url
 
 GROUP = "models"
 DATASET, KEY = "model_registry", "newest"
@@ -110,7 +116,7 @@ def registry_table(
                     "state": version_state(card, retired, in_service),
                     "version": card.version,
                     "family": card.family,
-                    "hyperparameters": _chosen(card),
+                    "hyperparameters": shown(card.chosen) or DEFAULTS,
                     "month": card.month,
                     "trained_through": str(card.trained_through),
                     "age_days": (today - card.trained_through).days,
@@ -130,18 +136,6 @@ def registry_table(
             rows.append({"model": model.name, "state": "never trained", "family": model.family})
     scores = [f"{kind}_{name}" for kind in ("holdout", "trailing") for name in metrics]
     return pd.DataFrame(rows, columns=[*COLUMNS, *scores])
-
-
-def _chosen(card: ModelCard) -> str:
-    """The hyperparameters of a version that are not its family's defaults."""
-    if card.family not in FAMILIES:
-        return shown(card.hyperparameters)
-    fields = FAMILIES[card.family].hyperparameters.model_fields
-    defaults = {name: field.default for name, field in fields.items()}
-    values = {
-        name: value for name, value in card.hyperparameters.items() if value != defaults.get(name)
-    }
-    return shown(values) or "the family's defaults"
 
 
 def version_state(card: ModelCard, retired: set[str], in_service: bool) -> str:

@@ -191,12 +191,13 @@ def parse_through(
     if newest is None:
         raise ValueError(f"through = {text} is not known yet, nor is any day; wait for the first")
     try:
-        through = newest if text == "yesterday" else dt.date.fromisoformat(text)
+        named = newest if text == "yesterday" else dt.date.fromisoformat(text)
     except ValueError as error:
         raise ValueError(f"through = {text!r} is no day; write 2026-01-31 or yesterday") from error
+    through = project.due.start(named)
     today = project.day_to_come(newest)
     if through >= today:
-        ended = today - dt.timedelta(days=1)
+        ended = project.due.back(today, 1)
         raise ValueError(f"through = {text} has not ended; the last day that has is {ended}")
     if through > newest:
         raise ValueError(
@@ -340,6 +341,7 @@ def train(
         trained_from=first,
         trained_through=last,
         label_delay_days=project.evaluation.label_delay_days,
+        first_served=None if project.due.daily else project.day_to_come(last),
         serves_before=project.training_window.serves_before(first),
         days=int(rows[project.columns.date].nunique()),
         rows=len(rows),

@@ -32,7 +32,7 @@ from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.ingested import Ingested, IngestedStore
 from mlops_assets.resources.stores.left_out import LeftOutStore
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
+from mlops_assets.resources.web import page_url
 
 DATASET = "observations"
 
@@ -60,7 +60,7 @@ def make_observations(graph: Graph) -> dg.AssetsDefinition:
         checks=observation_checks(project),
         metadata={
             COLUMNS: observations_schema(project),
-            "monitoring": dg.MetadataValue.url(page_url(project, MONITORING_PAGE)),
+            "monitoring": dg.MetadataValue.url(page_url(project, "checks")),
         },
     )
     def observations(

@@ -177,15 +177,15 @@ def _weeks(
     if scored.empty:
         days = pd.DataFrame({"actual": [], "forecast": []})
     else:
-        recent = scored[
-            scored["date"].between(last - pd.Timedelta(days=project.champion.window_days - 1), last)
-        ]
+        first = project.due.back(day_of(key), project.champion.window_days - 1)
+        recent = scored[scored["date"].between(pd.Timestamp(first), last)]
         days = recent.groupby("date")[["actual", "forecast"]].sum()
     off = (days["actual"] - days["forecast"]).to_numpy(dtype=float)
     radius = conformal_radius(off, project.champion.coverage)
     ends = (total - radius, total + radius) if math.isfinite(radius) else None
     between = f", {ends[0]:,.4g} to {ends[1]:,.4g}" if ends else ""
-    told = f"**{total:,.4g}** {project.columns.target} for {project.day_to_come(day_of(key))}"
+    coming = project.due.named(project.day_to_come(day_of(key)))
+    told = f"**{total:,.4g}** {project.columns.target} for {coming}"
     picture = weeks_chart(days["actual"].tolist(), days["forecast"].tolist(), total, ends)
     sure = f" ({project.champion.coverage:.0%})" if ends else ""
     return dg.MetadataValue.md(f"{told}{between}{sure}\n\n{picture}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 from mlops_assets.assets.datasets import by_day
@@ -39,18 +38,20 @@ def judge_performance(
     `completeness` is the share of the usual rows of each day. The facts of the days and the
     verdicts are stored.
     """
-    metric = project.primary_metric
+    metric, due = project.primary_metric, project.due
     first = forecasts["date"].min().date()
     radius_days = project.champion.window_days
     rows = forecasts.assign(covered=float("nan"), baseline_forecast=float("nan"))
     if not project.labels:  # a class lies in no interval
-        before = datasets.read(f"validation/{name}", _days_before(first, radius_days), {})
+        window = days_between(due.back(first, radius_days), first)
+        before = datasets.read(f"validation/{name}", window, {})
         rows["covered"] = covered_rows(
             forecasts,
             before,
             project.columns.series,
             coverage=project.champion.coverage,
             window_days=radius_days,
+            due=due,
         )
     if baseline is not None:
         theirs = baseline.set_index(["date", "row"])["forecast"]
@@ -61,7 +62,7 @@ def judge_performance(
     for key, frame in days.items():
         datasets.write(facts_dataset(name), key, frame)
     reach = days_judged_by(project.performance)
-    known = datasets.read(facts_dataset(name), _days_before(first, reach), {})
+    known = datasets.read(facts_dataset(name), days_between(due.back(first, reach), first), {})
     judged = judge_days(
         project.performance,
         metric,
@@ -69,6 +70,7 @@ def judge_performance(
         [day_of(key) for key in days],
         against_baseline=name != project.evaluation.baseline,
         false_alarms_per_year=project.monitoring.false_alarms_per_year,
+        due=due,
     )
     asked_of = checks_of(project, name)
     judged = {
@@ -106,7 +108,3 @@ def checks_of(project: Project, name: str) -> dict[str, str]:
         BIAS: len(project.labels) > 2,
     }
     return {check: asks for check, asks in CHECKS.items() if not left_out.get(check)}
-
-
-def _days_before(day: dt.date, days: int) -> list[str]:
-    return days_between(day - dt.timedelta(days=days), day)

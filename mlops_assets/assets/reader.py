@@ -9,14 +9,16 @@ from typing import Any, TypeAlias
 
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions
 from mlops_assets.lazy import pd, sklearn
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.project.made_for import MadeFor
 from mlops_assets.resources.layout import asset_of
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore, Told
 from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
 
-# The newest reads by dataset and days: the assets of a run read the same ones one after another.
-Kept: TypeAlias = "dict[tuple[str, ...], pd.DataFrame]"
+# The newest reads by dataset and days, with their bytes: the assets of a run read the same ones one
+# after another.
+Kept: TypeAlias = "dict[tuple[str, ...], tuple[pd.DataFrame, int]]"
 KEPT_BYTES = 250_000_000
 
 
@@ -34,15 +36,20 @@ class Readers:
     """The stores of a run, and what its assets read one after another."""
 
     def __init__(
-        self, nodes: Mapping[str, Node], storage: Storage, made: Mapping[str, MadeFor] | None = None
+        self,
+        nodes: Mapping[str, Node],
+        storage: Storage,
+        made: Mapping[str, MadeFor] | None = None,
+        due: DueDays = EVERY_DAY,
     ) -> None:
-        self.nodes, self.storage, self.made = nodes, storage, made
+        self.nodes, self.storage, self.made, self.due = nodes, storage, made, due
         self._kept: Kept = {}
         self._models = KeepingModelStore(storage)
 
     def datasets(self, asset: str, keys: Iterable[str]) -> DatasetReader:
         """The datasets that partitions of an asset may read."""
-        return DatasetReader(self.nodes[asset], keys, self.storage, self._kept, self.made)
+        node = self.nodes[asset]
+        return DatasetReader(node, keys, self.storage, self._kept, self.made, self.due)
 
     def models(self, asset: str) -> ModelReader:
         """The versions that an asset may read."""
@@ -59,9 +66,10 @@ class DatasetReader(DatasetStore):
         storage: Storage,
         kept: Kept,
         made: Mapping[str, MadeFor] | None = None,
+        due: DueDays = EVERY_DAY,
     ) -> None:
         super().__init__(storage, made)
-        self.node, self._kept = node, kept
+        self.node, self._kept, self.due = node, kept, due
         self.own = sorted(map(self._position, keys)) if node.every is not Every.PROJECT else []
         self.spans: dict[str, list[range]] = {}
         for read in node.reads:
@@ -76,16 +84,16 @@ class DatasetReader(DatasetStore):
     ) -> pd.DataFrame:
         keys = list(keys)
         self._refuse_undeclared(dataset, keys)
-        if (frame := self._kept.get((dataset, *keys))) is not None:
-            return frame
+        if (kept := self._kept.get((dataset, *keys))) is not None:
+            return kept[0]
         found: dict[str, StorageError] | None = None if damaged is None else {}
         frame = super().read(dataset, keys, found)
         if found:
             assert damaged is not None
             damaged |= found
         elif len(frame) and asset_of(dataset) != self.node.asset:
-            self._kept[dataset, *keys] = frame
-            while sum(kept.memory_usage().sum() for kept in self._kept.values()) > KEPT_BYTES:
+            self._kept[dataset, *keys] = frame, int(frame.memory_usage().sum())
+            while sum(size for _, size in self._kept.values()) > KEPT_BYTES:
                 del self._kept[next(iter(self._kept))]
         return frame
 
@@ -136,9 +144,8 @@ class DatasetReader(DatasetStore):
         first = bisect_left(self.own, position + span.start)
         return first < len(self.own) and self.own[first] < position + span.stop
 
-    @staticmethod
-    def _position(key: str) -> int:
-        return dt.date.fromisoformat(key).toordinal()
+    def _position(self, key: str) -> int:
+        return self.due.number(dt.date.fromisoformat(key))
 
 
 class ModelReader(ModelStore):

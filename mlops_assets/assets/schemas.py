@@ -127,6 +127,7 @@ def _by_version(project: Project) -> dict[str, tuple[str, str]]:
 
 def leaderboard_schema(project: Project) -> dg.TableSchema:
     """The columns of a stored leaderboard."""
+    unit = project.grain
     described = {
         "rank": ("int", "place by the primary metric over the longest trailing window"),
         "model": ("string", "name of the model"),
@@ -135,19 +136,19 @@ def leaderboard_schema(project: Project) -> dg.TableSchema:
         "version": ("string", "version in service on the day"),
         "trained_through": ("string", "last day that the version learned from"),
         "live": ("bool", "whether the day is scored by what was issued for it"),
-        LIVE_DAYS: ("int", f"how many of the last {LONG} days are"),
+        LIVE_DAYS: ("int", f"how many of the last {LONG} {unit}s are"),
         GAIN: ("float", "the primary metric of the version before, less that in service"),
-        GAIN_SHORT: ("float", f"the same over {SHORT} days"),
+        GAIN_SHORT: ("float", f"the same over {SHORT} {unit}s"),
         "sparkline": ("string", "the primary metric of the last days, two days a character"),
     }
-    if has_totals(project):
-        what = counted(project)
+    if project.has_totals:
+        what = project.counted
         described["actual_total"] = ("float", f"{what} of the day, all rows")
         described["forecast_total"] = ("float", f"{what} forecast for the day, all rows")
     for name, metric in make_metrics(project.evaluation.metrics).items():
         described[name] = ("float", metric.description)
         for days in TRAILING_DAYS:
-            described[f"{name}_{days}d"] = ("float", f"the same over {days} days")
+            described[f"{name}_{days}d"] = ("float", f"the same over {days} {unit}s")
     return _schema(described)
 
 
@@ -191,17 +192,6 @@ def _schema(described: Mapping[str, tuple[str, str]]) -> dg.TableSchema:
             dg.TableColumn(name, kind, description=text) for name, (kind, text) in described.items()
         ]
     )
-
-
-def has_totals(project: Project) -> bool:
-    """Whether the target of a day adds up: not if it is one of several classes."""
-    return len(project.labels) <= 2
-
-
-def counted(project: Project) -> str:
-    """What adds up over rows: the target, or how many are of the positive class."""
-    target = project.columns.target
-    return f"{target} = {project.labels[1]}" if project.labels else target
 
 
 def probability_column(label: str) -> str:

@@ -79,7 +79,7 @@ class Inspector:
     ) -> None:
         self.project, self.observations_type = project, observations_type
         self.rule = project.quality
-        self.reach = dt.timedelta(days=days_looked_back(self.rule))
+        self.reach = days_looked_back(self.rule)
         self.datasets = datasets
         self.before: dict[dt.date, DayFacts] = {}
         self._digests: dict[dt.date, str] = {}
@@ -90,7 +90,7 @@ class Inspector:
 
         What is told of how a day moved since the one before holds for that one as it was stored.
         """
-        past = days_between(first - self.reach, first)
+        past = days_between(self.project.due.back(first, self.reach), first)
         files = self.datasets.told(OBSERVATIONS, past, FACTS)
         self._digests = {day_of(key): one.digest for key, one in files.items()}
         said = {day_of(key): json.loads(one.text) for key, one in files.items() if one.text}
@@ -183,7 +183,7 @@ class Inspector:
 
     def _look_back_from(self, day: dt.date) -> None:
         """Whichever days were judged before it in a run, a day looks back as far as alone."""
-        first = day - self.reach
+        first = self.project.due.back(day, self.reach)
         self.before = {then: facts for then, facts in self.before.items() if then >= first}
 
     def _judge(
@@ -211,7 +211,8 @@ class Inspector:
     def expected_rows(self, key: str) -> float | None:
         """How many rows the weekday of a day usually has, by the days before it."""
         day = day_of(key)
-        return expected_rows(day, {then: facts.rows for then, facts in self.before.items()})
+        rows = {then: facts.rows for then, facts in self.before.items()}
+        return expected_rows(day, rows, self.project.due)
 
     def _with_rows(self, check: str, verdict: CheckResult, frame: pd.DataFrame) -> CheckResult:
         """A verdict with some of the rows that the check failed of."""
@@ -269,7 +270,7 @@ def judged_again(
     Of those that failed some checks: by days before them that were not there yet, or were wrong.
     """
     reach = days_looked_back(project.quality)
-    end = day_of(last) + dt.timedelta(days=reach + 1)
+    end = project.due.back(day_of(last), -(reach + 1))
     later = [key for key in datasets.keys(OBSERVATIONS) if last < key < str(end)]
     checks = CheckStore(datasets)
     known = checks.results(OBSERVATIONS, later) if later else {}

@@ -81,14 +81,15 @@ def missing_days(project: Project, known: Collection[str], window: Window) -> in
 
     PartitionError when more lack than training.min_coverage allows.
     """
+    unit = project.grain
     for part in project.training_window.judged(window):
         days = due_keys(project.due, part.start, part.end)
         missing = [day for day in days if day not in known]
         if len(days) - len(missing) < project.training.min_coverage * len(days):
             raise PartitionError(
-                f"features hold {len(days) - len(missing)} of the {len(days)} days from "
+                f"features hold {len(days) - len(missing)} of the {len(days)} {unit}s from "
                 f"{part.start} to {days[-1]}, fewer than training.min_coverage of "
-                f"{project.training.min_coverage:.0%}; the first missing day is {missing[0]}: "
-                "materialize features for the missing days"
+                f"{project.training.min_coverage:.0%}; the first missing {unit} is {missing[0]}: "
+                f"materialize features for the missing {unit}s"
             )
     return sum(day not in known for day in due_keys(project.due, window.start, window.end))

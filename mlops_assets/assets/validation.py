@@ -53,7 +53,7 @@ from mlops_assets.resources.stores.model_store import (
     ModelCard,
     ModelStore,
 )
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, page_url
+from mlops_assets.resources.web import page_url
 
 GROUP = "validation"
 SUMS = "sums"  # what the file of a day tells of its forecasts
@@ -73,7 +73,7 @@ def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefini
             f"of the day (`_{HINDSIGHT}`), their difference to "
             f"`{project.evaluation.baseline}`, and the gain over the version before, which goes on "
             f"in shadow. `{primary.name}`: {primary.description} "
-            f"[Every check by day]({page_url(project, MONITORING_PAGE)})."
+            f"[Every check by day]({page_url(project, 'checks')})."
         ),
         group=GROUP,
         kinds={"pandas", "parquet"},
@@ -261,7 +261,7 @@ def _forecasts(
     outcomes |= {key: issued.damaged[key] for key in days if key in issued.damaged}
     days = {key: rows for key, rows in days.items() if key not in issued.damaged}
     try:
-        chosen, fit_to_serve = models.chosen(name, project.day_of), models.fit_to_serve(name)
+        chosen, fit_to_serve = models.chosen(name, project.period_of), models.fit_to_serve(name)
         known = models.cards(name, {})
     except DATA_ERRORS as error:
         outcomes |= dict.fromkeys(days, error)
@@ -369,7 +369,7 @@ def read_sums(
         for name, days in told.items()
     }
     metrics, primary = make_metrics(project.evaluation.metrics), project.evaluation.primary
-    return None if damaged else DaySums.of(metrics, primary, found)
+    return None if damaged else DaySums.of(metrics, primary, found, project.due)
 
 
 def gains_in_service(
@@ -380,7 +380,7 @@ def gains_in_service(
     Over all days that it served up to the last of them, on the same rows.
     """
     try:
-        chosen = models.chosen(name, project.day_of)
+        chosen = models.chosen(name, project.period_of)
     except StorageError:
         return  # the evaluation of the days has said so
     loss_name = project.primary_metric.loss_name

@@ -10,6 +10,7 @@ from mlops_assets.assets.reporting import markdown_table
 from mlops_assets.automation.failed_checks import CHECKS_FAILED, REFUSED, failed_day, refused_days
 from mlops_assets.automation.problems import (
     Problem,
+    catching_up_since,
     champion_changes,
     failed_runs,
     is_let_go,
@@ -88,7 +89,7 @@ def make_alert_sensor(
                     # the day is not all there yet: what was told of it stands as it is
                     problems.pop(name, None)
                     still.pop(name, None)
-            since = now - dt.timedelta(days=project.schedule.catch_up_days)
+            since = catching_up_since(project, now)
             old = (key for key, alert in still.items() if alert.at < since)
             unknown = {key for key in old if is_let_go(context.instance, still[key])}
             tell(alerts, problems, still, now, unknown)

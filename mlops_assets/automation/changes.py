@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import dagster as dg
 
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
+
 MADE: Final = dg.DagsterEventType.ASSET_MATERIALIZATION
 WIPED: Any = dg.DagsterEventType.ASSET_WIPED  # which the annotations of Dagster leave out
 
@@ -49,9 +51,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Log:
-    """The event log of an instance, which several projects may share."""
+    """The event log of an instance, which several projects may share.
+
+    Days are counted as `due` numbers them: weeks, months and quarters count up by one as well.
+    """
 
     instance: dg.DagsterInstance
+    due: DueDays = EVERY_DAY
 
     def newest(self) -> Mark:
         """The newest entry, of whichever asset."""
@@ -86,7 +92,8 @@ class Log:
 
     def made(self, asset: str, days: Collection[int]) -> set[int]:
         """Those of some days that are materialized."""
-        return {day_number(key) for key in self.made_keys(asset, map(day_key, days))}
+        keys = self.made_keys(asset, (day_key(day, self.due) for day in days))
+        return {day_number(key, self.due) for key in keys}
 
     def made_keys(self, asset: str, keys: Iterable[str]) -> set[str]:
         """Those of some partitions that are materialized."""
@@ -99,15 +106,15 @@ class Log:
     def last_made(self, asset: str) -> int:
         """The newest day of an asset; -1 where there is none."""
         found = self.instance.get_materialized_partitions(dg.AssetKey.from_user_string(asset))
-        return day_number(max(found)) if found else -1
+        return day_number(max(found), self.due) if found else -1
 
 
 @cache
-def day_number(key: str) -> int:
-    """The day of a daily key, as the number by which days are counted."""
-    return dt.date.fromisoformat(key).toordinal()
+def day_number(key: str, due: DueDays = EVERY_DAY) -> int:
+    """The day of a daily key, as the number by which days, or weeks or months, are counted."""
+    return due.number(dt.date.fromisoformat(key))
 
 
 @cache
-def day_key(number: int) -> str:
-    return dt.date.fromordinal(number).isoformat()
+def day_key(number: int, due: DueDays = EVERY_DAY) -> str:
+    return due.nth(number).isoformat()

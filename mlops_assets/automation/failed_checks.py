@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -10,8 +11,8 @@ from mlops_assets.assets.checks import observation_checks
 from mlops_assets.assets.forecast import held_days
 from mlops_assets.assets.forecasting import ISSUED
 from mlops_assets.automation.problems import Problem, subject_of
-from mlops_assets.graph.keys import asset_page
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.monitoring.distribution import WEIGHTY
 from mlops_assets.ml.monitoring.inputs_known import CHECKS as INPUTS_KNOWN
 from mlops_assets.ml.monitoring.performance import TOLD
@@ -23,6 +24,7 @@ from mlops_assets.resources.stores.alert_records import Kind, Severity
 from mlops_assets.resources.stores.champions import names_of
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.web import asset_page
 
 CHECKS_FAILED = "checks_failed"
 """The key of the problem of the newest day."""
@@ -79,7 +81,7 @@ def failed_day(
     failed = failing[failing["date"] == pd.Timestamp(day)]
     groups = _groups(project, champion)
     now = {name for name, group in groups.items() if group.among(failed)}
-    last = {name for name, group in groups.items() if group.among(failing, day)}
+    last = {name for name, group in groups.items() if group.among(failing, day, project.due)}
     about = now | last.intersection(told)
     if not about:
         return
@@ -118,11 +120,12 @@ class Group(NamedTuple):
     checks: Collection[str]
     days: int
 
-    def among(self, failing: pd.DataFrame, day: str = "") -> bool:
+    def among(self, failing: pd.DataFrame, day: str = "", due: DueDays = EVERY_DAY) -> bool:
         """Whether one of them failed, or did so in the days up to one for which that lasts."""
         own = failing[(failing["asset"] == self.asset) & failing["check"].isin(self.checks)]
         if day:
-            own = own[own["date"] > pd.Timestamp(day) - pd.Timedelta(days=self.days)]
+            before = due.back(dt.date.fromisoformat(day), self.days)
+            own = own[own["date"] > pd.Timestamp(before)]
         return len(own) > 0
 
 

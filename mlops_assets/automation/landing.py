@@ -29,6 +29,7 @@ from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.project import LandingSettings, Project
 from mlops_assets.resources.sources import SourceError, UnreachableError
+from mlops_assets.resources.sources.base import OfPeriods
 from mlops_assets.resources.sources.file import FileSource
 from mlops_assets.resources.sources.landing_folder import (
     Arrival,
@@ -202,8 +203,9 @@ def landed_days(
     newest = partitions.newest_day(now)
     if newest is None:
         return []
-    fingerprints = due_only(project, source.fingerprints(partitions.first_day, newest + ONE_DAY))
-    changed = changed_days(project, source, datasets, fingerprints)
+    dated = source if project.due.daily else OfPeriods(source, project.in_source_names())
+    fingerprints = due_only(project, dated.fingerprints(partitions.first_day, newest + ONE_DAY))
+    changed = changed_days(project, dated, datasets, fingerprints)
     if not changed:
         return []
     log = Log(instance)

@@ -55,10 +55,11 @@ def make_late_data_sensor(
         seconds=60,
         nothing="No day that was ingested has changed at the source.",
         description=(
-            f"Ingests again those of the last {project.schedule.late_days} days whose rows changed "
-            "at the source since they were ingested, a range of days in one run; what depends on "
-            f"them is evaluated again by {UPKEEP_SENSOR}. A day of which the source has no rows "
-            "any more stays as it is."
+            "Ingests again those of the last "
+            f"{project.due.in_words(project.schedule.late_days)} whose rows changed at the source "
+            "since they were ingested, a range in one run; what depends on them is evaluated again "
+            f"by {UPKEEP_SENSOR}. A {project.grain} of which the source has no rows any more stays "
+            "as it is."
         ),
     )
 

@@ -10,7 +10,7 @@ import dagster as dg
 
 from mlops_assets.assets.freshness import EVALUATION_HOURS
 from mlops_assets.automation.changes import Log
-from mlops_assets.graph.keys import asset_key, asset_page, daily_keys, own_parts
+from mlops_assets.graph.keys import asset_key, daily_keys, own_parts
 from mlops_assets.graph.partitions import (
     PARTITION,
     RANGE_END,
@@ -28,7 +28,7 @@ from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
-from mlops_assets.resources.web import web_url
+from mlops_assets.resources.web import asset_page, web_url
 
 MOST_RUNS = 500
 # A run is long once it takes so many times as long as any of the last of its job, and so many
@@ -60,6 +60,11 @@ class Problem:
         return Alert(at=at, url=web_url(self.path), **said)
 
 
+def catching_up_since(project: Project, now: dt.datetime) -> dt.datetime:
+    """Since when what was missed is looked for."""
+    return now - (now.date() - project.due.back(now.date(), project.schedule.catch_up_days))
+
+
 def subject_of(project: Project, text: str) -> str:
     """What an alert is about; of which project, where channels hear of several."""
     return f"{project.prefix}: {text}" if project.prefix else text
@@ -78,7 +83,7 @@ def failed_runs(
     A run that failed at the same work again is no problem of its own. What is left of days that
     another run has ingested since is work of upkeep, whose runs are told if they fail.
     """
-    since = now - dt.timedelta(days=project.schedule.catch_up_days)
+    since = catching_up_since(project, now)
     failure = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], created_after=since)
     told: dict[str, Work] = {}
     problems, partitions = [], set()

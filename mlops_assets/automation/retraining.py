@@ -52,7 +52,7 @@ def make_reaction_sensors(
     project: Project, partitions: Partitions, jobs: Sequence[Job], storage: Storage
 ) -> list[dg.SensorDefinition]:
     """The sensors that ask for a training off the cadence, on by default."""
-    rule, newest = project.reactions, project.newest_day_in_words
+    rule, newest, unit = project.reactions, project.newest_day_in_words, project.grain
 
     def sensor(
         name: str, find: FindDegraded, model: str, checks: Collection[str], nothing: str
@@ -79,14 +79,14 @@ def make_reaction_sensors(
             seen=partial(seen_of, project=project),
             description=(
                 f"Trains {model} again, through {newest}, when {' or '.join(checks)} failed on "
-                f"{rule.failures} of the last {rule.days} days and {newest}; at most once in "
-                f"{rule.cool_down_days} days, and half as often after each time that it brought "
+                f"{rule.failures} of the last {rule.days} {unit}s and {newest}; at most once in "
+                f"{rule.cool_down_days} {unit}s, and half as often after each time that it brought "
                 "nothing. A paused model is left alone."
             ),
         )
 
-    worse = "No model in service has become worse for days."
-    drifted = "Nothing that the champion depends on has drifted for days."
+    worse = f"No model in service has become worse for {unit}s."
+    drifted = f"Nothing that the champion depends on has drifted for {unit}s."
     return [
         sensor("performance_sensor", degraded_models, "a model", LEVEL, worse),
         sensor("drift_sensor", drifted_models, "the champion", WEIGHTY, drifted),
@@ -143,10 +143,10 @@ def unsettled(
         return dict(instance.get_latest_storage_id_by_partition(key, MADE, partitions=keys))
 
     first = day_of(days[0])
-    rows = made("observations", first - dt.timedelta(days=back))
+    rows = made("observations", project.due.back(first, back))
     found = set()
     for day, number in made(asset, first).items():
-        since = str(day_of(day) - dt.timedelta(days=back))
+        since = str(project.due.back(day_of(day), back))
         if any(since <= other <= day and rows[other] > number for other in rows):
             found.add(day)
     return found
@@ -176,7 +176,7 @@ def _stayed_bad(
     if card is None or rows.empty:
         return None
     served = set(rows.loc[rows["version"] == card.version, "date"].dt.date)
-    rule, newest_day = RetrainingRule(project.reactions), day_of(days[-1])
+    rule, newest_day = RetrainingRule(project.reactions, project.due), day_of(days[-1])
     year_before = [str(day) for day in rule.days_of_year_before(newest_day)]
     rows = CheckStore(datasets).read([asset], [*year_before, *days], {})
     failing = rows[rows["check"].isin(checks) & ~rows["passed"].astype(bool)]
@@ -187,7 +187,7 @@ def _stayed_bad(
         return None
     newest = failing[failing["date"] == failing["date"].max()]
     reasons = "; ".join(f"{row['check']}: {row['why']}" for row in newest.to_dict("records"))
-    return f"failed on {len(dates)} of the last {len(days)} days: {reasons}"
+    return f"failed on {len(dates)} of the last {project.due.in_words(len(days))}: {reasons}"
 
 
 def trainings(
@@ -250,7 +250,7 @@ def cooled_down(
     through = (dt.date.fromisoformat(record.dagster_run.tags[THROUGH_TAG]) for record in runs)
     fruitless = (was_fruitless(project, datasets, models, name, last) for last in through)
     newest = project.day_of(runs[0].create_timestamp)
-    return RetrainingRule(project.reactions).rests_until(newest, fruitless)
+    return RetrainingRule(project.reactions, project.due).rests_until(newest, fruitless)
 
 
 def was_fruitless(

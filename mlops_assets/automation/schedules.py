@@ -21,12 +21,15 @@ def make_schedules(project: Project, partitions: Partitions) -> list[dg.Schedule
 
 
 def make_evaluation_schedule(project: Project, partitions: Partitions) -> dg.ScheduleDefinition:
-    """Every day: ingest and evaluate the day before, or the newest one whose target is known."""
+    """Every day: ingest and evaluate the day before, or the newest one whose target is known.
+
+    Or once a week, month or quarter has ended, where rows are of these.
+    """
 
     @dg.schedule(
         name=EVALUATION_SCHEDULE,
         job_name=EVALUATE_JOB,
-        cron_schedule=f"0 {project.schedule.evaluate_hour} * * *",
+        cron_schedule=f"0 {project.schedule.evaluate_hour} {project.due.cron}",
         execution_timezone=project.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Ingests {project.newest_day_in_words} and evaluates every model on it.",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from mlops_assets.automation.changes import Change, Log, day_number
 from mlops_assets.graph.reads import Again
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 
 
 def always() -> bool:
@@ -30,10 +31,11 @@ class ReadsDays:
     back: range | frozenset[int]
     counts: Callable[[], bool] = always
     """Whether it is read at all, asked only once it matters."""
+    due: DueDays = EVERY_DAY
 
     def readers(self, change: Change) -> Iterable[int]:
         """The days that read a changed day."""
-        return self.readers_of(day_number(change.partition))
+        return self.readers_of(day_number(change.partition, self.due))
 
     def readers_of(self, day: int) -> Iterable[int]:
         """The days that read a day."""
@@ -73,6 +75,8 @@ class Daily:
     """So many of its own days before it a day reads: their facts, by which it is judged."""
     failed: Callable[[Collection[int]], set[int]] = set
     """Those of some days whose checks failed."""
+    due: DueDays = EVERY_DAY
+    """By which days are numbered."""
 
     @property
     def reads_of_days(self) -> list[ReadsDays]:
@@ -131,7 +135,8 @@ def find_stale(
             causes |= {day: cause for day, cause in of_rows.items() if day in failed - {made_last}}
             asked &= {made_last} | failed
         asked = {day for day in asked if day >= node.first_day}
-        own = {day_number(change.partition): change for change in changes.get(node.asset, ())}
+        made = changes.get(node.asset, ())
+        own = {day_number(change.partition, node.due): change for change in made}
         there = (asked & own.keys()) | log.made(node.asset, asked - own.keys())
         waits &= there
         _judge_later_days(node, there, causes, own)

@@ -35,6 +35,7 @@ from mlops_assets.graph.partitions import RANGE_END, Partitions, add_months, day
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions, declared
 from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.jobs.evaluate import Job, retrain_job_name
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.selection.versions import days_in_service
 from mlops_assets.project import Cadence, Project
 from mlops_assets.resources.storage import StorageError
@@ -88,13 +89,13 @@ def make_upkeep_sensor(
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Requests what is missing of the last {project.schedule.catch_up_days} days, newest "
-            "first, the month's training of each model that lacks it, and the days that are older "
-            "than what they were made from: after a training, those that the new version serves; "
-            "after corrected data, those that read them. One run per layer and range. Who was "
-            "champion on a day stays as it was decided, what was forecast then as well; the "
-            "forecast of the day to come is issued again. What fails is tried again every "
-            f"{TRY_AGAIN_HOURS} hours. A paused schedule is left alone."
+            "Requests what is missing of the last "
+            f"{project.due.in_words(project.schedule.catch_up_days)}, newest first, the month's "
+            "training of each model that lacks it, and what is older than what it was made from: "
+            "after a training, what the new version serves; after corrected data, what reads them. "
+            f"One run per layer and range. Who was champion of a {project.grain} stays as it was "
+            "decided, what was forecast then as well; what is to come is issued again. What fails "
+            f"is tried again every {TRY_AGAIN_HOURS} hours. A paused schedule is left alone."
         ),
     )
     def upkeep_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -116,7 +117,7 @@ class Upkeep:
 
     @cached_property
     def log(self) -> Log:
-        return Log(self.instance)
+        return Log(self.instance, self.project.due)
 
     @cached_property
     def paused(self) -> set[str]:
@@ -137,7 +138,7 @@ class Upkeep:
     @cached_property
     def newest(self) -> int:
         """The newest day that there may be, as days are counted."""
-        return self.now.date().toordinal()
+        return self.project.due.number(self.now.date())
 
     @property
     def attempt(self) -> str:
@@ -220,7 +221,7 @@ class Upkeep:
         """Runs for the days that are not there, newest first, and whether others wait."""
         if EVALUATION_SCHEDULE in self.paused:
             return [], False
-        window = set(map(day_number, self.window))
+        window = {day_number(key, self.project.due) for key in self.window}
         gaps, held_back = find_missing(self.assets, window, self.log, waits_for)
         for model in self.project.models:
             scores = asset_key(self.project, "validation", model.name).to_user_string()
@@ -243,8 +244,11 @@ class Upkeep:
         """One run per layer and range."""
         requests = []
         for _, nodes in groupby(self.assets, lambda node: node.layer):
+            due = self.project.due
             days = {
-                dg.AssetKey.from_user_string(node.asset): set(map(day_key, wanted[node.asset]))
+                dg.AssetKey.from_user_string(node.asset): {
+                    day_key(day, due) for day in wanted[node.asset]
+                }
                 for node in nodes
                 if node.asset in wanted
             }
@@ -265,7 +269,7 @@ def daily_assets(
     made.
     """
 
-    gap = project.due.longest_gap
+    due = project.due
 
     def name(asset: str) -> str:
         return node_key(project, asset).to_user_string()
@@ -274,10 +278,10 @@ def daily_assets(
         model = what.asset.partition("/")[2]
         counts = (lambda: champion(name(node.asset)) == model) if what.champion else always
         if isinstance(what, ReadsVersions):
-            served = _served(models, what.model, newest, what.ahead, gap if what.ahead else 0)
+            served = _served(models, what.model, newest, what.ahead, due)
             return ReadsService(name(what.asset), served, counts)
         back = what.back if isinstance(what.back, range) else frozenset(what.back)
-        return ReadsDays(name(what.asset), back, counts)
+        return ReadsDays(name(what.asset), back, counts, due)
 
     found = []
     for node in declared(project).values():
@@ -292,27 +296,31 @@ def daily_assets(
                 node.kind,
                 [read(node, one) for one in reads if one.asset != node.asset],
                 node.again,
-                first.toordinal(),
+                due.number(first),
                 max((max(back) for back in past), default=0),
-                partial(_failed, models, node.asset),
+                partial(_failed, models, node.asset, due),
+                due,
             )
         )
     return found
 
 
-def _failed(models: ModelStore, asset: str, days: Collection[int]) -> set[int]:
+def _failed(models: ModelStore, asset: str, due: DueDays, days: Collection[int]) -> set[int]:
     """Those of some days whose checks failed."""
-    found = CheckStore(DatasetStore(models.storage)).results(asset, map(day_key, sorted(days)))
-    return {day_number(key) for key, of in found.items() if not all(r.passed for r in of.values())}
+    keys = [day_key(day, due) for day in sorted(days)]
+    found = CheckStore(DatasetStore(models.storage)).results(asset, keys)
+    failed = [key for key, of in found.items() if not all(r.passed for r in of.values())]
+    return {day_number(key, due) for key in failed}
 
 
 def _served(
-    models: ModelStore, name: str, newest: int, ahead: int, gap: int
+    models: ModelStore, name: str, newest: int, ahead: int, due: DueDays
 ) -> Callable[[Change], Iterable[int]]:
     """Of a training, the days up to the newest that read the version made by it.
 
     That is the one in service so many days after their own, and a gap in which none are due.
     """
+    gap = due.longest_gap if ahead else 0
 
     @cache
     def cards() -> tuple[list[ModelCard], list[ModelCard]]:
@@ -336,8 +344,8 @@ def _served(
         if card.refused and any(older in fit for older in scored[: scored.index(card)]):
             return ()  # nor does one that was refused, where another one serves
         first, end = days_in_service(scored if card.refused else fit, card)
-        last = newest if end is None else min(newest, end.toordinal() - 1 - ahead)
-        return range(first.toordinal() - ahead - gap, last + 1)
+        last = newest if end is None else min(newest, due.number(end) - 1 - ahead)
+        return range(due.number(first) - ahead - gap, last + 1)
 
     return served
 
@@ -347,7 +355,7 @@ def missing_months(
 ) -> list[dg.RunRequest]:
     """A training for each month, newest first, that a model's cadence asked for of late."""
     last = (now - dt.timedelta(hours=project.schedule.retrain_hour + 1)).date()
-    first = last - dt.timedelta(days=project.schedule.catch_up_days)
+    first = project.due.back(last, project.schedule.catch_up_days)
     paused = paused_schedules(instance, project)
     requests = []
     for model in project.models:

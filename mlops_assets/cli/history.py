@@ -16,7 +16,13 @@ from tqdm import tqdm
 from mlops_assets.assets.reporting import DATA_ERRORS
 from mlops_assets.definitions import load_definitions
 from mlops_assets.graph.keys import asset_key, own_parts
-from mlops_assets.graph.partitions import Partitions, make_partitions, range_tags, ranges
+from mlops_assets.graph.partitions import (
+    Partitions,
+    day_of,
+    make_partitions,
+    range_tags,
+    ranges,
+)
 from mlops_assets.graph.reads import Every, layers
 from mlops_assets.graph.runs import (
     end_lost_runs,
@@ -26,6 +32,7 @@ from mlops_assets.graph.runs import (
     unfinished_runs,
 )
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
+from mlops_assets.ml.due_days import Grain
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.disk import GOES_ON
@@ -82,6 +89,8 @@ def build_history(
     for title, job_name, keys, definition in steps(project, partitions):
         wait_for_others(instance, project, terminal)
         known = [key for key in definition.get_partition_keys() if key not in to_come]
+        if definition is partitions.monthly and not project.due.daily:
+            known = trained_months(project, partitions)
         missing = {key: missing_of(project, key, known, instance, created) for key in keys}
         count = sum(map(len, missing.values()))
         if not count:
@@ -112,6 +121,16 @@ def without_rows_yet(source: Source, partitions: Partitions, terminal: TextIO) -
         file=terminal,
     )
     return set(found)
+
+
+def trained_months(project: Project, partitions: Partitions) -> list[str]:
+    """The months of a project of periods: of quarters those in which one begins.
+
+    Nothing more is known in the others. That rows of a period are to come keeps none from being
+    trained for, though it is called like its month.
+    """
+    months = partitions.monthly.get_partition_keys()
+    return [key for key in months if project.grain != Grain.QUARTER or day_of(key) in project.due]
 
 
 def missing_of(

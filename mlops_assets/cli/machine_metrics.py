@@ -60,7 +60,7 @@ def of_project(
     own = {"project": project.name}
     datasets = DatasetStore(storage)
     if days := datasets.keys("observations"):
-        yield "data_age_days", own, (project.today() - dt.date.fromisoformat(days[-1])).days
+        yield "data_age_days", own, _age(project, days[-1])
     if boards := datasets.keys("leaderboard"):
         began = dt.datetime.fromisoformat(boards[-1])
         zone = zoneinfo.ZoneInfo(project.time_zone)
@@ -76,10 +76,16 @@ def of_project(
             yield "last_run_timestamp_seconds", labels, record.update_timestamp.timestamp()
 
 
+def _age(project: Project, key: str) -> int:
+    """The days since a day, or since the last one of a week or month."""
+    return (project.today() - project.due.end(dt.date.fromisoformat(key))).days + 1
+
+
 def _scores(
     project: Project, own: Mapping[str, str], datasets: DatasetStore, day: str
 ) -> Iterator[Sample]:
-    windows = {"1d": "", **{f"{days}d": f"_{days}d" for days in TRAILING_DAYS}}
+    unit = project.grain[0]  # d, w, m or q
+    windows = {f"1{unit}": "", **{f"{count}{unit}": f"_{count}d" for count in TRAILING_DAYS}}
     for line in datasets.lines("leaderboard", day):
         for metric in project.evaluation.made_metrics:
             for window, ending in windows.items():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TASKS = ("regression", "classification")
 FORMATS = ("csv", "parquet", "excel", "json", "feather")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DATE_ORDERS = ("day_first", "month_first")
 
 
@@ -96,6 +97,11 @@ OPTIONS = [
         callback=_place,
         metavar="PLACE",
         help='on whose no rows are due: DE, DE-BY, XNYS; "" for none',
+    ),
+    click.option(
+        "--week-begins",
+        type=click.Choice(WEEKDAYS),
+        help="the first day of a week, where rows are of weeks",
     ),
     click.option(
         "--sql-url-env",

@@ -13,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -20,12 +22,14 @@ import click
 import uvicorn
 
 from mlops_assets.cli.guard import ALLOWED_HOSTS, guarded
+from mlops_assets.pages.home_page import home_page
+from mlops_assets.pages.shelf import Shelf
 from mlops_assets.pages.site import make_site
+from mlops_assets.project import ProjectError
 from mlops_assets.project.folders import workspace_file
-from mlops_assets.project.workspace import environment
-from mlops_assets.resources.storage import named_storage
+from mlops_assets.project.workspace import environment, load_named
+from mlops_assets.resources.storage import StorageError, named_storage
 from mlops_assets.resources.stored_files import sweep
-from mlops_assets.resources.stores.page_store import MONITORING_PAGE, PageStore
 
 START_SECONDS = 120
 CTRL_C_SECONDS = 5
@@ -75,6 +79,7 @@ def serve(host: str, port: int, names: Sequence[str], allowed: Sequence[str] = (
     pages_url = f"http://{host}:{port + 1}"
     for name in names:
         sweep(named_storage(name))
+    os.environ |= {"WEB_URL": url, "PAGES_URL": pages_url}
     start_pages(host, port + 1, names)
     web = subprocess.Popen(
         [
@@ -86,8 +91,6 @@ def serve(host: str, port: int, names: Sequence[str], allowed: Sequence[str] = (
         cwd=os.environ.get("DAGSTER_HOME"),
         env={
             **os.environ,
-            "WEB_URL": url,
-            "PAGES_URL": pages_url,
             **environment(),
             "PYTHONWARNINGS": DAGSTER_DEV_WARNING,
         },
@@ -107,11 +110,11 @@ def serve(host: str, port: int, names: Sequence[str], allowed: Sequence[str] = (
             if not is_guarded(url):
                 web.terminate()
                 raise click.ClickException(UNGUARDED)
-            print(f"\nWeb UI: {url}", flush=True)
+            print()
             for name in names:
-                of, home = (f" of {name}", f"{pages_url}/{name}") if name else ("", pages_url)
-                print(f"Leaderboard page{of}: {home}", flush=True)
-                print(f"Monitoring page{of}: {home}/{MONITORING_PAGE}", flush=True)
+                of, home = (f" of {name}", f"{pages_url}/{name}/") if name else ("", pages_url)
+                print(f"Home{of}: {home}", flush=True)
+            print(f"Web UI: {url}", flush=True)
             print(f"For machines: {pages_url}/metrics", flush=True)
             print("Ctrl+C stops.", flush=True)
         return web.wait()
@@ -165,10 +168,26 @@ def start_pages(host: str, port: int, names: Sequence[str]) -> None:
 
         return machine_metrics(names)
 
-    pages = {name: PageStore(named_storage(name)).read for name in names}
+    def now(name: str) -> list[tuple[str, str]]:
+        from mlops_assets.cli.status import under_way  # brings Dagster
+
+        return under_way(name)
+
+    pages = {
+        name: (Shelf(named_storage(name), partial(load_named, name)), partial(now, name))
+        for name in names
+    }
+
+    def warm() -> None:
+        """Import what pages need, so that the first one that is opened need not wait for it."""
+        for shelf, _ in pages.values():
+            with suppress(ProjectError, StorageError):
+                home_page(shelf.look([]))
+
     app = guarded(make_site(pages, metrics), host)
     server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
-    threading.Thread(target=server.run, daemon=True).start()
+    for target in (server.run, warm):
+        threading.Thread(target=target, daemon=True).start()
 
 
 def is_guarded(url: str) -> bool:

@@ -30,6 +30,7 @@ from mlops_assets.resources.switches import (
 
 DAYS = 28
 SHOWN = 3
+UNDER_WAY = ("newest", "forecast", "runs", "next")
 BUILD = "`mlops-assets history` builds it"
 
 
@@ -54,6 +55,23 @@ def print_status(names: Sequence[str]) -> None:
         raise click.ClickException("\n".join(refused))
 
 
+def under_way(name: str) -> list[tuple[str, str]]:
+    """What a page says of now: whether days are behind, forecasts held, what runs and is due.
+
+    ProjectError, StorageError.
+    """
+    base = load_named(name)
+    storage = project_storage(base)
+    project, _ = Registry(storage).apply(base)
+    lines, title = [], ""
+    with open_instance() as instance:
+        for told, text in status(project, storage, instance):
+            title = told or title
+            if title in UNDER_WAY:
+                lines.append((title, text))
+    return lines
+
+
 @contextlib.contextmanager
 def open_instance() -> Iterator[dg.DagsterInstance | None]:
     """The instance; None where there is none yet, for looking makes none."""
@@ -74,9 +92,10 @@ def status(
     datasets = DatasetStore(storage)
     days = datasets.keys("leaderboard")
     if not days:
-        yield "newest", f"no day is evaluated yet; {BUILD}"
+        yield "newest", f"no {project.grain} is evaluated yet; {BUILD}"
     else:
-        yield "newest", f"{days[-1]} is evaluated{_behind(project, days[-1], now)}"
+        newest = project.due.named(days[-1])
+        yield "newest", f"{newest} is evaluated{_behind(project, days[-1], now)}"
         yield from _champion(project, datasets, days[-1])
     if held := held_days(project, datasets):
         yield "forecast", f"held since {min(held)}; {what_stays(project, max(held), datasets)}"
@@ -96,8 +115,8 @@ def status(
 def _behind(project: Project, day: str, now: dt.datetime) -> str:
     """How far the newest evaluated day is behind the newest whose evaluation is due."""
     due = (now.replace(tzinfo=None) - dt.timedelta(hours=project.schedule.evaluate_hour)).date()
-    late = (due - project.day_to_come(dt.date.fromisoformat(day))).days
-    return f", {late} day{'s' * (late > 1)} behind; {BUILD}" if late > 0 else ""
+    late = project.due.count(project.day_to_come(dt.date.fromisoformat(day)), due)
+    return f", {project.due.in_words(late)} behind; {BUILD}" if late > 0 else ""
 
 
 def _champion(project: Project, datasets: DatasetStore, day: str) -> Iterator[tuple[str, str]]:
@@ -120,7 +139,8 @@ def _champion(project: Project, datasets: DatasetStore, day: str) -> Iterator[tu
         for name in dict.fromkeys([champion, baseline])
         if board.get(name) is not None
     ]
-    yield f"{DAYS} days", f"{primary} {', '.join(told) or f'of neither {champion} nor {baseline}'}"
+    of = ", ".join(told) or f"of neither {champion} nor {baseline}"
+    yield f"{DAYS} {project.grain}s", f"{primary} {of}"
 
 
 def _run(run: dg.DagsterRun) -> str:
@@ -137,7 +157,7 @@ def _next(
 ) -> Iterator[tuple[str, str]]:
     """The next ticks of the schedules that are on; they tick while the project is served."""
     off = paused_schedules(instance, project) if instance else set()
-    daily = next_tick(now, project.schedule.evaluate_hour)
+    daily = next_evaluation(project, now)
     when = "switched off" if EVALUATION_SCHEDULE in off else f"{daily:%Y-%m-%d %H:%M %Z}"
     yield "next", f"evaluation: {when}"
     paused = paused_models(instance, project) if instance else set()
@@ -149,6 +169,15 @@ def _next(
     manual = [model.name for model in project.models if model.cadence == Cadence.MANUAL]
     if left := sorted({*paused, *manual}):
         yield "", f"not trained by schedule: {', '.join(left)}"
+
+
+def next_evaluation(project: Project, now: dt.datetime) -> dt.datetime:
+    """The next evaluation after now: daily, or once a period has ended."""
+    if project.due.daily:
+        return next_tick(now, project.schedule.evaluate_hour)
+    hour, start = dt.time(project.schedule.evaluate_hour), project.due.start(now.date())
+    today = dt.datetime.combine(start, hour, now.tzinfo)
+    return today if today > now else dt.datetime.combine(project.due.end(start), hour, now.tzinfo)
 
 
 def next_tick(now: dt.datetime, hour: int, months: str | None = None) -> dt.datetime:

@@ -37,10 +37,5 @@ def op_name(project: Project, *parts: str) -> str:
     return "__".join(asset_key(project, *parts).path)
 
 
-def asset_page(project: Project, *parts: str) -> str:
-    """The path of the page of an asset in the web UI."""
-    return f"assets/{'/'.join(asset_key(project, *parts).path)}"
-
-
 def _prefix(project: Project) -> list[str]:
     return [project.prefix] if project.prefix else []

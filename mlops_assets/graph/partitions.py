@@ -45,7 +45,7 @@ class Partitions:
         if newest is None:
             return []
         end = newest + dt.timedelta(days=1)
-        return self.keys(max(end - dt.timedelta(days=days), self.first_day), end)
+        return self.keys(max(self.due.back(newest, days - 1), self.first_day), end)
 
     def keys(self, start: dt.date, end: dt.date) -> list[str]:
         """The keys of the days [start, end) on which rows are due."""
@@ -55,7 +55,7 @@ class Partitions:
 def make_partitions(project: Project, storage: Storage) -> Partitions:
     """The partitions of a project whose history lies in `storage`."""
     first_day = project.first_day or _kept_first_day(project, storage)
-    earliest = first_day + dt.timedelta(days=project.longest_lag)
+    earliest = project.due.back(first_day, -project.longest_lag)
     first_month = project.training_window.first_month(earliest)
     return Partitions(
         first_day=first_day,
@@ -70,8 +70,16 @@ def make_partitions(project: Project, storage: Storage) -> Partitions:
 
 
 def _daily(project: Project, first_day: dt.date) -> dg.TimeWindowPartitionsDefinition:
-    """The days on which rows are due, each a window of its own."""
+    """The days on which rows are due, each a window of its own, or weeks, months or quarters."""
     due, offset = project.due, -project.evaluation.label_delay_days
+    if not due.daily:
+        return dg.TimeWindowPartitionsDefinition(
+            cron_schedule=f"0 0 {due.cron}",
+            start=first_day.isoformat(),
+            fmt="%Y-%m-%d",
+            timezone=project.time_zone,
+            end_offset=offset,
+        )
     if due.all:
         return dg.DailyPartitionsDefinition(
             start_date=first_day.isoformat(), timezone=project.time_zone, end_offset=offset

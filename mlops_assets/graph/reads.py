@@ -22,7 +22,6 @@ from mlops_assets.project import ModelSettings, Project
 A_CENTURY = 36_525
 EVER = range(A_CENTURY)  # every day up to its own
 ANY = range(-A_CENTURY, A_CENTURY)
-CHECKS_SHOWN, BOARDS_SHOWN = 90, 180  # days on the pages
 
 
 class Every(Enum):
@@ -181,10 +180,7 @@ def _compared(project: Project) -> Iterator[Node]:
     names = [model.name for model in project.models]
     yield Node(
         "leaderboard",
-        (
-            *(Reads(f"validation/{name}", range(LONG)) for name in names),
-            Reads("leaderboard", range(BOARDS_SHOWN), shown=True),
-        ),
+        (*(Reads(f"validation/{name}", range(LONG)) for name in names),),
         needs_model=True,
     )
     yield Node(
@@ -221,10 +217,6 @@ def _served(project: Project) -> Iterator[Node]:
             Reads("features", range(project.drift.window_days)),
             Reads("features", EVER, shown=True),  # what the version learned from, as stored now
             *(ReadsVersions(name, champion=True) for name in names),
-            *(
-                Reads(asset, range(CHECKS_SHOWN), shown=True)
-                for asset in ["observations", "drift", *(f"validation/{name}" for name in names)]
-            ),
         ),
         # an alarm of a day that is over would come too late to act on; its end does not
         again=Again.FAILED,

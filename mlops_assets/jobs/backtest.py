@@ -1,5 +1,6 @@
 """Backtest: a job that tries retraining policies on the past and changes no model."""
 
+import datetime as dt
 import json
 import math
 import time
@@ -21,12 +22,11 @@ from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.policies import Course, backtest, format_figure
 from mlops_assets.ml.backtest.workshop import Version, Workshop
 from mlops_assets.ml.models.families import parse_hyperparameters
-from mlops_assets.pages.policies_page import policies_page
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore, as_parquet
 from mlops_assets.resources.stores.decisions import Action, Decisions, shown
-from mlops_assets.resources.stores.page_store import POLICIES_PAGE, PageStore, page_url
+from mlops_assets.resources.web import page_url
 
 BACKTEST_JOB = "backtest_policy_job"
 FOLDER = "policies"  # of the results, under the storage root
@@ -40,7 +40,6 @@ def make_backtest_job(project: Project) -> Job:
         context: dg.OpExecutionContext,
         config: config_type,  # type: ignore[valid-type]
         datasets: dg.ResourceParam[DatasetStore],
-        pages: dg.ResourceParam[PageStore],
     ) -> str:
         refuse_flags_as_sent(config, context)
         try:
@@ -53,20 +52,13 @@ def make_backtest_job(project: Project) -> Job:
             raise dg.Failure(f"No policy could be tried:\n{reasons}", allow_retries=False)
         folder = f"{FOLDER}/{context.run_id}"
         store(project, plan, courses, datasets.storage, folder)
-        page = policies_page(
-            courses,
-            metric=project.primary_metric.name,
-            title=f"{project.name}: retraining policies for {plan.model.name}",
-            through=f"replayed from {plan.first} through {plan.last}",
-        )
-        pages.write(POLICIES_PAGE, page)
         if tried := searched(project, plan, courses):
             log = Decisions(datasets.storage)
             log.record(Action.SEARCH, plan.model.name, after=tried, run_id=context.run_id)
         context.add_output_metadata(
             {
                 "policies": policies_table(project, courses),
-                "page": dg.MetadataValue.url(page_url(project, POLICIES_PAGE)),
+                "page": dg.MetadataValue.url(page_url(project, "policies")),
                 "results": dg.MetadataValue.path(datasets.storage.url(folder)),
                 "model": plan.model.name,
                 "first_day": str(plan.first),
@@ -170,6 +162,7 @@ def store(
     storage.write(f"{folder}/days.parquet", as_parquet(days))
     metric = project.primary_metric.name
     found = {
+        "made": str(dt.datetime.now(dt.UTC)),
         "model": plan.model.name,
         "metric": metric,
         "first_day": str(plan.first),

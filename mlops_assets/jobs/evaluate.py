@@ -41,7 +41,7 @@ def failure_reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 def make_jobs(project: Project) -> list[Job]:
     """Evaluation of a day, retraining of one model and of all for a month."""
-    nodes, tags = declared(project), project_tags(project)
+    nodes, tags, unit = declared(project), project_tags(project), project.grain
 
     def assets(every: Every, last: str = "") -> dg.AssetSelection:
         """All of those, or the last one and what it reads of them."""
@@ -53,8 +53,8 @@ def make_jobs(project: Project) -> list[Job]:
     jobs = {
         EVALUATE_JOB: (
             assets(Every.DAY),
-            "A day: its observations and features, every model's metrics, the ranking, the "
-            "champion, its forecasts for the day after, and how far its inputs have drifted.",
+            f"A {unit}: its observations and features, every model's metrics, the ranking, the "
+            f"champion, its forecasts for the {unit} after, and how far its inputs have drifted.",
         ),
         RETRAIN_ALL_JOB: (assets(Every.MONTH), a_month.format("every model")),
         REGISTRY_JOB: (

@@ -179,8 +179,7 @@ def _write(made: Proposal, folder: Path) -> None:
 def _read_some(project: Project, made: Proposal) -> None:
     """Read the last days as a run would. UndecidableError when they are not what was expected."""
     table = make_source(project, settings=made.source)
-    end = made.days.last + dt.timedelta(days=1)
-    rows = table.read(end - dt.timedelta(days=LOOKED_AT), end)
+    rows = table.read(made.days.due.back(made.days.end, LOOKED_AT), made.days.end)
     for name in project.number_columns:
         if rows[name].dtype != "float64":
             raise UndecidableError(

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.features.absent_rows import with_absent_rows
 from mlops_assets.ml.features.aggregation import aggregated
 from mlops_assets.ml.features.feature_plan import FeaturePlan
@@ -30,36 +31,39 @@ class Past:
     date: str
     first: dt.date
     last: dt.date
+    due: DueDays = EVERY_DAY
     _features: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def read(cls, made: Proposal, project: Project) -> Past:
         """The rows of as many of the newest days as can be tried. ValueError, SourceError."""
         source = make_source(project, settings=made.source)
-        end = made.days.last + dt.timedelta(days=1)
+        due = project.due
+        end = due.end(made.days.last)
         first = made.days.first
         if not made.whole:
-            newest = source.read(end - dt.timedelta(days=LOOKED_AT), end)
+            newest = source.read(due.back(end, LOOKED_AT), end)
             days = MOST_ROWS * LOOKED_AT // max(1, len(newest))
             if days < LEAST_DAYS:
-                raise ValueError(f"{LOOKED_AT} days hold {len(newest):,} rows, too many to try")
-            first = max(first, end - dt.timedelta(days=days))
+                many = f"{due.in_words(LOOKED_AT)} hold {len(newest):,} rows"
+                raise ValueError(f"{many}, too many to try")
+            first = max(first, due.back(end, days))
         rows = source.read(first, end)
         if project.columns.absent == "zero":
             keys = len(rows[project.columns.series].drop_duplicates())
             days = MOST_ROWS // max(1, keys)
             if days < LEAST_DAYS:
-                raise ValueError(f"a day holds up to {keys:,} rows, too many to try")
-            first = max(first, end - dt.timedelta(days=days))
+                raise ValueError(f"a {due.grain} holds up to {keys:,} rows, too many to try")
+            first = max(first, due.back(end, days))
             rows = with_absent_rows(project.columns, rows, first, end)
         observations = aggregated(project.columns, project.aggregate, rows, to_come=True)
-        return cls(observations, project.columns.date, first, made.days.last)
+        return cls(observations, project.columns.date, first, made.days.last, due)
 
     def features(self, plan: FeaturePlan) -> pd.DataFrame:
         """The features of the days, sorted by date; of many rows a part, of the same series."""
         key = f"{plan.features!r}"
         if key not in self._features:
-            end = self.last + dt.timedelta(days=1)
+            end = self.due.end(self.last)
             made = make_features(plan, self.observations, self.first, end)
             kept = made[_spread(made, plan.columns.series)]
             self._features[key] = kept.sort_values(self.date, kind="stable", ignore_index=True)
@@ -70,7 +74,7 @@ class Past:
         values = self.observations[target]
         if values.dtype != "float64":
             return None
-        days = pd.date_range(self.first, self.last)
+        days = self.due.calendar(self.first, self.last)
         by_day = values.groupby(self.observations[self.date]).sum(min_count=1)
         totals = by_day.reindex(days).to_numpy()
         off = {lag: _off(totals, lag) for lag in SEASONS if lag * TWICE <= len(totals)}

@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.lazy import pd
-from mlops_assets.ml.due_days import ALL_WEEK, DueDays
+from mlops_assets.ml.due_days import ALL_WEEK, EVERY_DAY, LONGEST, DueDays
 from mlops_assets.ml.features.feature_settings import TimePart
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.answers import Answers
 from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.dirt import without_dirt
-from mlops_assets.new.inference.expected import find_holidays, find_weekdays, free_on, refuse_coarse
+from mlops_assets.new.inference.expected import find_holidays, find_weekdays, free_on
 from mlops_assets.new.inference.facts import Decision, Facts, Target, UndecidableError, facts_of
+from mlops_assets.new.inference.grain import ends_with, find_grain, of_periods, with_other_date
 from mlops_assets.new.inference.inputs import Columns, useful_key
 from mlops_assets.new.inference.row_kinds import Repeated, Rows
-from mlops_assets.new.inference.span import LAGS, WINDOWS, Span, fit_span
+from mlops_assets.new.inference.span import SCALES, Span, fit_span
 from mlops_assets.new.roles import (
     Aggregate,
     find_absent,
@@ -52,10 +53,22 @@ class Days:
     last: dt.date
     share: float | None
     """Of those between that are due, how many have rows; None where not all rows were read."""
+    due: DueDays = EVERY_DAY
 
     @property
     def count(self) -> int:
-        return (self.last - self.first).days + 1
+        """How many days, or weeks or months, these are."""
+        return self.due.count(self.first, self.last) + 1
+
+    @property
+    def end(self) -> dt.date:
+        """The first day after them."""
+        return self.due.end(self.last)
+
+    @property
+    def newest(self) -> str:
+        """The last one, in a sentence."""
+        return f"the last {self.due.grain}, {self.last},"
 
 
 @dataclass(frozen=True)
@@ -121,13 +134,18 @@ def propose(
     facts = dict(zip(map(str, sample.frame), facts.values(), strict=True))
     values = values_of(sample, target)
     known_days = [day.date() for day in sorted(column.days[values.notna()].unique())]
-    refuse_coarse(known_days)
-    due = find_weekdays(known_days)
-    every = _span_of(
-        source, zone, ColumnSettings(date=date.value, target=date.value, date_parts=sample.parts)
-    )
+    due = _grain(known_days, wishes, answers) or find_weekdays(known_days)
+    if not due.value.daily:
+        sample = of_periods(sample, date.value, due.value)
+        column = sample.dates[date.value]
+    read = ColumnSettings(date=date.value, target=date.value, date_parts=sample.parts)
+    every = _span_of(source, zone, read, due.value)
+    if not due.value.daily:
+        sample, date, there = with_other_date(sample, date)
+        renamed |= there
     days = _days(every, sample, column.days, values, due.value)
-    rows = kind_of_rows(sample, facts, date.value, target.name, wishes)
+    unit = due.value.grain
+    rows = kind_of_rows(sample, facts, date.value, target.name, wishes, unit)
     rows = with_times(rows, column, sample.frame, zone)
     absent = None
     if not rows.times or wishes.absent is not None:
@@ -146,19 +164,22 @@ def propose(
     if aggregate is not None and rows.grid is not None:
         columns = varying(columns, sample.frame, column.days)
     replay = _replay(days, today, wishes, answers)
-    due = _without_holidays(due, known_days, wishes, answers, replay=replay.value)
+    if due.value.daily:
+        due = _without_holidays(due, known_days, wishes, answers, replay=replay.value)
     days = _days(every, sample, column.days, values, due.value)
     span = _span(days, target, replay=replay.value)
     key = None
     if rows.events and target.lagged:
         key = useful_key(sample.frame, facts, values, columns.categorical)
     notes = _notes(sample, column.days, values, days, today, replay.value)
-    if not due.value.all:
+    if not due.value.daily:
+        notes.append(f"Rows are of {due.value.grain}s: {due.reason}.")
+    elif not due.value.all:
         notes.append(f"Rows are due on {due_in_words(due.value)}: {due.reason}.")
     notes += [f"{name} is left out: {columns.left_out[name]}." for name in columns.leaks]
     if absent is not None:
         taken = "is taken for a 0" if absent.value == "zero" else "is none, and not forecast"
-        notes.append(f"A series without a row of a day {taken}: {absent.reason}.")
+        notes.append(f"A series without a row of a {due.value.grain} {taken}: {absent.reason}.")
     if rows.repeated is not None:
         notes.append(_repetition(rows.repeated, rows.series.value, sample, column.days, aggregate))
     return Proposal(
@@ -166,6 +187,17 @@ def propose(
         aggregate, columns, parts, days, replay, span, key, notes, absent, sample.units, renamed,
         sample.markers, due, sample.parts,
     )  # fmt: skip
+
+
+def _grain(days: list[dt.date], wishes: Wishes, answers: Answers) -> Decision[DueDays] | None:
+    """The periods that rows stand for; on which day weeks begin is asked where it may be two."""
+    found = find_grain(days, wishes.week_begins)
+    if found is None or wishes.week_begins or (ends := ends_with(days, found.value)) is None:
+        return found
+    question = f"{found.reason}. With which day does a week begin?"
+    options = [str(found.value.week_begins), str(ends)]
+    asked = answers.choose("--week-begins", question, options, options[0])
+    return found if asked == options[0] else find_grain(days, asked)
 
 
 def time_parts(column: DateColumn, rows: Rows, target: str) -> list[TimePart]:
@@ -212,10 +244,10 @@ def due_in_words(due: DueDays) -> str:
 
 
 def _span_of(
-    source: FileSettings | SqlSettings, zone: str, columns: ColumnSettings
+    source: FileSettings | SqlSettings, zone: str, columns: ColumnSettings, due: DueDays
 ) -> tuple[dt.date, dt.date]:
     """The first and the last day of all rows, read as later. SourceError."""
-    span = make_source(reading(source, zone, columns)).span()
+    span = make_source(reading(source, zone, columns, due)).span()
     if span is None:
         raise SourceError("the source holds no rows; a project begins with some")
     return span
@@ -234,7 +266,7 @@ def _days(
         raise UndecidableError(f"the target {target.name!r} is missing in all rows")
     if not sample.whole:
         last = span[1] if span[1] <= days.max().date() + AHEAD else days.max().date()
-        return Days(span[0], last, None)
+        return Days(span[0], last, None, due)
     first, last = days.min().date(), known.max().date()
     past = days[days <= known.max()]
     lacking = target[days <= known.max()].isna()
@@ -245,10 +277,12 @@ def _days(
         )
     asked = due.between(first, last + dt.timedelta(days=1))
     there = past.drop_duplicates().isin(pd.DatetimeIndex(asked)).sum()
-    return Days(first, last, there / len(asked))
+    return Days(first, last, there / len(asked), due)
 
 
 def _replay(days: Days, today: dt.date, wishes: Wishes, answers: Answers) -> Decision[bool]:
+    if not days.due.daily:
+        return _not_replayed(days, today, wishes)
     old = (today - days.last).days > FINISHED_DAYS
     able = days.count >= REPLAY_DAYS
     if wishes.replay is not None:
@@ -272,11 +306,28 @@ def _replay(days: Days, today: dt.date, wishes: Wishes, answers: Answers) -> Dec
     return Decision(answers.yes_or_no("replay", f"{reason}. Replay it?"), reason)
 
 
+def _not_replayed(days: Days, today: dt.date, wishes: Wishes) -> Decision[bool]:
+    if wishes.replay:
+        raise UndecidableError(
+            f"a recording of {days.due.grain}s cannot be played again as days are; leave out "
+            "--replay"
+        )
+    keeps = "is past" if is_finished(days, today) else "is recent: rows keep coming"
+    return Decision(False, f"{days.newest} {keeps}")
+
+
+def is_finished(days: Days, today: dt.date) -> bool:
+    """Whether no more rows come, by how long ago the last ones were."""
+    late = FINISHED_DAYS + (0 if days.due.daily else LONGEST[days.due.grain])
+    return (today - days.end).days + 1 > late
+
+
 def _span(days: Days, target: Target, *, replay: bool) -> Span:
-    choices: Sequence[list[int]] = LAGS if target.lagged else [[]]
+    scale = SCALES[days.due.grain]
+    choices: Sequence[list[int]] = scale.lags if target.lagged else [[]]
     if not replay:
-        return fit_span(days.first, days.last, choices)
-    lags, months = choices[0], WINDOWS[0]
+        return fit_span(days.first, days.last, choices, days.due)
+    lags, months = choices[0], scale.windows[0]
     reason = f"they fit into the {REPLAY_DAYS} days that are played up to yesterday"
     return Span(days.first, lags, months, 14, reason)
 
@@ -295,7 +346,8 @@ def _notes(
         notes.append("Only a part of the rows was read; ranges and categories may be wider.")
     if span.share is not None and span.share < GAPS:
         notes.append(
-            f"{1 - span.share:.0%} of the days have no rows; their partitions say so and fail."
+            f"{1 - span.share:.0%} of the {span.due.grain}s have no rows; their partitions say so "
+            "and fail."
         )
     lacking = days[target.isna() & (days <= pd.Timestamp(span.last))]
     if len(lacking):
@@ -303,9 +355,10 @@ def _notes(
             f"{len(lacking)} row(s) lack a target, the first of {lacking.min():%Y-%m-%d}: they are "
             "left out of learning and scoring."
         )
-    if not replay and (today - span.last).days > FINISHED_DAYS:
+    if not replay and is_finished(span, today):
+        unit = span.due.grain
         notes.append(
-            f"The last day is {span.last}: schedules will find nothing to do, and later days "
+            f"The last {unit} is {span.last}: schedules will find nothing to do, and later {unit}s "
             "fail for want of rows."
         )
     return notes

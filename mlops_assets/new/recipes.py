@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mlops_assets.ml.due_days import LONGEST, YEAR_OF, DueDays, Grain
 from mlops_assets.ml.models.splits import add_months, month_start_after
 from mlops_assets.new.choice import Model
-from mlops_assets.new.inference.span import (
-    HISTORY_MONTHS,
-    LAGS,
-    SERVICE_DAYS,
-    recent_start,
-    service_days,
-)
+from mlops_assets.new.inference.span import SCALES, Scale, recent_start, service_days
 from mlops_assets.new.past import Past
 from mlops_assets.new.proposal import Proposal
 from mlops_assets.new.usual import USUAL_LEAF, usual_choice, weekday_of
@@ -24,15 +18,12 @@ from mlops_assets.project import REPLAY_DAYS, Project
 
 HIST = "hist_gradient_boosting"
 HISTS = (HIST, f"{HIST}_classifier")
-MONTHS = (60, 36, 24, 12, 6, 4, 2, 1)
 PATIENCE = 2  # shorter windows than so many that were no better are not tried
 MOST_MONTHS = 120
 LONGEST_MONTH = 31
-NEAR = (1, 2, 3, 4, 5, 6, 7, 14, 21, 28)
-YEAR = 364  # 52 weeks: the same weekday
-HALF_LIVES = (365, 120)
 LOSSES = ("poisson", "squared_error", "absolute_error")
-MANY_ROWS, LEAST_YEARS, MANY_YEARS = 400, 3 * YEAR, 8 * YEAR
+MANY_ROWS = 400
+LEAST_YEARS, MANY_YEARS = 3, 8
 TREES: tuple[dict[str, Any], ...] = (
     {"learning_rate": 0.05, "max_iter": 300},
     {"learning_rate": 0.05, "max_iter": 150, "max_leaf_nodes": 15},
@@ -51,6 +42,7 @@ class Recipe:
     months: int
     expanding: bool = False
     half_life: int | None = None
+    unit: str = "day"
 
     @classmethod
     def usual(cls, made: Proposal) -> Recipe:
@@ -58,7 +50,8 @@ class Recipe:
         usual = usual_choice(made)
         [model] = [model for model in usual.models if model.family in HISTS]
         span = made.span
-        return cls(model.family, _text(model), tuple(span.lags), usual.means, span.window_months)
+        recipe = cls(model.family, _text(model), tuple(span.lags), usual.means, span.window_months)
+        return replace(recipe, unit=str(made.due.value.grain))
 
     @property
     def hyperparameters(self) -> dict[str, Any]:
@@ -90,8 +83,8 @@ class Recipe:
         parts = [f"{self.family} ({told})" if told else self.family]
         parts.append("all of the past" if self.expanding else f"{self.months} month(s)")
         parts += [f"lags {in_words(self.lags)}"] if self.lags else []
-        parts += [f"means of {in_words(self.means)} days"] if self.means else []
-        parts += [f"half-life {self.half_life} days"] if self.half_life else []
+        parts += [f"means of {in_words(self.means)} {self.unit}s"] if self.means else []
+        parts += [f"half-life {self.half_life} {self.unit}s"] if self.half_life else []
         return "; ".join(parts)
 
 
@@ -146,7 +139,7 @@ def questions(made: Proposal, past: Past) -> list[Question]:
         Question(_losses(made)),
         Question(limits.inputs),
         Question(limits.windows, patience=PATIENCE),
-        Question(_fading, patience=1),
+        Question(limits.fading, patience=1),
         Question(_trees),
     ]
 
@@ -158,60 +151,77 @@ class _Limits:
     made: Proposal
     past: Past
 
+    @property
+    def due(self) -> DueDays:
+        return self.made.due.value
+
+    @property
+    def scale(self) -> Scale:
+        return SCALES[self.due.grain]
+
     def windows(self, best: Recipe) -> Iterator[Recipe]:
         """All of the past, and windows of so many months, that leave days to serve."""
         days, reach = self.made.days, max([*best.lags, *best.means], default=0)
         if not self.made.replay.value:
             yield replace(best, months=self._until_service(reach), expanding=True)
-        for months in MONTHS:
+        for months in self.scale.tried:
             if self.made.replay.value:
                 allowed = LONGEST_MONTH * months + reach < REPLAY_DAYS
             else:
-                allowed = service_days(days.first, days.last, reach, months) >= SERVICE_DAYS
+                served = service_days(days.first, days.last, reach, months, self.due)
+                allowed = served >= self.scale.service_days
             if allowed:
                 yield replace(best, months=months, expanding=False)
 
     def _until_service(self, reach: int) -> int:
         """The months before the first one that is served, of a window that expands."""
         days = self.made.days
-        begins = recent_start(days.first, days.last, reach, MOST_MONTHS)
-        first = month_start_after(begins + dt.timedelta(days=reach))
-        served = add_months(days.last, 1 - HISTORY_MONTHS)
+        begins = recent_start(days.first, days.last, reach, MOST_MONTHS, self.due)
+        first = month_start_after(self.due.back(begins, -reach))
+        served = add_months(days.last, 1 - self.scale.history_months)
         months = (served.year - first.year) * 12 + served.month - first.month
         return min(max(1, months), MOST_MONTHS)
 
     def inputs(self, best: Recipe) -> Iterator[Recipe]:
         """Other lags and means of the target's past."""
-        made = self.made
-        if made.span.lags not in LAGS:
+        made, scale, year = self.made, self.scale, self.due.year
+        if made.span.lags not in scale.lags:
             return
+        usual, longer, other = scale.means
         season = self.past.season(made.target.name)
-        near = sorted({*NEAR, *([season] if season and season < YEAR - 1 else [])})
+        near = sorted({*scale.near, *([season] if season and season < year - 1 else [])})
         if made.rows.events:
-            yield self._with(best, best.lags, (7, 28, 91))
-            yield self._with(best, best.lags, (28, 182))
+            yield self._with(best, best.lags, longer)
+            yield self._with(best, best.lags, (28, 182) if self.due.daily else other)
             return
-        year = self._with(best, [*near, YEAR], (7, 28))
-        weeks = self._with(best, near, (7, 28))
-        many = (self.past.last - self.past.first).days > MANY_YEARS
-        yield from [year, weeks] if many else [weeks, year]
-        yield self._with(best, [*near, YEAR], (7, 28, 91))
-        yield self._with(best, near, (3, 7, 14, 28, 56))
-        yield self._with(best, [1, 7], (7, 28))
+        of_year = self._with(best, [*near, year], usual)
+        weeks = self._with(best, near, usual)
+        many = self.due.count(self.past.first, self.past.last) > MANY_YEARS * year
+        yield from [of_year, weeks] if many or not self.due.daily else [weeks, of_year]
+        yield self._with(best, [*near, year], longer)
+        yield self._with(best, near, other)
+        yield self._with(best, scale.lags[-1], usual)
 
     def _with(self, best: Recipe, lags: Any, means: tuple[int, ...]) -> Recipe:
         """These inputs, where the days are enough; else the recipe as it is."""
         reach = max([*lags, *means])
-        span = (self.past.last - self.past.first).days
+        span, year = (self.past.last - self.past.first).days, self.due.year
         months = best.months
         if best.expanding:
             months = self._until_service(reach)
-        needed = reach + LONGEST_MONTH * (1 if best.expanding else months) + 2 * SERVICE_DAYS
-        if reach >= YEAR:  # as the first year is not learned from, two others must be left
-            needed = max(needed, LEAST_YEARS)
+        learned = LONGEST_MONTH * (1 if best.expanding else months)
+        needed = reach * LONGEST[self.due.grain] + learned + 2 * self.scale.service_days
+        if reach >= year:  # as the first year is not learned from, two others must be left
+            needed = max(needed, LEAST_YEARS * YEAR_OF[Grain.DAY])
         if needed > span or (self.made.replay.value and needed >= REPLAY_DAYS):
             return best
         return replace(best, lags=tuple(lags), means=means, months=months)
+
+    def fading(self, best: Recipe) -> Iterator[Recipe]:
+        """Rows that count the less the older they are."""
+        for periods in self.scale.half_lives:
+            if best.expanding or best.months * 30 > periods * LONGEST[self.due.grain]:
+                yield replace(best, half_life=periods)
 
 
 def _losses(made: Proposal) -> Callable[[Recipe], Iterator[Recipe]]:
@@ -226,12 +236,6 @@ def _losses(made: Proposal) -> Callable[[Recipe], Iterator[Recipe]]:
 def _losses_of(made: Proposal) -> tuple[str, ...]:
     """The losses that suit the target and a metric of absolute errors, the likeliest first."""
     return LOSSES if not made.facts[made.target.name].negative else LOSSES[1:]
-
-
-def _fading(best: Recipe) -> Iterator[Recipe]:
-    for days in HALF_LIVES:
-        if best.expanding or best.months * 30 > days:
-            yield replace(best, half_life=days)
 
 
 def _trees(best: Recipe) -> Iterator[Recipe]:

@@ -156,7 +156,12 @@ def _finer(sample: Sample, found: Decision[str]) -> Decision[str]:
 
 
 def kind_of_rows(
-    sample: Sample, facts: dict[str, Facts], date: str, target: str, wishes: Wishes
+    sample: Sample,
+    facts: dict[str, Facts],
+    date: str,
+    target: str,
+    wishes: Wishes,
+    unit: str = "day",
 ) -> Rows:
     column = sample.dates[date]
     for name in wishes.series or []:
@@ -172,6 +177,7 @@ def kind_of_rows(
         target,
         timed=column.timed,
         series=wishes.series,
+        unit=unit,
     )
 
 

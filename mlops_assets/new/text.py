@@ -6,15 +6,22 @@ from typing import Any
 
 import yaml
 
+from mlops_assets.ml.due_days import Grain, Weekday
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.ml.values import text_of
 from mlops_assets.new.choice import Choice
 from mlops_assets.new.inference.facts import Facts
 from mlops_assets.new.proposal import Proposal, coverage, due_in_words
 from mlops_assets.new.usual import chosen, columns_used
-from mlops_assets.project import REPLAY_DAYS, CalendarFeature, FileSettings, SqlSettings
+from mlops_assets.project import CalendarFeature, FileSettings, SqlSettings
 from mlops_assets.project.masking import masked
 
+CALENDAR_OF = {
+    Grain.WEEK: (CalendarFeature.WEEK_OF_YEAR, CalendarFeature.MONTH),
+    Grain.MONTH: (CalendarFeature.MONTH,),
+    Grain.QUARTER: (CalendarFeature.MONTH,),
+}
+FEWER = {Grain.MONTH: (24, 12), Grain.QUARTER: (16, 8)}
 CALENDAR = (
     CalendarFeature.DAY_OF_WEEK,
     CalendarFeature.DAY_OF_MONTH,
@@ -38,6 +45,7 @@ def settings_text(made: Proposal) -> str:
         _features(made),
         _training(made),
         _evaluation(made),
+        _judged(made),
         _models(made),
     )
     texts = ["\n".join(lines) for lines in map(list, sections) if lines]
@@ -61,15 +69,21 @@ def _head(made: Proposal) -> Iterator[str]:
     yield comment("Written from a look at the table, with the reason beside each choice.")
     yield comment("profile.md tells what was seen; every line may be changed.")
     yield f"name: {flow(made.wishes.name)}"
-    yield f"description: {flow(f'{made.target.name}, forecast one day ahead.')}"
+    due = made.due.value
+    yield f"description: {flow(f'{made.target.name}, forecast one {due.grain} ahead.')}"
     yield f"owner: {flow(made.wishes.owner)}  # who answers for it"
     yield f"time_zone: {flow(made.time_zone)}  # in which a day begins and ends"
+    if not due.daily:
+        yield f"grain: {due.grain}  {comment(made.due.reason)}"
+        if due.week_begins != Weekday.MON:
+            yield f"week_begins: {due.week_begins}"
+        yield comment(f"All settings of days and forecasts count {due.grain}s, each named by its")
+        yield comment("first day; months, such as training.window_months, are those of the year.")
     if not made.replay.value:
         yield comment(made.span.reason)
         if made.span.first_day > made.days.first:
             yield comment(f"the rows begin on {made.days.first}")
         yield f"first_day: {made.span.first_day}"
-    due = made.due.value
     if not due.all:
         told = {"weekdays": [*map(str, due.weekdays)], "holidays": due.holidays}
         expected = {name: value for name, value in told.items() if value}
@@ -116,7 +130,7 @@ def _columns(made: Proposal) -> Iterator[str]:
     if units:
         yield f"  units: {flow(units)}  {comment('beside the numbers, and no part of them')}"
     if called:
-        yield f"  source_names: {flow(called)}  {comment('such names are stored beside forecasts')}"
+        yield f"  source_names: {flow(called)}  {comment('names that are taken by what is made')}"
     markers = {name: found for name, found in made.markers.items() if name in columns_used(made)}
     if markers:
         yield f"  {comment('what stands where there is no value; profile.md tells how often')}"
@@ -172,7 +186,7 @@ def _constraints(made: Proposal) -> Iterator[str]:
     bounded = not made.target.labels and not made.facts[target].negative
     limits = {target: {"min": 0} if bounded else {}}
     for name in made.columns.numeric:
-        limits[name] = _least(made.facts[name], year=made.days.count >= REPLAY_DAYS)
+        limits[name] = _least(made.facts[name], year=made.days.count >= made.due.value.year)
     for name in [*made.columns.numeric, *made.columns.categorical]:
         if made.facts[name].missing:
             limits[name] = {**limits.get(name, {}), "nullable": True}
@@ -192,7 +206,9 @@ def _least(fact: Facts, *, year: bool) -> dict[str, Any]:
 def _features(made: Proposal) -> Iterator[str]:
     lags = made.span.lags
     windows = list(chosen(made).means)
-    calendar = [str(feature) for feature in CALENDAR if feature not in columns_used(made)]
+    due = made.due.value
+    features = CALENDAR if due.daily else CALENDAR_OF[due.grain]
+    calendar = [str(feature) for feature in features if feature not in columns_used(made)]
     yield "features:"
     if not made.target.lagged:
         yield f"  {comment('no lags: several classes are no numbers')}"
@@ -207,7 +223,7 @@ def _features(made: Proposal) -> Iterator[str]:
             yield f"    {comment(f'by {made.key.value}: {made.key.reason}')}"
             yield f"    - {flow(by)}"
     else:
-        yield f"  lags: {flow(lags)}  {comment('of the same series, days before')}"
+        yield f"  lags: {flow(lags)}  {comment(f'of the same series, {due.grain}s before')}"
         yield f"  rolling_means: {flow(windows)}"
         if made.rows.times:
             keys = [name for name in made.rows.series.value if name not in made.time_of_day]
@@ -230,7 +246,8 @@ def _training(made: Proposal) -> Iterator[str]:
     if choice.half_life_days is not None:
         yield f"  half_life_days: {choice.half_life_days}  {comment('older rows count less')}"
     yield f"  holdout_days: {span.holdout_days}"
-    yield f"  min_coverage: {share}  {comment('the share of the days that must have rows')}"
+    must = f"the share of the {made.due.value.grain}s that must have rows"
+    yield f"  min_coverage: {share}  {comment(must)}"
 
 
 def _evaluation(made: Proposal) -> Iterator[str]:
@@ -259,6 +276,17 @@ def _evaluation(made: Proposal) -> Iterator[str]:
         yield f"  slices: {flow(slices)}"
 
 
+def _judged(made: Proposal) -> Iterator[str]:
+    """How many periods decide where there are few of them."""
+    unit = made.due.value.grain
+    if unit in FEWER:
+        window, least = FEWER[unit]
+        yield comment(f"{unit}s that decide on another champion, and from how many on")
+        yield f"champion: {flow({'window_days': window, 'min_days': least})}"
+        yield comment(f"{unit}s from which on a model is judged by its own past")
+        yield f"performance: {flow({'min_days': 14})}"
+
+
 def _absent_is_zero(made: Proposal) -> bool:
     return made.absent is not None and made.absent.value == "zero"
 
@@ -284,6 +312,8 @@ def _models(made: Proposal) -> Iterator[str]:
         yield f"    family: {model.family}"
         if model.hyperparameters:
             yield f"    hyperparameters: {flow(model.hyperparameters)}"
+        if made.due.value.grain is Grain.QUARTER:
+            yield "    cadence: quarterly"
 
 
 def _tried(choice: Choice) -> Iterator[str]:
@@ -328,7 +358,8 @@ def profile_text(made: Proposal) -> str:
         "",
         f"- Table: `{table_name(made.source)}`",
         f"- Rows read: {made.rows_read:,}{' (all)' if made.whole else ' (a part)'}",
-        f"- Days: {days.first} to {days.last}, {days.count:,} in all{share}",
+        f"- {str(days.due.grain).capitalize()}s: {days.first} to {days.last}, {days.count:,} in "
+        f"all{share}",
         *(f"- {note}" for note in made.notes),
         "",
         "## Columns",
@@ -391,6 +422,8 @@ def _decisions(made: Proposal) -> Iterator[tuple[str, object, str]]:
     yield "series", ", ".join(made.rows.series.value) or "none", made.rows.series.reason
     if made.absent is not None:
         yield "absent rows", *made.absent
+    if not made.due.value.daily:
+        yield "grain", made.due.value.grain, made.due.reason
     if not made.due.value.all:
         yield "days on which rows are due", due_in_words(made.due.value), made.due.reason
     if made.aggregate is not None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.backtest.contest import (
+    Blocks,
     Entry,
     Stretch,
     difference,
@@ -23,12 +24,13 @@ from mlops_assets.ml.backtest.contest import (
     sampling_error,
     stretches,
 )
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.metrics.metric import Metric
 from mlops_assets.ml.models.families import SHORT_NAMES, parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
 from mlops_assets.new.choice import Backtest, Choice, Model, Result
 from mlops_assets.new.draft import project_of
-from mlops_assets.new.inference.span import recent_start
+from mlops_assets.new.inference.span import SCALES, recent_start
 from mlops_assets.new.past import Past
 from mlops_assets.new.proposal import Proposal
 from mlops_assets.new.recipes import (
@@ -43,9 +45,6 @@ from mlops_assets.new.usual import usual_choice
 from mlops_assets.project import Project
 from mlops_assets.resources.sources import SourceError
 
-ONE_DAY = dt.timedelta(days=1)
-STRETCH_DAYS = 28
-LONGER = (91, 56)  # where the past is long enough: more days to judge by for one fit
 ORDER = (0, 2, 1, 3)  # of the stretches, how many lie after each, the most telling first
 PAST_SHARE = 0.4  # of the days, how far back stretches may lie
 FOR_OTHERS = 0.3  # of the time, kept for baselines and other families
@@ -64,14 +63,16 @@ def tried(made: Proposal, seconds: float, tell: Tell) -> Proposal:
     try:
         if seconds <= 0:
             raise ValueError("no backtest was asked for")
-        past = Past.read(made, project_of(made))
-        first = past.first + (max(made.span.lags, default=0) + STRETCH_DAYS) * ONE_DAY
-        reach = int(PAST_SHARE * (past.last - first).days)
-        length = next((days for days in LONGER if reach >= 2 * days), STRETCH_DAYS)
+        past, due = Past.read(made, project_of(made)), made.due.value
+        *longer, shortest = SCALES[due.grain].stretches
+        first = due.back(past.first, -(max(made.span.lags, default=0) + shortest))
+        reach = int(PAST_SHARE * due.count(first, past.last))
+        length = next((days for days in longer if reach >= 2 * days), shortest)
         offsets = [length * after for after in ORDER if length * (after + 1) <= reach] or [0]
-        days = stretches(first, past.last, offsets, length)
+        days = stretches(first, past.last, offsets, length, due)
         if not days:
-            raise ValueError(f"{made.days.count} days are too few to learn from and to score")
+            few = due.in_words(made.days.count)
+            raise ValueError(f"{few} are too few to learn from and to score")
         trial = Trial(made, past, clock, tell, days)
         best = trial.search(beginning(made, past))
     except (ValueError, SourceError) as error:
@@ -171,7 +172,7 @@ class Trial:
             return False
         if best in self.failed:
             return True
-        share, error = difference(self.metric, self.sums[recipe], self.sums[best])
+        share, error = difference(self.metric, self.sums[recipe], self.sums[best], self.blocks)
         return -share > max(BETTER, error if error == error else 0.0)
 
     def project(self, recipe: Recipe) -> Project:
@@ -182,6 +183,14 @@ class Trial:
     @property
     def metric(self) -> Metric:
         return next(iter(self.projects.values())).primary_metric
+
+    @property
+    def due(self) -> DueDays:
+        return self.made.due.value
+
+    @property
+    def blocks(self) -> Blocks:
+        return Blocks(self.due, SCALES[self.due.grain].block)
 
     def loss(self, recipe: Recipe) -> float:
         """What a recipe comes to on all stretches; infinite where it cannot be tried."""
@@ -196,11 +205,12 @@ class Trial:
 
     def _tried(self, recipe: Recipe) -> pd.DataFrame:
         project = self.project(recipe)
-        earliest = self.past.first + project.longest_lag * ONE_DAY
+        earliest = self.due.back(self.past.first, -project.longest_lag)
+        least = SCALES[self.due.grain].stretches[-1]
 
         def learned(end: dt.date) -> Window:
             window = project.training_window.of(end, earliest)
-            if window.start < earliest or window.days < STRETCH_DAYS:
+            if window.start < earliest or self.due.count(window.start, window.end) < least:
                 raise ValueError(f"{window} is more than there is before {end}")
             return window
 
@@ -224,9 +234,9 @@ class Trial:
         reach = max([*recipe.lags, *recipe.means], default=0)
         first = span.first_day
         if recipe.expanding:
-            first = recent_start(days.first, days.last, reach, MOST_MONTHS)
+            first = recent_start(days.first, days.last, reach, MOST_MONTHS, self.due)
         elif (recipe.months, recipe.lags) != (span.window_months, tuple(span.lags)):
-            first = recent_start(days.first, days.last, reach, recipe.months)
+            first = recent_start(days.first, days.last, reach, recipe.months, self.due)
         choice = Choice(
             Model("tried", recipe.family, recipe.hyperparameters),
             (),
@@ -234,13 +244,16 @@ class Trial:
             "expanding" if recipe.expanding else "trailing",
             recipe.half_life,
         )
-        reason = f"of {days.count} days; the backtest says so" if self.sums else span.reason
+        of = self.due.in_words(days.count)
+        reason = f"of {of}; the backtest says so" if self.sums else span.reason
         span = replace(
             span,
             first_day=first,
             lags=list(recipe.lags),
             window_months=recipe.months,
-            holdout_days=7 if recipe.months == 1 and not recipe.expanding else 14,
+            holdout_days=(
+                7 if recipe.months == 1 and not recipe.expanding else SCALES[self.due.grain].holdout
+            ),
             reason=reason,
         )
         return replace(self.made, span=span, choice=choice)
@@ -284,8 +297,8 @@ class Trial:
             Result(
                 str(recipe),
                 self.loss(recipe),
-                sampling_error(metric, self.sums[recipe]),
-                *difference(metric, self.sums[recipe], first),
+                sampling_error(metric, self.sums[recipe], self.blocks),
+                *difference(metric, self.sums[recipe], first, self.blocks),
                 named.get(recipe, ""),
             )
             for recipe in ranked
@@ -293,7 +306,7 @@ class Trial:
         among = f" in {len(self.days)} stretches" if len(self.days) > 1 else ""
         day = min(days.first for days in self.days)
         last = max(days.last for days in self.days)
-        text = f"{len(first)} days{among} from {day} through {last}"
+        text = f"{self.due.in_words(len(first))}{among} from {day} through {last}"
         return Backtest(metric.loss_name, text, tuple(results), self.stopped)
 
 

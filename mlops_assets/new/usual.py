@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_assets.new.choice import Choice, Model
+from mlops_assets.new.inference.span import SCALES
 from mlops_assets.new.proposal import Proposal
 from mlops_assets.project import CalendarFeature
 
 FEWEST_IN_LEAF, USUAL_LEAF, MOST_IN_LEAF = 5, 20, 50
-MEANS = (7, 28)
 
 
 def chosen(made: Proposal) -> Choice:
@@ -18,7 +18,12 @@ def chosen(made: Proposal) -> Choice:
 
 
 def usual_choice(made: Proposal) -> Choice:
-    means = tuple(days for days in made.span.lags if days in MEANS)
+    means = SCALES[made.due.value.grain].means[0]
+    if made.due.value.daily:
+        means = tuple(days for days in made.span.lags if days in means)
+    else:
+        reach = max(made.span.lags, default=0)
+        means = tuple(periods for periods in means if periods <= reach)
     return Choice(_baseline(made), _models(made), means)
 
 
@@ -30,8 +35,10 @@ def columns_used(made: Proposal) -> set[str]:
 
 
 def weekday_of(made: Proposal) -> list[str]:
-    """The feature of the day of the week, where no column is called so."""
-    return sorted({str(CalendarFeature.DAY_OF_WEEK)} - columns_used(made))
+    """The feature of the day of the week, or else of the month, where no column is called so."""
+    daily = made.due.value.daily
+    feature = CalendarFeature.DAY_OF_WEEK if daily else CalendarFeature.MONTH
+    return sorted({str(feature)} - columns_used(made))
 
 
 def _baseline(made: Proposal) -> Model:
@@ -39,7 +46,9 @@ def _baseline(made: Proposal) -> Model:
     if made.target.labels:
         return Model("prior", "prior")
     if not made.lagged:
-        return Model("seasonal_naive", "seasonal_naive")
+        if made.due.value.season in made.span.lags:
+            return Model("seasonal_naive", "seasonal_naive")
+        return Model("last_value", "seasonal_naive", {"repeats": f"{made.target.name}_lag_1"})
     by = [] if made.key is None else [made.key.value]
     return Model("usual", "historical_mean", {"by": [*by, *weekday_of(made)]})
 

@@ -28,3 +28,4 @@ class Wishes:
     replay: bool | None = None
     time_zone: str | None = None
     holidays: str | None = None
+    week_begins: str | None = None

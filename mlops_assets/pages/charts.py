@@ -7,8 +7,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-from mlops_assets.pages.page import PALETTE
-
+BLUE = "#0072B2"
 BLOCKS = "▁▂▃▄▅▆▇█"
 CONSTANT, MISSING = "▄", "·"
 LEAST_GAIN = -0.3  # where the axis of the intervals ends
@@ -60,7 +59,7 @@ def interval_chart(intervals: Mapping[str, tuple[float, float, float]], threshol
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 250 {height}" width="375" '
         f'font-family="Arial" font-size="11" stroke-width="2"><path d="M{x(0)} 0V{height}" '
         f'stroke="#999" stroke-dasharray="1 2"/><path d="M{x(threshold)} 0V{height}" stroke="#999" '
-        f'stroke-dasharray="4 2"/><path d="{bars}" stroke="{PALETTE[0]}"/>{names}</svg>'
+        f'stroke-dasharray="4 2"/><path d="{bars}" stroke="{BLUE}"/>{names}</svg>'
     )
     encoded = base64.b64encode(svg.encode()).decode()
     return f"![gain and interval of each challenger](data:image/svg+xml;base64,{encoded})"
@@ -91,7 +90,7 @@ def weeks_chart(
     size = f'viewBox="-4 0 {x + 12} 54" width="{3 * x // 2 + 18}"'
     bar = f'<path d="M{x} {y(interval[0])}V{y(interval[1])}"/>' if interval else ""
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} fill="none" stroke="{PALETTE[0]}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} fill="none" stroke="{BLUE}">'
         f'<polyline stroke="#999" points="{line(actual)}"/>'
         f'<polyline points="{line(forecast)}"/>{bar}<circle cx="{x}" cy="{y(to_come)}" r="2"/>'
         "</svg>"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import SCORE_BINS, one_vs_rest, score_counts
 from mlops_assets.ml.metrics.metric import BoolArray, FloatArray, as_array
-from mlops_assets.pages.page import (
+from mlops_assets.pages.drawing import (
     MUTED,
     Json,
     base_layout,
@@ -18,43 +17,47 @@ from mlops_assets.pages.page import (
     trace,
 )
 
-Choice = tuple[Json, Json]  # what changes of each trace, and in the layout
-
 CALIBRATION_BINS = 10
 LARGEST_MARKER = 22
 MARKER = {"opacity": 0.85}
 
 
-@dataclass(frozen=True)
-class Curves:
-    """The curves of each model and class, of two classes those of the positive one.
+def shown_classes(labels: Sequence[str]) -> list[str]:
+    """Those that have curves: of two classes the positive one."""
+    return list(labels[1:]) if len(labels) == 2 else list(labels)
 
-    calibration: columns model, class, probability (the mean forecast of a bin), share (of the class
-    among the rows of it) and rows. roc: columns model, class, others and of_class, the shares of
-    rows of other classes and of the class that rank above each step.
+
+def calibration_of(forecasts: pd.DataFrame, labels: Sequence[str], label: str) -> pd.DataFrame:
+    """How often a class came by how probable it was said to be.
+
+    Columns model, probability (the mean forecast of a bin), share (of the class among the rows of
+    it) and rows. `forecasts` has the columns model, actual and forecast.
     """
-
-    calibration: pd.DataFrame
-    roc: pd.DataFrame
-    classes: Sequence[str]
+    return _of_models(forecasts, labels, label, _calibration)
 
 
-def curves_of(forecasts: pd.DataFrame, labels: Sequence[str]) -> Curves:
-    """The curves of forecasts with the columns model, actual and forecast."""
-    shown = list(labels[1:]) if len(labels) == 2 else list(labels)
-    calibration, roc = [], []
-    for model, rows in forecasts.groupby("model"):
+def roc_of(forecasts: pd.DataFrame, labels: Sequence[str], label: str) -> pd.DataFrame:
+    """The ROC curve of a class.
+
+    Columns model, others and of_class, the shares of rows of other classes and of the class that
+    rank above each step.
+    """
+    return _of_models(forecasts, labels, label, _roc)
+
+
+def _of_models(
+    forecasts: pd.DataFrame,
+    labels: Sequence[str],
+    label: str,
+    curve: Callable[[BoolArray, FloatArray], pd.DataFrame],
+) -> pd.DataFrame:
+    position = shown_classes(labels).index(label)
+    parts = []
+    for model, rows in forecasts.groupby("model") if len(forecasts) else ():
         actual = rows["actual"].to_numpy(dtype=float)
         of_class, probability = one_vs_rest(actual, as_array(rows["forecast"]))
-        pairs = zip(shown, of_class.T, probability.T, strict=False)
-        for label, is_of_class, forecast in pairs:
-            named = {"model": str(model), "class": label}
-            calibration.append(_calibration(is_of_class, forecast).assign(**named))
-            roc.append(_roc(is_of_class, forecast).assign(**named))
-    return Curves(_together(calibration), _together(roc), shown)
-
-
-def _together(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        found = curve(of_class[:, position], probability[:, position])
+        parts.append(found.assign(model=str(model)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -78,16 +81,10 @@ def _roc(of_class: BoolArray, forecast: FloatArray) -> pd.DataFrame:
     return pd.DataFrame({"of_class": steps[0], "others": steps[1]})
 
 
-def class_choice(label: str) -> str:
-    """What the menu of a figure calls a class."""
-    return f"class {label}"
-
-
 def calibration_figure(
-    curves: Curves, models: Sequence[str], lines: Mapping[str, Json]
-) -> tuple[Json, dict[str, Choice]] | None:
-    """The figure of how often a class came by how probable it was, and its choices by class."""
-    table = curves.calibration
+    table: pd.DataFrame, label: str, models: Sequence[str], lines: Mapping[str, Json]
+) -> Json | None:
+    """The figure of `calibration_of`; None without rows."""
     if table.empty:
         return None
     most = float(table["rows"].max())
@@ -95,65 +92,44 @@ def calibration_figure(
         "<b>%{fullData.name}</b><br>forecast %{x:.1%}, came %{y:.1%}<br>"
         "%{customdata:,} rows<extra></extra>"
     )
-    traces = [
-        trace(model, "lines+markers", {**lines[model], "width": 2}, hover, marker={**MARKER})
-        for model in models
-    ]
-
-    def choice(label: str) -> Choice:
-        parts = [_rows_of(table, model, label) for model in models]
-        sizes = [LARGEST_MARKER * np.sqrt(part["rows"] / most).clip(lower=0.25) for part in parts]
-        return {
-            "x": [short_numbers(part["probability"]) for part in parts],
-            "y": [short_numbers(part["share"]) for part in parts],
-            "customdata": [short_numbers(part["rows"]) for part in parts],
-            "marker.size": [short_numbers(size) for size in sizes],
-        }, {"yaxis.title.text": f"share of {plain_label(label)}"}
-
-    layout = _unit_square("probability forecast")
-    return {"data": traces, "layout": layout}, _choices(curves, choice)
+    traces = []
+    for model in models:
+        part = table[table["model"] == model]
+        size = LARGEST_MARKER * np.sqrt(part["rows"] / most).clip(lower=0.25)
+        points = {
+            "x": short_numbers(part["probability"]),
+            "y": short_numbers(part["share"]),
+            "customdata": short_numbers(part["rows"]),
+            "marker": {**MARKER, "size": short_numbers(size)},
+        }
+        traces.append(trace(model, "lines+markers", {**lines[model], "width": 2}, hover, **points))
+    return {"data": traces, "layout": _unit_square("probability forecast", f"share of {label}")}
 
 
 def roc_figure(
-    curves: Curves, models: Sequence[str], lines: Mapping[str, Json]
-) -> tuple[Json, dict[str, Choice]] | None:
-    """The figure of the ROC curves, and its choices by class."""
-    table = curves.roc
+    table: pd.DataFrame, label: str, models: Sequence[str], lines: Mapping[str, Json]
+) -> Json | None:
+    """The figure of `roc_of`; None without rows."""
     if table.empty:
         return None
     hover = (
         "<b>%{fullData.name}</b><br>finds %{y:.1%} of the class<br>"
         "with %{x:.1%} of the others<extra></extra>"
     )
-    traces = [
-        trace(model, "lines", {**lines[model], "width": 2}, hover, marker={**MARKER})
-        for model in models
-    ]
-
-    def choice(label: str) -> Choice:
-        parts = [_rows_of(table, model, label) for model in models]
-        return {
-            "x": [short_numbers(part["others"]) for part in parts],
-            "y": [short_numbers(part["of_class"]) for part in parts],
-        }, {"yaxis.title.text": f"share of {plain_label(label)} found"}
-
-    layout = _unit_square("share of the others taken for it")
-    return {"data": traces, "layout": layout}, _choices(curves, choice)
+    traces = []
+    for model in models:
+        part = table[table["model"] == model]
+        points = {"x": short_numbers(part["others"]), "y": short_numbers(part["of_class"])}
+        traces.append(trace(model, "lines", {**lines[model], "width": 2}, hover, **points))
+    layout = _unit_square("share of the others taken for it", f"share of {label} found")
+    return {"data": traces, "layout": layout}
 
 
-def _choices(curves: Curves, choice: Callable[[str], Choice]) -> dict[str, Choice]:
-    return {class_choice(label): choice(label) for label in curves.classes}
-
-
-def _rows_of(table: pd.DataFrame, model: str, label: str) -> pd.DataFrame:
-    return table[(table["model"] == model) & (table["class"] == label)]
-
-
-def _unit_square(title: str) -> Json:
+def _unit_square(across: str, up: str) -> Json:
     layout = base_layout(height=500, hovermode="closest")
     for axis in ("xaxis", "yaxis"):
         layout[axis] |= {"range": [-0.02, 1.02], "tickformat": ".0%", "zeroline": False}
-    layout["xaxis"]["title"]["text"] = title
+    layout["xaxis"]["title"]["text"], layout["yaxis"]["title"]["text"] = across, plain_label(up)
     layout["legend"]["itemsizing"] = "constant"
     layout["shapes"] = [straight_line((0, 1), (0, 1), MUTED, layer="below")]
     return layout

@@ -1,113 +1,109 @@
-"""The monitoring page: what the checks found by day, what drifted, and the slices over time."""
+"""Checks: what they found by day, what drifted, and the slices over time."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from functools import partial
 
-from mlops_assets.graph.keys import asset_page
-from mlops_assets.graph.partitions import day_of, days_between
-from mlops_assets.graph.reads import CHECKS_SHOWN
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
+from mlops_assets.ml.metrics.scores import SHORT
 from mlops_assets.ml.monitoring.performance import weekly_slices
-from mlops_assets.pages.page import (
+from mlops_assets.pages.drawing import (
+    BAD,
+    GOOD,
     INK,
     MUTED,
     PALETTE,
+    WARNED,
     Json,
     base_layout,
     day_labels,
     line_style,
-    make_page,
-    page_section,
     plain_label,
     short_numbers,
     straight_line,
     trace,
     wrapped,
 )
-from mlops_assets.project import Project
-from mlops_assets.resources.stores.check_results import CheckStore, facts_dataset
-from mlops_assets.resources.stores.dataset_store import DatasetStore
-from mlops_assets.resources.web import web_url
+from mlops_assets.pages.model_figures import with_gaps
+from mlops_assets.pages.parts import Page, Part
+from mlops_assets.pages.shelf import Look
+from mlops_assets.resources.layout import CHECKS
+from mlops_assets.resources.stores.check_results import OLD_NAMES, facts_dataset
 
-PASSED, WARNED, SEVERE = 0, 1, 2
-COLOURS = {PASSED: "#cfe3d8", WARNED: "#E69F00", SEVERE: "#B3261E"}
+PASSED, WARNS, SEVERE = 0, 1, 2
+COLOURS = {PASSED: GOOD, WARNS: WARNED, SEVERE: BAD}
 ROW_HEIGHT = 20
+SHOWN_DAYS = 90
 
 
-def monitoring_html(project: Project, datasets: DatasetStore, newest: str) -> str:
-    """The page through a day; what is damaged is a gap in it."""
-    end = day_of(newest) + dt.timedelta(days=1)
-    days = days_between(end - dt.timedelta(days=CHECKS_SHOWN), end)
-    names = [model.name for model in project.models]
-    assets = ["observations", "drift", *(f"validation/{name}" for name in names)]
-    drift = datasets.read("drift", [newest], {})
-    model = project.first_champion if drift.empty else str(drift["model"].iloc[0])
-    metric = project.primary_metric
-    facts = datasets.read(facts_dataset(model), days, {})
-    return monitoring_page(
-        CheckStore(datasets).read(assets, days, {}),
-        drift,
-        weekly_slices(metric, facts) if len(facts) else facts,
-        title=f"{project.name}: monitoring",
-        metric=metric.loss_name,
-        model=model,
-        pages={asset: web_url(asset_page(project, *asset.split("/"))) for asset in assets},
-    )
+def monitoring_page(look: Look) -> Page:
+    """The checks of all assets, and drift and slices of the model that was watched last."""
+    day = dt.date.fromisoformat(look.last_day) if look.last_day else look.view.last
+    drift = look.read("drift", (day, day))
+    model = look.project.first_champion if drift.empty else str(drift["model"].iloc[0])
+    if look.view.models:
+        model = look.shown[0]
+    first = max(look.view.first, look.project.due.back(look.view.last, SHOWN_DAYS - 1))
+    between = look.between if "from" in look.view.asked else (first, look.view.last)
+    metric = look.project.primary_metric
 
+    def slices() -> pd.DataFrame:
+        facts = look.read(facts_dataset(model), between)
+        return weekly_slices(metric, facts, look.project.due) if len(facts) else facts
 
-def monitoring_page(
-    checks: pd.DataFrame,
-    drift: pd.DataFrame,
-    slices: pd.DataFrame,
-    *,
-    title: str,
-    metric: str,
-    model: str,
-    pages: Mapping[str, str],
-) -> str:
-    """An HTML page of three figures, which needs `plotly.min.js` beside it and nothing else.
-
-    checks: one row per asset, check and day; columns asset, check, date, passed, severe and why.
-    drift: one row per column of the newest day, the most important first; columns column, kind,
-    distance, threshold, importance and drifted. slices: one row per slice and day; columns slice,
-    date and value, that of the metric over 7 days. Each may be empty. `model` is the one that drift
-    and slices are of; `pages` maps assets to their page in the web UI, opened by a click on a day.
-    """
-    figures = {
-        "checks": _checks_figure(checks, pages),
-        "drift": _drift_figure(drift),
-        "slices": _slices_figure(slices, metric),
-    }
-    sections = [
-        page_section(
+    parts = [
+        Part(
             "checks",
-            "Checks by day",
-            "Orange failed and warns, red kept the day out, white was not run. Hover "
-            "for the reason and what to do, click to open the day of the asset in the web UI.",
-            figures["checks"],
+            f"Checks by {look.unit}",
+            f"Orange failed and warns, red kept the {look.unit} out, blank was not run. Hover for "
+            f"the reason and what to do, click to open the {look.unit}.",
+            lambda: checks(look, between),
+            partial(checks_figure, due=look.project.due),
+            later=True,
         ),
-        page_section(
+        Part(
             "drift",
-            f"Inputs of {model}, by how much its metric depends on them",
-            "How far the last 7 days are from what the version in service learned from, as a share "
-            "of what is usual within its training window: beyond the line, it has drifted.",
-            figures["drift"],
+            "Inputs of the champion, by how much its metric depends on them",
+            f"How far the {look.over(look.project.drift.window_days)} through {day} are from what "
+            "the "
+            "version in service learned from, as a share of what is usual within its training "
+            "window: beyond the line, it has drifted.",
+            lambda: drift,
+            drift_figure,
+            later=True,
         ),
-        page_section(
+        Part(
             "slices",
             f"Slices of {model} over time",
-            f"{metric} pooled over the 7 days up to each day.",
-            figures["slices"],
+            f"{metric.loss_name} pooled over the {look.over(SHORT)} up to each.",
+            slices,
+            partial(slices_figure, metric=metric.loss_name),
+            later=True,
         ),
     ]
-    days = pd.to_datetime(checks["date"]).max() if len(checks) else None
-    through = "no day checked yet" if days is None else f"through {days:%Y-%m-%d}"
-    return make_page(sections, figures, title=title, through=through)
+    return Page("Checks", [], parts)
 
 
-def _checks_figure(checks: pd.DataFrame, pages: Mapping[str, str]) -> Json | None:
+def checks(look: Look, between: tuple[dt.date, dt.date]) -> pd.DataFrame:
+    """What the checks of every asset found: asset, check, date, passed, severe and why."""
+    assets = [
+        "observations",
+        "drift",
+        *(f"validation/{model.name}" for model in look.project.models),
+    ]
+    parts = []
+    for asset in assets:
+        found = look.read(f"{CHECKS}/{asset}", between)
+        if len(found):
+            parts.append(found.assign(asset=asset).replace({"check": OLD_NAMES}))
+    kept = ["asset", "check", "date", "passed", "severe", "why"]
+    return pd.concat(parts, ignore_index=True)[kept] if parts else pd.DataFrame()
+
+
+def checks_figure(checks: pd.DataFrame, due: DueDays = EVERY_DAY) -> Json | None:
+    """The state of each check on each day; None without rows."""
     if checks.empty:
         return None
     passed = checks["passed"].astype(bool)
@@ -118,7 +114,7 @@ def _checks_figure(checks: pd.DataFrame, pages: Mapping[str, str]) -> Json | Non
         date=pd.to_datetime(checks["date"]),
     )
     states = states.drop_duplicates(["line", "date"], keep="last")
-    calendar = pd.date_range(states["date"].min(), states["date"].max())
+    calendar = due.calendar(states["date"].min().date(), states["date"].max().date())
     lines = list(dict.fromkeys(states["line"]))
 
     def wide(column: str) -> pd.DataFrame:
@@ -129,7 +125,6 @@ def _checks_figure(checks: pd.DataFrame, pages: Mapping[str, str]) -> Json | Non
     colours = [
         [end, colour] for n, colour in COLOURS.items() for end in (n * share, (n + 1) * share)
     ]
-    asset_of = dict(zip(states["line"], states["asset"], strict=True))
     texts = wide("said").fillna("not run")
     days = day_labels(calendar)
     layout = base_layout(height=110 + ROW_HEIGHT * len(lines), hovermode="closest")
@@ -144,13 +139,6 @@ def _checks_figure(checks: pd.DataFrame, pages: Mapping[str, str]) -> Json | Non
                 "y": [plain_label(line) for line in lines],
                 "z": [short_numbers(row) for _, row in wide("state").iterrows()],
                 "text": texts.to_numpy().tolist(),
-                "customdata": [
-                    [
-                        f"{pages.get(asset_of[line], '')}?view=partitions&partition={day}"
-                        for day in days
-                    ]
-                    for line in lines
-                ],
                 "zmin": PASSED,
                 "zmax": SEVERE,
                 "colorscale": colours,
@@ -165,11 +153,12 @@ def _checks_figure(checks: pd.DataFrame, pages: Mapping[str, str]) -> Json | Non
     }
 
 
-def _drift_figure(drift: pd.DataFrame) -> Json | None:
+def drift_figure(drift: pd.DataFrame) -> Json | None:
+    """How far each input has moved; None without rows."""
     if drift.empty:
         return None
     ratio = drift["distance"] / drift["threshold"]
-    states = [WARNED if drifted else PASSED for drifted in drift["drifted"]]
+    states = [WARNS if drifted else PASSED for drifted in drift["drifted"]]
     names = [
         f"{plain_label(column)} ({importance:.0%})"
         for column, importance in zip(drift["column"], drift["importance"], strict=True)
@@ -203,14 +192,15 @@ def _drift_figure(drift: pd.DataFrame) -> Json | None:
     }
 
 
-def _slices_figure(slices: pd.DataFrame, metric: str) -> Json | None:
+def slices_figure(slices: pd.DataFrame, metric: str) -> Json | None:
+    """The metric of each slice over time; None without rows."""
     if slices.empty:
         return None
     frame = slices.assign(date=pd.to_datetime(slices["date"])).dropna(subset=["value"])
     hover = "<b>%{fullData.name}</b>, %{x}: %{y:,.4~r}<extra></extra>"
     traces = []
     for n, (name, rows) in enumerate(frame.groupby("slice")):
-        ordered = rows.set_index("date").sort_index().asfreq("D")
+        ordered = with_gaps(rows.set_index("date").sort_index())
         line = {**line_style(n, [*PALETTE, INK]), "width": 1.5}
         points = {"x": day_labels(ordered.index), "y": short_numbers(ordered["value"])}
         traces.append(trace(name, "lines", line, hover, **points))

@@ -40,7 +40,7 @@ def made_for(project: Problem) -> dict[str, MadeFor]:
         for name in one.columns
     }
     features = source | dict.fromkeys(plan.built_in_columns, NUMBER) | custom
-    of_rows = {"columns", "aggregate", "classes"}
+    of_rows = {"columns", "aggregate", "classes", "grain", "week_begins"}
     of_features = {*of_rows, "features", "expected"}
     delay = f" {project.evaluation.label_delay_days}"
     labels = columns.target, project.labels

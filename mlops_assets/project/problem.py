@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
-from mlops_assets.ml.due_days import DueDays
+from mlops_assets.ml.due_days import DueDays, Grain, Weekday
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import (
     AggregateSettings,
@@ -40,7 +40,6 @@ from mlops_assets.project.sections import (
 )
 from mlops_assets.project.source_settings import REPLAY_DAYS, SourceSettings
 
-SEASON = 7  # days, of what seasonal_naive repeats
 NOT_SETTINGS = ("folder", "prefix")  # fields of a project that its file does not hold
 
 
@@ -69,6 +68,11 @@ class Problem(Settings):
     first_day: dt.date | None = None
     """The first daily partition. A replayed source may leave it out: then the history begins
     early enough for six monthly trainings when the storage is first used, and stays there."""
+    grain: Annotated[Grain, Field(exclude_if=lambda grain: grain is Grain.DAY)] = Grain.DAY
+    """What rows are of and evaluated by, once it has ended: a day, week, month or quarter. What
+    other settings count in days, such as lags, counts these then."""
+    week_begins: Annotated[Weekday, Field(exclude_if=lambda day: day is Weekday.MON)] = Weekday.MON
+    """The first day of a week, where rows are of weeks, on whichever of its days they are dated."""
     expected: Annotated[ExpectedSettings, UNLESS_DEFAULT] = ExpectedSettings()
     """On which days rows are due: every day where nothing is said."""
     task: Task = "regression"
@@ -109,6 +113,17 @@ class Problem(Settings):
     def labels(self) -> tuple[str, ...]:
         """The classes in the order of the numbers that stand for them, none for a regression."""
         return () if self.classes is None else self.classes.ordered
+
+    @property
+    def has_totals(self) -> bool:
+        """Whether the target of a day adds up: not if it is one of several classes."""
+        return len(self.labels) <= 2
+
+    @property
+    def counted(self) -> str:
+        """What adds up over rows: the target, or how many are of the positive class."""
+        target = self.columns.target
+        return f"{target} = {self.labels[1]}" if self.labels else target
 
     @property
     def first_champion(self) -> str:
@@ -177,12 +192,15 @@ class Problem(Settings):
 
     @property
     def due(self) -> DueDays:
-        """The days on which rows are due."""
-        return self.expected.days
+        """The days on which rows are due, or the periods that they are of."""
+        weekdays, place = tuple(self.expected.weekdays), self.expected.holidays
+        return DueDays(weekdays, place, self.grain, self.week_begins)
 
     @property
     def newest_day_in_words(self) -> str:
         """What the newest day with a known target is called in a sentence."""
+        if not self.due.daily:
+            return f"the {self.grain} that has ended"
         return "yesterday" if self.days_ahead == 1 else f"the day {self.days_ahead} days ago"
 
     @property
@@ -206,18 +224,18 @@ class Problem(Settings):
     def training_window(self) -> TrainingWindow:
         """Which days a model learns from."""
         loop_days = REPLAY_DAYS if self.source.kind == "replay" else 0
-        return self.training.window(self.evaluation.label_delay_days, loop_days)
+        return self.training.window(self.evaluation.label_delay_days, loop_days, self.due)
 
     @property
     def weights(self) -> AgeWeights | None:
         """How much each row counts; None where all count alike."""
-        return self.training.weights(self.columns.date)
+        return self.training.weights(self.columns.date, self.due)
 
     @property
     def inputs(self) -> Inputs:
         """The columns that models read."""
         plan = self.feature_plan
-        seasonal = f"{self.columns.target}_lag_{SEASON}"
+        seasonal = f"{self.columns.target}_lag_{self.due.season}"
         return Inputs(
             numeric=tuple(plan.numeric),
             categorical=tuple(plan.categorical),
@@ -234,7 +252,9 @@ class Problem(Settings):
             inputs=self.inputs,
             metrics=self.evaluation.made_metrics,
             classes=self.labels,
-            holdout=HoldoutSplit(self.training.holdout_days, self.evaluation.label_delay_days),
+            holdout=HoldoutSplit(
+                self.training.holdout_days, self.evaluation.label_delay_days, self.due
+            ),
             threads=self.training.threads,
             weights=self.weights,
         )
@@ -269,3 +289,7 @@ class Problem(Settings):
     def day_of(self, time: dt.datetime) -> dt.date:
         """The day of a time in the project's time zone."""
         return time.astimezone(zoneinfo.ZoneInfo(self.time_zone)).date()
+
+    def period_of(self, time: dt.datetime) -> dt.date:
+        """The day of a time, or the first one of its week, month or quarter."""
+        return self.due.start(self.day_of(time))

@@ -4,22 +4,45 @@ What does not is a ValueError that begins with `at PLACE: `, by which the line o
 found. What is asked relies on what was asked before it.
 """
 
-import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from mlops_assets.ml.features.feature_settings import Reduction
+from mlops_assets.ml.due_days import LONGEST, Grain
+from mlops_assets.ml.features.feature_settings import CalendarFeature, Reduction
 from mlops_assets.ml.metrics.metric import METRICS
 from mlops_assets.ml.metrics.scores import RESERVED_COLUMNS
 from mlops_assets.ml.models.families import FAMILIES, get_family, parse_hyperparameters
 from mlops_assets.ml.models.splits import Fixed
-from mlops_assets.project.problem import SEASON, Problem
+from mlops_assets.project.problem import Problem
+from mlops_assets.project.sections import ExpectedSettings
 from mlops_assets.project.source_settings import REPLAY_DAYS
+
+CALENDAR_OF: Mapping[Grain, Sequence[CalendarFeature]] = {
+    Grain.WEEK: [
+        CalendarFeature.DAY_OF_MONTH,
+        CalendarFeature.DAY_OF_YEAR,
+        CalendarFeature.WEEK_OF_YEAR,
+        CalendarFeature.MONTH,
+    ],
+    Grain.MONTH: [CalendarFeature.DAY_OF_YEAR, CalendarFeature.MONTH],
+    Grain.QUARTER: [CalendarFeature.DAY_OF_YEAR, CalendarFeature.MONTH],
+}
+GOES_BY_DAYS = {
+    "expected": "leave it out: weekdays and holidays are",
+    "evaluation.label_delay_days": (
+        "leave it out, and let the source have a row once its target is known: it is a number"
+    ),
+    "columns.time_of_day": "leave it out: times are",
+    "features.holidays": "leave it out: holidays are",
+    "features.custom": "leave out weekday_mean, which is",
+    "source": "name the recording itself, which is not replayed: a replay is",
+}
 
 
 def check(problem: Problem) -> None:
     """ValueError of the first thing that does not hold."""
     _columns(problem)
+    _grain(problem)
     _names(problem)
     _task(problem)
     _target(problem)
@@ -219,9 +242,10 @@ def _known_in_time(problem: Problem) -> None:
         f"with evaluation.label_delay_days of {problem.evaluation.label_delay_days}, the newest "
         f"target that is known when a day is forecast is that of {ahead} days before"
     )
-    if naive and ahead > SEASON:
+    season = problem.due.season
+    if naive and ahead > season:
         raise ValueError(
-            f"at models: {', '.join(map(repr, naive))} repeats the target of {SEASON} days "
+            f"at models: {', '.join(map(repr, naive))} repeats the target of {season} days "
             f"before, but {newest}; take historical_mean in its place"
         )
     lags = {"features.lags": problem.features.lags} | {
@@ -268,7 +292,7 @@ def _training(problem: Problem) -> None:
     _at("training.split", lambda: problem.training_window)
     fewest, _ = _days_learned(problem)
     delay = problem.evaluation.label_delay_days
-    if problem.training.holdout_days + delay >= fewest:
+    if problem.training.holdout_days + delay >= fewest // LONGEST[problem.grain]:
         late = f", with the {delay} days before them that are not known by then," if delay else ""
         raise ValueError(
             f"at training.holdout_days: {problem.training.holdout_days} days{late} leave nothing "
@@ -279,7 +303,7 @@ def _training(problem: Problem) -> None:
 def _first_day(problem: Problem) -> None:
     """There is one where it is needed, and the split has a window after it."""
     if problem.first_day is not None:
-        earliest = problem.first_day + dt.timedelta(days=problem.longest_lag)
+        earliest = problem.due.back(problem.first_day, -problem.longest_lag)
         _at("training.split", lambda: problem.training_window.first_month(earliest))
     elif problem.source.kind != "replay":
         raise ValueError("at first_day: missing; name the first day of the source to use")
@@ -302,6 +326,44 @@ def _expected(problem: Problem) -> None:
             "at expected.holidays: a recording is replayed on other dates than those of its "
             "holidays; leave them out"
         )
+
+
+def _grain(problem: Problem) -> None:
+    """What goes by days is not asked of weeks, months or quarters."""
+    if problem.due.daily:
+        return
+    grain, first, features = problem.grain, problem.first_day, problem.features
+    if first is not None and first not in problem.due:
+        raise ValueError(
+            f"at first_day: {first} is not the first day of a {grain}; write "
+            f"{problem.due.start(first)} or {problem.due.end(first)}"
+        )
+    other = [str(name) for name in features.calendar if name not in CALENDAR_OF[grain]]
+    _refuse(
+        other,
+        "features.calendar",
+        f"tells nothing of a {grain}; choose of: {', '.join(CALENDAR_OF[grain]) or 'none'}",
+    )
+    custom = [*map(str, features.custom)]
+    hindrances = {
+        "expected": problem.expected != ExpectedSettings(),
+        "evaluation.label_delay_days": problem.evaluation.label_delay_days > 0,
+        "columns.time_of_day": bool(problem.columns.time_of_day),
+        "features.holidays": features.holidays is not None,
+        "features.custom": any("weekday_mean" in name for name in custom),
+        "source": problem.source.kind == "replay",
+    }
+    if problem.inputs.seasonal is None and any(
+        model.family == "seasonal_naive" and not model.hyperparameters.get("repeats")
+        for model in problem.models
+    ):
+        raise ValueError(
+            f"at models: seasonal_naive repeats the target of a year ago; add {problem.due.season} "
+            f"to features.lags, or say which one it repeats, such as {problem.columns.target}_lag_1"
+        )
+    for place, there in hindrances.items():
+        if there:
+            raise ValueError(f"at {place}: {GOES_BY_DAYS[place]} of days, not of a {grain}")
 
 
 def _replay(problem: Problem) -> None:

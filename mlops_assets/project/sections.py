@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import AfterValidator, Field
 
-from mlops_assets.ml.due_days import DueDays, Place, Weekday
+from mlops_assets.ml.due_days import Place, Weekday
 from mlops_assets.ml.features.feature_settings import AS_NAME
 from mlops_assets.ml.metrics.metric import Metric, make_metrics
 from mlops_assets.ml.settings import Columns, Identifier, Settings, WindowSettings, distinct
@@ -48,10 +48,6 @@ class ExpectedSettings(Settings):
     holidays: Place | None = None
     """Whose public holidays are no such days: a country such as DE, a part of one such as DE-BY,
     or a market such as XNYS."""
-
-    @property
-    def days(self) -> DueDays:
-        return DueDays(tuple(self.weekdays), self.holidays)
 
 
 class Constraint(Settings):

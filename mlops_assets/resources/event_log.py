@@ -12,10 +12,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
+from alembic.script import ScriptDirectory
 from dagster import DagsterEventType, EventLogEntry
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -25,6 +27,8 @@ from dagster._core.storage.event_log import (
     SqliteEventLogStorage,
 )
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 
 from mlops_assets.lazy import sa
 from mlops_assets.resources.disk import why_not_recorded
@@ -32,6 +36,15 @@ from mlops_assets.resources.storage import DiskError
 
 KEPT_SHARDS = 16
 BUSY_SECONDS = 60
+
+# Whenever a database is opened it is compared with the newest of Dagster's 70 migrations, all of
+# which are read from files for that: three times at each tick of a sensor, most of what it costs.
+ScriptDirectory.from_config = cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
+
+# Runs and schedules are looked at through an engine that is made for each look, so that SQLAlchemy
+# compiles every statement anew. One that keeps no connection can as well be kept itself.
+for storage in (sqlite_run_storage, sqlite_schedule_storage):
+    storage.create_engine = cache(storage.create_engine)  # type: ignore[attr-defined]
 
 
 def _without_waiting_for_the_disk(connection: Any, _: Any) -> None:

@@ -114,6 +114,4 @@ def remedy(project: str, path: str) -> str:
                 f"{RESTORE}, or delete it and use create_model_job or update_model_job again; "
                 "to keep an edit of your own, remove the line that begins with `# seal`"
             )
-        case "pages", _:
-            return "materialize leaderboard and drift, which write the pages"
     return OTHERS.get(first, RESTORE)

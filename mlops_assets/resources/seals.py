@@ -21,8 +21,6 @@ AROUND = {
     JSON: (b'{"seal": "', b'",'),
     ".yaml": (b"# seal: ", b"\n"),
     ".txt": (b"# seal: ", b"\n"),
-    ".html": (b"<!-- seal: ", b" -->\n"),
-    ".js": (b"/* seal: ", b" */\n"),
 }
 
 

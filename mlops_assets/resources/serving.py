@@ -57,6 +57,9 @@ def load_champion(
 def _served_then(datasets: DatasetStore, name: str, day: dt.date, record: Record) -> str:
     """The version by which a day of a model was scored, or else is forecast; empty for neither."""
     issued_on = day - dt.timedelta(days=1 + record.label_delay_days)
+    if record.coming:
+        there = [key for key in datasets.keys("issued") if key < str(day)]
+        issued_on = dt.date.fromisoformat(there[-1]) if there else issued_on
     for dataset, key in ((f"validation/{name}", day), ("issued", issued_on)):
         rows = datasets.read(dataset, [str(key)])
         if len(rows) and "model" in rows:

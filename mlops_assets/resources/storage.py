@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +87,10 @@ class Storage(ABC):
     @abstractmethod
     def names(self, folder: str) -> list[str]:
         """The sorted names in a folder, empty where there is none; temporary ones left out."""
+
+    @abstractmethod
+    def stamps(self, folder: str) -> dict[str, Hashable]:
+        """What changes with every write of a file, by its name in a folder; empty without one."""
 
     @abstractmethod
     def url(self, path: str) -> str:
@@ -221,6 +225,15 @@ class LocalStorage(Storage):
         except OSError as error:
             raise damaged_file(self, folder, f"cannot be listed ({error.strerror})") from error
 
+    def stamps(self, folder: str) -> dict[str, Hashable]:
+        found: dict[str, Hashable] = {}
+        with suppress(FileNotFoundError), os.scandir(self._file(folder)) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # removed at this moment
+                    about = entry.stat()
+                    found[entry.name] = about.st_mtime_ns, about.st_size, about.st_ino
+        return found
+
     def url(self, path: str) -> str:
         return str(self._file(path))
 
@@ -283,6 +296,18 @@ class RemoteStorage(Storage):
             return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in found)
         return sorted(name for name in names if not name.startswith("."))
+
+    def stamps(self, folder: str) -> dict[str, Hashable]:
+        filesystem = self._place[0]
+        filesystem.invalidate_cache()
+        try:
+            entries = filesystem.ls(self._file(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        return {
+            entry["name"].rstrip("/").rsplit("/", 1)[-1]: str(sorted(entry.items(), key=str))
+            for entry in entries
+        }
 
     def url(self, path: str) -> str:
         return f"{self.root}/{checked(path)}"

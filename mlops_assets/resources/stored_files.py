@@ -65,7 +65,7 @@ class ForeignError(Exception):
 
 
 def leftovers(storage: Storage, files: Mapping[str, float]) -> Iterator[Finding]:
-    """What writes and trainings that were killed an hour ago or more have left; by their ages."""
+    """What killed writes and trainings, and older versions, left an hour ago; by their ages."""
     for path, age in files.items():
         if age < HOUR:
             continue
@@ -73,6 +73,9 @@ def leftovers(storage: Storage, files: Mapping[str, float]) -> Iterator[Finding]
         if is_temporary(path):
             text = f"{storage.root}/{path} is of a write that was killed; delete it"
             yield Finding(State.LEFT_OVER, text, partial(storage.sweep, path))
+        elif folder == "pages":
+            text = f"{storage.root}/{path} is of a version that stored its pages; delete it"
+            yield Finding(State.LEFT_OVER, text, partial(storage.delete, path))
         elif _is_version(path) and name == MODEL and f"{folder}/{CARD}" not in files:
             text = f"{storage.url(folder)} is of a training that was killed; delete it"
             yield Finding(State.LEFT_OVER, text, partial(storage.delete, folder))
@@ -165,8 +168,8 @@ class StoredFiles:
                 self._read_plain(path, kind)
             case ["landing" | "policies", *_]:
                 self._read_plain(path, kind)
-            case ["pages", "html" | "js" | "min.js" | "txt"]:
-                self.storage.read(path)
+            case ["pages", _]:
+                pass  # left over
             case _:
                 raise ForeignError
 

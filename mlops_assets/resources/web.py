@@ -4,6 +4,7 @@ import os
 from urllib.parse import urlsplit
 
 from mlops_assets.lazy import dagster_graphql
+from mlops_assets.project import Project
 
 RELOAD_SECONDS = 120
 
@@ -11,6 +12,17 @@ RELOAD_SECONDS = 120
 def web_url(path: str = "") -> str:
     """Where a browser finds a page of the web UI: under WEB_URL, which `mlops-assets run` sets."""
     return f"{os.environ.get('WEB_URL', 'http://127.0.0.1:3000').rstrip('/')}/{path}"
+
+
+def asset_page(project: Project, *parts: str) -> str:
+    """The path of the page of an asset in the web UI."""
+    return "/".join(["assets", *filter(None, [project.prefix]), *parts])
+
+
+def page_url(project: Project, page: str = "") -> str:
+    """Where a browser finds a page: under PAGES_URL, else where `mlops-assets run` serves it."""
+    url = os.environ.get("PAGES_URL", "http://127.0.0.1:3001").rstrip("/")
+    return "/".join([url, *filter(None, [project.prefix]), page])
 
 
 def reload_definitions(location: str) -> str:

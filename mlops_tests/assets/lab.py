@@ -26,6 +26,7 @@ from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import days_between, run_tags
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, RETRAIN_ALL_JOB
 from mlops_assets.project import Project, load_project
+from mlops_assets.resources.sources import check_columns
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores import decisions, model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -91,6 +92,7 @@ class Lab:
         self.storage = LocalStorage(str(folder / "storage"))
         self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
         self._loaded: tuple[str, Project] | None = None
+        self._made: tuple[Project, dict[Path, bytes], dg.Definitions] | None = None
         for file, stored in self._kept().items():
             if file.exists():
                 with closing(sqlite3.connect(file)) as kept:
@@ -129,6 +131,16 @@ class Lab:
             self._loaded = text, load_project(file)
         return self._loaded[1]
 
+    @property
+    def definitions(self) -> dg.Definitions:
+        """Those of the settings and the created models as they are now, and of the same columns."""
+        created = (self.folder / "storage" / "registry").rglob("*.yaml")
+        registry = {file: file.read_bytes() for file in sorted(created)}
+        check_columns(self.project, self.storage)
+        if self._made is None or self._made[0] is not self.project or self._made[1] != registry:
+            self._made = self.project, registry, make_definitions(self.project, self.storage)
+        return self._made[2]
+
     def run(
         self,
         keys: str,
@@ -141,8 +153,7 @@ class Lab:
         kind = assets[0].path[0]
         jobs = dict.fromkeys(("models", "training_set"), RETRAIN_ALL_JOB)
         jobs["model_registry"] = REGISTRY_JOB
-        definitions = make_definitions(self.project, self.storage)
-        return definitions.resolve_job_def(jobs.get(kind, EVALUATE_JOB)).execute_in_process(
+        return self.definitions.resolve_job_def(jobs.get(kind, EVALUATE_JOB)).execute_in_process(
             instance=self.instance,
             asset_selection=assets,
             tags=run_tags(first, last or first) if first else {},

@@ -1,6 +1,9 @@
 """Settings change while the project lives: its next days are made, or refused with the remedy."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from mlops_assets.cli.outdated import check_settings
 from mlops_assets.project.made_for import MadeFor, made_for
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.assets.lab import Lab, make_rows, make_settings, reason
+from mlops_tests.shared import shared_folder
 
 BEFORE, DAY = ("2026-03-08", "2026-03-09"), "2026-03-10"
 DAILY = (
@@ -99,9 +103,29 @@ CHANGES: list[Change] = [
 ]
 
 
+def evaluate(trained_folder: Path, folder: Path) -> None:
+    """The days before the settings change, in a copy of a trained lab."""
+    shutil.copytree(trained_folder, folder, dirs_exist_ok=True)
+    lab = Lab(folder)
+    with lab.instance:
+        assert lab.run(DAILY, *BEFORE).success
+        lab.keep()
+
+
+@pytest.fixture
+def evaluated(trained_folder: Path, tmp_path: Path) -> Iterator[Lab]:
+    """A lab of which the days before the change are evaluated."""
+    made = shared_folder("before-a-change", partial(evaluate, trained_folder))
+    lab = Lab(Path(shutil.copytree(made, tmp_path / "evaluated")))
+    with lab.instance:
+        yield lab
+
+
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_change_ends_in_days_that_are_stored_or_in_a_remedy(lab: Lab, change: Change) -> None:
-    assert lab.run(DAILY, *BEFORE).success
+def test_a_change_ends_in_days_that_are_stored_or_in_a_remedy(
+    evaluated: Lab, change: Change
+) -> None:
+    lab = evaluated
     settings = make_settings()
     lab.write(change(settings, make_rows()), settings)
     result = lab.run("observations features", DAY)

@@ -10,7 +10,9 @@ import pytest
 from mlops_assets import load_champion
 from mlops_assets.assets.performance_checks import checks_of
 from mlops_assets.ml.metrics.labels import class_probabilities
-from mlops_assets.resources.stores.page_store import LEADERBOARD_PAGE, PageStore
+from mlops_assets.pages.models_page import models_page
+from mlops_assets.pages.series_page import series_page
+from mlops_assets.pages.shelf import Shelf
 from mlops_tests.assets.class_lab import LABELS, make_class_settings, make_loans, probabilities
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, reason
 
@@ -125,11 +127,19 @@ def test_checks_that_do_not_apply_are_left_out(built: Lab) -> None:
 
 
 def test_the_page_shows_calibration_and_roc(built: Lab) -> None:
-    page = PageStore(built.storage).read(LEADERBOARD_PAGE)
-    text = page.decode() if isinstance(page, bytes) else page
-    assert "Are the probabilities true?" in text
-    assert "ROC curve" in text
-    assert ("Forecast against actual" in text) == is_binary(built)
+    shelf = Shelf(built.storage, lambda: built.project)
+    parts = {part.name: part for part in models_page(shelf.look([])).parts}
+    shown = [built.project.labels[1]] if is_binary(built) else [*built.project.labels]
+    for number, label in enumerate(shown):
+        for part in (parts[f"calibration-{number}"], parts[f"roc-{number}"]):
+            assert label in part.heading
+            assert part.draw
+            figure = part.draw(part.frame())
+            assert figure
+            assert {line["name"] for line in figure["data"]} == {"prior", "logistic", "boosting"}
+    assert f"roc-{len(shown)}" not in parts
+    [days, *_] = series_page(shelf.look([])).parts
+    assert days.frame().empty != is_binary(built)
 
 
 def test_the_prior_is_a_version_in_service_and_worse_models_are_not(built: Lab) -> None:

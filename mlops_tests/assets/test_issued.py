@@ -15,6 +15,9 @@ from mlops_assets.assets import forecast, forecasting, issued
 from mlops_assets.assets.forecasting import as_issued
 from mlops_assets.automation import day_to_come
 from mlops_assets.automation.day_to_come import Outdated, outdated_forecasts
+from mlops_assets.pages.model_figures import daily_figure
+from mlops_assets.pages.models_page import daily_scores
+from mlops_assets.pages.shelf import Shelf
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import STORED, Action
@@ -305,8 +308,11 @@ def test_the_leaderboard_and_the_champion_say_how_many_days_are_live(living: Liv
     told = living.metadata("leaderboard", LAST)["live"]
     assert told.startswith("4 of the last 28 days of ")
     assert living.metadata("champion", LAST)["live"].startswith("4 of 5 days judged")
-    page = living.storage.read("pages/leaderboard.html").decode()
-    assert page.count('"type":"rect"') == 1, "the one day that nobody lived through"
+    look = Shelf(living.storage, lambda: living.project).look([])
+    figure = daily_figure(daily_scores(look), look.view.metric, look.models, look.lines)
+    assert figure
+    stretches = [shape for shape in figure["layout"]["shapes"] if shape["type"] == "rect"]
+    assert len(stretches) == 1, "the one day that nobody lived through"
 
 
 def test_what_no_version_may_serve_any_more_does_not_stay_issued(living: Living) -> None:

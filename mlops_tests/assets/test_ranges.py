@@ -28,7 +28,6 @@ from mlops_assets.graph.reads import declared
 from mlops_assets.resources.sources import make_source
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.check_results import CheckStore
-from mlops_assets.resources.stores.page_store import PageStore
 from mlops_tests.assets.class_lab import make_class_settings, make_loans
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings
 from mlops_tests.assets.rows_lab import make_flight_settings, make_flights
@@ -123,9 +122,7 @@ class Made:
             self._tell(asset, outcomes)
             self._tell(f"{asset} checks", verdicts)
         datasets = readers.datasets("leaderboard", days)
-        self._tell(
-            "leaderboard", compare_models(graph, days, datasets, PageStore(self.storage), set())
-        )
+        self._tell("leaderboard", compare_models(graph, days, datasets, set()))
         stores = readers.datasets("champion", days), readers.models("champion")
         self._tell("champion", decide(project, graph.partitions, days, *stores))
         stores = readers.datasets("forecast", days), readers.models("forecast")
@@ -148,11 +145,11 @@ class Made:
             self.told[asset, key] = _plain(outcome, str(self.root))
 
     def files(self) -> dict[str, bytes]:
-        """Everything that is stored but the page, which shows the newest day."""
+        """Everything that is stored."""
         return {
             str(file.relative_to(self.root)): file.read_bytes()
             for file in sorted(self.root.rglob("*"))
-            if file.is_file() and "pages" not in file.parts
+            if file.is_file()
         }
 
 

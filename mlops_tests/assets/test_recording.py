@@ -7,7 +7,7 @@ import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys
-from mlops_tests.memory_log import TogetherInMemory
+from mlops_tests.in_memory import TogetherInMemory
 
 DAYS = keys(FIRST_DAY, "2025-12-28")
 SAID = ("check_name", "partition", "passed", "severity", "description", "metadata", "blocking")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mlops_assets.automation.retraining import THROUGH_TAG, degraded_models, trainings
 from mlops_assets.graph.partitions import days_between
-from mlops_assets.ml.backtest.policies import PERFORMANCE, REFUSED, Training, _Walk
+from mlops_assets.ml.backtest.policies import REFUSED, Training, _Walk
+from mlops_assets.ml.backtest.policy import PERFORMANCE
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import Project
 from mlops_assets.resources.storage import LocalStorage

@@ -22,6 +22,7 @@ from mlops_assets.automation.retraining import (
 from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import day_of, days_between, run_tags
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.due_days import DueDays, Grain
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule
 from mlops_assets.project import ReactionSettings
 from mlops_assets.resources.stores.check_results import CheckStore
@@ -45,6 +46,18 @@ def test_a_degradation_is_persistent_with_enough_days_and_the_newest(
     first = TODAY - dt.timedelta(days=len(days))
     failed = {first + dt.timedelta(days=n) for n, day in enumerate(days) if day == "1"}
     assert bool(rule.persistent(failed, TODAY - dt.timedelta(days=1))) is holds
+
+
+def test_periods_are_looked_back_on_as_days_are() -> None:
+    rule = RetrainingRule(ReactionSettings(days=3, failures=2), DueDays(grain=Grain.MONTH))
+    newest = dt.date(2026, 3, 1)
+    assert [str(day) for day in rule.last_days(newest)] == [
+        *("2026-01-01", "2026-02-01", "2026-03-01")
+    ]
+    assert [str(day) for day in rule.days_of_year_before(newest)] == [
+        *("2024-12-01", "2025-01-01", "2025-02-01", "2025-03-01", "2025-04-01")
+    ]
+    assert rule.rests_until(dt.date(2026, 3, 14), []) == dt.date(2027, 5, 1)  # 14 of them
 
 
 def test_what_failed_the_year_before_as_well_is_a_season_and_no_degradation() -> None:

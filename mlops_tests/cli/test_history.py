@@ -31,6 +31,7 @@ from mlops_tests.assets.lab import make_settings
 from mlops_tests.commands import command
 from mlops_tests.killing import in_child
 from mlops_tests.servers import free_ports
+from mlops_tests.small import prepare_instance
 
 pytestmark = pytest.mark.history
 # one month to learn from, and this month's days in service: the least that has every layer
@@ -168,8 +169,8 @@ def test_within_a_layer_it_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed in a layer, which is one run: what that has recorded is not made again."""
-    monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)  # a day each, after the first sixteen
-    (tmp_path / "home").mkdir()
+    prepare_instance(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     killed_at = str(FIRST_DAY + dt.timedelta(days=20))
     original = DatasetStore.write
 
@@ -179,12 +180,13 @@ def test_within_a_layer_it_goes_on_where_it_stopped(
         return original(self, dataset, key, *given)
 
     def work() -> None:
+        monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)  # a day each, after the first sixteen
         monkeypatch.setattr(DatasetStore, "write", killed)
-        with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+        with dg.DagsterInstance.get() as instance:
             Builder(tmp_path, instance).build()
 
     assert in_child(work) == -signal.SIGKILL
-    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+    with dg.DagsterInstance.get() as instance:
         builder = Builder(tmp_path, instance)
         assert builder.done("features") == set(days_between(FIRST_DAY, day_of(killed_at)))
         history.end_unfinished_runs(instance, builder.project)

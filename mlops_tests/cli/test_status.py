@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from mlops_assets.cli.instance import prepare_instance
-from mlops_assets.cli.status import next_tick
+from mlops_assets.cli.status import next_tick, under_way
 from mlops_assets.graph.partitions import PARTITION
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.resources.storage import LocalStorage
@@ -120,6 +120,9 @@ def test_it_tells_the_champion_problems_and_runs(
         "2026-11-17 02:07 failed 4",
     ]
     assert found["runs"] == ["1 under way", f"11111111 started: evaluate_job {YESTERDAY}"]
+    page = under_way("")
+    assert [text for title, text in page if title == "runs"] == found["runs"]
+    assert [title for title, _ in page if title in ("champion", "problems")] == []
 
 
 def test_yesterday_is_not_behind_before_the_hour_of_its_evaluation(

@@ -149,8 +149,11 @@ def test_leftovers_are_swept_when_the_service_starts(tmp_path: Path) -> None:
         os.utime(file, (time.time(),) * 2)
     make_old(old)
     make_old(tmp_path / "datasets" / "features" / "x.csv")
+    storage.write("pages/leaderboard.html", b"of a version that stored it")
+    make_old(tmp_path / "pages" / "leaderboard.html")
     sweep(storage)
     assert not old.exists()
+    assert storage.names("pages") == []
     assert new.exists(), "it may still be written"
     assert storage.read("datasets/features/x.csv") == b"kept"
 

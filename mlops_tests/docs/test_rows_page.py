@@ -32,7 +32,7 @@ def load(snippet: str, folder: Path) -> Project:
 
 
 def test_there_is_a_snippet_for_each_kind() -> None:
-    kinds = ["series", "events", "hours", "aggregate", "expected"]
+    kinds = ["series", "events", "hours", "aggregate", "periods", "expected"]
     assert len(SNIPPETS) == len(kinds)
 
 

@@ -20,7 +20,7 @@ from mlops_tests.small import REPOSITORY
 pytestmark = pytest.mark.history
 PAGE = (REPOSITORY / "docs" / "your-data.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-[SNIPPET] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+SNIPPET, MONTHS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def made(clone: Path) -> str:
 def test_the_page_leads_from_a_table_to_green_assets(
     clone: Path, made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, serve, by_hand = COMMANDS
+    _, serve, by_hand, _ = COMMANDS
     first = (clone / "rentals" / "project.yaml").read_text(encoding="utf-8")
     profile = (clone / "rentals" / "profile.md").read_text(encoding="utf-8")
     assert "| station | text | series, categorical input | 0 | 3 different: " in profile
@@ -83,6 +83,15 @@ def test_the_page_leads_from_a_table_to_green_assets(
         leaderboard = instance.get_materialized_partitions(dg.AssetKey("leaderboard"))
     assert failed == []
     assert len(leaderboard) == 80
+
+
+def test_the_table_of_months_is_one(clone: Path) -> None:
+    run(f"python - <<'END'\n{MONTHS}\nEND", clone)
+    run(COMMANDS[-1].replace("--yes", "--yes --seconds 3"), clone)
+    project = load_project(clone / "power" / "project.yaml")
+    assert project.grain == "month"
+    assert project.columns.source_names == {"date": "month"}
+    assert "dated when they end" in (clone / "power" / "profile.md").read_text(encoding="utf-8")
 
 
 def test_every_flag_of_the_page_is_one_and_none_is_untold() -> None:

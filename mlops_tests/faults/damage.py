@@ -36,7 +36,6 @@ from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.stores.model_store import ModelStore
-from mlops_assets.resources.stores.page_store import PageStore
 from mlops_assets.resources.stores.record_log import RecordLog
 
 OUTCOMES = ("right", "named", "wrong", "traceback")
@@ -121,8 +120,6 @@ class Store:
         yield "first day", Kind([FIRST_DAY_FILE], lambda _: self._first_day())
         yield "replayed through", Kind([REPLAYED], lambda _: self._replayed())
         yield "load_champion", Kind(self._champion(), lambda _: load_champion(self.storage.root)[1])
-        pages = [p.removeprefix("pages/") for p in every if p.endswith((".html", ".js"))]
-        yield "pages", Kind([f"pages/{p}" for p in pages], self._page)
 
     def _frame(self, path: str) -> pd.DataFrame:
         _, *dataset, name = path.split("/")
@@ -188,9 +185,6 @@ class Store:
         record = self.datasets.path("champion", self.datasets.keys("champion")[-1])
         decisions = [self.models.decisions.log.path(n) for n in self.models.decisions.log.names()]
         return [record, f"{version}/card.json", f"{version}/model.skops", *decisions]
-
-    def _page(self, path: str) -> bytes:
-        return PageStore(self.storage).read(path.split("/")[1])
 
 
 def _is_parquet(path: str) -> bool:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 import mlops_assets
 from mlops_assets.definitions import make_definitions
-from mlops_assets.graph.keys import asset_key, asset_page, op_name, own_parts
+from mlops_assets.graph.keys import asset_key, op_name, own_parts
 from mlops_assets.jobs.evaluate import EVALUATE_JOB, RETRAIN_ALL_JOB
 from mlops_assets.project import Project, load_project
 from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.web import asset_page
 
 ONE = load_project()
 BAKERY = ONE.model_copy(update={"name": "bakery", "prefix": "bakery"})

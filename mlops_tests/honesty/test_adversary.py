@@ -122,20 +122,28 @@ def make_days(lab: Lab) -> None:
         lab.run(assets, first, LAST)
 
 
-def built(name: str, folder: Path) -> None:
+def trained(name: str, folder: Path) -> None:
+    """Observations, features and versions, and what the runs said of them."""
     lab = Lab(folder)
     (folder / "greedy.py").write_text(GREEDY)
     lab.write(*LABS[name]())
     with lab.instance:
         assert lab.run("observations features", str(FIRST_DAY), LAST).success
         assert lab.run(assets_of(lab)[0], MONTH).success
+        lab.keep()
+
+
+def built(name: str, folder: Path) -> None:
+    lab = copied(name, folder, trained)
+    with lab.instance:
         assert lab.run(assets_of(lab)[1], MONTH, LAST).success
 
 
-def copied(name: str, folder: Path) -> Lab:
-    shared = shared_folder(f"honesty-{name.replace(' ', '-')}", lambda to: built(name, to))
-    shutil.copytree(shared, folder)
-    return Lab(folder)
+def copied(name: str, folder: Path, build: Callable[[str, Path], None] = built) -> Lab:
+    """A lab of its own, in which everything is built, or what else is asked for."""
+    shared = f"honesty-{build.__name__}-{name.replace(' ', '-')}"
+    made = shared_folder(shared, lambda to: build(name, to))
+    return Lab(Path(shutil.copytree(made, folder, dirs_exist_ok=True)))
 
 
 def told_otherwise(lab: Lab, lie: Lie) -> None:

@@ -14,14 +14,16 @@ import pytest
 
 from mlops_assets.assets import forecast, issued
 from mlops_assets.graph.partitions import day_of
-from mlops_tests.assets.lab import FIRST_DAY, Lab, keys
+from mlops_tests.assets.lab import Lab, keys
 from mlops_tests.honesty.test_adversary import (
     LABS,
     LAST,
     MONTH,
     assets_of,
+    copied,
     make_days,
     other_targets,
+    trained,
 )
 
 CORRECTED = "2026-03-04"  # the first day that is
@@ -31,17 +33,14 @@ FACTS = ("issued", "champion", "champion_evidence", "first_seen")
 
 def lived(name: str, folder: Path, patch: pytest.MonkeyPatch) -> Lab:
     """A lab of which each day was evaluated in the night after it."""
-    folder.mkdir()
-    lab = Lab(folder)
-    rows, settings = LABS[name]()
+    lab = copied(name, folder, trained)
     if name == GATED:  # so few days that the gate decides, and would otherwise on others
+        _, settings = LABS[name]()
         settings["champion"] |= {"window_days": 7, "min_days": 7, "block_days": 1}
-    lab.write(rows, settings)
+        lab.write(settings=settings)
     tonight: list[Any] = []
     for module in (issued, forecast):
         patch.setattr(module, "is_over", lambda _, day: tonight[-1] > day)
-    assert lab.run("observations features", str(FIRST_DAY), LAST).success
-    assert lab.run(assets_of(lab)[0], MONTH).success
     for key in keys(MONTH, LAST):
         tonight.append(lab.project.day_to_come(day_of(key)))
         assert lab.run(assets_of(lab)[1], key).success

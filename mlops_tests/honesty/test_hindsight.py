@@ -6,7 +6,6 @@ hyperparameters adopted, each with the past evaluated again. What the days are j
 same to the last byte; what was tried is shown beside.
 """
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from mlops_assets.assets.overviews import HINDSIGHT, LATER
 from mlops_assets.jobs.management.update_model import UPDATE_JOB
 from mlops_assets.jobs.management.versions_in_service import RESTORE_JOB, RETIRE_JOB
 from mlops_tests.assets.lab import Lab, keys
-from mlops_tests.honesty.test_adversary import DAY, LAST, MONTH, built, make_days
+from mlops_tests.honesty.test_adversary import DAY, LAST, MONTH, copied, make_days
 from mlops_tests.jobs.test_manage import asked, done
-from mlops_tests.shared import shared_folder
 
 MODEL = "validation/linear"
 JUDGED = keys(MONTH, LAST)
@@ -73,9 +71,7 @@ def test_a_month_first_trained_late_counts_in_time_by_the_settings_alone(lab: La
 
 
 def test_nothing_that_is_tried_later_changes_how_days_are_judged(tmp_path: Path) -> None:
-    shared = shared_folder("honesty-series", lambda to: built("series", to))
-    shutil.copytree(shared, tmp_path / "lab")
-    lab = Lab(tmp_path / "lab")
+    lab = copied("series", tmp_path / "lab")
     [first] = lab.models.cards("linear")
     with lab.instance:
         make_days(lab)

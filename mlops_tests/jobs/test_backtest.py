@@ -17,6 +17,8 @@ from mlops_assets.jobs.backtest import BACKTEST_JOB
 from mlops_assets.jobs.backtesting.plan import make_plan
 from mlops_assets.jobs.backtesting.policy_config import DEFAULT_POLICIES, DIALS, backtest_config
 from mlops_assets.ml.backtest.policies import MEANINGS
+from mlops_assets.pages.policies_page import policies_page
+from mlops_assets.pages.shelf import Shelf
 from mlops_tests import clock
 from mlops_tests.assets.lab import QUIET, Lab, make_settings, reason
 from mlops_tests.small import REPOSITORY
@@ -59,9 +61,6 @@ def test_a_replay_is_what_was_live_and_touches_nothing(lab: Lab) -> None:
     assert {name for name in after if name not in before} == {
         f"{folder}/days.parquet",
         f"{folder}/policies.json",
-        "pages/policies.html",
-        "pages/plotly.min.js",
-        "pages/plotly.txt",
     }
     assert {name: after[name] for name in before} == before
     assert len(lab.instance.get_asset_keys()) == events
@@ -84,8 +83,12 @@ def test_a_replay_is_what_was_live_and_touches_nothing(lab: Lab) -> None:
     assert [row["problem"] == "" for row in stored["table"]] == [True, True, False]
     assert "too \\| long" in found["policies"]
     assert "(or set first_day to 2026-03-01" in found["policies"]
-    assert found["page"].endswith("/policies.html")
+    assert found["page"].endswith("/policies")
     assert found["results"] == lab.storage.url(folder)
+    parts = policies_page(Shelf(lab.storage, lambda: lab.project).look([])).parts
+    shown = {part.name: part.frame() for part in parts}
+    assert shown["table"]["policy"].tolist() == ["monthly", "never", "too | long"]
+    assert len(shown["weekly"]) == len(days)
 
 
 def test_other_recipes_that_were_tried_are_noted(lab: Lab) -> None:

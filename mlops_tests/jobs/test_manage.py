@@ -349,7 +349,7 @@ def test_what_was_there_is_as_it_was(
     changed = {path for path in before if after.get(path) != before[path]}
     boards = {path for path in before if path.startswith("storage/datasets/leaderboard/")}
     assert boards <= changed
-    kept = {"pages", "source_columns.json", "source_index.json"}
+    kept = {"source_columns.json", "source_index.json"}
     assert {path.split("/")[1] for path in changed - boards} <= kept
 
 

@@ -1,8 +1,4 @@
-"""The monitoring page says what the frames say, and links each day to its asset."""
-
-import json
-import re
-from typing import Any
+"""The figures of the checks say what the frames say."""
 
 import pandas as pd
 import pytest
@@ -10,11 +6,19 @@ import pytest
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.performance import weekly_slices
-from mlops_assets.pages.monitoring_page import COLOURS, PASSED, SEVERE, WARNED, monitoring_page
+from mlops_assets.pages.drawing import Json
+from mlops_assets.pages.monitoring_page import (
+    COLOURS,
+    PASSED,
+    SEVERE,
+    WARNS,
+    checks_figure,
+    drift_figure,
+    slices_figure,
+)
 from mlops_tests.ml.monitoring.test_performance import make_forecasts
 
 EMPTY = pd.DataFrame()
-URL = "http://127.0.0.1:3000/assets/observations"
 
 
 def checks_frame() -> pd.DataFrame:
@@ -36,43 +40,29 @@ def drift_frame() -> pd.DataFrame:
     )
 
 
-def figures(
-    checks: pd.DataFrame = EMPTY, drift: pd.DataFrame = EMPTY, slices: pd.DataFrame = EMPTY
-) -> dict[str, Any]:
-    text = monitoring_page(
-        checks,
-        drift,
-        slices,
-        title="Shop",
-        metric="wmape",
-        model="linear",
-        pages={"observations": URL},
-    )
-    found = re.search(r"^const figures = (.*);$", text, flags=re.MULTILINE)
-    assert found
-    assert text.count("</script>") == 2
-    return dict(json.loads(found.group(1)))
+def shown(figure: Json | None) -> Json:
+    assert figure
+    return figure
 
 
 def test_each_day_of_each_check_has_its_state_and_reason() -> None:
-    [heat] = figures(checks_frame())["checks"]["data"]
+    [heat] = shown(checks_figure(checks_frame()))["data"]
     assert heat["x"] == ["2026-03-01", "2026-03-02", "2026-03-03"]
     assert heat["y"] == ["observations: row_count", "drift: inputs"]
-    assert heat["z"] == [[SEVERE, None, PASSED], [None, None, WARNED]]
+    assert heat["z"] == [[SEVERE, None, PASSED], [None, None, WARNS]]
     assert heat["text"][0] == ["5 rows &lt;/script&gt;", "not run", "passed"]
     assert heat["text"][1][2].count("<br>") >= 2, "a long reason is broken into lines"
-    assert heat["customdata"][0][2] == f"{URL}?view=partitions&partition=2026-03-03"
     ends = [end for end, _ in heat["colorscale"]]
     assert ends == sorted(ends)
     assert (ends[0], ends[-1]) == (0, 1)
 
 
 def test_drifted_columns_stand_out_beyond_the_line() -> None:
-    figure = figures(drift=drift_frame())["drift"]
+    figure = shown(drift_figure(drift_frame()))
     [bars] = figure["data"]
     assert bars["y"] == ["price (60%)", "&lt;lag&gt; (40%)"]
     assert bars["x"] == [pytest.approx(1.5), pytest.approx(0.25)]
-    assert bars["marker"]["color"] == [COLOURS[WARNED], COLOURS[PASSED]]
+    assert bars["marker"]["color"] == [COLOURS[WARNS], COLOURS[PASSED]]
     assert figure["layout"]["shapes"][0]["x0"] == 1
 
 
@@ -86,10 +76,11 @@ def test_slices_are_pooled_over_a_week() -> None:
     expected = (small["forecast"] - small["actual"]).abs().sum() / small["actual"].sum()
     found = weekly[(weekly["slice"] == "small (department)") & (weekly["date"] == last)]
     assert found["value"].tolist() == [pytest.approx(expected)]
-    traces = figures(slices=weekly)["slices"]["data"]
+    traces = shown(slices_figure(weekly, "wmape"))["data"]
     assert [trace["name"] for trace in traces] == ["large (department)", "small (department)"]
     assert traces[1]["y"][-1] == pytest.approx(expected, rel=1e-6)
 
 
-def test_with_nothing_stored_yet_there_is_a_page() -> None:
-    assert figures() == {}
+def test_with_nothing_stored_yet_there_is_no_figure() -> None:
+    for figure in (checks_figure(EMPTY), drift_figure(EMPTY), slices_figure(EMPTY, "wmape")):
+        assert figure is None

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import math
-import re
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -12,18 +12,19 @@ import pytest
 from mlops_assets.ml.backtest.policies import (
     FIRST,
     MEANINGS,
-    PERFORMANCE,
     REFUSED,
     SCHEDULED,
     SERVES,
     Alarm,
     Course,
-    Policy,
     Training,
     format_figure,
 )
+from mlops_assets.ml.backtest.policy import PERFORMANCE, Policy
 from mlops_assets.ml.models.families import parse_hyperparameters
-from mlops_assets.pages.policies_page import RED, policies_page
+from mlops_assets.pages.drawing import BAD
+from mlops_assets.pages.parts import Part
+from mlops_assets.pages.policies_page import page_of
 from mlops_assets.project import (
     DriftSettings,
     MonitoringSettings,
@@ -73,31 +74,50 @@ def make_courses() -> list[Course]:
     ]
 
 
-@pytest.fixture(scope="module")
-def text() -> str:
-    return policies_page(make_courses(), metric="wmape", title="Shop", through="of March")
+def stored() -> tuple[dict[str, Any], pd.DataFrame]:
+    """The courses as the job stores them, and as they are read again."""
+    courses = make_courses()
+    found = {
+        "model": "linear",
+        "metric": "wmape",
+        "first_day": "2026-03-01",
+        "last_day": "2026-03-04",
+        "table": [course.summary("wmape") for course in courses],
+        "policies": [
+            {
+                "trainings": [asdict(training) for training in course.trainings],
+                "alarms": [asdict(alarm) for alarm in course.alarms],
+            }
+            for course in courses
+        ],
+    }
+    days = courses[0].days.reset_index().assign(policy=courses[0].policy.name)
+    return json.loads(json.dumps(found, default=str)), days
 
 
 @pytest.fixture(scope="module")
-def figures(text: str) -> dict[str, Any]:
-    found = re.search(r"^const figures = (.*);$", text, flags=re.MULTILINE)
-    assert found
-    return dict(json.loads(found.group(1)))
+def parts() -> dict[str, Part]:
+    return {part.name: part for part in page_of(*stored()).parts}
 
 
-def test_the_table_has_a_row_per_policy_and_its_problem_in_words(text: str) -> None:
-    assert text.count("</script>") == 2
-    rows = re.findall(r"<tr>(.*?)</tr>", text)
-    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
-    assert cells == [
-        ["policy", "wmape", *MEANINGS],
-        ["monthly &lt;x&gt;", "0.3", "2", "2", "1", "1", "3", "22"],
-        ["long", "not tried: too few days &lt;/script&gt;"],
+@pytest.fixture(scope="module")
+def figures(parts: dict[str, Part]) -> dict[str, Any]:
+    return {name: part.draw(part.frame()) for name, part in parts.items() if part.draw}
+
+
+def test_the_table_has_a_row_per_policy_and_its_problem_in_words(parts: dict[str, Part]) -> None:
+    table, forms = parts["table"].frame(), parts["table"].forms
+    assert table.columns.tolist() == ["policy", "wmape", *MEANINGS, "problem"]
+    rows = [
+        [forms[name](value) for name, value in row.items() if value == value]
+        for row in table.to_dict("records")
     ]
+    assert rows[0][:7] == ["monthly <x>", "0.3", "2", "2", "1", "1", "3"]
+    assert rows[1] == ["long", "too few days </script>"]
 
 
-def test_every_column_of_the_table_is_explained(text: str) -> None:
-    explained = re.findall(r"<dt>(.*?)</dt>", text)
+def test_every_column_of_the_table_is_explained(parts: dict[str, Part]) -> None:
+    explained = parts["meanings"].frame()["column"].tolist()
     columns = list(make_courses()[0].summary("wmape"))
     assert explained == columns[1:-1]
 
@@ -107,7 +127,7 @@ def test_trainings_and_degraded_days_stand_on_the_days_they_were(figures: dict[s
     assert bars["y"] == marks["y"][:2] == ["monthly &lt;x&gt;"] * 2
     assert bars["base"] == ["2026-03-01", "2026-03-04"]
     assert [x / 86_400_000 for x in bars["x"]] == [2, 1]
-    assert bars["marker"]["color"][0] == RED != bars["marker"]["color"][1]
+    assert bars["marker"]["color"][0] == BAD != bars["marker"]["color"][1]
     assert [words[0] for words in bars["customdata"]] == ["false", "undecided"]
     assert marks["x"] == ["2026-03-01", "2026-03-02", "2026-03-03"]
     assert marks["marker"]["symbol"] == ["circle-open", "x-thin-open", "circle"]
@@ -124,8 +144,9 @@ def test_cost_and_benefit_and_the_weeks_are_drawn(figures: dict[str, Any]) -> No
 
 
 def test_with_nothing_replayed_there_is_a_page() -> None:
-    page = policies_page(make_courses()[1:], metric="wmape", title="Shop", through="")
-    assert page.count("nothing to show yet") == 3
+    page = page_of({}, pd.DataFrame())
+    assert page.lead == ["nothing was tried yet: launch backtest_policy_job"]
+    assert page.parts == []
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,6 @@ CONTENTS = {
     "a/b.json": b'{"x": 1}',
     "a/b.yaml": b"x: 1\n",
     "first_day.txt": b"2026-11-10\n",
-    "pages/p.html": b"<!DOCTYPE html>\n</html>\n",
-    "pages/p.js": b"x = 1;\n",
 }
 
 
@@ -102,7 +100,7 @@ def test_one_changed_byte_is_noticed_or_does_not_matter(
     if said:  # else it is what carries the seal that has changed, and its format refuses that
         assert found != content or said != seal
         assert digest(path, found) != said
-    elif path.endswith((".html", ".js", ".txt")):
+    elif path.endswith(".txt"):
         assert found.endswith(content)
 
 

@@ -5,6 +5,7 @@ it must beat the baseline, which repeats last week.
 """
 
 import datetime as dt
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,18 +89,26 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield browser
 
 
-def finish(served: Served, known: set[str], job: str | None = None) -> dict[str, Any]:
-    """The run of a job, or of an asset, that is not among those known, once it has ended."""
+def finish(served: Served, browser: Browser, known: set[str], job: str | None = None) -> str:
+    """The status of the run of a job, or of an asset, that is not among those known, at its end.
 
-    def ended() -> Any:
+    Once it is launched its page is left, which draws each of its events.
+    """
+
+    def launched() -> Any:
         for run in served.runs():
             mine = run["jobName"] == job if job else run["jobName"].startswith("__")
-            if run["runId"] not in known and mine and run["status"] in ("SUCCESS", "FAILURE"):
+            if run["runId"] not in known and mine:
                 return run
         return None
 
-    run: dict[str, Any] = wait_for(ended, RUN_SECONDS, f"end of {job or 'the run'}")
-    return run
+    def ended() -> Any:
+        status = launched()["status"]
+        return status if status in ("SUCCESS", "FAILURE") else None
+
+    wait_for(launched, PAGE_SECONDS, f"launch of {job or 'the run'}")
+    browser.open("about:blank")
+    return str(wait_for(ended, RUN_SECONDS, f"end of {job or 'the run'}"))
 
 
 def decide(served: Served, browser: Browser, job: str, config: dict[str, Any]) -> str:
@@ -110,7 +119,7 @@ def decide(served: Served, browser: Browser, job: str, config: dict[str, Any]) -
     wait_for(lambda: f"{op}:" in browser.config(), PAGE_SECONDS, "configuration")
     browser.configure(yaml.safe_dump({"ops": {op: {"config": config}}}), "x: 1")
     browser.press("//button[contains(., 'Launch Run') and not(@disabled)]")
-    return str(finish(served, known, job)["status"])
+    return finish(served, browser, known, job)
 
 
 def materialize(
@@ -122,14 +131,23 @@ def materialize(
     browser.open_launchpad(served.url, asset, partition, f"{op}:")
     browser.configure(yaml.safe_dump({"ops": {op: {"config": config}}}), "x: 1")
     browser.press("//button[normalize-space()='Materialize' and not(@disabled)]")
-    return str(finish(served, known)["status"])
+    return finish(served, browser, known)
 
 
 def page(served: Served, browser: Browser, asset: str, *texts: str, day: str = "") -> None:
-    """Open the page of an asset, or of a day of it, again until it shows all of the texts."""
+    """Open the page of an asset, or of a day of it, until it shows all of the texts.
+
+    Again whenever it was made again, and otherwise every half a minute: to draw it takes long.
+    """
     view = f"partitions&partition={day}" if day else "overview"
+    seen, looked = None, 0.0
 
     def shows() -> bool:
+        nonlocal seen, looked
+        made, now = served.made(asset), time.monotonic()
+        if made == seen and now < looked + 30:
+            return False
+        seen, looked = made, now
         browser.open(f"{served.url}/assets/{asset}?view={view}")
         try:
             wait_for(lambda: all(text in browser.text() for text in texts), 8, "texts")

@@ -226,5 +226,5 @@ def test_one_served_instance_tells_them_apart(served: Served) -> None:
         return text
 
     assert all(f'<a href="{name}/">{name}</a>' in page("") for name in NAMES)
-    assert all(f"{name}: leaderboard" in page(f"{name}/") for name in NAMES)
-    assert "fish: monitoring" in page("fish/monitoring.html")
+    assert all(f"<h1>{name}</h1>" in page(f"{name}/") for name in NAMES)
+    assert "<title>Checks · fish</title>" in page("fish/monitoring.html"), "where it was once"

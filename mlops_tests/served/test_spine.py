@@ -349,4 +349,3 @@ def test_metadata_of_a_day_and_of_the_leaderboard(built: Spine) -> None:
     board = built.datasets.read("leaderboard", [day])
     assert board["rank"].tolist() == [1, 2]
     assert board["wmape_28d"].is_monotonic_increasing
-    assert built.storage.exists("pages/leaderboard.html")

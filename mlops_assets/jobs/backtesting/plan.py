@@ -13,7 +13,7 @@ from mlops_assets.assets.training_set import missing_days
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.jobs.backtesting.policy_config import DIALS, MOST_POLICIES
 from mlops_assets.lazy import pd
-from mlops_assets.ml.backtest.policies import Policy
+from mlops_assets.ml.backtest.policy import EVERY, Policy
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Learned
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window
@@ -55,7 +55,7 @@ def make_plan(project: Project, datasets: DatasetStore, asked: Mapping[str, Any]
     for policy in policies:
         with contextlib.suppress(*DATA_ERRORS):  # a policy without a window says so in its row
             starts.append(learned(first, policy.window_months, True).start)
-    start = min(starts) - project.drift.window_days * ONE_DAY
+    start = project.due.back(min(starts), project.drift.window_days)
     damaged: dict[str, StorageError] = {}
     features = datasets.read("features", days_between(start, last + ONE_DAY), damaged)
     if damaged:
@@ -84,6 +84,8 @@ def make_policy(project: Project, model: ModelSettings, asked: Mapping[str, Any]
         usual = getattr(project, section)
         return usual.model_validate({**usual.model_dump(), **given})
 
+    if EVERY.fullmatch(asked["cadence"]) and not asked["cadence"].endswith(f" {project.grain}s"):
+        raise ValueError(f"policy {name!r}: {asked['cadence']!r} is no number of {project.grain}s")
     try:
         return Policy(
             name=name,
@@ -120,8 +122,8 @@ def _days(
             f"features from {known[0]} to {known[-1]} hold no window of {shortest} months with a "
             "day after it; materialize features of more days, or shorten the window"
         )
-    first = _parse_day(asked, "first_day") or earliest
-    last = _parse_day(asked, "last_day") or newest
+    first = _parse_day(project, asked, "first_day") or earliest
+    last = _parse_day(project, asked, "last_day") or newest
     if not earliest <= first <= last <= newest:
         raise ValueError(
             f"the days from {first} to {last} cannot be replayed; those from {earliest} to "
@@ -130,10 +132,10 @@ def _days(
     return first, last
 
 
-def _parse_day(asked: Mapping[str, Any], field: str) -> dt.date | None:
+def _parse_day(project: Project, asked: Mapping[str, Any], field: str) -> dt.date | None:
     text = asked[field]
     try:
-        return day_of(text) if text else None
+        return project.due.start(day_of(text)) if text else None
     except ValueError as error:
         raise ValueError(f"{field} = {text!r} is no day; write such as 2026-01-31") from error
 
@@ -144,7 +146,7 @@ def learned_days(project: Project, known: Collection[str]) -> Learned:
     `known` are the days that have features.
     """
     days = frozenset(known)
-    earliest = day_of(min(days)) + project.longest_lag * ONE_DAY
+    earliest = project.due.back(day_of(min(days)), -project.longest_lag)
 
     def learned(end: dt.date, months: int, gap: bool) -> Window:
         window = replace(project.training_window, months=months).of(end, earliest, gap=gap)

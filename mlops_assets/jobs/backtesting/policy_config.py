@@ -7,7 +7,7 @@ import pydantic
 
 from mlops_assets.assets.models import explained
 from mlops_assets.assets.run_config import RunConfig
-from mlops_assets.ml.backtest.policies import CADENCES, TRIGGERS
+from mlops_assets.ml.backtest.policy import CADENCES, TRIGGERS
 from mlops_assets.ml.settings import descriptions
 from mlops_assets.project import Project
 
@@ -51,7 +51,7 @@ class PolicyConfig(RunConfig):
         "monthly",
         description=(
             f"When it is trained whatever happens: {', '.join(CADENCES)}, or a number of days such "
-            "as `10 days`."
+            "as `10 days`, or of weeks, months or quarters where rows are of these."
         ),
     )
     triggers: list[str] = pydantic.Field(

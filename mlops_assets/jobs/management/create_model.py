@@ -10,7 +10,7 @@ import pydantic
 import yaml
 
 from mlops_assets.assets.models import hyperparameters_form
-from mlops_assets.graph.keys import asset_key, asset_page
+from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import add_months, ranges
 from mlops_assets.jobs.evaluate import retrain_job_name
 from mlops_assets.jobs.management.decision_job import DecisionConfig, Kind
@@ -24,7 +24,7 @@ from mlops_assets.project import Cadence, ModelSettings, Project
 from mlops_assets.project.workspace import location
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.decisions import Action, Decision
-from mlops_assets.resources.web import reload_definitions, web_url
+from mlops_assets.resources.web import asset_page, reload_definitions, web_url
 
 CREATE_JOB = "create_model_job"
 FIRST_FAMILY: dict[Task, str] = {
@@ -151,7 +151,7 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
     """The versions that the past days and today need, then these days."""
     base, partitions = manager.base, manager.partitions
     today = base.today()
-    first = max(today - dt.timedelta(days=past_days), partitions.first_month)
+    first = max(base.due.back(today, past_days), partitions.first_month)
     months = []
     month = add_months(first, 0)
     while month <= today:

@@ -1,6 +1,5 @@
 """`retire_version_job` and `restore_version_job`: which versions of a model may serve."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -96,7 +95,7 @@ def carry_out_decision(manager: Manager, decision: Decision, facts: Mapping[str,
         judged = [model.name for model in manager.project.models] if baseline else [name]
         scores = [asset_key(manager.base, "validation", other) for other in judged]
         manager.evaluate(definitions, scores, days)
-        last = day_of(days[-1]) + dt.timedelta(days=LONG)
+        last = manager.project.due.back(day_of(days[-1]), -LONG)
         manager.rank(definitions, days_between(day_of(days[0]), last))
     newest = manager.datasets.keys(CHAMPION)[-1:]
     if newest:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlops_assets.lazy import np, pd, threadpoolctl
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import (
     FloatArray,
@@ -26,6 +27,17 @@ from mlops_assets.ml.models.training import FitPlan, fit_rows, forecast, input_c
 
 ONE_DAY = dt.timedelta(days=1)
 BLOCK_DAYS = 7  # errors of a week have much in common
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """What errs together: so many days, or weeks or months, on end."""
+
+    due: DueDays = EVERY_DAY
+    size: int = BLOCK_DAYS
+
+
+WEEKS = Blocks()
 
 
 @dataclass(frozen=True)
@@ -92,22 +104,25 @@ def pooled(metric: Metric, sums: pd.DataFrame) -> float:
     return float(_losses(metric, sums.sum().to_frame().T)[0])
 
 
-def sampling_error(metric: Metric, sums: pd.DataFrame) -> float:
+def sampling_error(metric: Metric, sums: pd.DataFrame, blocks: Blocks = WEEKS) -> float:
     """The standard error of the pooled loss by leaving out one week after the other (jackknife)."""
-    return _spread(_without_each_week(metric, sums))
+    return _spread(_without_each(metric, sums, blocks))
 
 
-def difference(metric: Metric, sums: pd.DataFrame, others: pd.DataFrame) -> tuple[float, float]:
+def difference(
+    metric: Metric, sums: pd.DataFrame, others: pd.DataFrame, blocks: Blocks = WEEKS
+) -> tuple[float, float]:
     """By how much the pooled loss is above that of others, as a share, and its standard error."""
     both = sums.index.intersection(others.index)
     ours, theirs = sums.loc[both], others.loc[both]
-    shares = _without_each_week(metric, ours) / _without_each_week(metric, theirs) - 1.0
+    left = _without_each(metric, ours, blocks), _without_each(metric, theirs, blocks)
+    shares = left[0] / left[1] - 1.0
     return pooled(metric, ours) / pooled(metric, theirs) - 1.0, _spread(shares)
 
 
-def _without_each_week(metric: Metric, sums: pd.DataFrame) -> FloatArray:
-    days = (sums.index - sums.index.min()).days
-    weeks = sums.groupby(days // BLOCK_DAYS).sum()
+def _without_each(metric: Metric, sums: pd.DataFrame, blocks: Blocks) -> FloatArray:
+    days = blocks.due.numbers(pd.DatetimeIndex(sums.index))
+    weeks = sums.groupby((days - days.min()) // blocks.size).sum()
     return _losses(metric, sums.sum() - weeks if len(weeks) > 1 else sums.iloc[:0])
 
 
@@ -123,12 +138,14 @@ def _losses(metric: Metric, sums: pd.DataFrame) -> FloatArray:
     return np.asarray(metric.loss(values), dtype=np.float64)
 
 
-def stretches(first: dt.date, last: dt.date, offsets: Sequence[int], days: int) -> list[Stretch]:
+def stretches(
+    first: dt.date, last: dt.date, offsets: Sequence[int], days: int, due: DueDays = EVERY_DAY
+) -> list[Stretch]:
     """Stretches of so many days, the last of which lie that many days before the last day."""
     found = []
     for offset in offsets:
-        end = last - offset * ONE_DAY
-        start = end - (days - 1) * ONE_DAY
+        end = due.back(last, offset)
+        start = due.back(end, days - 1)
         if start > first:
             found.append(Stretch(start, end))
     return found

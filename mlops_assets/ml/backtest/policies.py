@@ -7,40 +7,28 @@ the live system does. It only ever learns from rows of days before those that it
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.backtest.policy import DRIFT, PERFORMANCE, TRIGGERS, Policy
 from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, Metric, as_column, finite_rows, group_scores
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
-from mlops_assets.ml.models.families import Hyperparameters
-from mlops_assets.ml.models.training_settings import CRON_MONTHS, Cadence
 from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
-from mlops_assets.ml.monitoring.monitoring_settings import (
-    DriftSettings,
-    MonitoringSettings,
-    PerformanceSettings,
-    ReactionSettings,
-)
 from mlops_assets.ml.monitoring.performance import LEVEL, days_judged_by, judge_days
 from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.ml.selection.retraining_rule import RetrainingRule, brought_nothing
 from mlops_assets.ml.selection.versions import may_serve
 
-PERFORMANCE, DRIFT = "performance", "drift"
-TRIGGERS = (PERFORMANCE, DRIFT)  # in the order in which they are asked
 FIRST, SCHEDULED = "first", "schedule"
 SERVES, REFUSED, FAILED = "serves", "refused", "failed"
-NEVER, WEEKLY = "never", "weekly"
-EVERY = re.compile(r"(\d{1,4}) days")
 Row = dict[str, float | str | None]
-CADENCES = (NEVER, WEEKLY, Cadence.MONTHLY.value, Cadence.QUARTERLY.value)
 
 # What the columns of the table mean, for whoever reads it.
 MEANINGS = {
@@ -55,51 +43,6 @@ MEANINGS = {
     "training that ended it, or through the last failing one, or to the end of the backtest",
     "fit seconds": "what the retrainings took, each as if this policy had been alone",
 }
-
-
-def parse_cadence(text: str) -> int:
-    """The days between trainings, 0 of one by the calendar. ValueError when it is no cadence."""
-    every = EVERY.fullmatch(text)
-    if every and int(every.group(1)):
-        return int(every.group(1))
-    if text not in CADENCES:
-        raise ValueError(f"{text!r} is no cadence; write {', '.join(CADENCES)}, or such as 10 days")
-    return 0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """When a model is trained again, on how much, and what counts as an alarm."""
-
-    name: str
-    cadence: str
-    """One of CADENCES, or a number of days such as `10 days`."""
-    window_months: int
-    triggers: tuple[str, ...]
-    """Of TRIGGERS, those by which an alarm is raised and answered; none: alarms are counted."""
-    hyperparameters: Hyperparameters
-    reactions: ReactionSettings
-    monitoring: MonitoringSettings
-    performance: PerformanceSettings
-    drift: DriftSettings
-
-    def __post_init__(self) -> None:
-        parse_cadence(self.cadence)
-        for trigger in self.triggers:
-            if trigger not in TRIGGERS:
-                raise ValueError(
-                    f"{trigger!r} is no trigger; the triggers are: {', '.join(TRIGGERS)}"
-                )
-
-    def due(self, day: dt.date, first: dt.date) -> bool:
-        """Whether a training is due before a day of a backtest, whatever the checks say."""
-        if every := parse_cadence(self.cadence):
-            return (day - first).days % every == 0
-        if self.cadence == WEEKLY:
-            return day.weekday() == 0
-        if self.cadence == Cadence.QUARTERLY:
-            return day.day == 1 and str(day.month) in CRON_MONTHS[Cadence.QUARTERLY].split(",")
-        return self.cadence == Cadence.MONTHLY and day.day == 1
 
 
 @dataclass
@@ -131,10 +74,11 @@ class Alarm:
     until: dt.date | None = None
     """The last degraded day, None while it lasts."""
     false: bool | None = None
+    due: DueDays = EVERY_DAY
 
     @property
     def degraded_days(self) -> int:
-        return 0 if self.until is None else (self.until - self.since).days + 1
+        return 0 if self.until is None else self.due.count(self.since, self.until) + 1
 
 
 @dataclass(frozen=True)
@@ -209,7 +153,17 @@ class _Walk:
 
     @property
     def rule(self) -> RetrainingRule:
-        return RetrainingRule(self.policy.reactions)
+        return RetrainingRule(self.policy.reactions, self.periods)
+
+    @property
+    def periods(self) -> DueDays:
+        return self.workshop.feature_plan.due
+
+    def _after(self, day: dt.date) -> dt.date:
+        return self.periods.back(day, -1)
+
+    def _is_due(self, day: dt.date) -> bool:
+        return self.policy.due(day, self.first, self.periods)
 
     @property
     def delay(self) -> dt.timedelta:
@@ -220,8 +174,8 @@ class _Walk:
         self._train(self.first, FIRST)
         day = self.first
         while day <= self.last:
-            day = self._serve(day, self._last_before_due(day)) + ONE_DAY
-            if day <= self.last and self.policy.due(day, self.first):
+            day = self._after(self._serve(day, self._last_before_due(day)))
+            if day <= self.last and self._is_due(day):
                 self._train(day, SCHEDULED)
         if self.alarms and self.alarms[-1].until is None:
             self.alarms[-1].until = self.last
@@ -229,21 +183,22 @@ class _Walk:
             training.days_in_service, training.gain = self._gain(training.number, self.last)
         for alarm in self.alarms:
             alarm.false = self._was_false(alarm)
-        days = _days(self.workshop.metric, self.policy.name, self.served)
+        days = _days(self.workshop.metric, self.policy.name, self.served, self.periods)
         return Course(self.policy, *days, self.trainings, self.alarms)
 
     def _last_before_due(self, day: dt.date) -> dt.date:
-        while day < self.last and not self.policy.due(day + ONE_DAY, self.first):
-            day += ONE_DAY
+        while day < self.last and not self._is_due(self._after(day)):
+            day = self._after(day)
         return day
 
     def _train(self, day: dt.date, why: str) -> None:
         """Train on the days before one; the version serves from that day on, if it may."""
         training = Training(len(self.trainings), day, why, SERVES)
-        policy = self.policy
+        policy, gap = self.policy, why not in TRIGGERS
+        end = policy.learned_before(day, self.periods) if why == SCHEDULED else day
         try:
             version = self.workshop.version(
-                policy.hyperparameters, day, policy.window_months, gap=why not in TRIGGERS
+                policy.hyperparameters, end, policy.window_months, gap=gap
             )
         except ValueError as error:
             if why == FIRST:
@@ -267,7 +222,7 @@ class _Walk:
         self.failed = {trigger: {} for trigger in self.watched}
         self.verdicts = {}
         if self.alarms and self.alarms[-1].until is None:
-            self.alarms[-1].until = day - ONE_DAY
+            self.alarms[-1].until = self.periods.back(day, 1)
 
     def _serve(self, first: dt.date, last: dt.date) -> dt.date:
         """Score and judge days; the last of them, or that on whose evening it was trained again."""
@@ -286,9 +241,9 @@ class _Walk:
                 now = pd.Timestamp(day)
                 self.served[-1] = rows[rows["date"] <= now]
                 self.facts[-1] = self.facts[-1][self.facts[-1]["date"] <= now]
-                self._train(day + ONE_DAY, trigger)
+                self._train(self._after(day), trigger)
                 return day
-            day += ONE_DAY
+            day = self._after(day)
         return last
 
     def _forecasts(self, first: dt.date, last: dt.date) -> pd.DataFrame:
@@ -335,8 +290,8 @@ class _Walk:
         days = [day.date() for day in rows["date"].unique()]
         verdicts: dict[str, dict[str, CheckResult]] = {str(day): {} for day in days}
         if PERFORMANCE in self.watched:
-            reach = pd.Timedelta(days=days_judged_by(policy.performance))
-            since = pd.Timestamp(first) - reach
+            reach = days_judged_by(policy.performance)
+            since = pd.Timestamp(self.periods.back(first, reach))
             verdicts = judge_days(
                 policy.performance,
                 self.workshop.metric,
@@ -344,6 +299,7 @@ class _Walk:
                 days,
                 against_baseline=False,
                 false_alarms_per_year=policy.monitoring.false_alarms_per_year,
+                due=self.periods,
             )
         if DRIFT in self.watched:
             assert self.version is not None
@@ -375,7 +331,8 @@ class _Walk:
             if alarm and alarm.until:
                 failing = [d for d in failing if d > alarm.until]  # each is counted once
             why = self.failed[firing[0]][day]
-            self.alarms.append(Alarm(failing[0], day + self.delay, firing[0], why))
+            raised = day + self.delay
+            self.alarms.append(Alarm(failing[0], raised, firing[0], why, due=self.periods))
         elif alarm and alarm.until is None:
             days = self.rule.last_days(day)
             counts = [sum(d in failed for d in days) for failed in self.failed.values()]
@@ -390,7 +347,7 @@ class _Walk:
             return True
         known = day - self.delay
         fruitless = (bool(self._brought_nothing(training, known)) for training in caused)
-        return day + ONE_DAY >= self.rule.rests_until(caused[0].day, fruitless)
+        return self._after(day) >= self.rule.rests_until(caused[0].day, fruitless)
 
     def _brought_nothing(self, training: Training, through: dt.date) -> bool | None:
         """Whether it was refused or is no gain so far; None where nothing says so."""
@@ -416,17 +373,21 @@ class _Walk:
     def _was_false(self, alarm: Alarm) -> bool | None:
         """By the training that ended it, else by the next one that is no failure."""
         later = [t for t in self.trainings if t.day > alarm.raised and t.state != FAILED]
-        ended = [t for t in later if t.state == SERVES and t.day - ONE_DAY == alarm.until]
+        served = [t for t in later if t.state == SERVES]
+        ended = [t for t in served if self.periods.back(t.day, 1) == alarm.until]
         judged = [*ended, *later]
         return self._brought_nothing(judged[0], self.last) if judged else None
 
 
-def _days(metric: Metric, name: str, served: list[pd.DataFrame]) -> tuple[pd.DataFrame, float]:
+def _days(
+    metric: Metric, name: str, served: list[pd.DataFrame], due: DueDays
+) -> tuple[pd.DataFrame, float]:
     rows = pd.concat(served)
     training = rows.groupby("date")["version"].first()
     rows = rows.assign(model=name)
     daily, weekly = (
-        trailing_scores({metric.name: metric}, rows, days).droplevel("model") for days in (1, WEEK)
+        trailing_scores({metric.name: metric}, rows, days, due).droplevel("model")
+        for days in (1, WEEK)
     )
     pooled = group_scores({metric.name: metric}, rows, ["model"])[metric.name]
     days = pd.DataFrame(

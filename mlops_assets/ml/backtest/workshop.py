@@ -122,7 +122,7 @@ class Workshop:
                 input_columns(self.fit_plan.inputs),
                 self.fit_plan.inputs.non_negative,
                 list(self.fit_plan.classes),
-                last + self.feature_plan.days_ahead * ONE_DAY,
+                self.feature_plan.due.back(last, -self.feature_plan.days_ahead),
                 self.serves_before(first),
             )
         return self._versions[key]
@@ -177,7 +177,7 @@ class Workshop:
         """The distances of the columns, which do not depend on any limit."""
         key = (version.key, settings.window_days, day)
         if key not in self._distances:
-            first = day - (settings.window_days - 1) * ONE_DAY
+            first = self.feature_plan.due.back(day, settings.window_days - 1)
             recent = self._with_forecasts(version, first, day)
             reference = self._reference(version, settings)
             enough = recent[self.fit_plan.date].nunique() >= settings.min_days

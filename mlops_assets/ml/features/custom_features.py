@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.features.feature_settings import ColumnSettings
 from mlops_assets.ml.registries import Configurable, Registry
 
@@ -83,6 +84,7 @@ def add_custom_features(
     rows: pd.DataFrame,
     broken: dict[str, FeatureError] | None = None,
     delay_days: int = 0,
+    due: DueDays = EVERY_DAY,
 ) -> pd.DataFrame:
     """The rows, of one or more days, with the columns of these features.
 
@@ -104,7 +106,7 @@ def add_custom_features(
                     feature,
                     columns,
                     of_day.drop(columns=columns.target).reset_index(drop=True),
-                    observations.iloc[slice(*_earlier(dates, day, feature.reach, delay_days))],
+                    observations.iloc[slice(*_earlier(dates, day, feature.reach, delay_days, due))],
                 )
                 for feature in features
             ]
@@ -119,11 +121,11 @@ def add_custom_features(
 
 
 def _earlier(
-    dates: pd.Series[pd.Timestamp], day: Any, reach: int, delay_days: int
+    dates: pd.Series[pd.Timestamp], day: Any, reach: int, delay_days: int, due: DueDays
 ) -> tuple[int, int]:
     """The positions of the days [day - delay - reach, day - delay)."""
-    end = day - pd.Timedelta(days=delay_days)
-    first, last = dates.searchsorted([end - pd.Timedelta(days=reach), end])
+    end = due.back(day.date(), delay_days)
+    first, last = dates.searchsorted([pd.Timestamp(due.back(end, reach)), pd.Timestamp(end)])
     return int(first), int(last)
 
 

@@ -47,11 +47,11 @@ class FeaturePlan:
 
     def newest_known(self, day: dt.date) -> dt.date:
         """The newest day that is known when a day is forecast: the last due one so long before."""
-        return self.due.before(day - dt.timedelta(days=self.label_delay_days))
+        return self.due.before(self.due.back(day, self.label_delay_days))
 
     def day_to_come(self, day: dt.date) -> dt.date:
         """The day that is forecast when a day is the newest one that is known."""
-        return self.due.after(day + dt.timedelta(days=self.label_delay_days))
+        return self.due.after(self.due.back(day, -self.label_delay_days))
 
     @property
     def longest_lag(self) -> int:

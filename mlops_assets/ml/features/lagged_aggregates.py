@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any, TypeAlias
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import ONE_DAY
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import LaggedAggregate, Statistic
 from mlops_assets.ml.metrics.metric import FloatArray, IntArray, rolling_sum
@@ -52,9 +53,7 @@ class _Aggregate:
         self.ahead = plan.days_ahead
         self.reach = aggregate.reach(plan.label_delay_days, plan.due.longest_gap)
         date = plan.columns.date
-        days = pd.date_range(
-            pd.Timestamp(start) - pd.Timedelta(days=self.reach), end, inclusive="left"
-        )
+        days = plan.due.calendar(plan.due.back(start, self.reach), end - ONE_DAY)
         day = days.get_indexer(pd.DatetimeIndex(observations[date]))
         known = observations[day >= 0]
         self.row_day = days.get_indexer(pd.DatetimeIndex(rows[date]))

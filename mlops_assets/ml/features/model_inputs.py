@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.due_days import DueDays, holidays_of
+from mlops_assets.ml.due_days import ONE_DAY, DueDays, holidays_of
 from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import EVES, HOLIDAYS, CalendarFeature, TimePart
@@ -58,6 +58,7 @@ def make_features(
         rows.assign(**history, **aggregates, **calendar),
         broken,
         plan.label_delay_days,
+        plan.due,
     )
 
 
@@ -72,7 +73,8 @@ def rows_to_come(
     """
     date, series = plan.columns.date, plan.columns.series
     ahead = plan.days_ahead
-    newest = "the day before" if ahead == 1 else f"{ahead} days before"
+    unit = plan.due.grain
+    newest = f"the {unit} before" if ahead == 1 else f"{ahead} {unit}s before"
     parts = []
     for day in map(pd.Timestamp, days):
         rows, inputs_from = planned[planned[date] == day], "source"
@@ -109,7 +111,7 @@ def _history(
     if not reach:
         return {}
     date, target, series = plan.columns.date, plan.columns.target, plan.followed
-    days = pd.date_range(pd.Timestamp(start) - pd.Timedelta(days=reach), end, inclusive="left")
+    days = plan.due.calendar(plan.due.back(start, reach), end - ONE_DAY)
     named = observations.dropna(subset=series)  # of other settings, rows may lack a part of it
     if TimePart.FOLD in plan.times:  # of an hour that comes twice, the first is looked back on
         named = named[named[TimePart.FOLD] == 0]

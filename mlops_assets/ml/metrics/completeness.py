@@ -4,16 +4,21 @@ import datetime as dt
 from collections.abc import Mapping
 from statistics import median
 
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
+
 WEEKS = 8  # so many weeks back a weekday is looked up
 FEWEST_WEEKS = 2  # with fewer of them, nothing is expected of a day
 
 
-def expected_rows(day: dt.date, rows_of: Mapping[dt.date, int]) -> float | None:
-    """The median rows of the same weekday in the weeks before a day.
+def expected_rows(
+    day: dt.date, rows_of: Mapping[dt.date, int], due: DueDays = EVERY_DAY
+) -> float | None:
+    """The median rows of the same weekday in the weeks before a day, or of the periods before one.
 
     None where too few of these weeks have rows. Rows of other days are not looked at.
     """
-    past = (day - dt.timedelta(weeks=week) for week in range(1, WEEKS + 1))
+    step = 7 if due.daily else 1
+    past = (due.back(day, step * week) for week in range(1, WEEKS + 1))
     known = [rows_of[then] for then in past if rows_of.get(then)]
     return float(median(known)) if len(known) >= FEWEST_WEEKS else None
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import (
     DENOMINATOR,
     NUMERATOR,
@@ -88,10 +89,15 @@ class DaySums:
     primary: Metric
     told: Mapping[tuple[str, pd.Timestamp], Told]
     """What is told of each model and day, in ascending order."""
+    due: DueDays = EVERY_DAY
 
     @classmethod
     def of(
-        cls, metrics: Mapping[str, Metric], primary: str, told: Mapping[str, Mapping[str, Told]]
+        cls,
+        metrics: Mapping[str, Metric],
+        primary: str,
+        told: Mapping[str, Mapping[str, Told]],
+        due: DueDays = EVERY_DAY,
     ) -> DaySums | None:
         """What was told by model and day; None where rows have to be compared.
 
@@ -109,7 +115,7 @@ class DaySums:
             for name in sorted(told)
             for day in sorted(told[name])
         }
-        return cls(metrics, metrics[primary], found) if found else None
+        return cls(metrics, metrics[primary], found, due) if found else None
 
     @property
     def dates(self) -> pd.DatetimeIndex:
@@ -125,7 +131,7 @@ class DaySums:
     def trailing(self, days: int) -> pd.DataFrame:
         """As `trailing_scores`."""
         sums = self._table("sums")
-        return trailing_sums(self.metrics, sums, days)[[*self.metrics, ROWS, "days"]]
+        return trailing_sums(self.metrics, sums, days, self.due)[[*self.metrics, ROWS, "days"]]
 
     def facts(self) -> pd.DataFrame:
         """The version of each model and day, and whether it was issued, or is in shadow."""
@@ -141,7 +147,7 @@ class DaySums:
             return pd.Series(dtype=float)
         only = {self.primary.name: self.primary}
         ours, theirs = (
-            trailing_sums(only, self._table(kind), days)[self.primary.name]
+            trailing_sums(only, self._table(kind), days, self.due)[self.primary.name]
             for kind in ("ours", "previous")
         )
         loss = self.primary.loss
@@ -161,7 +167,7 @@ class DaySums:
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> DaySums:
         """The days from the first to the last."""
         told = {at: one for at, one in self.told.items() if first <= at[1] <= last}
-        return DaySums(self.metrics, self.primary, told)
+        return replace(self, told=told)
 
     def live(self) -> int:
         """On how many days anything was issued."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import (
     ROWS,
     FloatArray,
@@ -97,38 +98,45 @@ def of_both(forecasts: pd.DataFrame) -> pd.DataFrame:
     return forecasts[forecasts["previous_forecast"].notna()]
 
 
-def trailing_gain(metric: Metric, forecasts: pd.DataFrame, days: int) -> pd.Series[float]:
+def trailing_gain(
+    metric: Metric, forecasts: pd.DataFrame, days: int, due: DueDays = EVERY_DAY
+) -> pd.Series[float]:
     """The `gain` of `compare_with_previous` over the `days` days up to each, their rows pooled."""
     both, metrics = of_both(forecasts), {metric.name: metric}
     if both.empty:
         return pd.Series(dtype=float)
-    ours = trailing_scores(metrics, both, days)[metric.name]
+    ours = trailing_scores(metrics, both, days, due)[metric.name]
     shadow = both.assign(forecast=both["previous_forecast"])
-    previous = trailing_scores(metrics, shadow, days)[metric.name].to_numpy()
+    previous = trailing_scores(metrics, shadow, days, due)[metric.name].to_numpy()
     return pd.Series(metric.loss(previous) - metric.loss(ours.to_numpy()), ours.index)
 
 
 def trailing_scores(
-    metrics: Mapping[str, Metric], forecasts: pd.DataFrame, days: int
+    metrics: Mapping[str, Metric],
+    forecasts: pd.DataFrame,
+    days: int,
+    due: DueDays = EVERY_DAY,
 ) -> pd.DataFrame:
     """Scores of each model over the `days` days up to each date, on common rows.
 
-    The rows of a window are pooled, so that a busy day weighs more than a quiet one. Indexed by
-    model and date, with a column per metric, `rows`, and `days`: how many days of the window
-    have forecasts.
+    Or over so many weeks, months or quarters, where rows are `due` of these. The rows of a window
+    are pooled, so that a busy day weighs more than a quiet one. Indexed by model and date, with a
+    column per metric, `rows`, and `days`: how many days of the window have forecasts.
     """
     summed = without_rows(metrics)
-    scores = trailing_sums(summed, term_sums(summed, forecasts, ["model", "date"]), days)
+    scores = trailing_sums(summed, term_sums(summed, forecasts, ["model", "date"]), days, due)
     for name in metrics.keys() - summed.keys():
-        scores[name] = _scores_of_windows(metrics[name], forecasts, days)
+        scores[name] = _scores_of_windows(metrics[name], forecasts, days, due)
     return scores[[*metrics, ROWS, "days"]]
 
 
-def trailing_sums(metrics: Mapping[str, Metric], sums: pd.DataFrame, days: int) -> pd.DataFrame:
+def trailing_sums(
+    metrics: Mapping[str, Metric], sums: pd.DataFrame, days: int, due: DueDays = EVERY_DAY
+) -> pd.DataFrame:
     """The same of metrics that sums say exactly, from those of each model and date, the index."""
     sums = sums.assign(days=1.0)
     dates = sums.index.get_level_values("date")
-    calendar = pd.date_range(dates.min(), dates.max())
+    calendar = due.calendar(dates.min().date(), dates.max().date())
     models = sums.index.get_level_values("model").unique()
     grid = pd.MultiIndex.from_product([models, calendar], names=["model", "date"])
     by_model = sums.reindex(grid, fill_value=0.0).to_numpy().reshape(len(models), len(calendar), -1)
@@ -138,15 +146,17 @@ def trailing_sums(metrics: Mapping[str, Metric], sums: pd.DataFrame, days: int) 
     return scores.assign(days=rolled["days"].astype(int))
 
 
-def _scores_of_windows(metric: Metric, forecasts: pd.DataFrame, days: int) -> FloatArray:
+def _scores_of_windows(
+    metric: Metric, forecasts: pd.DataFrame, days: int, due: DueDays
+) -> FloatArray:
     """What the rows of the days up to each date say, of model after model."""
     found = []
     for _, rows in forecasts.groupby("model"):
         rows = rows.sort_values("date", kind="stable")
-        dates, actual = rows["date"].to_numpy(), rows["actual"].to_numpy(dtype=float)
+        dates, actual = due.numbers(rows["date"]), rows["actual"].to_numpy(dtype=float)
         forecast = as_array(rows["forecast"])
         for date in np.unique(dates):
-            ends = [date - np.timedelta64(days - 1, "D"), date + np.timedelta64(1, "D")]
+            ends = [date - days + 1, date + 1]
             window = slice(*np.searchsorted(dates, ends))
             one_group = np.zeros(len(actual[window]), dtype=np.int64)
             found.append(metric.of_rows(actual[window], forecast[window], one_group, 1))

@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.registries import Configurable, Registry
 
@@ -137,6 +138,8 @@ class TrainingWindow:
     gap_days: int = 0
     delay_days: int = 0
     loop_days: int = 0
+    due: DueDays = EVERY_DAY
+    """What rows are of: a week is learned from once it has ended."""
 
     @property
     def days_left_out(self) -> int:
@@ -148,7 +151,7 @@ class TrainingWindow:
 
         ValueError when the split reaches to `end` or beyond it, or holds no day.
         """
-        last = end - dt.timedelta(days=self.days_left_out if gap else self.delay_days)
+        last = self.due.back(end, self.days_left_out if gap else self.delay_days)
         window = self.split.window(last, earliest, self.months)
         if window.end > last:
             raise ValueError(
@@ -202,10 +205,12 @@ class AgeWeights:
 
     date: str
     half_life_days: float
+    due: DueDays = EVERY_DAY
 
     def __call__(self, rows: pd.DataFrame) -> FloatArray:
         """A weight per row, shape (rows,), with a mean of one."""
-        age = (rows[self.date].max() - rows[self.date]).dt.days.to_numpy(dtype=float)
+        number = self.due.numbers(rows[self.date])
+        age = (number.max() - number).astype(float)
         weights = np.power(0.5, age / self.half_life_days)
         return np.asarray(weights / weights.mean(), dtype=np.float64)
 
@@ -220,6 +225,7 @@ class HoldoutSplit:
 
     days: int
     delay_days: int = 0
+    due: DueDays = EVERY_DAY
 
     def __post_init__(self) -> None:
         if self.days < 1:
@@ -227,15 +233,15 @@ class HoldoutSplit:
 
     def first_day(self, window_end: dt.date) -> dt.date:
         """The first day of the holdout of a window that ends before `window_end`."""
-        return window_end - dt.timedelta(days=self.days)
+        return self.due.back(window_end, self.days)
 
     def split(
         self, rows: pd.DataFrame, date: str, window_end: dt.date
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The rows known before the holdout and those in it. ValueError when either is empty."""
-        first = pd.Timestamp(self.first_day(window_end))
-        held_out = rows[date] >= first
-        known = rows[date] < first - pd.Timedelta(days=self.delay_days)
+        first = self.first_day(window_end)
+        held_out = rows[date] >= pd.Timestamp(first)
+        known = rows[date] < pd.Timestamp(self.due.back(first, self.delay_days))
         if not known.any() or not held_out.any():
             late = f", with {self.delay_days} days not known by then," if self.delay_days else ""
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 import pydantic
 from pydantic import Field
 
+from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.models.families import get_family, parse_hyperparameters
 from mlops_assets.ml.models.splits import SPLITS, AgeWeights, TrainingWindow
 from mlops_assets.ml.registries import choose
@@ -41,17 +42,18 @@ class TrainingSettings(Settings):
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """Threads of one fit. On a shared machine one is often many times faster than all."""
 
-    def window(self, label_delay_days: int, loop_days: int) -> TrainingWindow:
+    def window(self, label_delay_days: int, loop_days: int, due: DueDays) -> TrainingWindow:
         """Which days a model learns from, where targets are known so much later.
 
         After `loop_days` rows come again; 0 where they never do.
         """
         split = choose(SPLITS, self.split)
-        return TrainingWindow(split, self.window_months, self.gap_days, label_delay_days, loop_days)
+        months, gap = self.window_months, self.gap_days
+        return TrainingWindow(split, months, gap, label_delay_days, loop_days, due)
 
-    def weights(self, date: str) -> AgeWeights | None:
+    def weights(self, date: str, due: DueDays) -> AgeWeights | None:
         """How much each row counts by its date; None where all count alike."""
-        return None if self.half_life_days is None else AgeWeights(date, self.half_life_days)
+        return None if self.half_life_days is None else AgeWeights(date, self.half_life_days, due)
 
 
 class ModelSettings(Settings):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import (
     DENOMINATOR,
     NUMERATOR,
@@ -36,6 +37,7 @@ def covered_rows(
     *,
     coverage: float,
     window_days: int,
+    due: DueDays = EVERY_DAY,
 ) -> FloatArray:
     """Whether each actual lies in its interval, 1 or 0, NaN without one; of shape (rows,).
 
@@ -54,7 +56,7 @@ def covered_rows(
     covered = np.full(len(forecasts), np.nan)
     indices: dict[Any, Any] = dict(forecasts.groupby("date").indices)
     for date, positions in indices.items():
-        first = date - pd.Timedelta(days=window_days)
+        first = pd.Timestamp(due.back(date.date(), window_days))
         window = [rows for day, rows in by_date.items() if first <= day < date]
         if not window:
             continue

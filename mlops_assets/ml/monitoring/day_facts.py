@@ -126,22 +126,28 @@ def _since_yesterday(
     """Which share of the series repeats each number, and by how much their median one has moved."""
     if values is None or before is None:
         return {}
-    if values.index.is_unique and before.index.is_unique:
+    if values.index.equals(before.index) and values.index.is_unique:
+        now, then = values, before  # as most days are
+    elif values.index.is_unique and before.index.is_unique:
         at = before.index.get_indexer(values.index)
-        now, then = values[at >= 0], before.iloc[at[at >= 0]].set_axis(values.index[at >= 0])
+        now, then = values[at >= 0], before.iloc[at[at >= 0]]
     else:
         both = values.join(before, how="inner", rsuffix=BEFORE)
         now, then = both[values.columns], both[[f"{name}{BEFORE}" for name in values]]
         then = then.set_axis(values.columns, axis="columns")
     if now.empty:
         return {}
-    now, then = now.reset_index(drop=True), then.reset_index(drop=True)
-    ratios = now.where(now > 0) / then.where(then > 0)
-    factors = ratios.median().where(ratios.notna().mean() >= 0.5)
-    return {
-        "repeated": {name: float((now[name] == then[name]).mean()) for name in map(str, values)},
-        "moves": {name: math.log(factors[name]) for name in map(str, values) if factors[name] > 0},
-    }
+    repeated, moves = {}, {}
+    for name in map(str, values):
+        new, old = (frame[name].to_numpy(dtype=float) for frame in (now, then))
+        repeated[name] = float((new == old).mean())
+        amounts = (new > 0) & (old > 0)
+        with np.errstate(invalid="ignore"):
+            factors = new[amounts] / old[amounts]
+        factors = factors[~np.isnan(factors)]
+        if 2 * len(factors) >= len(new) and (factor := float(np.median(factors))) > 0:
+            moves[name] = math.log(factor)
+    return {"repeated": repeated, "moves": moves}
 
 
 def _middle(values: pd.Series[float]) -> float:

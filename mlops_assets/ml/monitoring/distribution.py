@@ -11,6 +11,7 @@ from typing import Any
 
 from mlops_assets.lazy import np, pd, sklearn
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.metrics.metric import FloatArray
 from mlops_assets.ml.monitoring.distances import (
@@ -117,6 +118,7 @@ class Reference:
         numeric: Sequence[str],
         categorical: Sequence[str],
         importance: Mapping[str, float],
+        due: DueDays = EVERY_DAY,
     ) -> None:
         self.settings, self.date, self.series = settings, date, list(series)
         self.numeric, self.categorical = list(numeric), list(categorical)
@@ -126,7 +128,7 @@ class Reference:
         self.measured = False
         if rows is None:
             return  # `remember` says it
-        self._learned = LearnedRows(rows, date, self.series)
+        self._learned = LearnedRows(rows, date, self.series, due)
         self._spans = self._learned.spans(settings.window_days)
         self.measured = bool(self._spans)
         if self.measured:
@@ -358,6 +360,7 @@ def reference_of(
         ],
         categorical=categorical,
         importance=importance,
+        due=plan.due,
     )
 
 

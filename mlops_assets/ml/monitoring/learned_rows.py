@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import FloatArray, IntArray
 
 QUANTILES = 200
@@ -30,12 +31,14 @@ class Span(NamedTuple):
 class LearnedRows:
     """Rows in the order of days, and within one of the names of series."""
 
-    def __init__(self, rows: pd.DataFrame, date: str, series: Sequence[str]) -> None:
+    def __init__(
+        self, rows: pd.DataFrame, date: str, series: Sequence[str], due: DueDays = EVERY_DAY
+    ) -> None:
         self._rows = rows
         keys = rows[[date, *series]].reset_index(drop=True)
         self._order = keys.sort_values([date, *series], kind="stable").index.to_numpy()
-        dates = pd.DatetimeIndex(keys[date])[self._order]
-        self.day = (dates - dates[0]).days.to_numpy()
+        numbers = due.numbers(keys[date])[self._order]
+        self.day = numbers - numbers[0]
         self._previous = rows_before(keys, date, series, self._order)
 
     def __len__(self) -> int:

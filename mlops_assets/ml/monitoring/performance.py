@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import (
     ROWS,
     BoolArray,
@@ -53,6 +54,7 @@ def judge_days(
     *,
     against_baseline: bool,
     false_alarms_per_year: float,
+    due: DueDays = EVERY_DAY,
 ) -> dict[str, dict[str, CheckResult]]:
     """Every check of each day that has facts, by key and name.
 
@@ -60,10 +62,11 @@ def judge_days(
     day is judged by itself and `days_judged_by` days before it, whichever others are asked for.
     """
     facts = _of_metric(metric, facts)
-    reach = pd.Timedelta(days=days_judged_by(settings))
-    calendar = pd.date_range(facts["date"].min() - reach, facts["date"].max())
-    total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar)
-    judge = _Judge(settings, total, _slice_days(metric, facts, calendar), false_alarms_per_year)
+    first, last = facts["date"].min().date(), facts["date"].max().date()
+    calendar = due.calendar(due.back(first, days_judged_by(settings)), last)
+    total = _Daily(metric, facts[facts["slice"] == ALL_ROWS].set_index("date"), calendar, due)
+    parts = _slice_days(metric, facts, calendar, due)
+    judge = _Judge(settings, total, parts, false_alarms_per_year)
     verdicts: dict[str, dict[str, CheckResult]] = {}
     for day in days:
         now = calendar.get_indexer(pd.DatetimeIndex([pd.Timestamp(day)]))[0]
@@ -82,7 +85,7 @@ def judge_days(
     return verdicts
 
 
-def weekly_slices(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
+def weekly_slices(metric: Metric, facts: pd.DataFrame, due: DueDays = EVERY_DAY) -> pd.DataFrame:
     """The loss of each slice pooled over the week up to each day; columns slice, date, value.
 
     `facts` are as from `daily_facts`; days that do not have a week of rows are left out.
@@ -90,10 +93,10 @@ def weekly_slices(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
     facts = _of_metric(metric, facts)
     if facts.empty:
         return pd.DataFrame({"slice": [], "date": [], "value": []})
-    calendar = pd.date_range(facts["date"].min(), facts["date"].max())
+    calendar = due.calendar(facts["date"].min().date(), facts["date"].max().date())
     parts = [
         pd.DataFrame({"slice": name, "date": calendar, "value": daily.weekly_loss})
-        for name, daily in _slice_days(metric, facts, calendar).items()
+        for name, daily in _slice_days(metric, facts, calendar, due).items()
     ]
     every = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"value": []})
     return every.dropna(subset=["value"])
@@ -109,12 +112,12 @@ def _of_metric(metric: Metric, facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _slice_days(
-    metric: Metric, facts: pd.DataFrame, calendar: pd.DatetimeIndex
+    metric: Metric, facts: pd.DataFrame, calendar: pd.DatetimeIndex, due: DueDays
 ) -> dict[str, _Daily]:
     """The days of each slice by its name."""
     slices = facts[facts["slice"] != ALL_ROWS]
     return {
-        f"{value} ({column})": _Daily(metric, rows.set_index("date"), calendar)
+        f"{value} ({column})": _Daily(metric, rows.set_index("date"), calendar, due)
         for (column, value), rows in slices.groupby(["slice", "value"])
     }
 
@@ -122,10 +125,12 @@ def _slice_days(
 class _Daily:
     """Facts of all rows or of a slice on a calendar without gaps, as arrays of shape (days,)."""
 
-    def __init__(self, metric: Metric, facts: pd.DataFrame, calendar: pd.DatetimeIndex) -> None:
-        self.metric = metric
+    def __init__(
+        self, metric: Metric, facts: pd.DataFrame, calendar: pd.DatetimeIndex, due: DueDays
+    ) -> None:
+        self.metric, self.due = metric, due
         self.frame = facts.reindex(calendar)
-        self.weekdays = calendar.dayofweek.to_numpy()
+        self.weekdays = due.all_alike(calendar)
         self.rows = self._column(ROWS)
         self.standard_error = self.frame["standard_error"].to_numpy(dtype=float)
         whole_week = rolling_sum((self.rows > 0).astype(float), WEEK) >= FEWEST_OF_WEEK
@@ -208,10 +213,12 @@ def _not_judged(settings: PerformanceSettings, value: float = math.nan) -> Check
 def _against_baseline(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckResult:
     value, error, days = daily.against_baseline(now)
     if not math.isfinite(value) or not math.isfinite(error):
-        return CheckResult(True, f"not judged: {days} of the last {WEEK} days are common to both")
+        of = f"{days} of the last {daily.due.in_words(WEEK)}"
+        return CheckResult(True, f"not judged: {of} are common to both")
     high = float(scipy.stats.t.ppf(settings.confidence, days - 1)) * error
     name = daily.metric.loss_name
-    said = f"{name} less the baseline's is {value:.4g} over {days} days, chance explains {high:.4g}"
+    over = f"{value:.4g} over {daily.due.in_words(days)}"
+    said = f"{name} less the baseline's is {over}, chance explains {high:.4g}"
     if value <= high:
         return CheckResult(True, said, value=value, high=high)
     why = f"{said}: the model is surely worse; train it again, or retire what serves"
@@ -227,7 +234,7 @@ def _coverage(settings: PerformanceSettings, daily: _Daily, now: int) -> CheckRe
         return _not_judged(settings, value)
     middle, deviation = usual_middle(past[known], weekdays[known], int(daily.weekdays[now]))
     low = middle - max(settings.width * deviation, settings.least_width * middle)
-    said = f"the intervals hold {value:.1%} of the actuals, usual on that weekday is {low:.1%}"
+    said = f"the intervals hold {value:.1%} of the actuals, usual {daily.due.of_usual} is {low:.1%}"
     if value >= low:
         return CheckResult(True, f"{said} or more", value=value, low=low)
     why = f"{said} or more; plan with wider margins until the checks pass again"
@@ -245,6 +252,8 @@ class _Judge:
         false_alarms_per_year: float,
     ) -> None:
         self.settings, self.total, self.false_alarms = settings, total, false_alarms_per_year
+        of = " of that weekday" if total.due.daily else ""
+        self.usual = f"a usual {total.due.grain}{of}"
         self.off = _off(total.error, total.size)
         self.erring = {
             **{f"forecasts of {name}": _apart(part, total) for name, part in parts.items()},
@@ -272,6 +281,9 @@ class _Judge:
             wanders=check == SLICES,
         )
 
+    def _since(self, level: Level, day: dt.date) -> dt.date:
+        return level.since(day, self.total.due)
+
     def limits(self, now: int, day: dt.date) -> CheckResult:
         settings, name, value = self.settings, self.total.metric.loss_name, self.total.loss[now]
         window = self.total.loss[now - days_judged_by(settings) : now]
@@ -287,13 +299,13 @@ class _Judge:
         high = math.exp(level.usual + max(settings.width * level.deviation, least))
         error = float(self.total.standard_error[now])
         sure = f" (standard error over its rows {error:.2g})" if math.isfinite(error) else ""
-        said = f"{name} is {value:.4g}{sure}, a usual day of that weekday has up to {high:.4g}"
+        said = f"{name} is {value:.4g}{sure}, {self.usual} has up to {high:.4g}"
         if not level.changed or level.shift < least:
             return CheckResult(True, said, value=float(value), high=high)
         why = (
-            f"since {level.since(day)} {name} is {math.expm1(level.shift):.0%} higher than usual; "
-            f"{said}; see which slices and rows are worst and whether the checks of observations "
-            "and drift failed; holidays pass by themselves"
+            f"since {self._since(level, day)} {name} is {math.expm1(level.shift):.0%} higher than "
+            f"usual; {said}; see which slices and rows are worst and whether the checks of "
+            "observations and drift failed; holidays pass by themselves"
         )
         return CheckResult(False, why, value=float(value), high=high)
 
@@ -309,8 +321,8 @@ class _Judge:
         error, size = self.total.error[since].sum(), self.total.size[since].sum()
         share = error / size if size > 0 else 0.0  # nothing was there to be off from
         said = (
-            f"since {level.since(day)} the forecasts are too {'high' if share > 0 else 'low'} by "
-            f"{abs(share):.1%} of the size of the actuals"
+            f"since {self._since(level, day)} the forecasts are too "
+            f"{'high' if share > 0 else 'low'} by {abs(share):.1%} of the size of the actuals"
         )
         low, high = level.usual - half, level.usual + half
         if not level.changed or abs(share) < settings.least_bias:
@@ -334,7 +346,7 @@ class _Judge:
             why = f"no slice has moved apart from the rest; nearest: {found[0].name}"
             return CheckResult(True, why, value=value, high=1.0)
         said = ", ".join(
-            f"{level.name} by {math.expm1(level.shift):+.0%} since {level.since(day)}"
+            f"{level.name} by {math.expm1(level.shift):+.0%} since {self._since(level, day)}"
             for level in moved[:NAMED]
         )
         more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""

@@ -71,7 +71,7 @@ def judge_day(
     `before` are days before it, of which `days_judged_by` count, `due` those on which rows are due.
     `series` says whether rows are of series, each of which has one row a day.
     """
-    first = day - dt.timedelta(days=rule.window_days)
+    first = due.back(day, rule.window_days)
     history = {known: before[known] for known in before if first <= known < day}
     asked = [name for name in checks_of(series=series) if name not in (READABLE, TARGETS)]
     verdicts = {
@@ -85,24 +85,28 @@ def judge_day(
         return {name: verdicts.get(name, CheckResult(True, why)) for name in asked}
 
     if series:
-        verdicts[SERIES_COUNT] = _series_count(rule, day, facts, history)
+        verdicts[SERIES_COUNT] = _series_count(rule, day, facts, history, due)
     else:
         verdicts["duplicates"] = _repeated(rule, facts, list(history.values()))
     rows = {known: then.rows for known, then in history.items()}
-    usual = usual_range(rule, day, rows)
+    usual = usual_range(rule, day, rows, due)
     verdicts |= {
-        "row_count": _count(facts.rows, usual, min(rows.values()), "rows", ""),
+        "row_count": _count(facts.rows, usual, min(rows.values()), "rows", "", due),
         "missing_values": _missing(rule, facts, list(history.values())),
-        "inputs_range": _inputs(rule, day, facts, history),
+        "inputs_range": _inputs(rule, day, facts, history, due),
         "new_categories": _new(facts, list(history.values())),
-        "vanished_categories": _vanished(rule, day, facts, history),
-        **_target(rule, day, {**before, day: facts}, false_alarms_per_year),
+        "vanished_categories": _vanished(rule, day, facts, history, due),
+        **_target(rule, day, {**before, day: facts}, false_alarms_per_year, due),
     }
     return {name: verdicts[name] for name in asked}
 
 
 def _series_count(
-    rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+    rule: QualitySettings,
+    day: dt.date,
+    facts: DayFacts,
+    history: Mapping[dt.date, DayFacts],
+    due: DueDays,
 ) -> CheckResult:
     """By the days before it that have series: others were stored when these had another name."""
     named = {known: then for known, then in history.items() if then.series}
@@ -113,8 +117,8 @@ def _series_count(
         lost &= then.series
     told = f"; lost: {_named([' '.join(map(str, name)) for name in lost])}" if lost else ""
     counts = {known: len(then.series) for known, then in named.items()}
-    usual = usual_range(rule, day, counts)
-    return _count(len(facts.series), usual, min(counts.values()), "series", told)
+    usual = usual_range(rule, day, counts, due)
+    return _count(len(facts.series), usual, min(counts.values()), "series", told, due)
 
 
 def days_judged_by(rule: QualitySettings) -> int:
@@ -127,16 +131,17 @@ def _target(
     day: dt.date,
     known: Mapping[dt.date, DayFacts],
     false_alarms_per_year: float,
+    due: DueDays,
 ) -> dict[str, CheckResult]:
     """Whether the target of a day is usual, and whether its level has changed for days."""
-    days = [day - dt.timedelta(days=back) for back in range(days_judged_by(rule), -1, -1)]
+    days = [due.back(day, back) for back in range(days_judged_by(rule), -1, -1)]
     targets = np.array([known[then].target if then in known else math.nan for then in days])
     values, logs = as_logs(targets)
     least = math.log1p(rule.least_width) if logs else rule.least_width * abs(np.nanmedian(values))
     found = judge_levels(
         ["the mean target of a row"],
         values[:, None],
-        np.array([then.weekday() for then in days]),
+        np.array([due.alike(then) for then in days]),
         false_alarms=false_alarms_per_year * TARGET_SHARE,
         min_days=rule.min_days,
         width=ODD_DAY,
@@ -150,15 +155,16 @@ def _target(
     half = max(rule.width * level.deviation, least)
     ends = level.usual - half, level.usual + half
     low, high = (math.exp(end) for end in ends) if logs else ends
-    usual = f"usual on that weekday is {low:.4g} to {high:.4g}"
+    usual = f"usual {due.of_usual} is {low:.4g} to {high:.4g}"
     within = low <= value <= high
     of_day = f"{level.name} is {value:.4g}, {usual}"
     if not within:
         of_day += "; compare the day with the source, and run it again once it is corrected there"
     by = f"{abs(math.expm1(level.shift)):.0%}" if logs else f"{abs(level.shift):.4g}"
     of_level = (
-        f"since {level.since(day)} {level.name} is {'higher' if level.shift > 0 else 'lower'} by "
-        f"{by} than usual; compare the days since then with the source"
+        f"since {level.since(day, due)} {level.name} is "
+        f"{'higher' if level.shift > 0 else 'lower'} by "
+        f"{by} than usual; compare the {due.grain}s since then with the source"
     )
     return {
         TARGET_RANGE: CheckResult(within, of_day, value=value, low=low, high=high),
@@ -172,7 +178,10 @@ def _target(
 
 
 def usual_range(
-    rule: QualitySettings, day: dt.date, values: Mapping[dt.date, float]
+    rule: QualitySettings,
+    day: dt.date,
+    values: Mapping[dt.date, float],
+    due: DueDays = EVERY_DAY,
 ) -> tuple[float, float]:
     """What is usual on the weekday of a day, by the values of days before it.
 
@@ -181,8 +190,8 @@ def usual_range(
     """
     middle, deviation = usual_middle(
         np.array(list(values.values())),
-        np.array([known.weekday() for known in values]),
-        day.weekday(),
+        np.array([due.alike(known) for known in values]),
+        due.alike(day),
     )
     half = max(rule.width * deviation, rule.least_width * abs(middle))
     return middle - half, middle + half
@@ -224,29 +233,32 @@ def _freshness(day: dt.date, before: Mapping[dt.date, DayFacts], due: DueDays) -
     gap = len(due.between(newest + dt.timedelta(days=1), day))
     if gap:
         why = (
-            f"the {gap} day(s) before it have no rows: their lags are missing in its features; "
-            "materialize observations of them once the source has them"
+            f"the {gap} {due.grain}(s) before it have no rows: their lags are missing in its "
+            "features; materialize observations of them once the source has them"
         )
         return CheckResult(False, why, value=float(gap), high=0.0)
-    return CheckResult(True, "it and the day before it have rows", value=0.0, high=0.0)
+    return CheckResult(True, f"it and the {due.grain} before it have rows", value=0.0, high=0.0)
 
 
 def _count(
-    count: float, usual: tuple[float, float], fewest: float, what: str, lost: str
+    count: float, usual: tuple[float, float], fewest: float, what: str, lost: str, due: DueDays
 ) -> CheckResult:
     low, high = usual
-    found = _within(count, (max(low, 0.0), high), f"the number of {what}", lost)
+    found = _within(count, (max(low, 0.0), high), f"the number of {what}", lost, due)
     if count < fewest / 2:  # even where counts vary so much that it is within what is usual
         why = f"{count:g} {what}, less than half of the fewest of late, {fewest:g}{lost}"
         return CheckResult(False, why, severe=True, value=count, low=found.low, high=found.high)
     return found
 
 
-def _within(value: float, usual: tuple[float, float], what: str, more: str = "") -> CheckResult:
+def _within(
+    value: float, usual: tuple[float, float], what: str, more: str, due: DueDays
+) -> CheckResult:
     low, high = usual
     passed = low <= value <= high
-    relation = "as usual on that weekday" if passed else "unusual on that weekday"
-    remedy = "" if passed else "; compare the day with the same weekdays before it at the source"
+    relation = f"{'as usual' if passed else 'unusual'} {due.of_usual}"
+    like = "the same weekdays" if due.daily else f"the {due.grain}s"
+    remedy = "" if passed else f"; compare the {due.grain} with {like} before it at the source"
     why = f"{what} is {value:.4g}, {relation}: {low:.4g} to {high:.4g}{more}{remedy}"
     return CheckResult(passed, why, value=float(value), low=low, high=high)
 
@@ -287,7 +299,11 @@ def _missing(rule: QualitySettings, facts: DayFacts, history: Sequence[DayFacts]
 
 
 def _inputs(
-    rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+    rule: QualitySettings,
+    day: dt.date,
+    facts: DayFacts,
+    history: Mapping[dt.date, DayFacts],
+    due: DueDays,
 ) -> CheckResult:
     """Of the input that exceeds a limit by most.
 
@@ -306,9 +322,9 @@ def _inputs(
             continue
         if _moved_at_once(rule, name, facts, history):
             narrow = rule.model_copy(update={"width": rule.width / 2})
-            low, high = usual_range(narrow, day, known)
+            low, high = usual_range(narrow, day, known, due)
         else:
-            low, high = usual_range(rule, day, known)
+            low, high = usual_range(rule, day, known, due)
             least, most = _beyond(rule, known.values())
             low, high = min(low, least), max(high, most)
         half = (high - low) / 2
@@ -370,7 +386,11 @@ def _known(name: str, history: Iterable[DayFacts]) -> set[str]:
 
 
 def _vanished(
-    rule: QualitySettings, day: dt.date, facts: DayFacts, history: Mapping[dt.date, DayFacts]
+    rule: QualitySettings,
+    day: dt.date,
+    facts: DayFacts,
+    history: Mapping[dt.date, DayFacts],
+    due: DueDays,
 ) -> CheckResult:
     found = []
     for name, values in facts.categories.items():
@@ -378,7 +398,10 @@ def _vanished(
             f"{value} ({name})"
             for value in sorted(_known(name, history.values()) - values.keys())
             if _missed(
-                rule, day, {at: then.categories[name].get(value, 0) for at, then in history.items()}
+                rule,
+                day,
+                {at: then.categories[name].get(value, 0) for at, then in history.items()},
+                due,
             )
         ]
     if not found:
@@ -387,7 +410,7 @@ def _vanished(
     return CheckResult(False, why, value=float(len(found)), high=0.0)
 
 
-def _missed(rule: QualitySettings, day: dt.date, rows: Mapping[dt.date, int]) -> bool:
+def _missed(rule: QualitySettings, day: dt.date, rows: Mapping[dt.date, int], due: DueDays) -> bool:
     """Whether a category without rows has vanished, rather than had none by chance.
 
     `rows` are those that it had on the days before. It must have been there on nearly all of them,
@@ -398,7 +421,7 @@ def _missed(rule: QualitySettings, day: dt.date, rows: Mapping[dt.date, int]) ->
     if sum(count > 0 for count in counts) < rule.nearly_all * len(counts):
         return False
     narrow = rule.model_copy(update={"width": rule.missed_width})
-    return min(counts) >= rule.missed_rows or usual_range(narrow, day, rows)[0] > 0
+    return min(counts) >= rule.missed_rows or usual_range(narrow, day, rows, due)[0] > 0
 
 
 def _named(names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlops_assets.lazy import np
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import FloatArray, IntArray
 from mlops_assets.ml.monitoring.robust import MAD_TO_DEVIATION, SAME_WEEKDAYS
 
@@ -51,9 +52,9 @@ class Level:
     def changed(self) -> bool:
         return self.evidence >= 1 and self.lasts
 
-    def since(self, day: dt.date) -> dt.date:
+    def since(self, day: dt.date, due: DueDays = EVERY_DAY) -> dt.date:
         """The first of the changed days up to the one judged."""
-        return day - dt.timedelta(days=self.days - 1)
+        return due.back(day, self.days - 1)
 
 
 def judge_levels(

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.monitoring.monitoring_settings import ReactionSettings
 
-ONE_DAY = dt.timedelta(days=1)
-YEAR = dt.timedelta(days=364)  # whole weeks
 ABOUT = 3  # days by which a holiday may have been earlier or later the year before
 REMEMBERED = 10  # trainings: the cool-down has doubled often enough by then
 
@@ -23,15 +22,17 @@ class RetrainingRule:
     """
 
     settings: ReactionSettings
+    due: DueDays = EVERY_DAY
 
     def last_days(self, newest: dt.date) -> list[dt.date]:
         """The days that are looked at, through the newest one that is judged."""
-        return [newest - n * ONE_DAY for n in reversed(range(self.settings.days))]
+        return [self.due.back(newest, n) for n in reversed(range(self.settings.days))]
 
     def days_of_year_before(self, newest: dt.date) -> list[dt.date]:
         """The days a year before the last ones, and a few on either side."""
-        days = self.settings.days + 2 * ABOUT
-        return [newest - YEAR + (ABOUT - n) * ONE_DAY for n in reversed(range(days))]
+        about = ABOUT if self.due.daily else 1
+        days, year = self.settings.days + 2 * about, self.due.year
+        return [self.due.back(newest, year - about + n) for n in reversed(range(days))]
 
     def persistent(
         self,
@@ -62,7 +63,7 @@ class RetrainingRule:
 
     def rests_until(self, trained: dt.date, fruitless: Iterable[bool]) -> dt.date:
         """The first day on which a model may be trained again that was so on a day."""
-        return trained + self.cool_down_days(fruitless) * ONE_DAY
+        return self.due.back(trained, -self.cool_down_days(fruitless))
 
 
 def brought_nothing(*, refused: bool, gain: float | None) -> bool | None:

@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from itertools import pairwise
-from statistics import median
 
 from mlops_assets.lazy import holidays as holidays_package
 from mlops_assets.ml.due_days import ALL_WEEK, DueDays, Weekday, holidays_of
-from mlops_assets.new.inference.facts import Decision, UndecidableError
+from mlops_assets.new.inference.facts import Decision
 
 FEWEST_WEEKS = 4  # with fewer of them, no weekday is judged
 HARDLY = 0.1  # of the share of the usual weekday: a weekday with less is not due
 REGULAR = 0.7  # the share of its days on which the usual weekday has rows
 FEWEST_HOLIDAYS = 3  # days that are missing on holidays, to tell whose they are
 MATCH = 0.9  # the share of missing days that are holidays, and of holidays that are missing
-COARSE_DAYS = 6  # from one day with rows to the next, above which no row stands for a day
-PERIODS = {7: "week", 14: "two weeks", 31: "month", 92: "quarter", 366: "year"}
 SHOWN = 3
-
-
-def refuse_coarse(days: list[dt.date]) -> None:
-    """UndecidableError where rows stand for weeks, months or longer."""
-    steps = [(day - before).days for before, day in pairwise(days)]
-    usual = median(steps) if len(steps) > 1 else 0
-    if usual >= COARSE_DAYS:
-        shown = ", ".join(map(str, days[-SHOWN:]))
-        what = next((name for most, name in PERIODS.items() if usual <= most), "long time")
-        raise UndecidableError(
-            f"the days with rows are {usual:g} days apart, such as {shown}, so that a row stands "
-            f"for a {what}; a project is evaluated by the day: give the table rows of days"
-        )
 
 
 def find_weekdays(days: list[dt.date]) -> Decision[DueDays]:

@@ -71,11 +71,13 @@ def find_rows(
     *,
     timed: bool,
     series: Sequence[str] | None = None,
+    unit: str = "day",
 ) -> Rows:
     """Whether rows are series, a grid of times to be aggregated, or events each of its own.
 
     `days` and `moments` are those of each row; `timed` tells whether moments are within days.
-    `series` are the columns that somebody named; None where they are to be found.
+    `unit` is what rows are of, `series` are the columns that somebody named; None where they are to
+    be found.
     """
     copies = frame.assign(**{WHEN: moments if timed else days}).duplicated().to_numpy()
     if timed or copies.mean() > MOST_COPIES:
@@ -83,7 +85,7 @@ def find_rows(
     once = np.flatnonzero(~copies)
     times = _codes(moments) if timed else _codes(days)
     day_codes = _codes(days)
-    what = "time" if timed else "day"
+    what = "time" if timed else unit
 
     def sound(key: Codes) -> bool:
         return _few_repeated(key[once], day_codes[once], 0.0 if timed else MOST_REPEATED)
@@ -113,8 +115,9 @@ def find_rows(
 
     best = _fewest(frame, _keys(facts, target, len(frame)), fits)
     if best is None:
+        again = f"{unit} after {unit}"
         return Rows(
-            Decision([], "no columns that come again day after day tell the rows of a day apart")
+            Decision([], f"no columns that come again {again} tell the rows of a {unit} apart")
         )
     names, group, how = best
     gaps = _gaps(group, days) if adds_up and not timed else 0.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from mlops_assets.lazy import pd
+from mlops_assets.ml.due_days import ONE_DAY
 from mlops_assets.ml.features.absent_rows import with_absent_rows
 from mlops_assets.project import REPLAY_DAYS, Project
 from mlops_assets.resources.storage import Storage
@@ -141,6 +143,39 @@ class Renamed(Wrapped):
         return [self.called.get(name, name) for name in self.source.columns()]
 
 
+class OfPeriods(Wrapped):
+    """Dates each row by the first day of its week, month or quarter, whichever of its days it has.
+
+    Windows are those of whole periods: one begun by the window is read from its first day on.
+    """
+
+    def __init__(self, source: Source, project: Project) -> None:
+        super().__init__(source)
+        self.date, self.due = project.columns.date, project.due
+
+    def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
+        rows = self.source.read(*self._whole(start, end))
+        dated = rows.assign(**{self.date: self.due.starts(rows[self.date])})
+        return dated.astype({self.date: "datetime64[ns]"})
+
+    def fingerprints(self, start: dt.date, end: dt.date) -> dict[str, str]:
+        told: dict[str, list[str]] = {}
+        for day, text in sorted(self.source.fingerprints(*self._whole(start, end)).items()):
+            period = str(self.due.start(dt.date.fromisoformat(day)))
+            told.setdefault(period, []).append(f"{day} {text}")
+        return {
+            period: hashlib.sha256("\n".join(days).encode()).hexdigest()[:32]
+            for period, days in told.items()
+        }
+
+    def span(self) -> tuple[dt.date, dt.date] | None:
+        span = self.source.span()
+        return None if span is None else (self.due.start(span[0]), self.due.start(span[1]))
+
+    def _whole(self, start: dt.date, end: dt.date) -> tuple[dt.date, dt.date]:
+        return self.due.start(start), self.due.end(end - ONE_DAY)
+
+
 class WithAbsentRows(Wrapped):
     """Gives each series that has begun a row on every day on which any has one.
 
@@ -172,6 +207,8 @@ def make_source(project: Project, storage: Storage | None = None, settings: Any 
     source = get_source(asked.kind)(asked, project.in_source_names(), storage)
     if project.columns.source_names:
         source = Renamed(source, project)
+    if not project.due.daily:
+        source = OfPeriods(source, project)
     if settings is None and project.columns.absent == "zero":
         return WithAbsentRows(source, project)
     return source

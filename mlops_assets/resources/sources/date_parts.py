@@ -8,7 +8,8 @@ from typing import Any
 from mlops_assets.lazy import pa, pc, pd
 from mlops_assets.ml.features.feature_settings import DateParts
 from mlops_assets.ml.values import is_text, numbers, plain
-from mlops_assets.resources.sources.dates import MONTHS, WRITE
+from mlops_assets.resources.sources.dates import WRITE
+from mlops_assets.resources.sources.periods import MONTHS
 
 NAMES = {
     "year": ("year", "yr", "yyyy", "jahr"),
@@ -16,15 +17,7 @@ NAMES = {
     "day": ("day", "dd", "mday", "day_of_month", "tag"),
     "hour": ("hour", "hr", "hh", "stunde"),
 }
-YEAR = r"(?:1[89]|2[01])\d\d"
-PERIODS = {
-    "a week": rf"^\s*{YEAR}[-/ ]?[Ww]\d{{1,2}}(?:-\d)?\s*$",
-    "a quarter": rf"^\s*(?:{YEAR}[-/ ]?[Qq][1-4]|[Qq][1-4][-/ ]?{YEAR})\s*$",
-    "a month": (
-        rf"(?i)^\s*(?:{YEAR}[-/. ]?(?:{MONTHS})[a-z]*|(?:{MONTHS})[a-z]*[-/., ]*(?:{YEAR}|\d\d)"
-        rf"|{YEAR}[-/](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/]{YEAR})\s*$"
-    ),
-}
+SHORT_MONTH = rf"(?i)^\s*(?:{MONTHS})[a-z]*[-/., ]*\d\d\s*$"
 MOSTLY = 0.9
 
 
@@ -64,12 +57,12 @@ def _whole(column: Any) -> Any:
 
 
 def told_period(name: str, first: Any) -> str | None:
-    """Why the first texts of a column are no days, where they are of longer periods."""
-    for what, pattern in PERIODS.items():
-        fitting = pc.sum(pc.match_substring_regex(first, pattern)).as_py() or 0
-        if len(first) and fitting >= MOSTLY * len(first):
-            return (
-                f"column {name!r} holds {first[0].as_py()!r}, {what} and no day; a project is "
-                f"evaluated by the day: give the table rows of days, and {WRITE}"
-            )
-    return None
+    """Why the first texts of a column are no dates, where they are months of two digits."""
+    fitting = pc.sum(pc.match_substring_regex(first, SHORT_MONTH)).as_py() or 0
+    if not len(first) or fitting < MOSTLY * len(first):
+        return None
+    return (
+        f"column {name!r} holds {first[0].as_py()!r}, which may be a day or a month of which year "
+        "ever; write months such as 2026-01, weeks such as 2026-W05, and "
+        f"{WRITE.removeprefix('write ')}"
+    )

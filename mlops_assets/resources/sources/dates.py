@@ -12,6 +12,7 @@ from mlops_assets.lazy import np, pa, pc, pd
 from mlops_assets.ml.values import is_text, plain
 from mlops_assets.project import DateOrder
 from mlops_assets.resources.sources.base import SourceError
+from mlops_assets.resources.sources.periods import MONTHS, with_first_days
 
 WRITE = "write dates such as 2026-01-31"
 # The year is the number with four digits, first or last; RE2, which pyarrow uses, knows no
@@ -23,9 +24,9 @@ DATE_TEXT = (
     r"(?:(?P<zone>Z|z|UTC|(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?)"
     r"|(?P<half>[AaPp])[Mm])?)?\s*$"
 )
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DAY_MONTH = rf"(?i)^\s*(\d{{1,2}})[-/. ]?\s*({MONTHS})[a-z]*[-/., ]+(\d{{2}}|\d{{4}})\b"
 MONTH_DAY = rf"(?i)^\s*({MONTHS})[a-z]*[-/. ]+(\d{{1,2}})(?:st|nd|rd|th)?[, ]+(\d{{4}})\b"
+PERIOD = "period"
 DIGITS = r"^\s*\d{8,19}(?:\.0+)?\s*$"
 # From which number on one counts seconds since 1970, milliseconds and so on, and how many a second.
 EPOCHS = ((1e8, 1e0), (1e11, 1e3), (1e14, 1e6), (1e17, 1e9))
@@ -211,7 +212,11 @@ def _times_of_text(
 
 
 def _parts(texts: Any) -> pd.DataFrame:
-    """What texts are made of; their form is empty where they are no dates."""
+    """What texts are made of; their form is empty where they are no dates.
+
+    A week, month or quarter is its first day, in a form of its own.
+    """
+    texts, periods = with_first_days(texts)
     found = pc.extract_regex(with_months_as_numbers(texts), pattern=DATE_TEXT)
     names = [found.type[at].name for at in range(found.type.num_fields)]
     columns = [values.to_pandas() for values in found.flatten()]
@@ -221,7 +226,8 @@ def _parts(texts: Any) -> pd.DataFrame:
     year_first, year_last = (first == 4) & (last <= 2), (first <= 2) & (last == 4)
     sound = (year_first | year_last) & (parts["s"] == parts["t"])
     form = parts["s"].where(~year_first, "year").where(sound, "")
-    return parts.assign(form=form.where(~digits, "digits"), zoned=parts["zone"].fillna("") != "")
+    form = form.where(~digits, "digits").where(~periods, PERIOD)
+    return parts.assign(form=form, zoned=parts["zone"].fillna("") != "")
 
 
 def _times_of_parts(
@@ -233,7 +239,7 @@ def _times_of_parts(
         found = times_of_numbers(pa.array(texts.astype("float64")), time_zone)
         return found.each(lambda one: one.set_axis(texts.index))
     year, month, day = parts["a"], parts["b"], parts["c"]
-    if form != "year":
+    if form not in ("year", PERIOD):
         year, day, month = parts["c"], parts["a"], parts["b"]
         if _order(texts, parts, place, order) is DateOrder.MONTH_FIRST:
             day, month = month, day

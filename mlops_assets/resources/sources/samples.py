@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlops_assets.lazy import pa, pc, pd
+from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.markers import is_word
 from mlops_assets.ml.values import (
     beyond_floats,
@@ -49,6 +50,7 @@ from mlops_assets.resources.sources.dates import (
 from mlops_assets.resources.sources.file import NO_VALUE, FileSource
 from mlops_assets.resources.sources.folders import folder_days
 from mlops_assets.resources.sources.parquet_files import evenly, open_parquet, some_row_groups
+from mlops_assets.resources.sources.periods import are_periods
 from mlops_assets.resources.sources.places import File
 from mlops_assets.resources.sources.rows import repeated_columns, with_columns
 from mlops_assets.resources.sources.sql import SqlSource
@@ -180,6 +182,7 @@ def reading(
     source: FileSettings | SqlSettings,
     time_zone: str = "UTC",
     columns: ColumnSettings | None = None,
+    due: DueDays = EVERY_DAY,
 ) -> Project:
     """A project of which only the source and the columns are known, to read with."""
     return Project.model_construct(
@@ -187,6 +190,8 @@ def reading(
         time_zone=time_zone,
         columns=columns or ColumnSettings(date=FOLDER_DATE, target=NOWHERE),
         features=FeatureSettings(),
+        grain=due.grain,
+        week_begins=due.week_begins,
     )
 
 
@@ -200,6 +205,7 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
     dates: dict[str, DateColumn] = {}
     unclear: dict[str, str] = {}
     periods: dict[str, str] = {}
+    longer: dict[str, Any] = {}
     fractional: list[str] = []
     flags: list[str] = []
     strange: list[str] = []
@@ -219,6 +225,8 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             continue
         if is_text(column) and (why := told_period(name, pc.drop_null(column)[:LOOKS_LIKE])):
             periods[name] = why
+        elif is_text(column) and are_periods(pc.drop_null(column)[:LOOKS_LIKE]):
+            longer[name] = column
         unit = None if CODE_NAME.search(name) else unit_of(column)
         if unit is not None:
             column, units[name] = without_unit(column, unit), unit
@@ -238,6 +246,9 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
             exact = pa.types.is_integer(column.type) or is_text(column)
             fractional += [] if exact else [name]
             flags += [name] if is_flags(column) else []
+    for name in [] if dates else longer:  # beside dates, they are names
+        dates[name] = _dates(longer[name], f"{place}: column {name!r}", time_zone, None)
+        columns.pop(name, None)
     unclear |= {} if dates else periods
     parts = None
     if csv is not None and not dates and (parts := find_parts(table.column_names)):
@@ -246,19 +257,9 @@ def read_sample(source: FileSettings | SqlSettings, time_zone: str) -> Sample:
         columns = {name: values for name, values in columns.items() if name not in parts.names}
     frame = pd.DataFrame(columns, index=pd.RangeIndex(len(table)))
     return Sample(
-        frame,
-        whole,
-        dates,
-        unclear,
-        fractional,
-        flags,
-        strange,
-        notes,
-        repeated,
-        markers,
-        units,
+        frame, whole, dates, unclear, fractional, flags, strange, notes, repeated, markers, units,
         parts,
-    )
+    )  # fmt: skip
 
 
 def told(found: Mapping[str, tuple[int, int]]) -> str:

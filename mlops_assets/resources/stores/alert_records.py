@@ -70,8 +70,8 @@ class Alerts:
     same thing at once only one does.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self.log = RecordLog(storage, FOLDER, Alert, what="alert")
+    def __init__(self, storage: Storage, *, keeps: bool = False) -> None:
+        self.log = RecordLog(storage, FOLDER, Alert, what="alert", keeps=keeps)
 
     def record(self, alert: Alert) -> bool:
         """Add an alert; False where another one was just quicker. No credentials are kept."""

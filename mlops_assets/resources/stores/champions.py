@@ -32,6 +32,8 @@ class Record:
     next_why: str
     label_delay_days: int = 0
     """So many days after a day had ended was its target known when it was decided."""
+    coming: str = ""
+    """The first day of the period that followed, where rows are of weeks, months or quarters."""
 
     @classmethod
     def of(cls, line: Mapping[Any, Any]) -> Record:
@@ -41,12 +43,16 @@ class Record:
     @property
     def next_from(self) -> dt.date:
         """The first day of the next champion."""
+        if self.coming:
+            return dt.date.fromisoformat(self.coming)
         return self.date.date() + dt.timedelta(days=1 + self.label_delay_days)
 
     def columns(self) -> dict[str, Any]:
-        """As it is stored: a delay only where there is one."""
-        left_out = () if self.label_delay_days else ("label_delay_days",)
-        return {name: value for name, value in asdict(self).items() if name not in left_out}
+        """As it is stored: a delay, or the period that followed, only where there is one."""
+        optional = ("label_delay_days", "coming")
+        return {
+            name: value for name, value in asdict(self).items() if value or name not in optional
+        }
 
 
 def names_of(

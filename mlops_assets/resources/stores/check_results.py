@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from mlops_assets.lazy import pd
+from mlops_assets.lazy import np, pd
 from mlops_assets.ml.check_result import CheckResult, CheckResults
 from mlops_assets.resources.layout import CHECKS
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
-COLUMNS = ("date", "check", "passed", "severe", "why", "value", "low", "high")
+NUMBERS = ("value", "low", "high")
+COLUMNS = ("date", "check", "passed", "severe", "why", *NUMBERS)
 
 OLD_NAMES = {"yardstick": "baseline"}  # of checks in files of versions before 0.2
 
@@ -23,18 +25,14 @@ class CheckStore:
 
     def write(self, asset: str, key: str, results: CheckResults) -> None:
         """Replace the results of the checks of a partition; `asset` is a key joined by slashes."""
-        rows = [
-            {
-                "date": pd.Timestamp(key),
-                "check": name,
-                **{column: getattr(result, column) for column in COLUMNS[2:]},
-            }
-            for name, result in results.items()
-        ]
-        numbers = dict.fromkeys(("value", "low", "high"), "float64")
-        self.datasets.write(
-            f"{CHECKS}/{asset}", key, pd.DataFrame(rows, columns=list(COLUMNS)).astype(numbers)
-        )
+        columns: dict[str, Any] = {
+            "date": np.full(len(results), np.datetime64(key, "ns")),
+            "check": list(results),
+        }
+        for column in COLUMNS[2:]:
+            values = [getattr(result, column) for result in results.values()]
+            columns[column] = np.array(values, dtype=float) if column in NUMBERS else values
+        self.datasets.write(f"{CHECKS}/{asset}", key, pd.DataFrame(columns))
 
     def delete(self, asset: str, key: str | None = None) -> None:
         """Forget the results of a partition, or of all of them."""
@@ -64,7 +62,7 @@ class CheckStore:
         """The results of the checks of an asset by key and name, of the keys that can be read."""
         found: dict[str, dict[str, CheckResult]] = {}
         for row in self.read([asset], keys, {}).to_dict("records"):
-            numbers = [None if pd.isna(row[name]) else float(row[name]) for name in COLUMNS[-3:]]
+            numbers = [None if pd.isna(row[name]) else float(row[name]) for name in NUMBERS]
             value, low, high = numbers
             passed, severe = bool(row["passed"]), bool(row["severe"])
             result = CheckResult(passed, str(row["why"]), severe, value, low, high)

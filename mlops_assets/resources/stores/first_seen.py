@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from mlops_assets.lazy import pd
 from mlops_assets.resources.storage import StorageError
@@ -34,8 +34,10 @@ class FirstSeenStore:
 
     def keep(self, model: str, key: str, seen: FirstSight) -> None:
         """Keep the first evaluation of a day of which none is kept yet."""
-        frame = pd.DataFrame([{"date": pd.Timestamp(key), **asdict(seen)}])
-        self.datasets.write(self.dataset(model), key, frame.astype({"completeness": "float64"}))
+        completeness = math.nan if seen.completeness is None else float(seen.completeness)
+        columns = {"date": pd.Timestamp(key), **vars(seen), "completeness": completeness}
+        frame = pd.DataFrame({name: [value] for name, value in columns.items()})
+        self.datasets.write(self.dataset(model), key, frame)
 
     def read(
         self, model: str, keys: Iterable[str], damaged: dict[str, StorageError]

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from mlops_assets.lazy import pd, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
-from mlops_assets.ml.models.families import trusted_types
+from mlops_assets.ml.models.families import FAMILIES, trusted_types
 from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
 from mlops_assets.ml.selection.versions import Chosen, Unreadable, serving
 from mlops_assets.project import IDENTIFIER
@@ -28,12 +28,14 @@ from mlops_assets.resources.stores.record_log import RecordLog, StoredRecord
 SHOWN_VERSIONS = 5
 KEPT_BYTES = 10_000_000  # of pipelines as they are stored; in memory they take a multiple of it
 DAMAGED = "damaged"  # of a version that another one stands in for, in the decision
+DEFAULTS = "the family's defaults"  # in place of hyperparameters that are these
 MODEL, HOLDOUT = "model.skops", "holdout.parquet"
 # what zip, JSON, skops and scikit-learn raise of bytes that are no fitted pipeline
 UNREADABLE = (
     *(ValueError, TypeError, LookupError, AttributeError, ImportError, OSError, EOFError),
     *(NotImplementedError, RecursionError, zipfile.BadZipFile, zlib.error),
 )
+UNLESS_NONE = Field(exclude_if=lambda value: value is None)  # cards of days say nothing of it
 MONTH = len("2026-03-01")  # so many letters of a version's name
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}_\d{8}T\d{12}_[0-9a-f]{8}")
 
@@ -79,6 +81,9 @@ class ModelCard(StoredRecord):
     trained_through: dt.date
     label_delay_days: int = 0
     """So many days after a day had ended was its target known when it was trained."""
+    first_served: Annotated[dt.date | None, UNLESS_NONE] = None
+    """The period that followed the last one that it learned from, where rows are of weeks, months
+    or quarters."""
     serves_before: dt.date | None = None
     """The first day that is again one that it learned from, of a recording that is replayed."""
     created: dt.datetime
@@ -121,7 +126,19 @@ class ModelCard(StoredRecord):
     @property
     def serves_from(self) -> dt.date:
         """The first day that it may score: once all that it learned from is known."""
+        if self.first_served is not None:
+            return self.first_served
         return self.trained_through + dt.timedelta(days=1 + self.label_delay_days)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The hyperparameters that are not its family's defaults; all where it is not known."""
+        if self.family not in FAMILIES:
+            return self.hyperparameters
+        fields = FAMILIES[self.family].hyperparameters.model_fields
+        defaults = {name: field.default for name, field in fields.items()}
+        values = self.hyperparameters.items()
+        return {name: value for name, value in values if value != defaults.get(name)}
 
     @property
     def accepted(self) -> bool:

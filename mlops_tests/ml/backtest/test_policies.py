@@ -17,17 +17,11 @@ from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 
 from mlops_assets.ml.backtest import workshop as workshop_module
-from mlops_assets.ml.backtest.policies import (
-    DRIFT,
-    PERFORMANCE,
-    REFUSED,
-    SCHEDULED,
-    Course,
-    Policy,
-    backtest,
-)
+from mlops_assets.ml.backtest.policies import REFUSED, SCHEDULED, Course, backtest
+from mlops_assets.ml.backtest.policy import DRIFT, PERFORMANCE, Policy
 from mlops_assets.ml.backtest.workshop import Version, Workshop
 from mlops_assets.ml.check_result import CheckResult
+from mlops_assets.ml.due_days import DueDays, Grain
 from mlops_assets.ml.models.families import parse_hyperparameters
 from mlops_assets.ml.models.splits import Window, months_before
 from mlops_assets.ml.models.training import Fit, FitPlan, FittedWindow, input_columns
@@ -333,6 +327,30 @@ def test_a_cadence_is_due_on_its_days(cadence: str, due: list[str]) -> None:
     days = [first + dt.timedelta(days=n) for n in range(1, 14)]
     policy = make_policy(cadence=cadence)
     assert [str(date) for date in days if policy.due(date, first)] == due
+
+
+@pytest.mark.parametrize(
+    ("cadence", "grain", "due", "learned"),
+    [
+        # the first Mondays of April and May 2026 are the 6th and the 4th
+        ("monthly", Grain.WEEK, ["2026-04-06", "2026-05-04"], ["2026-04-01", "2026-05-01"]),
+        ("quarterly", Grain.WEEK, ["2026-04-06"], ["2026-04-01"]),
+        ("4 weeks", Grain.WEEK, ["2026-04-20", "2026-05-18"], ["2026-04-20", "2026-05-18"]),
+        ("quarterly", Grain.MONTH, ["2026-04-01", "2026-07-01"], ["2026-04-01", "2026-07-01"]),
+        ("monthly", Grain.QUARTER, ["2026-04-01", "2026-07-01"], ["2026-04-01", "2026-07-01"]),
+    ],
+)
+def test_a_cadence_is_due_before_the_first_period_of_a_month(
+    cadence: str, grain: Grain, due: list[str], learned: list[str]
+) -> None:
+    periods = DueDays(grain=grain)
+    first = periods.start(dt.date(2026, 3, 25))
+    count = 8 if grain is Grain.WEEK else 4 if grain is Grain.MONTH else 2
+    policy = make_policy(cadence=cadence)
+    days = [periods.back(first, -n) for n in range(1, count + 1)]
+    found = [day for day in days if policy.due(day, first, periods)]
+    assert [*map(str, found)] == due
+    assert [str(policy.learned_before(day, periods)) for day in found] == learned
 
 
 def test_a_quarter_begins_in_four_months_of_the_year() -> None:

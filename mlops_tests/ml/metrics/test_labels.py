@@ -14,7 +14,7 @@ from mlops_assets.ml.models.training import fit, forecast
 from mlops_assets.ml.selection.acceptance import not_surely_worse, reproducible, sound_forecasts
 from mlops_assets.ml.selection.gate import Paired
 from mlops_assets.ml.values import text_of
-from mlops_assets.pages.curves import curves_of
+from mlops_assets.pages.curves import calibration_of, roc_of, shown_classes
 
 METRICS = make_metrics(["log_loss", "roc_auc"])
 
@@ -125,14 +125,15 @@ def test_curves_by_hand() -> None:
     rows = pd.DataFrame(
         {"model": "a", "actual": [1.0, 0.0, 1.0, 0.0], "forecast": [0.9, 0.92, 0.3, 0.1]}
     )
-    found = curves_of(rows, ("no", "yes"))
-    assert found.classes == ["yes"]
-    bins = found.calibration.set_index("probability")
+    labels = ("no", "yes")
+    assert shown_classes(labels) == ["yes"]
+    bins = calibration_of(rows, labels, "yes").set_index("probability")
     assert bins["share"].to_dict() == pytest.approx({0.1: 0.0, 0.3: 1.0, 0.91: 0.5})
     assert bins["rows"].tolist() == [1, 1, 2]
     # from the largest down: a no, a yes, a yes, a no
-    assert found.roc["others"].tolist() == [0, 0.5, 0.5, 0.5, 1]
-    assert found.roc["of_class"].tolist() == [0, 0, 0.5, 1, 1]
+    roc = roc_of(rows, labels, "yes")
+    assert roc["others"].tolist() == [0, 0.5, 0.5, 0.5, 1]
+    assert roc["of_class"].tolist() == [0, 0, 0.5, 1, 1]
 
 
 def test_curves_of_several_classes_are_of_each_against_the_rest() -> None:
@@ -143,6 +144,8 @@ def test_curves_of_several_classes_are_of_each_against_the_rest() -> None:
             "forecast": [np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.7, 0.1])],
         }
     )
-    found = curves_of(rows, ("x", "y", "z"))
-    assert list(found.calibration["class"].unique()) == ["x", "y", "z"]
-    assert set(found.roc["class"]) == {"x", "y"}, "no row is of z"
+    labels = ("x", "y", "z")
+    assert shown_classes(labels) == [*labels]
+    assert calibration_of(rows, labels, "y")["share"].tolist() == [0.0, 1.0]
+    assert len(roc_of(rows, labels, "x"))
+    assert roc_of(rows, labels, "z").empty, "no row is of z"

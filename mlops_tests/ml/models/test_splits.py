@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.ml.models.splits import SPLITS, AgeWeights, Fixed, Split, TrainingWindow, Window
+from mlops_assets.ml.due_days import DueDays, Grain
+from mlops_assets.ml.models.splits import (
+    SPLITS,
+    AgeWeights,
+    Fixed,
+    HoldoutSplit,
+    Split,
+    TrainingWindow,
+    Window,
+)
 from mlops_assets.ml.registries import choose
 
 MARCH = dt.date(2026, 3, 1)
@@ -131,6 +140,33 @@ def test_a_split_that_would_learn_from_its_service_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="may learn from days before"):
         TrainingWindow(Reckless(), months, gap).of(end, EARLIEST)
+
+
+@pytest.mark.parametrize(
+    ("grain", "gap", "end", "expected"),
+    [
+        # 1 March 2026 is a Sunday: its week and the one before have not ended, or are left out
+        (Grain.WEEK, 0, MARCH, "2025-11-23 2026-02-22"),
+        (Grain.WEEK, 1, MARCH, "2025-11-16 2026-02-15"),
+        (Grain.WEEK, 0, dt.date(2026, 6, 1), "2026-03-01 2026-05-31"),  # a Monday
+        (Grain.MONTH, 0, MARCH, "2025-12-01 2026-02-28"),
+        (Grain.MONTH, 1, MARCH, "2025-11-01 2026-01-31"),
+        (Grain.QUARTER, 0, MARCH, "2025-10-01 2025-12-31"),
+    ],
+)
+def test_a_period_is_learned_from_once_it_has_ended(
+    grain: Grain, gap: int, end: dt.date, expected: str
+) -> None:
+    trailing = TrainingWindow(choose(SPLITS, "trailing"), 3, gap, due=DueDays(grain=grain))
+    assert trailing.of(end, EARLIEST) == window(expected)
+
+
+def test_the_holdout_and_the_age_of_rows_count_periods() -> None:
+    months = DueDays(grain=Grain.MONTH)
+    assert HoldoutSplit(2, due=months).first_day(MARCH) == dt.date(2026, 1, 1)
+    rows = pd.DataFrame({"date": pd.to_datetime(["2025-01-01", "2025-07-01", "2026-01-01"])})
+    weights = AgeWeights("date", 6, months)(rows)
+    np.testing.assert_allclose(weights, np.array([0.25, 0.5, 1.0]) / (7 / 12))
 
 
 def test_weights_halve_with_age() -> None:

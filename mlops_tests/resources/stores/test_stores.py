@@ -24,7 +24,6 @@ from mlops_assets.resources.stores import model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import KeepingModelStore, ModelCard, ModelStore
-from mlops_assets.resources.stores.page_store import plotly_js
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -44,6 +43,18 @@ def test_files_are_written_read_listed_and_replaced(storage: Storage) -> None:
     storage.write("a/one.txt", b"11")
     assert storage.read("a/one.txt") == b"11"
     assert storage.names("a") == ["one.txt", "two.txt"]
+
+
+def test_a_stamp_changes_with_every_write(storage: Storage) -> None:
+    assert storage.stamps("a") == {}
+    storage.write("a/one.txt", b"1")
+    storage.write("a/two.txt", b"2")
+    before = storage.stamps("a")
+    assert storage.stamps("a") == before
+    storage.write("a/one.txt", b"1")
+    after = storage.stamps("a")
+    assert before.keys() == after.keys() == {"one.txt", "two.txt"}
+    assert [name for name in before if before[name] != after[name]] == ["one.txt"]
 
 
 def test_a_file_is_created_once_and_deleted_with_its_folder(storage: Storage) -> None:
@@ -374,7 +385,3 @@ def test_no_version_serves_a_day_that_it_learned_from(ends: list[int], asked: in
     assert serving.trained_through < day
     assert serving.trained_through == start + dt.timedelta(days=max(allowed))
     assert int(serving.version) == max(n for n, end in enumerate(ends) if end == max(allowed))
-
-
-def test_plotly_js_is_the_library() -> None:
-    assert "plotly.js v" in plotly_js()[:200]

@@ -100,8 +100,8 @@ class Inspector:
             if str(day) == past[0] or text["since"] == self._since(day)
         }
         before = self.project.due.before
-        others = [day for day in map(day_of, past) if day not in fresh]
-        wanted = {*others, *map(before, others), before(first)} & {*map(day_of, past)}
+        others = [day for day in self._digests if day not in fresh]
+        wanted = {*others, *map(before, others), before(first)} & self._digests.keys()
         rows = self.datasets.read(OBSERVATIONS, sorted(map(str, wanted)), {})
         days = by_day(rows, self.project.columns.date)
         for key in sorted({*map(str, fresh), *days}):

@@ -41,8 +41,9 @@ from mlops_assets.jobs.manage import make_management_jobs
 from mlops_assets.project import LandingSettings, Project
 from mlops_assets.project.made_for import made_for
 from mlops_assets.project.workspace import ATTRIBUTE, has_project, load_named
+from mlops_assets.resources.roots import project_storage
 from mlops_assets.resources.sources import check_columns, make_source
-from mlops_assets.resources.storage import Storage, project_storage
+from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import KeepingModelStore

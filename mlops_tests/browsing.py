@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mlops_assets.assets.reporting import DETAILS
-from mlops_assets.resources.storage import make_storage
+from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests import clock
 from mlops_tests.servers import HOST, ask, free_ports, wait_for

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from dagster._core.storage import event_log, runs
 from hypothesis import settings
@@ -36,6 +37,10 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 # Loading the definitions touches the storage: never the developer's own.
 os.environ["MLOPS_ROOT"] = tempfile.mkdtemp(prefix="mlops-assets-tests-")
 os.environ.pop("MLOPS_PROJECT", None)
+
+# Nothing is timed in a test, on a machine that does other things besides.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # As the command sets it.
 os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")

@@ -30,6 +30,7 @@ from mlops_assets.assets.validation import (
     read_sums,
     without_warm_up,
 )
+from mlops_assets.graph.attribution import decided_by
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
 from mlops_assets.lazy import pd
 from mlops_assets.ml.metrics.day_sums import DaySums
@@ -101,6 +102,7 @@ def make_champion(graph: Graph) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         """Who is live on the day, since when and why; once it is known, who is from then on."""
         keys = list(context.partition_keys)
+        config = config.model_copy(update={"by": decided_by(config.by, context.run.tags)})
         datasets, models = readers.datasets(CHAMPION, keys), readers.models(CHAMPION)
         outcomes, served = without_warm_up(partitions, keys)
         try:

@@ -149,16 +149,31 @@ class DatasetReader(DatasetStore):
 
 
 class ModelReader(ModelStore):
-    """Refuses the versions of models that an asset does not declare to read."""
+    """Refuses the versions of models that an asset does not declare to read.
+
+    It lists versions and decisions once, until it adds to them: those of one moment.
+    """
 
     def __init__(self, node: Node, kept: KeepingModelStore) -> None:
         super().__init__(kept.storage)
-        self.node, self._kept, self.decisions = node, kept, kept.decisions
+        self.node, self._kept, self.decisions = node, kept, kept.decisions.as_of_now()
+        self._listed: dict[str, list[str]] = {}
         self.allowed = {read.model for read in node.reads if isinstance(read, ReadsVersions)}
 
     def cards(self, model: str, damaged: dict[str, StorageError] | None = None) -> list[ModelCard]:
         self._check(model)
         return super().cards(model, damaged)
+
+    def versions(self, model: str) -> list[str]:
+        if model not in self._listed:
+            self._listed[model] = super().versions(model)
+        return self._listed[model]
+
+    def add(
+        self, pipeline: sklearn.pipeline.Pipeline, *, model: str, month: str, **facts: Any
+    ) -> ModelCard:
+        self._listed.clear()
+        return super().add(pipeline, model=model, month=month, **facts)
 
     def card(self, model: str, version: str) -> ModelCard | None:
         self._check(model)

@@ -8,7 +8,8 @@ import click
 
 from mlops_assets import read
 from mlops_assets.lazy import pd
-from mlops_assets.resources.storage import Storage, make_storage, named_storage
+from mlops_assets.resources.roots import make_storage, named_storage
+from mlops_assets.resources.storage import Storage
 from mlops_assets.resources.stores.dataset_store import as_parquet
 
 BY_DAYS: dict[str, Callable[..., pd.DataFrame]] = {

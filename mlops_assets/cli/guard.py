@@ -7,6 +7,7 @@ browsers send no Origin, and are let in by their host alone.
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import os
 import socket
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mlops_assets.resources.web import PROXY_HEADER, PROXY_SECRET
 
 ALLOWED_HOSTS: Final = "MLOPS_ALLOWED_HOSTS"
 """The environment variable of further hosts, with commas between them."""
@@ -40,12 +43,14 @@ class Guard:
     """An ASGI app behind a guard; `host` is the address that it is served on.
 
     `allowed` are names by which it is reached besides, such as that of a proxy in front of it, with
-    the port of that unless it is the usual one.
+    the port of that unless it is the usual one. With a `secret`, nothing is let in but what the
+    proxy sends, which knows it.
     """
 
     app: ASGIApp
     host: str
     allowed: Collection[str] = ()
+    secret: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -61,6 +66,9 @@ class Guard:
     def refusal(self, scope: Scope) -> str:
         """Why a request is refused; nothing where it is let in."""
         headers = Headers(scope=scope)
+        told = headers.get(PROXY_HEADER, "")
+        if self.secret and not hmac.compare_digest(told.encode(), self.secret.encode()):
+            return "asked for past the proxy in front of it"
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_ours(name := _host_of(f"//{hosts[0]}")):
             named = ", ".join(hosts) or "none"
@@ -104,9 +112,13 @@ class Guard:
 
 
 def guarded(app: ASGIApp, host: str) -> Guard:
-    """An app behind a guard, served on a host; further names come from the environment."""
+    """An app behind a guard, served on a host; further names come from the environment.
+
+    So does the secret of the proxy, where there is one.
+    """
     allowed = os.environ.get(ALLOWED_HOSTS, "").split(",")
-    return Guard(app, host, [name.strip() for name in allowed if name.strip()])
+    names = [name.strip() for name in allowed if name.strip()]
+    return Guard(app, host, names, os.environ.get(PROXY_SECRET, ""))
 
 
 def _host_of(address: str) -> str:

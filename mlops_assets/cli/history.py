@@ -37,8 +37,8 @@ from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.disk import GOES_ON
 from mlops_assets.resources.processes import this_process
+from mlops_assets.resources.roots import project_storage
 from mlops_assets.resources.sources import Source, make_source
-from mlops_assets.resources.storage import project_storage
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.switches import paused_models

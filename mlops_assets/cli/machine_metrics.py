@@ -15,7 +15,8 @@ from mlops_assets.graph.runs import project_tags
 from mlops_assets.ml.metrics.scores import TRAILING_DAYS
 from mlops_assets.project import Project, ProjectError
 from mlops_assets.project.workspace import load_named
-from mlops_assets.resources.storage import Storage, StorageError, project_storage
+from mlops_assets.resources.roots import project_storage
+from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.alert_records import Alerts, Severity
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 

@@ -125,7 +125,7 @@ def _build() -> int:
 @main.command()
 @served_at
 def serve(host: str, port: int, allowed: tuple[str, ...]) -> None:
-    """Serve the web UI, with its schedules and sensors, and the pages.
+    """Serve the web UI, schedules, sensors and pages.
 
     \b
     Example:
@@ -143,6 +143,25 @@ def serve(host: str, port: int, allowed: tuple[str, ...]) -> None:
 
 
 main.add_command(new)
+
+
+@main.command()
+@click.option("--host", default=HOST, show_default=True, help="the address to listen on")
+@click.option("--port", default=PORT + 1, show_default=True, help="its port")
+def pages(host: str, port: int) -> None:
+    """Serve the pages alone.
+
+    They link to the web UI at WEB_URL; the names by which they are asked for besides their address
+    are in MLOPS_ALLOWED_HOSTS.
+
+    \b
+    Example:
+      mlops-assets pages --port 3001
+    """
+    from mlops_assets.cli.serve import make_pages
+    from mlops_assets.project.workspace import project_names
+
+    make_pages(host, port, project_names()).run()
 
 
 @main.command()
@@ -221,6 +240,26 @@ def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | No
 
     ends = [None if day is None else f"{day:%Y-%m-%d}" for day in (first, last)]
     exported(project_names(), to, form, *ends)
+
+
+@main.command("rebuild-instance")
+def rebuild_instance() -> None:
+    """Tell an instance what is stored.
+
+    For one that was lost, or a new one such as PostgreSQL in place of SQLite: days, months and
+    versions are registered, the newest with what its checks said; nothing is trained anew. Plots of
+    the web UI begin with the next evaluation, pages show all of the past.
+
+    \b
+    Example:
+      mlops-assets rebuild-instance
+    """
+    from mlops_assets.cli.instance import prepare_instance
+    from mlops_assets.cli.rebuild import rebuild_instance as rebuilt
+    from mlops_assets.project.workspace import project_names
+
+    prepare_instance()
+    rebuilt(project_names())
 
 
 @main.command()

@@ -150,7 +150,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
 @with_options
 @click.pass_obj
 def new(answers: Answers | None, /, table: str, out: str | None, **flags: Any) -> None:
-    """Write the settings of a new project from a look at its table.
+    """Look at a table and write the settings of a project.
 
     TABLE is a CSV, Parquet, Excel, JSON or Feather file, a folder or glob of them, a URL; or a SQL
     table, with --sql-url-env.

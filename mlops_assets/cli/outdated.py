@@ -14,7 +14,8 @@ from mlops_assets.ml.values import READING
 from mlops_assets.project import Project
 from mlops_assets.project.made_for import MadeFor, made_for
 from mlops_assets.resources.layout import materialize_command
-from mlops_assets.resources.storage import Storage, StorageError, project_storage
+from mlops_assets.resources.roots import project_storage
+from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore

@@ -28,7 +28,8 @@ from mlops_assets.pages.site import make_site
 from mlops_assets.project import ProjectError
 from mlops_assets.project.folders import workspace_file
 from mlops_assets.project.workspace import environment, load_named
-from mlops_assets.resources.storage import StorageError, named_storage
+from mlops_assets.resources.roots import named_storage
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stored_files import sweep
 
 START_SECONDS = 120
@@ -162,6 +163,11 @@ def port_is_free(host: str, port: int) -> bool:
 
 def start_pages(host: str, port: int, names: Sequence[str]) -> None:
     """Serve the pages in a thread of this process."""
+    threading.Thread(target=make_pages(host, port, names).run, daemon=True).start()
+
+
+def make_pages(host: str, port: int, names: Sequence[str]) -> uvicorn.Server:
+    """What serves the pages of projects; what these need is being imported meanwhile."""
 
     def metrics() -> str:
         from mlops_assets.cli.machine_metrics import machine_metrics  # brings Dagster
@@ -185,9 +191,8 @@ def start_pages(host: str, port: int, names: Sequence[str]) -> None:
                 home_page(shelf.look([]))
 
     app = guarded(make_site(pages, metrics), host)
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
-    for target in (server.run, warm):
-        threading.Thread(target=target, daemon=True).start()
+    threading.Thread(target=warm, daemon=True).start()
+    return uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
 
 
 def is_guarded(url: str) -> bool:

@@ -17,7 +17,8 @@ from mlops_assets.graph.runs import unfinished_runs
 from mlops_assets.project import CRON_MONTHS, Cadence, Project, ProjectError
 from mlops_assets.project.folders import INSTANCE_VARIABLE, instance_folder
 from mlops_assets.project.workspace import load_named
-from mlops_assets.resources.storage import Storage, StorageError, project_storage
+from mlops_assets.resources.roots import project_storage
+from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.alert_records import Alerts
 from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.created_models import Registry

@@ -16,7 +16,8 @@ from mlops_assets.graph.reads import Every, Node, declared
 from mlops_assets.project import Project, ProjectError
 from mlops_assets.project.workspace import load_named, project_names
 from mlops_assets.resources.layout import CARD, materialize_command
-from mlops_assets.resources.storage import StorageError, project_storage
+from mlops_assets.resources.roots import project_storage
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stored_files import Finding, State, StoredFiles, is_key
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import VERSION
@@ -76,7 +77,7 @@ def against_events(
             continue
         key = node_key(project, node.asset)
         told = instance.get_materialized_partitions(key)
-        where, there = _there(node, datasets)
+        where, there = stored_partitions(node, datasets)
         for first, last in stretches(_with_a_file(instance, key, told - there), node.every):
             again = again_command(project.prefix, node.asset, first, last)
             text = f"{where} lacks {span(first, last)}, which the event log knows; {again}"
@@ -84,12 +85,12 @@ def against_events(
         for first, last in stretches(there - told, node.every):
             text = (
                 f"{where} has {span(first, last)}, which the event log does not know: of a run "
-                "that was killed, or of another instance; `mlops-assets history` makes it again"
+                "that was killed, or of another instance; `mlops-assets rebuild-instance` tells it"
             )
             yield Finding(State.FOREIGN, text)
 
 
-def _there(node: Node, datasets: DatasetStore) -> tuple[str, set[str]]:
+def stored_partitions(node: Node, datasets: DatasetStore) -> tuple[str, set[str]]:
     """Where the files of an asset lie, and the partitions that there are."""
     storage = datasets.storage
     if node.kind == "models":

@@ -18,7 +18,7 @@ from mlops_assets.contracts.examples import (
 from mlops_assets.contracts.wording import Problems, description_problems, differ
 from mlops_assets.lazy import np, pd, sio, sklearn, threadpoolctl
 from mlops_assets.ml.models.families import Family, Inputs, parse_hyperparameters, trusted_types
-from mlops_assets.resources.storage import make_storage
+from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.stores.model_store import ModelStore
 
 LEARNING, FRESH, EXAMPLE_CLASSES = 600, 60, 2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlops_assets.lazy import pd
-from mlops_assets.resources.storage import make_storage
+from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.stores.alert_records import Alert, Alerts
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, Decisions

@@ -7,6 +7,7 @@ CARD = "card.json"
 REFERENCE = "reference.json"  # of a version: what drift compares with
 MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
+PACKS = "packs"  # copies of files of past days in an object store
 INGESTED = "ingested"
 LEFT_OUT = "source_left_out.json"
 REPLAYED = "replayed_through.txt"
@@ -28,6 +29,7 @@ OTHERS = {
     "alerts": DELETE,
     "alert_channels": DELETE,
     "landing": f"{DELETE}: it is made again by itself",
+    PACKS: f"{DELETE}: it is made again by itself",
     "source_index.json": f"{DELETE}: it is made again by itself",
     "source_columns.json": f"{DELETE}: it is made again by itself",
     LEFT_OUT: f"{DELETE}: what it names is told again",

@@ -6,7 +6,8 @@ import datetime as dt
 import warnings
 
 from mlops_assets.lazy import sklearn
-from mlops_assets.resources.storage import StorageError, make_storage
+from mlops_assets.resources.roots import make_storage
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import Record, live_record, newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore

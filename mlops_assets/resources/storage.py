@@ -11,14 +11,10 @@ import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from functools import cached_property
 from pathlib import Path
 
-from mlops_assets.lazy import fsspec
-from mlops_assets.project import Project
-from mlops_assets.project.folders import storage_root
 from mlops_assets.resources.disk import why_not_written
 from mlops_assets.resources.layout import is_missed, logged_as, remedy
 from mlops_assets.resources.seals import digest, sealed, unsealed
@@ -46,13 +42,25 @@ class Storage(ABC):
 
         FileNotFoundError where there is none, StorageError where they are others.
         """
-        seals = self._seals(path)  # before the file, which only ever becomes a newer one
-        try:
-            data = self._get(path)
-        except FileNotFoundError:
-            if seals and seals[-1] != REMOVED and is_missed(path):
-                raise damaged_file(self, path, "was written and is missing") from None
-            raise
+        [(_, found)] = self.read_each([path])
+        if isinstance(found, bytes):
+            return found
+        raise found
+
+    def read_each(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | Exception]]:
+        """The bytes of several files, or what `read` raises of them, in the order of the paths."""
+        for path in paths:
+            seals = self._seals(path)  # before the file, which only ever becomes a newer one
+            try:
+                yield path, self._verified(path, self._get(path), seals)
+            except (FileNotFoundError, StorageError) as error:
+                lost = isinstance(error, FileNotFoundError) and is_missed(path)
+                if lost and seals and seals[-1] != REMOVED:
+                    error = damaged_file(self, path, "was written and is missing")
+                yield path, error
+
+    def _verified(self, path: str, data: bytes, seals: Sequence[str] = ()) -> bytes:
+        """The content of a file, as which it was written. StorageError where it is another."""
         content, seal = unsealed(path, data)
         if not seal and not seals:
             return content  # by a version that knew no seals
@@ -245,95 +253,3 @@ class LocalStorage(Storage):
                 with suppress(FileNotFoundError):  # written or removed at this moment
                     age = now - file.stat().st_mtime
                     yield file.relative_to(self.root).as_posix(), age
-
-
-class RemoteStorage(Storage):
-    """Any place that fsspec reaches, by URL."""
-
-    def __init__(self, root: str, project: str = "") -> None:
-        super().__init__(root.rstrip("/"), project)
-
-    @cached_property
-    def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        filesystem, folder = fsspec.core.url_to_fs(self.root)
-        return filesystem, folder
-
-    def _file(self, path: str) -> str:
-        return f"{self._place[1]}/{checked(path)}"
-
-    def _get(self, path: str) -> bytes:
-        data: bytes = self._place[0].cat_file(self._file(path))
-        return data
-
-    def _put(self, path: str, data: bytes, *, new: bool) -> None:
-        # Of two who create the same file at once, a remote place may let the later one win.
-        if new and self.exists(path):
-            raise FileExistsError(self.url(path))
-        filesystem, file = self._place[0], self._file(path)
-        folder, name = file.rsplit("/", 1)
-        temporary = f"{folder}/.{name}.{uuid.uuid4().hex}"
-        filesystem.makedirs(folder, exist_ok=True)
-        filesystem.pipe_file(temporary, sealed(path, data, digest(path, data)))
-        filesystem.mv(temporary, file)
-
-    def _remove(self, path: str) -> None:
-        with suppress(FileNotFoundError):
-            self._place[0].rm(f"{self._place[1]}/{path}")
-
-    def delete(self, path: str) -> None:
-        if self.exists(path):
-            self._place[0].rm(self._file(path), recursive=True)
-
-    def exists(self, path: str) -> bool:
-        return bool(self._place[0].exists(self._file(path)))
-
-    def names(self, folder: str) -> list[str]:
-        filesystem = self._place[0]
-        filesystem.invalidate_cache()
-        try:
-            found = filesystem.ls(self._file(folder), detail=False)
-        except FileNotFoundError:
-            return []
-        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in found)
-        return sorted(name for name in names if not name.startswith("."))
-
-    def stamps(self, folder: str) -> dict[str, Hashable]:
-        filesystem = self._place[0]
-        filesystem.invalidate_cache()
-        try:
-            entries = filesystem.ls(self._file(folder), detail=True)
-        except FileNotFoundError:
-            return {}
-        return {
-            entry["name"].rstrip("/").rsplit("/", 1)[-1]: str(sorted(entry.items(), key=str))
-            for entry in entries
-        }
-
-    def url(self, path: str) -> str:
-        return f"{self.root}/{checked(path)}"
-
-    def files(self) -> Iterator[tuple[str, float]]:
-        filesystem, folder = self._place
-        filesystem.invalidate_cache()
-        now = time.time()
-        for file, about in filesystem.find(folder, detail=True).items():
-            # as it is called by object stores, in memory and by files
-            changed = about.get("LastModified") or about.get("created") or about.get("mtime")
-            then = changed.timestamp() if hasattr(changed, "timestamp") else changed
-            yield file.removeprefix(f"{folder}/"), now - then if then else 0.0
-
-
-def make_storage(root: str, project: str = "") -> Storage:
-    """The storage behind a folder or URL; `project` is the name of one of several."""
-    return RemoteStorage(root, project) if "://" in root else LocalStorage(root, project)
-
-
-def project_storage(project: Project) -> Storage:
-    """Where a project is stored: the storage root, or the folder of its name under it."""
-    return named_storage(project.prefix)
-
-
-def named_storage(name: str) -> Storage:
-    """The storage of a project of the workspace; without a name that of the project alone."""
-    root = storage_root()
-    return make_storage(f"{root.rstrip('/')}/{name}" if name else root, name)

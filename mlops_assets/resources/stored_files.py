@@ -166,6 +166,8 @@ class StoredFiles:
                 RecordLog(self.storage, folder, Channel, what="channel").read(name)
             case ["", _] if path in OTHERS:
                 self._read_plain(path, kind)
+            case ["packs", *_]:
+                pass  # copies, which count as long as they are what lies in their place
             case ["landing" | "policies", *_]:
                 self._read_plain(path, kind)
             case ["pages", _]:

@@ -7,6 +7,14 @@ from mlops_assets.lazy import dagster_graphql
 from mlops_assets.project import Project
 
 RELOAD_SECONDS = 120
+RELOAD_URL = "MLOPS_RELOAD_URL"
+"""The environment variable of the address at which the web UI is told to load definitions again.
+
+Where a proxy stands in front of it, WEB_URL is the address of that, which asks for a password.
+"""
+PROXY_SECRET = "MLOPS_PROXY_SECRET"
+"""The environment variable of what the proxy alone knows, and sends along in PROXY_HEADER."""
+PROXY_HEADER = "X-Proxy-Secret"
 
 
 def web_url(path: str = "") -> str:
@@ -25,29 +33,41 @@ def page_url(project: Project, page: str = "") -> str:
     return "/".join([url, *filter(None, [project.prefix]), page])
 
 
-def reload_definitions(location: str) -> str:
+def reload_definitions(location: str, run_id: str) -> str:
     """Have the running web UI load the definitions again; what came of it, in words.
 
-    Without a web UI there is nothing to reload: it will load them when it starts.
+    `run_id` is a run of the own instance: a web UI that does not know it serves another one, and
+    is left alone. Without a web UI there is nothing to reload: it will load them when it starts.
     """
+    where = os.environ.get(RELOAD_URL) or web_url()
+    secret = os.environ.get(PROXY_SECRET)
     try:
-        url = urlsplit(web_url())
+        url = urlsplit(where)
         client = dagster_graphql.DagsterGraphQLClient(
-            url.hostname or "127.0.0.1",
-            port_number=url.port,
+            url.netloc,
             use_https=url.scheme == "https",
+            path_prefix=url.path.rstrip("/"),
             timeout=RELOAD_SECONDS,
+            headers={PROXY_HEADER: secret} if secret else None,
         )
+        client.get_run_status(run_id)
         answer = client.reload_repository_location(location)
-    except (
-        dagster_graphql.DagsterGraphQLClientError,
-        OSError,
-        ValueError,
-    ):  # ValueError: WEB_URL is no URL
-        return (
-            f"no web UI answers at {web_url()}: the next one to start will show it, one that runs "
-            "elsewhere once its definitions are reloaded; WEB_URL names another"
-        )
+    except dagster_graphql.DagsterGraphQLClientError as error:
+        if "RunNotFound" in str(error.args):
+            return (
+                f"{where} serves another instance and is left alone; {RELOAD_URL} or WEB_URL "
+                "names that of this one"
+            )
+        return _nobody_answers(where)
+    except (OSError, ValueError):  # ValueError: it is no URL
+        return _nobody_answers(where)
     if answer.status != dagster_graphql.ReloadRepositoryLocationStatus.SUCCESS:
-        return f"{web_url()} could not reload {location}: {answer.message}"
+        return f"{where} could not reload {location}: {answer.message}"
     return f"{web_url()} shows it"
+
+
+def _nobody_answers(where: str) -> str:
+    return (
+        f"no web UI answers at {where}: the next one to start will show it, one that runs "
+        f"elsewhere once its definitions are reloaded; {RELOAD_URL} or WEB_URL names another"
+    )

@@ -22,7 +22,7 @@ from mlops_assets.assets.validation import evaluate
 from mlops_assets.graph.partitions import days_between
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.project import Project
-from mlops_assets.resources.storage import make_storage
+from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore

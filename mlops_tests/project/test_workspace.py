@@ -15,7 +15,7 @@ from mlops_assets.project.workspace import (
     project_names,
 )
 from mlops_assets.resources.layout import materialize_command
-from mlops_assets.resources.storage import project_storage
+from mlops_assets.resources.roots import project_storage
 from mlops_tests.small import PROJECT_FILE
 
 DEFAULT = "mlops_assets.definitions"

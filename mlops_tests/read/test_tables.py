@@ -16,7 +16,8 @@ from mlops_assets import read
 from mlops_assets.cli.export import export, months, tables
 from mlops_assets.cli.machine_metrics import machine_metrics, of_project
 from mlops_assets.project.folders import PROJECT_VARIABLE, ROOT_VARIABLE
-from mlops_assets.resources.storage import StorageError, make_storage
+from mlops_assets.resources.roots import make_storage
+from mlops_assets.resources.storage import StorageError
 from mlops_tests.assets.lab import Lab, keys
 from mlops_tests.assets.test_issued import Living, living  # noqa: F401
 from mlops_tests.small import REPOSITORY

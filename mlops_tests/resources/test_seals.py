@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_assets.resources import written
+from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.seals import digest, sealed, unsealed
-from mlops_assets.resources.storage import LocalStorage, StorageError, make_storage
+from mlops_assets.resources.storage import LocalStorage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 
 DAY, OTHER = "2026-11-10", "2026-11-11"

@@ -98,7 +98,7 @@ def carry_out_creation(manager: Manager, decision: Decision, facts: Mapping[str,
     model = ModelSettings.model_validate({"name": decision.model, **decision.after})
     with suppress(FileExistsError):
         manager.registry.create(model)
-    shown = reload_definitions(location(manager.base))
+    shown = reload_definitions(location(manager.base), manager.context.run_id)
     _train_and_evaluate(manager, model.name, facts["past_days"])
     return _told(manager, model, shown)
 

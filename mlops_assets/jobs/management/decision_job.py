@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from mlops_assets.assets.run_config import RunConfig, refuse_flags_as_sent
+from mlops_assets.graph.attribution import decided_by
 from mlops_assets.graph.runs import project_tags
 from mlops_assets.jobs.evaluate import Job
 from mlops_assets.jobs.executor import telling_executor
@@ -49,6 +50,8 @@ def make_decision_job(project: Project, make_manager: MakeManager, kind: Kind) -
         config: config_type,  # type: ignore[valid-type]
     ) -> str:
         refuse_flags_as_sent(config, context)
+        named = {"by": decided_by(config.by, context.run.tags)}  # type: ignore[attr-defined]
+        config = config.model_copy(update=named)  # type: ignore[attr-defined]
         manager = make_manager(context)
         asked = config.model_dump(mode="json", exclude={"reason", "by"})  # type: ignore[attr-defined]
         try:

@@ -39,7 +39,7 @@ def carry_out_drop(manager: Manager, decision: Decision, _: Mapping[str, Any]) -
     """Take the model out of the running system; a sentence that sums it up."""
     name, stored = decision.model, decision.after[STORED]
     manager.registry.drop(name)
-    shown = reload_definitions(location(manager.base))
+    shown = reload_definitions(location(manager.base), manager.context.run_id)
     if stored == "deleted":
         _delete(manager, name)
     definitions = manager.definitions

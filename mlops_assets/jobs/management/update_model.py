@@ -75,7 +75,7 @@ def carry_out_update(manager: Manager, decision: Decision, facts: Mapping[str, A
     """Give the model its new defaults; a sentence that sums it up."""
     name, before, after = decision.model, decision.before, decision.after
     manager.registry.update(manager.base, name, facts["hyperparameters"])
-    shown = reload_definitions(location(manager.base))
+    shown = reload_definitions(location(manager.base), manager.context.run_id)
     manager.refresh_registry(manager.definitions)
     changes = ", ".join(f"{key} {before[key]} to {after[key]}" for key in after)
     return f"{name} is trained from now on with {changes} ({shown})"

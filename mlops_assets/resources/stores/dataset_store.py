@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mlops_assets.lazy import np, pa, pd, pq
@@ -44,7 +44,16 @@ def as_parquet(
 
 def read_parquet(storage: Storage, path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of a file, verified. FileNotFoundError; StorageError where it is damaged."""
-    data = storage.read(path)
+    [(_, data)] = storage.read_each([path])
+    return parquet_table(storage, path, data, columns)
+
+
+def parquet_table(
+    storage: Storage, path: str, data: bytes | Exception, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """The table in the bytes of a file, or what was raised of these."""
+    if isinstance(data, Exception):
+        raise data
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         return file.read(columns=columns, use_threads=False)
@@ -95,21 +104,22 @@ class DatasetStore:
         `read`; without it, damaged ones are left out.
         """
         found: dict[str, Told] = {}
-        for key in keys:
-            path = self.path(dataset, key)
+        of_paths = {self.path(dataset, key): key for key in keys}
+        for path, data in self.storage.read_each(of_paths):
             try:
-                data = self.storage.read(path)
+                if isinstance(data, Exception):
+                    raise data
                 said = pq.read_schema(pa.BufferReader(data)).metadata or {}
             except FileNotFoundError:
                 continue
             except (StorageError, *UNREADABLE) as error:
                 if damaged is not None:
                     why = damaged_file(self.storage, path, f"cannot be read ({error})")
-                    damaged[key] = error if isinstance(error, StorageError) else why
+                    damaged[of_paths[path]] = error if isinstance(error, StorageError) else why
                 continue
             same = said.get(MADE_FOR, b"").decode() == self._made_for(dataset)
             text = said.get(name.encode(), b"").decode() if same else ""
-            found[key] = Told(text, digest(path, data))
+            found[of_paths[path]] = Told(text, digest(path, data))
         return found
 
     def _made_for(self, dataset: str) -> str:
@@ -136,17 +146,14 @@ class DatasetStore:
         there under its key, and the others are read.
         """
         tables = []
-        for key in keys:
-            try:
-                table = self._table(dataset, key)
-            except StorageError as error:
+        made = self.made_for.get(dataset.partition("/")[0])
+        for key, table in self._tables(dataset, keys):
+            if isinstance(table, StorageError):
                 if damaged is None:
-                    raise
-                damaged[key] = error
-            else:
-                made = self.made_for.get(dataset.partition("/")[0])
-                if table is not None:
-                    tables.append(table if made is None else _with_gaps(table, made, key))
+                    raise table
+                damaged[key] = table
+            elif table is not None:
+                tables.append(table if made is None else _with_gaps(table, made, key))
         if not tables:
             return pd.DataFrame()
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
@@ -193,16 +200,28 @@ class DatasetStore:
         gone = self.storage.missing(f"datasets/{dataset}")
         return sorted([*self.keys(dataset), *(name.removesuffix(".parquet") for name in gone)])
 
+    def _tables(
+        self, dataset: str, keys: Iterable[str], columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[str, pa.Table | StorageError | None]]:
+        """Each partition by its key: None where it is not stored, or the error of a damaged one."""
+        of_paths = {self.path(dataset, key): key for key in keys}
+        for path, data in self.storage.read_each(of_paths):
+            try:
+                table = parquet_table(self.storage, path, data, columns)
+                if dataset.partition("/")[0] in OF_THE_DAY and "date" in table.column_names:
+                    self._refuse_other_days(table, path, of_paths[path])
+                yield of_paths[path], table
+            except FileNotFoundError:
+                yield of_paths[path], None
+            except StorageError as error:
+                yield of_paths[path], error
+
     def _table(
         self, dataset: str, key: str, columns: Sequence[str] | None = None
     ) -> pa.Table | None:
-        path = self.path(dataset, key)
-        try:
-            table = read_parquet(self.storage, path, columns)
-        except FileNotFoundError:
-            return None
-        if dataset.partition("/")[0] in OF_THE_DAY and "date" in table.column_names:
-            self._refuse_other_days(table, path, key)
+        [(_, table)] = self._tables(dataset, [key], columns)
+        if isinstance(table, StorageError):
+            raise table
         return table
 
     def _refuse_other_days(self, table: pa.Table, path: str, key: str) -> None:

@@ -65,6 +65,12 @@ class Decisions:
     def __init__(self, storage: Storage, *, keeps: bool = False) -> None:
         self.log = RecordLog(storage, FOLDER, Decision, what="decision", keeps=keeps)
 
+    def as_of_now(self) -> "Decisions":
+        """The same, listed once until one is added here."""
+        steady = Decisions(self.log.storage)
+        steady.log = self.log.as_of_now()
+        return steady
+
     def record(
         self, action: Action, model: str, *, by: str = "", reason: str = "", **facts: Any
     ) -> Decision:

@@ -230,10 +230,10 @@ class ModelStore:
         A damaged or missing one raises, unless `damaged` is given: then its error is put there by
         version. One in whose place another one of its month was trained since is left out.
         """
-        folder, cards = f"models/{model}", []
-        for name in sorted({*self.storage.names(folder), *self.storage.missing(folder)}):
+        cards = []
+        for name in self.versions(model):
             try:
-                card = self.card(model, name) if VERSION.fullmatch(name) else None
+                card = self.card(model, name)
             except StorageError as error:
                 if name in self.replaced(model):
                     continue
@@ -243,6 +243,12 @@ class ModelStore:
             else:
                 cards += [] if card is None else [card]
         return sorted(cards, key=lambda card: (card.trained_through, card.created))
+
+    def versions(self, model: str) -> list[str]:
+        """The names of all versions of a model, of missing and half-written ones as well."""
+        folder = f"models/{model}"
+        names = {*self.storage.names(folder), *self.storage.missing(folder)}
+        return sorted(name for name in names if VERSION.fullmatch(name))
 
     def replaced(self, model: str) -> set[str]:
         """The versions that are damaged and have another one in their place."""

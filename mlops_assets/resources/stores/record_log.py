@@ -29,16 +29,29 @@ class RecordLog(Generic[R]):
         self.storage, self.folder, self.kind = storage, folder, kind
         self.what, self.keeps = what, keeps
         self._known: dict[str, R] = {}
+        self._steady = False
+        self._names: list[str] | None = None
+
+    def as_of_now(self) -> "RecordLog[R]":
+        """The same, which lists its names once until it adds one; what is kept is shared."""
+        steady = RecordLog(self.storage, self.folder, self.kind, what=self.what, keeps=self.keeps)
+        steady._known, steady._steady = self._known, True
+        return steady
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}"
 
     def names(self) -> list[str]:
         """The names of the records, sorted."""
-        return [name for name in self.storage.names(self.folder) if name.endswith(ENDING)]
+        if self._names is not None:
+            return self._names
+        names = [name for name in self.storage.names(self.folder) if name.endswith(ENDING)]
+        self._names = names if self._steady else None
+        return names
 
     def add(self, name: str, record: R) -> None:
         """Add a record. FileExistsError where another one has its name."""
+        self._names = None
         self.storage.create(self.path(name), _json(record))
 
     def replace(self, name: str, record: R) -> None:

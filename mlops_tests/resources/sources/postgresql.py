@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own, in a temporary folder, reached by its socket alone."""
+"""A PostgreSQL server of one's own, in a temporary folder, reached by its socket."""
 
 import os
 import shutil
@@ -22,8 +22,8 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def server(programs: Path) -> Iterator[str]:
-    """The SQLAlchemy URL of a server that runs inside."""
+def server(programs: Path, port: int | None = None) -> Iterator[str]:
+    """The SQLAlchemy URL of a server that runs inside; with a port, it listens on it as well."""
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     # PostgreSQL refuses to run as root
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -48,11 +48,13 @@ def server(programs: Path) -> Iterator[str]:
             *("--pgdata", data, "--username", "shop", "--auth", "scram-sha-256"),
             *("--pwfile", str(folder / "password"), "--encoding", "UTF8", "--no-sync"),
         )
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        listens = f"-c listen_addresses=127.0.0.1 -c port={port}" if port else ""
+        options = f"-c unix_socket_directories={folder} -c fsync=off {listens}"
+        options += "" if port else "-c listen_addresses=''"
         control = [str(programs / "pg_ctl"), "--pgdata", data, "--log", str(folder / "log")]
         run(*control, "--options", options, "--wait", "start")
         try:
-            yield f"postgresql://shop:{PASSWORD}@/postgres?host={folder}"
+            yield f"postgresql://shop:{PASSWORD}@/postgres?host={folder}&port={port or 5432}"
         finally:
             run(*control, "--mode", "immediate", "--wait", "stop")
     finally:

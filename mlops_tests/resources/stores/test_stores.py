@@ -19,7 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from mlops_assets.ml.selection.acceptance import judged
-from mlops_assets.resources.storage import LocalStorage, Storage, StorageError, make_storage
+from mlops_assets.resources.roots import make_storage
+from mlops_assets.resources.storage import LocalStorage, Storage, StorageError
 from mlops_assets.resources.stores import model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action

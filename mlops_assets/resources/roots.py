@@ -1,0 +1,23 @@
+"""Where things are stored: the storage behind a folder or URL, and that of a project."""
+
+from mlops_assets.project import Project
+from mlops_assets.project.folders import storage_root
+from mlops_assets.resources.object_store import ObjectStore
+from mlops_assets.resources.storage import LocalStorage, Storage
+
+
+def make_storage(root: str, project: str = "") -> Storage:
+    """The storage behind a folder or URL; `project` is the name of one of several."""
+    root = root.removeprefix("file://")
+    return ObjectStore(root, project) if "://" in root else LocalStorage(root, project)
+
+
+def project_storage(project: Project) -> Storage:
+    """Where a project is stored: the storage root, or the folder of its name under it."""
+    return named_storage(project.prefix)
+
+
+def named_storage(name: str) -> Storage:
+    """The storage of a project of the workspace; without a name that of the project alone."""
+    root = storage_root()
+    return make_storage(f"{root.rstrip('/')}/{name}" if name else root, name)

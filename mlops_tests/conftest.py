@@ -51,6 +51,8 @@ LONGEST = [
     *("test_life_of_a_model", "test_browser", "test_bad_morning", "test_readme", "test_spine"),
     "test_examples",
     *("test_continued_history", "test_several_projects", "test_your_data_page", "test_manage"),
+    *("test_secrets", "test_lost_processes", "test_corrections", "test_adversary", "test_ranges"),
+    *("test_killed_decisions", "test_history", "test_upkeep"),
 ]
 
 

@@ -74,6 +74,7 @@ def loaded_modules(environment: dict[str, str]) -> list[str]:
     return modules
 
 
+@pytest.mark.long
 def test_loading_is_light_and_works_in_every_environment(tmp_path: Path) -> None:
     small = str(write_small_project(tmp_path / "small"))
     heavy = {"sklearn", "plotly", "pandas", "numpy", "starlette", "sqlalchemy"}
@@ -84,6 +85,7 @@ def test_loading_is_light_and_works_in_every_environment(tmp_path: Path) -> None
     assert not heavy & set(again)
 
 
+@pytest.mark.long
 def test_a_missing_column_stops_loading(tmp_path: Path) -> None:
     file = write_small_project(tmp_path)
     file.write_text(file.read_text().replace("promotion", "advert"))

@@ -57,23 +57,23 @@ class Cost:
 def steps_of(span: Span, models: Sequence[str]) -> Iterator[Step]:
     """All steps in the order in which they need each other."""
     month, served, last = span.month, span.served, span.last
-    learned = (month - span.first).days
+    learned, days = (month - span.first).days, (last - served).days + 1
     for asset in ("observations", "features"):
         yield Step(f"{asset}, {learned} days", asset, span.first, month - ONE_DAY, 4)
         yield Step("", asset, month, last - ONE_DAY)
         yield Step(f"{asset}, 1 day", asset, last, last, 4)
     yield Step("training set", "training_set", month, month)
     for name in models:
-        title = f"models/{name}" if name in FAMILIES and name != models[0] else ""
+        title = f"models/{name}" if name in list(FAMILIES)[1:] else ""
         yield Step(title, f"models/{name}", month, month)
     for name in models:
-        title = f"validation/{name}, {len(range(25))} days" if name == "hist_boosting" else ""
+        title = f"validation/{name}, {days} days" if name == "hist_boosting" else ""
         yield Step(title, f"validation/{name}", served, last)
-    yield Step(f"leaderboard, {(last - served).days + 1} days", "leaderboard", served, last)
-    yield Step(f"champion, {(last - served).days + 1} days", "champion", served, last)
+    yield Step(f"leaderboard, {days} days", "leaderboard", served, last)
+    yield Step(f"champion, {days} days", "champion", served, last)
     yield Step("issued, 1 day", "issued", last, last)
     yield Step("forecast, 1 day", "forecast", last, last)
-    yield Step("drift, the first day of a version", "drift", last - ONE_DAY, last - ONE_DAY)
+    yield Step("first drift of a version, 1 day", "drift", last - ONE_DAY, last - ONE_DAY)
     yield Step("drift, 1 day", "drift", last, last)
 
 
@@ -149,26 +149,30 @@ def table(rows: Sequence[tuple[Step, Cost, Cost | None]]) -> Iterator[str]:
         )
 
 
-def growth(folder: Path, name: str, sizes: Sequence[tuple[int, int | None, int]]) -> Iterator[str]:
-    """What each step takes of tables of several sizes: series, days and models of each.
+def growth(folder: Path, by: str, sizes: Sequence[int]) -> Iterator[str]:
+    """What each step takes of tables of several sizes: of `by`, which is series, days or models.
 
-    The exponent is that of a power of the size, from the smallest to the largest.
+    The exponent is that of a power of the size, between the last two.
     """
     found: list[dict[str, float]] = []
-    for series, days, models in sizes:
-        span = span_of(days)
-        sides = Sides(folder / f"{series}_{len(span)}_{models}", series, span, models)
-        names = [*FAMILIES, *(f"ridge_{n}" for n in range(len(FAMILIES), models))]
-        rows = measured(sides, [*steps_of(span, names)], plain=False)
-        found.append({step.asset + step.title[-6:]: cost.seconds for step, cost, _ in rows})
-    at = {"series": 0, "days": 1, "models": 2}[name]
-    of = [size[at] for size in sizes]
-    yield f"| CPU seconds by {name} | {' | '.join(map(str, of))} | exponent |"
-    yield f"|---|{'---:|' * (len(of) + 1)}"
+    for size in sizes:
+        given = {"series": 300, "days": None, "models": len(FAMILIES), by: size}
+        span = span_of(given["days"])
+        models = given["models"] or 0
+        sides = Sides(folder / f"{by}_{size}", given["series"] or 0, span, models)
+        rows = measured(sides, [*steps_of(span, names_of(models))], plain=False)
+        found.append({step.title.partition(",")[0]: cost.seconds for step, cost, _ in rows})
+    yield f"| CPU seconds by {by} | {' | '.join(f'{size:,}' for size in sizes)} | exponent |"
+    yield f"|---|{'---:|' * (len(sizes) + 1)}"
     for step in found[0]:
         values = [one[step] for one in found]
-        exponent = math.log(values[-1] / values[-2]) / math.log((of[-1] or 1) / (of[-2] or 1))
+        exponent = math.log(values[-1] / values[-2]) / math.log(sizes[-1] / sizes[-2])
         yield f"| {step} | {' | '.join(f'{v:.2f}' for v in values)} | {exponent:.2f} |"
+
+
+def names_of(models: int) -> list[str]:
+    """So many models, as the settings name them."""
+    return [*FAMILIES, *(f"ridge_{n}" for n in range(len(FAMILIES), models))]
 
 
 def main() -> None:
@@ -177,12 +181,17 @@ def main() -> None:
     parser.add_argument("--days", type=int, help="by default what one training and 25 days need")
     parser.add_argument("--models", type=int, default=len(FAMILIES))
     parser.add_argument("--folder", type=Path, help="kept, with the table; else a temporary one")
+    parser.add_argument("--growth", choices=["series", "days", "models"], help="of --sizes")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[300, 3000, M5])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
+        folder = args.folder or Path(temporary)
+        if args.growth:
+            print("\n".join(growth(folder, args.growth, args.sizes)))
+            return
         span = span_of(args.days)
-        sides = Sides(args.folder or Path(temporary), args.series, span, args.models)
-        names = [*FAMILIES, *(f"ridge_{n}" for n in range(len(FAMILIES), args.models))]
-        print("\n".join(table([*measured(sides, [*steps_of(span, names)])])))
+        sides = Sides(folder, args.series, span, args.models)
+        print("\n".join(table([*measured(sides, [*steps_of(span, names_of(args.models))])])))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,16 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.assets.checks import results, say, say_of_newest
+from mlops_assets.assets.datasets import ROW_COUNT
 from mlops_assets.assets.recording import RECORDED, record_now
-from mlops_assets.assets.reporting import Told, failure
+from mlops_assets.assets.reporting import Told, failure, said
 from mlops_assets.assets.run_config import RunConfig, refuse_flags_as_sent
 from mlops_assets.resources.storage import DiskError
 
 Body = Callable[..., Iterator[Any]]
 
 PIECE_SECONDS = 10.0
+PIECE_ROWS = 2_000_000  # which bound the memory of a run, whatever its range
 MOST_GROWTH = 32
 RETRY = "dagster/retry_number"  # of a run that Dagster has tried again by itself
 
@@ -37,10 +39,10 @@ class Piece(dg.AssetExecutionContext):
 
 
 class Pace:
-    """How many partitions a piece has, by how long those of the one before took."""
+    """How many partitions a piece has, by how long those before took and how many rows they had."""
 
     def __init__(self, first: int) -> None:
-        self.size = first
+        self.size, self.most_rows = first, 1
 
     @contextmanager
     def measured(self, count: int) -> Iterator[None]:
@@ -48,7 +50,13 @@ class Pace:
         started = time.monotonic()
         yield
         each = max(time.monotonic() - started, 0.001) / count
-        self.size = max(1, min(int(PIECE_SECONDS / each), count * MOST_GROWTH))
+        of_rows = PIECE_ROWS // self.most_rows
+        self.size = max(1, min(int(PIECE_SECONDS / each), count * MOST_GROWTH, of_rows))
+
+    def see(self, told: Told) -> None:
+        """Take in how many rows partitions have."""
+        rows = (said(metadata).get(ROW_COUNT, 0) for metadata in told.good.values())
+        self.most_rows = max([self.most_rows, *rows])
 
 
 def in_pieces(body: Body, first: int) -> Body:
@@ -77,6 +85,7 @@ def in_pieces(body: Body, first: int) -> Body:
                         continue
                     yield from _record(context, event)
                     whole.add(event)
+                    pace.see(event)
             if full := [e for e in whole.outcomes.values() if isinstance(e, DiskError)]:
                 whole.outcomes |= dict.fromkeys(left, full[0])  # nothing else can be stored either
                 left = []

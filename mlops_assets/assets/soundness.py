@@ -91,25 +91,27 @@ class Inspector:
         What is told of how a day moved since the one before holds for that one as it was stored.
         """
         past = days_between(self.project.due.back(first, self.reach), first)
-        told = self.datasets.told(OBSERVATIONS, past, FACTS)
-        self._digests = {day_of(key): told[key].digest for key in told}
-        said = {day_of(key): json.loads(one.text) for key, one in told.items() if one.text}
+        files = self.datasets.told(OBSERVATIONS, past, FACTS)
+        self._digests = {day_of(key): one.digest for key, one in files.items()}
+        said = {day_of(key): json.loads(one.text) for key, one in files.items() if one.text}
         fresh = {
             day: text["facts"]
             for day, text in said.items()
             if str(day) == past[0] or text["since"] == self._since(day)
         }
         before = self.project.due.before
-        others = [day for day in map(day_of, past) if day not in fresh]
-        wanted = {*others, *map(before, others), before(first)} & {*map(day_of, past)}
+        others = [day for day in self._digests if day not in fresh]
+        wanted = {*others, *map(before, others), before(first)} & self._digests.keys()
         rows = self.datasets.read(OBSERVATIONS, sorted(map(str, wanted)), {})
         days = by_day(rows, self.project.columns.date)
         for key in sorted({*map(str, fresh), *days}):
             day = day_of(key)
-            if day in fresh:
-                self.before[day] = facts_of(fresh[day], partial(self._names, key))
-            if key in days:
-                self.before[day] = self._facts(day, days[key])
+            told = facts_of(fresh[day], partial(self._names, key)) if day in fresh else None
+            facts = self._facts(day, days[key]) if key in days else told
+            assert facts is not None
+            if told:  # the rows of the day before it need not have been read
+                facts = replace(facts, repeated=told.repeated, moves=told.moves)
+            self.before[day] = facts
 
     def _since(self, day: dt.date) -> str:
         """Which rows those of a day are held against: the digest of the day before, if known."""

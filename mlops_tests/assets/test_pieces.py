@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from mlops_assets.assets import pieces
+from mlops_assets.assets.reporting import Told
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_tests.assets.lab import FIRST_DAY, Lab, keys, make_rows, make_settings
 from mlops_tests.killing import in_child
@@ -53,10 +54,10 @@ def test_what_a_killed_run_has_stored_is_recorded(lab: Lab) -> None:
     def work() -> None:
         original = DatasetStore.write
 
-        def killed(self: DatasetStore, dataset: str, key: str, frame: object) -> None:
+        def killed(self: DatasetStore, dataset: str, key: str, *given: Any) -> str:
             if dataset == "observations" and key == DAYS[39]:
                 os.kill(os.getpid(), signal.SIGKILL)
-            original(self, dataset, key, frame)  # type: ignore[arg-type]
+            return original(self, dataset, key, *given)
 
         DatasetStore.write = killed  # type: ignore[method-assign]
         there = KeptLab(lab.folder)
@@ -71,6 +72,20 @@ def test_what_a_killed_run_has_stored_is_recorded(lab: Lab) -> None:
     known = lab.instance.event_log_storage.get_asset_check_partition_info(checks)
     judged = [info for info in known if info.latest_execution_status.value != "PLANNED"]
     assert {info.partition_key for info in judged} == set(DAYS[:39])
+
+
+def test_a_piece_has_no_more_rows_than_bound_its_memory() -> None:
+    pace = pieces.Pace(16)
+    pace.see(
+        Told({"2026-01-01": {"details": {"dagster/row_count": 30_000}}, "2026-01-02": ValueError()})
+    )
+    with pace.measured(16):
+        pass
+    assert pace.size == pieces.PIECE_ROWS // 30_000 == 66
+    pace.see(Told({"2026-01-03": {"dagster/row_count": 5_000_000}}))
+    with pace.measured(66):
+        pass
+    assert pace.size == 1, "a day is made whole"
 
 
 def test_a_range_is_recorded_once_and_the_run_goes_on_downstream(lab: Lab) -> None:
@@ -109,12 +124,12 @@ def test_a_step_that_is_tried_again_makes_only_the_rest(
     monkeypatch.setattr(time, "sleep", lambda _: None)
     original, calls = DatasetStore.write, []
 
-    def broken(self: DatasetStore, dataset: str, key: str, frame: object) -> None:
+    def broken(self: DatasetStore, dataset: str, key: str, *given: Any) -> str:
         if dataset == "features":
             calls.append(key)
             if len(calls) == 40:
                 raise RuntimeError("once")
-        original(self, dataset, key, frame)  # type: ignore[arg-type]
+        return original(self, dataset, key, *given)
 
     monkeypatch.setattr(DatasetStore, "write", broken)
     assert lab.run("observations features", DAYS[0], LAST).success

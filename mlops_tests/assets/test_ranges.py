@@ -82,7 +82,7 @@ def trained(name: str, folder: Path) -> None:
     lab.write(*LABS[name]())
     with lab.instance:
         for asset in ("observations", "features"):  # the days without rows fail
-            lab.run(asset, DAYS[0], LAST)
+            lab.run(asset, DAYS[0], "2026-02-28")
         models = " ".join(f"models/{model.name}" for model in lab.project.models)
         assert lab.run(f"training_set {models}", "2026-02-01", "2026-03-01").success
     shutil.rmtree(folder / "storage" / "datasets")

@@ -1,13 +1,20 @@
 """The checks of a day's observations: what they say, and what a severe one stops."""
 
+import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pytest
 
+from mlops_assets.assets.observations_type import make_observations_type
+from mlops_assets.assets.soundness import Inspector
+from mlops_assets.ml.monitoring.day_facts import StoredNames
 from mlops_assets.ml.monitoring.quality import CHECKS
+from mlops_assets.project.made_for import made_for
 from mlops_assets.resources.stores.check_results import CheckStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore, Told
 from mlops_tests.assets.lab import Lab, keys, make_rows, make_settings, reason
 
 DAY, NEXT = "2026-03-10", "2026-03-11"
@@ -241,3 +248,37 @@ def test_rows_without_a_target_are_left_out_counted_and_scored_by_nobody(lab: La
     lab.write(settings=settings)
     assert lab.run("observations", DAY).success
     assert lab.datasets.read("observations", [DAY])["units"].tolist() == [4.0]
+
+
+def test_days_are_judged_alike_by_what_files_tell_and_by_their_rows(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And anew by their rows, once those of the day before are others."""
+
+    def known() -> dict[str, Any]:
+        store = DatasetStore(lab.storage, made_for(lab.project))
+        first = dt.date.fromisoformat(NEXT)
+        inspector = Inspector(lab.project, make_observations_type(lab.project), store, first)
+        return {str(day): replace(facts, values=None) for day, facts in inspector.before.items()}
+
+    before = known()
+    assert before[DAY].repeated
+    assert isinstance(before["2026-03-01"].series, StoredNames)
+    rows = make_rows()
+    changed = rows["date"] == "2026-03-05"
+    lab.write(rows.assign(unit_price=rows["unit_price"].where(~changed, 9.0)))
+    assert lab.run("observations", "2026-03-05").success
+    told = known()
+    assert told["2026-03-06"].moves != before["2026-03-06"].moves
+    files = DatasetStore.told
+
+    def silent(*given: Any) -> dict[str, Told]:
+        return {key: Told("", one.digest) for key, one in files(*given).items()}
+
+    monkeypatch.setattr(DatasetStore, "told", silent)
+    by_rows = known()
+    first = min(by_rows)  # of the oldest, it is not looked at what it repeats
+    assert [*told] == [*by_rows]
+    for day in by_rows:
+        names = {"repeated": {}, "moves": {}} if day == first else {}
+        assert replace(told[day], **names) == replace(by_rows[day], **names)

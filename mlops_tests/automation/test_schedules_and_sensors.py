@@ -45,7 +45,14 @@ def partitions(tmp_path: Path) -> Partitions:
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def switching(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance whose schedules can be switched off, as those of none in memory can."""
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
 
@@ -158,15 +165,15 @@ def test_missing_months(instance: dg.DagsterInstance, partitions: Partitions) ->
 
 
 def test_a_paused_schedule_is_left_alone(
-    instance: dg.DagsterInstance, partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+    switching: dg.DagsterInstance, partitions: Partitions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = SimpleNamespace(value="STOPPED")
     paused = ["evaluation_schedule", *(f"retrain_{name}_schedule" for name in MODELS[1:])]
     here = SimpleNamespace(location_name="mlops_assets")
     states = [SimpleNamespace(name=name, status=stopped, origin=here) for name in paused]
-    monkeypatch.setattr(instance, "all_instigator_state", lambda: states)
-    assert missing_days(instance, PROJECT, partitions, NOON) == []
-    [request] = missing_months(instance, PROJECT, partitions, NOON)
+    monkeypatch.setattr(switching, "all_instigator_state", lambda: states)
+    assert missing_days(switching, PROJECT, partitions, NOON) == []
+    [request] = missing_months(switching, PROJECT, partitions, NOON)
     assert request.job_name == f"retrain_{MODELS[0]}_job"
 
 
@@ -280,27 +287,27 @@ def test_who_was_champion_never_becomes_stale_but_the_newest_forecast_does(
 
 
 def test_the_registry_is_made_anew_after_a_training_a_decision_or_a_pause(
-    instance: dg.DagsterInstance,
+    switching: dg.DagsterInstance,
     partitions: Partitions,
     models: Versions,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def asked() -> list[dg.RunRequest]:
-        return stale_registry(instance, PROJECT, partitions, models)
+        return stale_registry(switching, PROJECT, partitions, models)
 
     def make_anew() -> None:
-        state = registry_state(instance, PROJECT, models)
+        state = registry_state(switching, PROJECT, models)
         made = dg.AssetMaterialization("model_registry", metadata={STATE: state})
-        instance.report_runless_asset_event(made)
+        switching.report_runless_asset_event(made)
         assert asked() == []
 
     keys = set()
-    materialize(instance, "leaderboard", days(4, 5))
+    materialize(switching, "leaderboard", days(4, 5))
     [first] = asked()
     assert first.job_name == REGISTRY_JOB
     keys.add(first.run_key)
     make_anew()
-    materialize(instance, "models/linear", ["2026-03-01"])
+    materialize(switching, "models/linear", ["2026-03-01"])
     [trained] = asked()
     keys.add(trained.run_key)
     make_anew()
@@ -313,21 +320,21 @@ def test_the_registry_is_made_anew_after_a_training_a_decision_or_a_pause(
         status=SimpleNamespace(value="STOPPED"),
         origin=SimpleNamespace(location_name="mlops_assets"),
     )
-    monkeypatch.setattr(instance, "all_instigator_state", lambda: [stopped])
+    monkeypatch.setattr(switching, "all_instigator_state", lambda: [stopped])
     paused, ranked = asked()
     keys |= {paused.run_key, ranked.run_key}
     assert paused.job_name == REGISTRY_JOB
     assert wanted([ranked]) == [("leaderboard", "05", "05")], "which says who is paused"
-    state = registry_state(instance, PROJECT, models)
+    state = registry_state(switching, PROJECT, models)
     made = dg.AssetMaterialization("model_registry", metadata={STATE: state})
-    instance.report_runless_asset_event(made)
+    switching.report_runless_asset_event(made)
     assert wanted(asked()) == [("leaderboard", "05", "05")], "though the registry knows already"
     ranked_again = dg.AssetMaterialization(
         "leaderboard", partition=days(5, 5)[0], metadata={PAUSED: "linear"}
     )
-    instance.report_runless_asset_event(ranked_again)
+    switching.report_runless_asset_event(ranked_again)
     make_anew()
-    monkeypatch.setattr(instance, "all_instigator_state", list)
+    monkeypatch.setattr(switching, "all_instigator_state", list)
     switched_on, again = asked()
     assert not keys & {switched_on.run_key, again.run_key}
     assert wanted([again]) == [("leaderboard", "05", "05")]

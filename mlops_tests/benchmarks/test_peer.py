@@ -61,6 +61,7 @@ def test_the_day_is_found_however_it_is_written() -> None:
         days_of(pd.DataFrame({"x": ["2026-01-02"]}))
 
 
+@pytest.mark.long
 def test_both_sides_are_scored_on_the_same_rows_by_what_was_known(tmp_path: Path) -> None:
     rows = shops(count=150)
     project = make(write(rows, tmp_path), tmp_path / "made", "--target", "sold")

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import dagster as dg
 import pandas as pd
@@ -174,10 +174,10 @@ def test_within_a_layer_it_goes_on_where_it_stopped(
     killed_at = str(FIRST_DAY + dt.timedelta(days=20))
     original = DatasetStore.write
 
-    def killed(self: DatasetStore, dataset: str, key: str, frame: pd.DataFrame) -> None:
+    def killed(self: DatasetStore, dataset: str, key: str, *given: Any) -> str:
         if dataset == "features" and key == killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        original(self, dataset, key, frame)
+        return original(self, dataset, key, *given)
 
     def work() -> None:
         monkeypatch.setattr(pieces, "PIECE_SECONDS", 0.0)  # a day each, after the first sixteen
@@ -192,9 +192,9 @@ def test_within_a_layer_it_goes_on_where_it_stopped(
         history.end_unfinished_runs(instance, builder.project)
         made: list[str] = []
 
-        def counted(self: DatasetStore, dataset: str, key: str, frame: pd.DataFrame) -> None:
+        def counted(self: DatasetStore, dataset: str, key: str, *given: Any) -> str:
             made.append(f"{dataset} {key}")
-            original(self, dataset, key, frame)
+            return original(self, dataset, key, *given)
 
         monkeypatch.setattr(DatasetStore, "write", counted)
         assert builder.build() == []

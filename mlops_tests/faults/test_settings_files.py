@@ -111,6 +111,7 @@ def replaced(values: Any, path: tuple[Any, ...], by: Any) -> Any:
     return values
 
 
+@pytest.mark.long
 def test_one_odd_value_anywhere(tmp_path: Path) -> None:
     values = yaml.safe_load(SETTINGS)
     every = [(path, odd) for path in paths(values) for odd in ODD]

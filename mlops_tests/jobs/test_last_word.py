@@ -19,6 +19,7 @@ ASKED = ["dagster", "asset", "materialize", "--select", "observations", "--parti
 FAR = "2099-01-01"
 
 
+@pytest.mark.long
 def test_a_day_that_is_not_over_is_told_after_the_traceback(tmp_path: Path) -> None:
     write_small_project(tmp_path)
     instance = tmp_path / ".dagster"

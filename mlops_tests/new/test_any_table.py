@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,7 @@ def assert_sound(project: Project) -> None:
             assert set(rows[name].dropna().map(text_of)) <= set(limits.allowed)
 
 
+@pytest.mark.long
 @given(tables(), st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_settings_that_are_written_load_and_read(rows: pd.DataFrame, data: st.DataObject) -> None:

@@ -82,6 +82,7 @@ def test_hours_become_days_on_demand(tmp_path: Path) -> None:
     ]  # the hours are the same, the parts of the sum tell the target
 
 
+@pytest.mark.long
 def test_hours_stay_hours(tmp_path: Path) -> None:
     flags = ("--target", "temperature")
     project = make(write(hours(), tmp_path), tmp_path / "p", *flags)
@@ -102,6 +103,7 @@ def test_a_number_a_day_follows_its_own_past(tmp_path: Path) -> None:
     assert lagged.lags[:2] == [1, 7]
 
 
+@pytest.mark.long
 def test_a_finished_recording_of_a_year_is_replayed(tmp_path: Path) -> None:
     file = write(shops(OLD, 400), tmp_path)
     project = make(file, tmp_path / "p", "--target", "sold")
@@ -271,6 +273,7 @@ def test_settings_that_are_there_stay(tmp_path: Path, capsys: pytest.CaptureFixt
     assert make(file, out, "--target", "sold", "--force").columns.target == "sold"
 
 
+@pytest.mark.long
 def test_nobody_there_is_told_the_flags(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

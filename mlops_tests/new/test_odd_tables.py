@@ -111,6 +111,7 @@ def test_repeated_rows_are_asked_about(tmp_path: Path) -> None:
     assert settings(tmp_path / "p")["aggregate"]["target"] == "mean"
 
 
+@pytest.mark.long
 def test_products_of_the_target_are_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,6 +221,7 @@ def test_a_header_that_is_there_twice_is_named_with_both_positions(
     assert "'shop' more than once, as columns 2 and 3: not read" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_book_of_several_sheets_is_asked_about(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,6 +131,7 @@ def test_hours_are_series_of_their_own_and_offsets_tell_the_zone(
     assert other.time_zone == "America/New_York"
 
 
+@pytest.mark.long
 def test_quarters_of_hours_and_hours_without_a_zone(tmp_path: Path) -> None:
     table = write(meters(None, "30min"), tmp_path)
     project = make(table, tmp_path / "p", "--target", "load")

@@ -43,6 +43,7 @@ def results(out: Path) -> list[list[str]]:
     return [[cell.strip(" |") for cell in row] for row in rows[2:]]
 
 
+@pytest.mark.long
 def test_a_walk_is_repeated_and_the_table_of_results_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_walk_is_repeated_and_the_table_of_results_says_so(
     assert settings(tmp_path / "b")["models"] == settings(tmp_path / "a")["models"]
 
 
+@pytest.mark.long
 def test_what_a_replay_allows_is_tried(tmp_path: Path) -> None:
     file = write(weekly(500, OLD), tmp_path)
     assert main([str(file), "--out", str(tmp_path / "p"), *MADE, "--seconds", "5"]) == 0
@@ -81,6 +83,7 @@ def test_what_a_replay_allows_is_tried(tmp_path: Path) -> None:
     assert results(tmp_path / "p")
 
 
+@pytest.mark.long
 def test_classes_are_tried_by_their_own_families(tmp_path: Path) -> None:
     rows = weekly(200).assign(sold=lambda rows: np.where(rows["sold"] > 15, "yes", "no"))
     file = write(rows, tmp_path)

@@ -189,6 +189,7 @@ def test_the_shipped_plugins_are_declared_and_short() -> None:
         assert len(file.read_text(encoding="utf-8").splitlines()) < 40
 
 
+@pytest.mark.long
 def test_loading_definitions_with_a_plugin_stays_light(tmp_path: Path) -> None:
     small = write_small_project(tmp_path / "small")
     settings = yaml.safe_load(small.read_text(encoding="utf-8"))

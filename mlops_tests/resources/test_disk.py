@@ -139,6 +139,7 @@ with dg.DagsterInstance.get() as instance:
 """
 
 
+@pytest.mark.long
 def test_a_file_that_may_not_grow_is_told_and_not_what_sqlite_says(tmp_path: Path) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", LIMITED, "300000"],
@@ -171,6 +172,7 @@ def build(
     )
 
 
+@pytest.mark.long
 def test_serving_from_a_full_or_read_only_instance_says_so(
     disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ class FileSource:
         self.place = Place(project.absolute(settings.path))
         self.index = Index(project, self.place.path, storage)
         self._left_out: dict[str, dict[str, None]] = {}
+        self._looked_at: tuple[File, Window, list[pd.DataFrame]] | None = None
 
     def __str__(self) -> str:
         return str(self.place)
@@ -135,6 +136,9 @@ class FileSource:
 
     def _sound_rows(self, file: File, window: Window) -> list[pd.DataFrame]:
         """The rows of a file, none of one that cannot be read."""
+        if self._looked_at and self._looked_at[:2] == (file, window):
+            found, self._looked_at = self._looked_at[2], None
+            return found
         rows = attempted(lambda file: list(self._rows(file, window)), file)
         if not isinstance(rows, SourceError):
             return rows
@@ -249,7 +253,12 @@ class FileSource:
             since, until = map(dt.date.fromisoformat, known.looked)
             parts = [part for part in ((start, since), (until, end)) if part[0] < part[1]]
             start, end, days = min(start, since), max(end, until), known.days
-        rows = (portion for part in parts for portion in self._rows(file, part))
+        rows: Iterable[pd.DataFrame] = (one for part in parts for one in self._rows(file, part))
+        if parts == [window]:  # which is what is read next of it
+            found = attempted(lambda _: list(rows), file)
+            if isinstance(found, SourceError):
+                return self._broken(file, found)
+            self._looked_at, rows = (file, window, found), found
         hashes = attempted(lambda _: self._hashed(rows, days), file)
         if isinstance(hashes, SourceError):
             return self._broken(file, hashes)

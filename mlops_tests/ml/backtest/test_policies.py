@@ -248,6 +248,7 @@ A_YEAR = dt.timedelta(days=364)
 LASTING = 4  # days of a holiday
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("known", "lasting", "reacts"),
     [(False, LASTING, True), (True, LASTING, False), (True, 50, True)],
@@ -280,6 +281,7 @@ def test_a_fit_is_made_once_whichever_policies_ask_for_it(project: Project) -> N
     assert courses[2].summary("wmape")["fit seconds"] == 3 * SECONDS, "as if alone"
 
 
+@pytest.mark.long
 @settings(max_examples=5, deadline=None)
 @given(
     seed=st.integers(0, 1000),

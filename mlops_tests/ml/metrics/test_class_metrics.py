@@ -177,6 +177,7 @@ def test_areas_of_rare_rows_with_probabilities_close_together(spread: float) -> 
         assert pooled[name] == pytest.approx(value, abs=2e-3), name
 
 
+@pytest.mark.long
 @given(binary, st.integers(0, 2))
 @settings(deadline=None, max_examples=15)
 def test_what_is_said_of_a_day_does_not_depend_on_the_others(rows: list[Any], day: int) -> None:
@@ -206,6 +207,7 @@ def test_known_probabilities_have_the_known_expected_scores() -> None:
     assert one("log_loss", actual, p) == pytest.approx(entropy, abs=0.005)
 
 
+@pytest.mark.long
 @given(st.one_of(binary, several), st.sampled_from([["slice"], ["day"], ["slice", "day"]]))
 @settings(deadline=None, max_examples=50)
 def test_pooled_sums_of_any_grouping_score_all_rows(rows: list[Any], by: list[str]) -> None:
@@ -218,6 +220,7 @@ def test_pooled_sums_of_any_grouping_score_all_rows(rows: list[Any], by: list[st
         assert values[name] == pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True), name
 
 
+@pytest.mark.long
 @given(binary)
 @settings(deadline=None, max_examples=50)
 def test_two_classes_are_the_same_as_one_of_two(rows: list[Any]) -> None:

@@ -59,6 +59,7 @@ def test_forecasts_below_the_floor_are_raised_to_it() -> None:
     assert one("tweedie_deviance", [1], [-3], floor=0.25) == pytest.approx(2)
 
 
+@pytest.mark.long
 @given(rows)
 @settings(deadline=None)
 def test_agrees_with_scikit_learn(frame: pd.DataFrame) -> None:
@@ -75,6 +76,7 @@ def test_agrees_with_scikit_learn(frame: pd.DataFrame) -> None:
         assert scores[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
 
 
+@pytest.mark.long
 @given(rows, st.sampled_from([["slice"], ["day"], ["slice", "day"]]))
 @settings(deadline=None)
 def test_pooled_sums_of_any_grouping_score_all_rows(frame: pd.DataFrame, by: list[str]) -> None:

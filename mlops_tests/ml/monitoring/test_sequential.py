@@ -49,6 +49,7 @@ def judge(
     return level
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("share", "heavy"), [(0.0, False), (0.3, False), (0.5, False), (0.0, True), (0.3, True)]
 )

@@ -205,6 +205,7 @@ def test_no_single_day_refuses_however_far_off_it_is(
 pairs = st.lists(st.tuples(errors, errors), min_size=4, max_size=28)
 
 
+@pytest.mark.long
 @given(pairs, st.sampled_from([1e-3, 0.3, 1e4]), st.randoms(use_true_random=False), allowances)
 @settings(deadline=None, max_examples=60)
 def test_the_verdict_is_free_of_the_unit_and_of_the_order_of_rows(

@@ -311,3 +311,30 @@ def test_however_rows_are_divided_every_window_is_the_same(
             found = source.read(*window)
             assert found["units"].tolist() == expected["units"].tolist()
             assert found["date"].tolist() == expected["date"].tolist()
+
+
+def test_fingerprints_of_some_days_are_those_of_all_and_read_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = pd.date_range("2026-01-01", periods=12)
+    table = pa.table({"date": days.repeat(3), "units": range(36)})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=9)  # of three days each
+    storage = LocalStorage(str(tmp_path / "storage"))
+    whole = files(tmp_path / "rows.parquet").fingerprints(*JANUARY)
+    assert len(whole) == 12
+    read: list[int] = []
+    plain = pq.ParquetFile.read_row_group
+
+    def seen(self: pq.ParquetFile, group: int, **given: object) -> pa.Table:
+        read.append(group)
+        return plain(self, group, **given)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", seen)
+    asked = {(5, 7): [1], (6, 8): [2], (1, 3): [0, 1], (5, 8): [], (11, 13): [2, 3]}
+    for (first, end), groups in asked.items():
+        window = dt.date(2026, 1, first), dt.date(2026, 1, end)
+        source = files(tmp_path / "rows.parquet", storage=storage)
+        inside = {f"2026-01-{day:02}" for day in range(first, end)}
+        assert source.fingerprints(*window) == {day: whole[day] for day in whole if day in inside}
+        assert read == groups, "those between days that are known are looked at with them"
+        read.clear()

@@ -142,7 +142,7 @@ def evaluate(
     gains = {f"{day:%Y-%m-%d}": gain for day, gain in compared.to_dict("index").items()}
     days = {key: _without_other_days(frame) for key, frame in by_day(forecasts, "date").items()}
     for key, frame in days.items():
-        sums = sums_of_day(metrics, primary, frame, project.evaluation.slices)
+        sums = sums_of_day(metrics, primary, frame)
         kept = {SUMS: json.dumps(sums)} if sums and not project.labels else None
         datasets.write(f"validation/{name}", key, frame, kept)
     verdicts = judge_performance(project, name, forecasts, theirs, sights.completeness, datasets)

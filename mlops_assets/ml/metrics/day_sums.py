@@ -26,9 +26,9 @@ Told = Mapping[str, Any]
 
 
 def sums_of_day(
-    metrics: Mapping[str, Metric], primary: str, forecasts: pd.DataFrame, slices: Sequence[str]
+    metrics: Mapping[str, Metric], primary: str, forecasts: pd.DataFrame
 ) -> dict[str, Any] | None:
-    """The sums of a day's forecasts of one model, in JSON's types; by the values of slices as well.
+    """The sums of a day's forecasts of one model, in JSON's types.
 
     `forecasts` are as they are stored. None where a metric needs more than sums of numbers.
     """
@@ -44,7 +44,6 @@ def sums_of_day(
         "sums": _of_all(metrics, forecasts),
         "ours": _of_all(only, both),
         "previous": _of_all(only, shadow),
-        "slices": {name: _of_values(metrics, forecasts, name) for name in slices},
         "facts": {
             "version": str(forecasts["version"].iloc[0]),
             "trained_through": str(forecasts["trained_through"].iloc[0]),
@@ -60,14 +59,6 @@ def _of_all(metrics: Mapping[str, Metric], rows: pd.DataFrame) -> dict[str, floa
     if rows.empty:
         return {}
     return {str(name): value for name, value in term_sums(metrics, rows, ["date"]).iloc[0].items()}
-
-
-def _of_values(
-    metrics: Mapping[str, Metric], rows: pd.DataFrame, name: str
-) -> list[tuple[Any, Any]]:
-    sums = term_sums(metrics, rows, [name])
-    values = (None if pd.isna(value) else value for value in sums.index)
-    return list(zip(values, sums.to_dict("records"), strict=True))
 
 
 def _described(metrics: Mapping[str, Metric]) -> dict[str, Any]:
@@ -152,17 +143,6 @@ class DaySums:
         )
         loss = self.primary.loss
         return pd.Series(loss(theirs.to_numpy()) - loss(ours.to_numpy()), ours.index)
-
-    def slices(self, name: str, since: pd.Timestamp) -> pd.DataFrame:
-        """The metrics of each model and value of a slice after a date: model, slice and scores."""
-        lines = [
-            {"model": model, "slice": value, **sums}
-            for (model, date), one in self.told.items()
-            if date > since
-            for value, sums in one["slices"][name]
-        ]
-        pooled = pd.DataFrame(lines).groupby(["model", "slice"], dropna=False).sum()
-        return finish_sums(self.metrics, pooled).reset_index()
 
     def between(self, first: pd.Timestamp, last: pd.Timestamp) -> DaySums:
         """The days from the first to the last."""

@@ -40,12 +40,12 @@ def rows() -> pd.DataFrame:
 def told(rows: pd.DataFrame) -> DaySums | None:
     found: dict[str, dict[str, Any]] = {}
     for (model, date), part in rows.groupby(["model", "date"]):
-        sums = sums_of_day(METRICS, "wmape", part.drop(columns="model"), ["department"])
+        sums = sums_of_day(METRICS, "wmape", part.drop(columns="model"))
         found.setdefault(model, {})[f"{date:%Y-%m-%d}"] = json.loads(json.dumps(sums))
     return DaySums.of(METRICS, "wmape", found)
 
 
-def test_windows_gains_and_slices_are_those_of_the_rows(rows: pd.DataFrame) -> None:
+def test_windows_and_gains_are_those_of_the_rows(rows: pd.DataFrame) -> None:
     project = load_project()
     evaluation = project.evaluation.model_copy(update={"metrics": NAMES})
     by_rows = Forecasts(project.model_copy(update={"evaluation": evaluation}), rows)
@@ -58,9 +58,6 @@ def test_windows_gains_and_slices_are_those_of_the_rows(rows: pd.DataFrame) -> N
         pd.testing.assert_series_equal(*gains, **exactly)
     pd.testing.assert_frame_equal(sums.facts(), by_rows.facts())
     pd.testing.assert_frame_equal(sums.totals(), by_rows.totals(), check_exact=True)
-    since = pd.Timestamp("2026-03-20")
-    slices = [one.slices("department", since) for one in (sums, by_rows)]
-    pd.testing.assert_frame_equal(*slices, rtol=1e-9)
     assert sums.live() == 9
     assert len(set(sums.dates)) == 40
 
@@ -86,7 +83,7 @@ def test_other_rows_and_other_metrics_are_not_compared_by_sums(rows: pd.DataFram
     assert told(one_less) is None
     corrected = rows.assign(actual=rows["actual"] + (rows.index == rows.index[-1]))
     assert told(corrected) is None
-    of_all = sums_of_day(METRICS, "wmape", rows[:30].drop(columns="model"), [])
+    of_all = sums_of_day(METRICS, "wmape", rows[:30].drop(columns="model"))
     assert DaySums.of(make_metrics(["wmape"]), "wmape", {"a": {"2026-03-01": of_all}}) is None
     assert DaySums.of(METRICS, "wmape", {"a": {"2026-03-01": {}}}) is None, "of before sums"
-    assert sums_of_day(make_metrics(["roc_auc"]), "roc_auc", rows[:30], []) is None
+    assert sums_of_day(make_metrics(["roc_auc"]), "roc_auc", rows[:30]) is None

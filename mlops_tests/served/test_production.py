@@ -114,7 +114,7 @@ def run(*command: str, **options: Any) -> str:
     return done.stdout.strip()
 
 
-def write_nginx(folder: Path, places: dict[str, str]) -> Path:
+def write_nginx(folder: Path, places: dict[str, str], operator: str) -> Path:
     """What `deploy/README` asks for: certificate, users, operators; the path of nginx's file."""
     assert OPENSSL
     run(
@@ -124,7 +124,7 @@ def write_nginx(folder: Path, places: dict[str, str]) -> Path:
     )
     users = [f"{name}:{run(OPENSSL, 'passwd', '-apr1', word)}" for name, word in USERS.items()]
     (folder / "users.htpasswd").write_text("\n".join(users) + "\n")
-    (folder / "operators.map").write_text(f"anna {places['OPERATOR']};\n")
+    (folder / "operators.map").write_text(f"anna {operator};\n")
     for file in folder.iterdir():
         file.chmod(0o644)
     template = string.Template((DEPLOY / "nginx.conf.template").read_text())
@@ -179,7 +179,6 @@ def stack(small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     database, code, operator, viewer, front, pages = (free_ports() for _ in range(6))
     places = {
         "LISTEN": f"{HOST}:{front}",
-        "OPERATOR": f"{HOST}:{operator}",
         "VIEWER": f"{HOST}:{viewer}",
         "PAGES": f"{HOST}:{pages}",
         "MLOPS_PROXY_SECRET": PROXY_SECRET,
@@ -216,7 +215,9 @@ def stack(small_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         start(*web, str(operator))
         start(*web, str(viewer), "--read-only")
         start(sys.executable, "-m", "mlops_assets", "pages", "--host", HOST, "--port", str(pages))
-        start(NGINX, "-c", str(write_nginx(folder, places)), "-p", str(folder))
+        start(
+            NGINX, "-c", str(write_nginx(folder, places, f"{HOST}:{operator}")), "-p", str(folder)
+        )
         stack = Stack(
             url, f"http://{HOST}:{operator}", f"http://{HOST}:{viewer}", environment["MLOPS_ROOT"]
         )

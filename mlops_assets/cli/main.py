@@ -242,6 +242,37 @@ def export(to: str, form: str, first: dt.datetime | None, last: dt.datetime | No
     exported(project_names(), to, form, *ends)
 
 
+@main.command()
+@click.option("--to", required=True, help="an empty folder, or fsspec URL")
+def backup(to: str) -> None:
+    """Copy all that is stored and recorded elsewhere.
+
+    Also while the project is served: each file and database is copied as it is at one moment. Runs
+    and events in PostgreSQL are not in it; `pg_dump` copies those.
+
+    \b
+    Example:
+      mlops-assets backup --to s3://backups/2026-11-30
+    """
+    from mlops_assets.cli.backup import backup as copied
+
+    copied(to)
+
+
+@main.command()
+@click.option("--from", "source", required=True, help="what a backup was written to")
+def restore(source: str) -> None:
+    """Copy a backup back, where nothing is stored.
+
+    \b
+    Example:
+      mlops-assets restore --from s3://backups/2026-11-30
+    """
+    from mlops_assets.cli.backup import restore as copied
+
+    copied(source)
+
+
 @main.command("rebuild-instance")
 def rebuild_instance() -> None:
     """Tell an instance what is stored.

@@ -21,8 +21,8 @@ HEAVY = "{'dagster', 'pandas', 'pydantic', 'uvicorn', 'yaml'}"
 
 def test_the_commands_are_these() -> None:
     assert [
-        *("check", "export", "history", "new", "pages", "rebuild-instance"),
-        *("run", "schema", "serve", "status"),
+        *("backup", "check", "export", "history", "new", "pages", "rebuild-instance"),
+        *("restore", "run", "schema", "serve", "status"),
     ] == COMMANDS
 
 

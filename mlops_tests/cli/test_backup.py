@@ -53,9 +53,11 @@ def test_a_project_is_backed_up_and_restored_with_its_runs(
 
     # an instance that is lost is told by what is stored
     shutil.rmtree(home)
+    with_a_file = {file.stem for file in (stored / "datasets" / "champion").glob("*.parquet")}
+    assert with_a_file < days  # before the first month there is none to store
     told = call("rebuild-instance")
-    assert f": champion: {len(days)} registered" in told
+    assert f": champion: {len(with_a_file)} registered" in told
     assert ": champion: 0 registered" in call("rebuild-instance")
     with dg.DagsterInstance.get() as instance:
-        assert instance.get_materialized_partitions(dg.AssetKey("champion")) == days
+        assert instance.get_materialized_partitions(dg.AssetKey("champion")) == with_a_file
     assert "everything is as it was written" in call("check", "--stored")

@@ -59,6 +59,9 @@ schema: install
 pictures: history
 	@$(BIN)/python docs/pictures.py
 
+reference: install
+	@$(BIN)/python docs/reference.py
+
 benchmarks: install
 	@$(BIN)/python benchmarks/run.py
 

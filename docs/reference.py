@@ -183,7 +183,8 @@ def lines() -> Iterator[str]:
     yield "## Commands\n"
     for name in sorted(commands.commands):
         command = commands.commands[name]
-        context = click.Context(command, info_name=f"mlops-assets {name}", terminal_width=100)
+        shared = {"terminal_width": 100, **commands.context_settings}
+        context = click.Context(command, info_name=f"mlops-assets {name}", **shared)
         yield f"### `mlops-assets {name}`\n"
         yield f"```\n{command.get_help(context)}\n```\n"
 

@@ -85,7 +85,8 @@ def against_events(
         for first, last in stretches(there - told, node.every):
             text = (
                 f"{where} has {span(first, last)}, which the event log does not know: of a run "
-                "that was killed, or of another instance; `mlops-assets rebuild-instance` tells it"
+                "that was killed, or of another instance; `mlops-assets rebuild-instance` tells it "
+                "of them, `mlops-assets history` makes them again"
             )
             yield Finding(State.FOREIGN, text)
 

@@ -6,17 +6,16 @@ The proxy names them in a header, which it sets anew on every request, so that n
 from collections.abc import Mapping
 from typing import Any
 
-from dagster import DagsterRun
-from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+import dagster as dg
 
 USER_HEADER = "X-Forwarded-User"
 USER_TAG = "user"
 
 
-class AttributingRunCoordinator(QueuedRunCoordinator):
+class AttributingRunCoordinator(dg.QueuedRunCoordinator):
     """Dagster's queue of runs, which puts on each run the user that has asked for it."""
 
-    def submit_run(self, context: SubmitRunContext) -> DagsterRun:
+    def submit_run(self, context: dg.SubmitRunContext) -> dg.DagsterRun:
         if user := context.get_request_header(USER_HEADER):
             self._instance.add_run_tags(context.dagster_run.run_id, {USER_TAG: user})
         return super().submit_run(context)

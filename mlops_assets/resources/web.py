@@ -53,7 +53,7 @@ def reload_definitions(location: str, run_id: str) -> str:
         client.get_run_status(run_id)
         answer = client.reload_repository_location(location)
     except dagster_graphql.DagsterGraphQLClientError as error:
-        if "RunNotFound" in str(error.args):
+        if str(error.args[0]).endswith("RunNotFoundError"):  # of GraphQL, not of the way there
             return (
                 f"{where} serves another instance and is left alone; {RELOAD_URL} or WEB_URL "
                 "names that of this one"

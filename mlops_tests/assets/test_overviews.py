@@ -97,7 +97,7 @@ def test_the_leaderboard_begins_with_its_table_under_the_way_to_its_page(
     monkeypatch.setenv("PAGES_URL", "http://127.0.0.1:4001")
     graph = make_definitions(seen.project, seen.storage).resolve_asset_graph()
     told = graph.get(dg.AssetKey("leaderboard")).description
-    assert "[Open the page](http://127.0.0.1:4001/leaderboard.html)" in str(told)
+    assert "[Open the page](http://127.0.0.1:4001/models)" in str(told)
 
 
 def test_the_forecast_shows_the_weeks_before_and_the_largest_rows(seen: Lab) -> None:

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -34,9 +34,10 @@ class Watched(LocalStorage):
         super().__init__(root)
         self.seen: list[str] = []
 
-    def read(self, path: str) -> bytes:
-        self.seen.append(path)
-        return super().read(path)
+    def read_each(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | Exception]]:
+        asked = list(paths)
+        self.seen += asked
+        yield from super().read_each(asked)
 
     def names(self, folder: str) -> list[str]:
         self.seen.append(folder)

@@ -64,6 +64,9 @@ mutation ($assets: [AssetKeyInput!], $days: [String!]) {
 DAYS = """
 { assetNodeOrError(assetKey: {path: ["leaderboard"]}) { ... on AssetNode { partitionKeys } } }"""
 RUNS = "{ runsOrError { ... on Runs { results { runId status jobName tags { key value } } } } }"
+BUTTONS = """
+return [...document.querySelectorAll("button")]
+  .filter((button) => button.innerText.includes("Materialize")).map((button) => button.disabled)"""
 STATE = "{ instance { autoMaterializePaused } }"
 LOCATION = """
 { workspaceOrError { ... on Workspace { locationEntries { loadStatus
@@ -313,11 +316,14 @@ def test_each_sees_the_web_ui_in_a_browser(stack: Stack, user: str, tmp_path: Pa
         browser.open(own)
         browser.open(f"{stack.url}/assets/leaderboard?view=overview")
         wait_for(lambda: "Materialize" in browser.text(), 60, "the asset")
-        disabled = browser.run(
-            "return [...document.querySelectorAll('button')]"
-            ".filter((b) => b.innerText.includes('Materialize')).map((b) => b.disabled)"
-        )
-        assert disabled
-        assert all(disabled) == (user == "victor")
+
+        def may_change() -> str:
+            """Whether the button can be pressed, once the page knows."""
+            disabled = browser.run(BUTTONS)
+            return "" if not disabled else "no" if all(disabled) else "yes"
+
+        expected = {"anna": "yes", "victor": "no"}[user]
+        wait_for(lambda: may_change() == expected, 60, f"{user} may change things: {expected}")
+        assert may_change() == expected
         if where := os.environ.get("SCREENSHOTS"):
             browser.driver.save_screenshot(f"{where}/production-{user}.png")

@@ -99,6 +99,7 @@ def test_sqlite_fills_in_the_same_time() -> None:
     assert abs(then - dt.datetime.now(dt.UTC)) < dt.timedelta(seconds=5)
 
 
+@pytest.mark.long
 def test_grpc_waits_as_long_as_it_is_told() -> None:
     told = run(UNREACHABLE)
     assert told[::2] == ["ready", "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"]

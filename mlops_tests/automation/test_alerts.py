@@ -379,6 +379,7 @@ def test_a_missed_evaluation_is_one_two_hours_after_it_was_due(tmp_path: Path) -
     assert watch.problems() == []
 
 
+@pytest.mark.long
 def test_nothing_is_missed_while_it_is_caught_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

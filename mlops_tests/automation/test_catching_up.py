@@ -149,6 +149,7 @@ def asked(request: dg.RunRequest) -> list[tuple[str, str]]:
         max_size=60,
     )
 )
+@pytest.mark.long
 def test_it_settles(tmp_path: Path, happened: list[tuple[str, str]]) -> None:
     log, partitions = Log(), make(PROJECT, tmp_path)
     for key, partition in happened:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 from mlops_tests.servers import wait_for
 
 SECONDS = 30
@@ -37,6 +39,7 @@ def is_there(process: int) -> bool:
     return True
 
 
+@pytest.mark.long
 def test_what_is_served_ends_when_the_command_is_killed() -> None:
     told = {signal.SIGTERM, signal.SIGINT}
     before = {number: signal.getsignal(number) for number in told}

@@ -241,6 +241,7 @@ def test_a_book_of_several_sheets_is_asked_about(
 @pytest.mark.parametrize(
     ("pattern", "unit"), [("${:,.2f}", "$"), ("{:.0f} kg", "kg"), ("CHF {:,.2f}", "CHF")]
 )
+@pytest.mark.long
 def test_numbers_in_a_unit_are_numbers(tmp_path: Path, pattern: str, unit: str) -> None:
     rows = panel()
     amounts = rows["units"] * 100.0

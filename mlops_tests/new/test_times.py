@@ -26,6 +26,7 @@ def calls(count: int = 200) -> pd.DataFrame:
     return pd.DataFrame({"called": times, "topic": topic, "wait": wait})
 
 
+@pytest.mark.long
 def test_the_hour_of_events_is_an_input(tmp_path: Path) -> None:
     project = make(write(calls(), tmp_path), tmp_path / "p", "--target", "wait")
     assert project.columns.time_of_day == ["hour"]
@@ -37,6 +38,7 @@ def test_the_hour_of_events_is_an_input(tmp_path: Path) -> None:
     assert plain.columns.time_of_day == []
 
 
+@pytest.mark.long
 def test_of_two_columns_that_name_the_same_days_the_finer_is_taken(tmp_path: Path) -> None:
     rows = calls().assign(date=lambda rows: rows["called"].dt.strftime("%Y-%m-%d"))
     project = make(write(rows, tmp_path), tmp_path / "p", "--target", "wait")

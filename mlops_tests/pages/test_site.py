@@ -62,6 +62,7 @@ def figure(app: Starlette, address: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.long
 def test_every_page_and_all_its_parts_are_there(app: Starlette, name: str) -> None:
     text = page(app, name)
     assert not re.search(r"{\w", text), "what was to be put in"

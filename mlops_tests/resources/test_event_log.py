@@ -160,6 +160,7 @@ def rows(log: SqliteEventLogStorage, run_id: str) -> dict[str, list[tuple[object
 
 @pytest.mark.parametrize("at_once", [1, 1000])
 @pytest.mark.parametrize("order", ["", *ORDERS])
+@pytest.mark.long
 def test_it_keeps_what_dagsters_own_keeps_of_the_same_events(
     tmp_path: Path, at_once: int, order: str
 ) -> None:

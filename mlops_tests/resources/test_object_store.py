@@ -103,6 +103,7 @@ def create_in_process(root: str, who: str, start: Any, told: Any) -> None:
     told.put((who, create_all(root, who, start)))
 
 
+@pytest.mark.long
 def test_of_two_processes_that_create_one_file_one_is_refused(root: str) -> None:
     context = multiprocessing.get_context("spawn")
     start, told = context.Barrier(2, timeout=60), context.Queue()
@@ -225,6 +226,7 @@ def test_large_files_are_packed_nowhere(server: Server, root: str) -> None:
         assert server.asked.total() <= len(DAYS) + 2
 
 
+@pytest.mark.long
 def test_a_store_that_is_busy_is_asked_again(server: Server, root: str) -> None:
     storage = make_storage(root)
     storage.write("a.json", b'{"x": 1}')

@@ -55,6 +55,7 @@ def build(name: str, inputs: Inputs = INPUTS, seed: int = 0, **values: object) -
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.long
 def test_every_family_keeps_the_contract(name: str) -> None:
     assert list(family_problems(FAMILIES[name], SMALL.get(name))) == []
     steps = [step for step, _ in build(name).steps]

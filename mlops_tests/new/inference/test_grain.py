@@ -193,6 +193,7 @@ def test_a_recording_of_months_is_not_replayed(
     assert "schedules will find nothing to do" in (tmp_path / "p/profile.md").read_text()
 
 
+@pytest.mark.long
 def test_the_backtest_counts_periods(tmp_path: Path) -> None:
     months = pd.date_range("2011-11-01", "2026-10-01", freq="MS")
     season = 100 + 40 * np.sin(2 * np.pi * months.month.to_numpy() / 12)

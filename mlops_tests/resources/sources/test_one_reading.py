@@ -127,6 +127,7 @@ def cases() -> list[Any]:
 
 
 @pytest.mark.parametrize(("kind", "role"), cases())
+@pytest.mark.long
 def test_every_type_gives_the_same_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, role: str
 ) -> None:

@@ -26,6 +26,7 @@ def apart(day: dt.date, recorded: dt.date) -> int:
 
 @pytest.mark.parametrize("length", [364, 365, 366, 371, 1000])
 @pytest.mark.parametrize("last", LASTS)
+@pytest.mark.long
 def test_each_day_of_twelve_years(last: str, length: int) -> None:
     through = dt.date.fromisoformat(last)
     first = through - (length - 1) * ONE_DAY

@@ -75,8 +75,8 @@ def _before_each(look: Callable[[str], Any]) -> None:
 
         def looked(
             self: LocalStorage, path: str, *data: bytes, original: Callable[..., Any] = original
-        ) -> None:
+        ) -> Any:
             look(path)
-            original(self, path, *data)
+            return original(self, path, *data)
 
         setattr(LocalStorage, name, looked)

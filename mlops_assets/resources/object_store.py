@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from mlops_assets.lazy import fsspec
 from mlops_assets.resources.layout import PACKS
-from mlops_assets.resources.seals import digest, sealed
+from mlops_assets.resources.seals import sealed
 from mlops_assets.resources.storage import Storage, StorageError, checked
 
 # by which a file is replaced by one request, whole or not at all
@@ -73,9 +73,9 @@ class ObjectStore(Storage):
         data: bytes = self._place[0].cat_file(self._file(path))
         return data
 
-    def _put(self, path: str, data: bytes, *, new: bool) -> None:
-        data = sealed(path, data, digest(path, data))
-        self._place[0].pipe_file(self._file(path), data, mode="create" if new else "overwrite")
+    def _put(self, path: str, data: bytes, seal: str, *, new: bool) -> None:
+        mode = "create" if new else "overwrite"
+        self._place[0].pipe_file(self._file(path), sealed(path, data, seal), mode=mode)
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
@@ -89,18 +89,11 @@ class ObjectStore(Storage):
         return bool(self._place[0].exists(self._file(path)))
 
     def names(self, folder: str) -> list[str]:
-        found = (path.rpartition("/")[2] for path in self._listed(folder))
-        return sorted(name for name in found if not name.startswith("."))
+        return sorted(name for name in self._entries(folder) if not name.startswith("."))
 
     def stamps(self, folder: str) -> dict[str, Hashable]:
-        try:
-            entries = self._place[0].ls(self._file(folder), detail=True)
-        except FileNotFoundError:
-            return {}
-        return {
-            entry["name"].rstrip("/").rpartition("/")[2]: str(sorted(entry.items(), key=str))
-            for entry in entries
-        }
+        entries = self._entries(folder).items()
+        return {name: str(sorted(entry.items(), key=str)) for name, entry in entries}
 
     def url(self, path: str) -> str:
         return f"{self.root}/{checked(path)}"
@@ -177,12 +170,18 @@ class ObjectStore(Storage):
         """What lies in folders now."""
         found: Listing = {}
         for folder in folders:
-            with suppress(FileNotFoundError):
-                for one in self._place[0].ls(self._file(folder), detail=True):
-                    tag = str(one.get("ETag") or one.get("etag") or "")
-                    path = f"{folder}/{one['name'].rstrip('/').rpartition('/')[2]}"
-                    found[path] = Listed(tag, one.get("size") or 0)
+            for name, entry in self._entries(folder).items():
+                tag = str(entry.get("ETag") or entry.get("etag") or "")
+                found[f"{folder}/{name}"] = Listed(tag, entry.get("size") or 0)
         return found
+
+    def _entries(self, folder: str) -> dict[str, dict[str, Any]]:
+        """What the store says of each file and folder in a folder, by name."""
+        try:
+            entries = self._place[0].ls(self._file(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        return {entry["name"].rstrip("/").rpartition("/")[2]: entry for entry in entries}
 
 
 class Copies:

@@ -71,13 +71,18 @@ class Storage(ABC):
             raise damaged_file(self, path, "is not as it was written, or another file lies there")
         return content
 
-    def write(self, path: str, data: bytes) -> None:
-        """Replace or create a file: a reader sees the old bytes or the new ones, never a part."""
-        self._put(path, data, new=False)
+    def write(self, path: str, data: bytes) -> str:
+        """Replace or create a file: a reader sees the old bytes or the new ones, never a part.
+
+        What it is sealed with.
+        """
+        seal = digest(path, data)
+        self._put(path, data, seal, new=False)
+        return seal
 
     def create(self, path: str, data: bytes) -> None:
         """Write a file that is not there yet, whole. FileExistsError where there is one."""
-        self._put(path, data, new=True)
+        self._put(path, data, digest(path, data), new=True)
 
     def sweep(self, path: str) -> None:
         """Remove what a write that was killed left over. ValueError where it is something else."""
@@ -113,8 +118,8 @@ class Storage(ABC):
         """The bytes that are there."""
 
     @abstractmethod
-    def _put(self, path: str, data: bytes, *, new: bool) -> None:
-        """Seal and store."""
+    def _put(self, path: str, data: bytes, seal: str, *, new: bool) -> None:
+        """Store with a seal."""
 
     @abstractmethod
     def _remove(self, path: str) -> None:
@@ -173,18 +178,17 @@ class LocalStorage(Storage):
         except OSError as error:
             raise damaged_file(self, path, f"cannot be read ({error.strerror})") from error
 
-    def _put(self, path: str, data: bytes, *, new: bool) -> None:
+    def _put(self, path: str, data: bytes, seal: str, *, new: bool) -> None:
         file = self._file(path)
         try:
-            self._put_whole(file, path, data, new)
+            self._put_whole(file, path, data, seal, new)
         except OSError as error:
             why = why_not_written(error.errno, file.parent, len(data))
             if why is None:
                 raise
             raise DiskError(why) from error
 
-    def _put_whole(self, file: Path, path: str, data: bytes, new: bool) -> None:
-        seal = digest(path, data)
+    def _put_whole(self, file: Path, path: str, data: bytes, seal: str, new: bool) -> None:
         temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
         try:
             handle = temporary.open("wb")

@@ -44,8 +44,7 @@ def as_parquet(
 
 def read_parquet(storage: Storage, path: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of a file, verified. FileNotFoundError; StorageError where it is damaged."""
-    [(_, data)] = storage.read_each([path])
-    return parquet_table(storage, path, data, columns)
+    return parquet_table(storage, path, storage.read(path), columns)
 
 
 def parquet_table(
@@ -86,10 +85,8 @@ class DatasetStore:
 
         With what is `told` of its rows by name, which costs less to read than these; the digest.
         """
-        path, made = self.path(dataset, key), self._made_for(dataset)
-        data = as_parquet(frame, made, told)
-        self.storage.write(path, data)
-        return digest(path, data)
+        data = as_parquet(frame, self._made_for(dataset), told)
+        return self.storage.write(self.path(dataset, key), data)
 
     def told(
         self,

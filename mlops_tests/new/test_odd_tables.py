@@ -275,3 +275,20 @@ def test_lines_above_the_header_and_a_total_below(
     project = make(file, tmp_path / "p", "--skip-lines", "3", "--target", "units")
     assert "'Total' in row 601" in capsys.readouterr().out
     assert len(read(project)) == 600
+
+
+@pytest.mark.parametrize(("bad", "told"), [(-1, "is below zero"), (None, "is missing")])
+def test_a_column_says_how_much_a_row_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: float | None, told: str
+) -> None:
+    rows = panel().assign(people=np.arange(3 * COUNT) % 7 + 1.0)
+    table = write(rows, tmp_path)
+    project = make(table, tmp_path / "p", "--weight", "people")
+    assert project.columns.weight == "people"
+    assert project.columns.numeric == ["temp"]
+    pd.testing.assert_series_equal(read(project)["people"], rows["people"])
+    rows.loc[5, "people"] = bad
+    assert main([str(write(rows, tmp_path)), "--out", str(tmp_path / "q"), "--target", "units",
+                 "--weight", "people", "--yes"]) == 1  # fmt: skip
+    assert f"--weight 'people' {told} in 1 row(s), such as row 6" in capsys.readouterr().err
+    assert not (tmp_path / "q").exists()

@@ -37,8 +37,8 @@ def with_absent_rows(
     before = last_row.to_numpy()[np.searchsorted(last_row.index.to_numpy(), absent) - 1]
     filled = rows.iloc[before].assign(**{date: all_days[absent % count]})
     filled = filled.assign(**{columns.target: 0.0}).reset_index(drop=True)
-    for name in dict.fromkeys([*columns.numeric, *columns.categorical]):
-        if name not in keys:
+    for name in columns.names:
+        if name not in (*keys, date, columns.target):
             filled[name] = _of_day(there[name], there[date], filled[date], filled[name])
     joined = pd.concat([there, filled], ignore_index=True) if len(filled) else there
     return joined.sort_values(date, kind="stable", ignore_index=True)

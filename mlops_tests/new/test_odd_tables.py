@@ -1,6 +1,7 @@
 """Tables as people have them: what is odd about them is told, and the project is right."""
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -164,10 +165,20 @@ def test_an_item_without_a_row_sold_nothing(
     assert "A series without a row of a day is taken for a 0: " in capsys.readouterr().out
     found = read(project)
     wide = rows.pivot(index="date", columns="sku", values="qty")
-    due = wide.ffill().notna()  # from the first row of an item on
-    assert len(found) == due.to_numpy().sum()
+    due = {(day, item) for item in wide for day in _sold_or_not(wide[item].notna())}
+    assert set(zip(found["date"], found["sku"], strict=True)) == due
     assert found["qty"].sum() == rows["qty"].sum()
     assert found["group"].notna().all()
+
+
+def _sold_or_not(sold: "pd.Series[bool]") -> Iterator[pd.Timestamp]:
+    """The days of an item from its first row on, until it is sold no more."""
+    away, longest, begun = 0, 0, False
+    for day, there in sold.items():
+        longest = max(longest, away) if there and begun else longest
+        away, begun = 0 if there else away + 1, begun or there
+        if begun and away <= max(3 * longest, 84):
+            yield day
 
 
 def test_absent_rows_are_asked_about(tmp_path: Path) -> None:

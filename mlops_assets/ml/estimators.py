@@ -51,6 +51,22 @@ class EmptyAsZero(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return numbers
 
 
+class SignedLog(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """The logarithm of one more than each number, of one below zero with its sign."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Nothing is learned."""
+        return self
+
+    def transform(self, X: Any) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:  # noqa: N803
+        """Shape (rows, columns)."""
+        numbers = np.asarray(X, dtype=float)
+        return np.asarray(np.sign(numbers) * np.log1p(np.abs(numbers)))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
 class SeasonalNaiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Repeats its only input, the target one season ago; where that is missing, the mean target."""
 

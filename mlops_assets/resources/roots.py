@@ -2,6 +2,7 @@
 
 from mlops_assets.project import Project
 from mlops_assets.project.folders import storage_root
+from mlops_assets.resources.current_names import CurrentNames
 from mlops_assets.resources.object_store import ObjectStore
 from mlops_assets.resources.storage import LocalStorage, Storage
 
@@ -9,7 +10,8 @@ from mlops_assets.resources.storage import LocalStorage, Storage
 def make_storage(root: str, project: str = "") -> Storage:
     """The storage behind a folder or URL; `project` is the name of one of several."""
     root = root.removeprefix("file://")
-    return ObjectStore(root, project) if "://" in root else LocalStorage(root, project)
+    stored = ObjectStore(root, project) if "://" in root else LocalStorage(root, project)
+    return CurrentNames(stored)
 
 
 def project_storage(project: Project) -> Storage:

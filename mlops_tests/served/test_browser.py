@@ -117,6 +117,15 @@ def test_the_page_of_models_is_a_click_from_the_leaderboard(
     assert [model for model in MODELS if model not in browser.text()] == []
 
 
+def test_a_day_in_the_web_ui_leads_to_its_page(served: Served, browser: Browser) -> None:
+    day = str(yesterday())
+    browser.open(f"{served.url}/assets/leaderboard?view=overview")
+    way = "//a[normalize-space()='All that happened on the day']"
+    browser.act(way, lambda link: browser.open(link.get_attribute("href")))
+    assert browser.driver.current_url == f"{served.pages_url}/day?on={day}"
+    assert f"{yesterday():%A, %d %B %Y}" in browser.text()
+
+
 def test_home_says_what_is_next(served: Served, browser: Browser) -> None:
     browser.open(served.pages_url)
     assert "is champion since" in browser.text()

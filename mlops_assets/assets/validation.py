@@ -167,7 +167,7 @@ def evaluate(
             **stored(datasets, f"validation/{name}", key, frame),
         }
         part = slice_table(slices[key], primary) if key in slices else None
-        outcomes[key] = seen_first(project, told, part, verdicts.get(key, {}))
+        outcomes[key] = seen_first(project, key, told, part, verdicts.get(key, {}))
     return outcomes, verdicts
 
 

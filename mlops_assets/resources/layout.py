@@ -9,6 +9,7 @@ MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
 PACKS = "packs"  # copies of files of past days in an object store
 INGESTED = "ingested"
+RESTORING = "restore_under_way.txt"
 LEFT_OUT = "source_left_out.json"
 REPLAYED = "replayed_through.txt"
 DAYS_KEPT = {"first_day.txt", REPLAYED}  # files that hold a day

@@ -126,6 +126,8 @@ def test_of_two_processes_that_create_one_file_one_is_refused(root: str) -> None
 
 def test_a_write_is_one_request_and_a_read_is_one(server: Server, root: str) -> None:
     storage = make_storage(root)
+    assert server.asked == {"GET": 1}, "whether a restore is under way"
+    server.asked.clear()
     storage.write("a/one.json", b'{"x": 1}')
     storage.create("a/two.json", b'{"x": 2}')
     assert storage.read("a/one.json") == b'{"x": 1}'

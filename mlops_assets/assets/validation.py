@@ -310,6 +310,7 @@ def _beside(project: Project, rows: "pd.DataFrame", told: Mapping[str, Any]) -> 
         date=rows[project.columns.date].to_numpy(),
         row=rows.index.to_numpy(),
         actual=target_numbers(rows[project.columns.target], project.labels),
+        **project.columns.weights_of(rows),
         **told,
     )
 

@@ -18,6 +18,7 @@ from mlops_assets.ml.metrics.metric import (
     finish_sums,
     term_of,
     term_sums,
+    weight_of,
     without_rows,
 )
 from mlops_assets.ml.metrics.scores import IN_SHADOW, of_both, trailing_sums
@@ -75,6 +76,8 @@ def _digest(forecasts: pd.DataFrame) -> str:
     """Of which rows a day's forecasts are, and what they came to."""
     found = hashlib.sha256(forecasts["row"].to_numpy(dtype="int64").tobytes())
     found.update(forecasts["actual"].to_numpy(dtype=float).tobytes())
+    if (weight := weight_of(forecasts)) is not None:
+        found.update(weight.tobytes())
     return found.hexdigest()
 
 

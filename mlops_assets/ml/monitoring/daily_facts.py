@@ -12,6 +12,7 @@ from mlops_assets.ml.metrics.metric import (
     DENOMINATOR,
     NUMERATOR,
     ROWS,
+    WEIGHT,
     FloatArray,
     Metric,
     as_array,
@@ -20,6 +21,7 @@ from mlops_assets.ml.metrics.metric import (
     group_scores,
     term_of,
     term_sums,
+    weight_of,
 )
 from mlops_assets.ml.models.intervals import radii_of_numbered, series_numbers
 
@@ -68,17 +70,20 @@ def daily_facts(metric: Metric, forecasts: pd.DataFrame, slices: Sequence[str]) 
     """What later days need to know of these: sums by date and slice, as columns of a long frame.
 
     `forecasts` has the columns date, actual, forecast, baseline_forecast (or NaN), covered
-    (1, 0 or NaN) and those of `slices`. Columns: date, slice (the name of the column, or
-    ALL_ROWS), value, the name of the metric, rows, numerator and denominator of the metric, an
-    array each where they are several sums, the same of the baseline on the rows that both
-    forecast, error (forecast less actual), actual (absolute), covered and intervals; and, of all
-    rows, standard_error, that of the metric. Probabilities of several classes have no error.
+    (1, 0 or NaN) and those of `slices`, and row_weight where rows do not count alike. Columns:
+    date, slice (the name of the column, or ALL_ROWS), value, the name of the metric, rows,
+    numerator and denominator of the metric, an array each where they are several sums, the same of
+    the baseline on the rows that both forecast, error (forecast less actual), actual (absolute),
+    covered and intervals; and, of all rows, standard_error, that of the metric. Probabilities of
+    several classes have no error.
     """
     both = forecasts[forecasts["baseline_forecast"].notna()]
     values, actual = as_array(forecasts["forecast"]), forecasts["actual"].to_numpy(dtype=float)
+    counted = weight_of(forecasts)
+    counted = np.ones(len(actual)) if counted is None else counted
     rows = forecasts.assign(
-        error=values - actual if values.ndim == 1 else 0.0,
-        size=np.abs(actual) if values.ndim == 1 else 0.0,
+        error=(values - actual) * counted if values.ndim == 1 else 0.0,
+        size=np.abs(actual) * counted if values.ndim == 1 else 0.0,
     )
     parts = []
     for column in [ALL_ROWS, *slices]:
@@ -111,7 +116,9 @@ def _sums(metric: Metric, rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame
     if metric.needs_rows:
         scores = group_scores({metric.name: metric}, rows, by)
         value, count = scores[metric.name], scores[ROWS]
-        weight = count.where(value.notna(), 0.0)
+        groups = rows.groupby(list(by), dropna=False)
+        of_rows = groups[WEIGHT].sum() if WEIGHT in rows else count
+        weight = of_rows.where(value.notna(), 0.0)
         return pd.DataFrame(
             {ROWS: count, "numerator": value.fillna(0.0) * weight, "denominator": weight}
         )

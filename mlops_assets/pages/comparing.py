@@ -51,7 +51,7 @@ def day_sums(
 
 def sums_by_day(metric: Metric, sums: pd.DataFrame, days: pd.DatetimeIndex) -> Sums:
     """The sums of one model and slice on days; those of a day without rows are zero."""
-    by_day = sums.set_index("date").drop(columns=["model", COLUMN, VALUE]).reindex(days)
+    by_day = sums.set_index("date").select_dtypes("number").reindex(days)
     above, below = (
         np.nan_to_num(term_of(by_day, metric.name + s)) for s in (NUMERATOR, DENOMINATOR)
     )

@@ -22,6 +22,7 @@ OF_MODELS = (  # folders with a folder, or a file, that is called like a model
     "registry/models",
     "registry/updates",
 )
+OF_ANY_MODEL = tuple(f"{folder}/" for folder in OF_MODELS)
 Value = TypeVar("Value")
 
 
@@ -31,24 +32,35 @@ class CurrentNames(Storage):
     def __init__(self, stored: Storage) -> None:
         super().__init__(stored.root, stored.project)
         self.stored = stored
-        self.look()
+        self._looked = False
 
     def look(self) -> None:
         given = {
             name: self.stored.read(f"{RENAMES}/{name}").decode().strip()
             for name in self.stored.names(RENAMES)
         }
-        self.renamed = {name: _last(given, name) for name in given}
+        self._renamed = {name: _last(given, name) for name in given}
         first = given.keys() - set(given.values())
-        self._first = {self.renamed[name]: name for name in first}
+        self._first = {self._renamed[name]: name for name in first}
+        self._looked = True
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        if not self._looked:  # only once it is asked for: in an object store it is a request
+            self.look()
+        return self._renamed
 
     def _at(self, path: str) -> str:
         """Where a path lies."""
-        return _with_other_names(path, self._first)
+        return _with_other_names(path, self._first) if self._is_of_renamed(path) else path
 
     def _called(self, path: str) -> str:
         """What a path that lies somewhere is called by now."""
-        return _with_other_names(path, self.renamed)
+        return _with_other_names(path, self._renamed) if self._is_of_renamed(path) else path
+
+    def _is_of_renamed(self, path: str) -> bool:
+        """Whether a path is of models, of which any has another name by now."""
+        return path.startswith(OF_ANY_MODEL) and bool(self.renamed)
 
     def _shown(self, folder: str, found: Mapping[str, Value]) -> dict[str, Value]:
         """What is in a folder, by the names of now."""
@@ -79,8 +91,8 @@ class CurrentNames(Storage):
         there = dict.fromkeys(self.stored.names(self._at(folder)))
         return sorted(self._shown(folder, there))
 
-    def missing(self, folder: str) -> list[str]:
-        return self.stored.missing(self._at(folder))
+    def known(self, folder: str) -> list[str]:
+        return sorted(self._shown(folder, dict.fromkeys(self.stored.known(self._at(folder)))))
 
     def stamps(self, folder: str) -> dict[str, Hashable]:
         return self._shown(folder, self.stored.stamps(self._at(folder)))
@@ -104,12 +116,10 @@ class CurrentNames(Storage):
 
 def _with_other_names(path: str, names: Mapping[str, str]) -> str:
     """A path with another name of the model that it is of."""
-    for folder in OF_MODELS if names else ():
-        if path.startswith(f"{folder}/"):
-            name, *rest = path.removeprefix(f"{folder}/").split("/")
-            bare, *ending = name.split(".")
-            return "/".join([folder, ".".join([names.get(bare, bare), *ending]), *rest])
-    return path
+    start = next(start for start in OF_ANY_MODEL if path.startswith(start))
+    name, *rest = path.removeprefix(start).split("/")
+    bare, *ending = name.split(".")
+    return start + "/".join([".".join([names.get(bare, bare), *ending]), *rest])
 
 
 def _last(given: Mapping[str, str], name: str) -> str:

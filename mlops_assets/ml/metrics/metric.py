@@ -334,7 +334,7 @@ def term_sums(
             else:
                 columns |= {f"{name}{side}_{n}": part for n, part in enumerate(term.T)}
     columns[ROWS] = np.ones_like(actual)
-    groups = _grouped(pd.DataFrame(columns), frame, by)
+    groups = _grouped(columns, frame, by)
     sums = groups.sum()
     if histograms:
         group = groups.ngroup().to_numpy().astype(np.int64)
@@ -347,11 +347,12 @@ def term_sums(
 
 
 def _grouped(
-    values: pd.DataFrame, frame: pd.DataFrame, by: Sequence[str]
+    values: Mapping[str, FloatArray], frame: pd.DataFrame, by: Sequence[str]
 ) -> pd.api.typing.DataFrameGroupBy[Any, Any]:
     """Values of the rows of a frame by its columns `by`."""
-    keys = [frame[column].to_numpy() for column in by]
-    return values.groupby(keys if len(keys) > 1 else keys[0], sort=True, dropna=False)
+    # by name, since of keys that are arrays pandas first writes down that they are no columns
+    keys = {f"by {column}": frame[column].to_numpy() for column in by}
+    return pd.DataFrame({**values, **keys}).groupby([*keys], sort=True, dropna=False)
 
 
 def group_scores(
@@ -364,7 +365,7 @@ def group_scores(
     """
     actual = frame["actual"].to_numpy(dtype=float)
     forecast = as_array(frame["forecast"])
-    groups = _grouped(frame[["actual"]], frame, by)
+    groups = _grouped({}, frame, by)
     group = groups.ngroup().to_numpy().astype(np.int64)
     summed = without_rows(metrics)
     scores = finish_sums(summed, term_sums(summed, frame, by))

@@ -23,7 +23,7 @@ from mlops_assets.ml.metrics.metric import (
     term_sums,
     weight_of,
 )
-from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.models.intervals import radii_of_numbered, series_numbers
 
 ALL_ROWS = ""  # the slice that holds every row
 JACKKNIFE_PARTS = 20
@@ -48,23 +48,20 @@ def covered_rows(
     """
     columns = ["date", "actual", "forecast", *series]
     known = pd.concat([before[columns], forecasts[columns]]) if len(before) else forecasts[columns]
-    names = list(series)
-    numbered = {}
-    if names:  # once for all windows; missing where a part of a name is
-        numbered = {"series": known.groupby(names, observed=True, sort=False).ngroup()}
-    residual = known["actual"] - known["forecast"]
-    known = known[["date"]].assign(residual=residual, **numbered)
-    by_date: dict[Any, pd.DataFrame] = dict(iter(known.groupby("date")))
+    dates = known["date"].to_numpy()
+    order = np.argsort(dates, kind="stable")
+    dates, number = dates[order], series_numbers(known, series)[order]
+    residual = (known["actual"] - known["forecast"]).to_numpy(dtype=float)[order]
     covered = np.full(len(forecasts), np.nan)
     indices: dict[Any, Any] = dict(forecasts.groupby("date").indices)
     for date, positions in indices.items():
-        first = pd.Timestamp(due.back(date.date(), window_days))
-        window = [rows for day, rows in by_date.items() if first <= day < date]
-        if not window:
+        since = np.datetime64(due.back(date.date(), window_days), "ns")
+        first, start = np.searchsorted(dates, [since, date.to_datetime64()])
+        if first == start:
             continue
-        rows = by_date[date]
-        radii = conformal_radii(pd.concat(window), rows, [*numbered], coverage)
-        inside = (rows["residual"].abs().to_numpy() <= radii).astype(float)
+        day = slice(start, start + len(positions))
+        radii = radii_of_numbered(residual[first:start], number[first:start], number[day], coverage)
+        inside = (np.abs(residual[day]) <= radii).astype(float)
         covered[positions] = np.where(np.isfinite(radii), inside, np.nan)
     return covered
 

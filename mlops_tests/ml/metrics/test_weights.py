@@ -8,7 +8,7 @@ import pytest
 import sklearn.metrics as sk
 
 from mlops_assets.ml.estimators import HistoricalMeanRegressor
-from mlops_assets.ml.metrics.day_sums import sums_of_day
+from mlops_assets.ml.metrics.day_sums import sums_of_days
 from mlops_assets.ml.metrics.metric import WEIGHT, group_scores, make_metrics, score
 from mlops_assets.ml.metrics.scores import IN_SHADOW, compare_with_previous, trailing_scores
 from mlops_assets.ml.models.splits import Weights
@@ -111,10 +111,10 @@ def test_the_gate_and_the_sums_of_a_day_count_them() -> None:
     assert first.day_sums()[0].denominator == [day[WEIGHT].sum()]
     told = {"version": "v", "trained_through": "t", "issued_at": None, "previous_forecast": 0.0}
     stored = day.assign(**told, **{IN_SHADOW: None})
-    sums = sums_of_day(NUMBERS, "mae", stored)
-    assert sums is not None
+    [sums] = sums_of_days(NUMBERS, "mae", stored).values()
     assert sums["sums"]["mae__den"] == day[WEIGHT].sum()
-    assert sums["same"] != sums_of_day(NUMBERS, "mae", stored.drop(columns=WEIGHT))["same"]
+    [alike] = sums_of_days(NUMBERS, "mae", stored.drop(columns=WEIGHT)).values()
+    assert sums["same"] != alike["same"]
     gain = compare_with_previous(NUMBERS["mae"], stored, ["date"])["previous"].iloc[0]
     assert gain == pytest.approx(np.average(day["actual"], weights=day[WEIGHT]))
 

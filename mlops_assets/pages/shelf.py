@@ -32,6 +32,9 @@ BOARD = "leaderboard"
 Reduce = Callable[["pd.DataFrame"], "pd.DataFrame"]
 
 
+STATES = ("models", "updates", "renames")  # what changes which models there are
+
+
 class Shelf:
     """The stores of a project, with what was read of them; `load` reads its settings."""
 
@@ -57,7 +60,7 @@ class Shelf:
 
     def _settings_state(self, project: Project) -> Hashable:
         files = [(file.name, file.stat().st_mtime_ns) for file in project.folder.glob("*.yaml")]
-        stored = [self.storage.stamps(f"registry/{kind}") for kind in ("models", "updates")]
+        stored = [self.storage.stamps(f"registry/{kind}") for kind in STATES]
         return str(sorted(files)) + str(stored)
 
     def reduced(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from mlops_assets.lazy import pd
-from mlops_assets.ml.metrics.metric import finish_sums
+from mlops_assets.ml.metrics.metric import WEIGHT, finish_sums
 from mlops_assets.ml.metrics.scores import LONG, SHORT, TRAILING_DAYS, common_rows
 from mlops_assets.pages.comparing import VALUE, by_slice, day_sums, over_time, scores
 from mlops_assets.pages.curves import (
@@ -207,7 +207,7 @@ def _curve(look: Look, curve: Callable[..., pd.DataFrame], label: str) -> pd.Dat
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
         rows = rows_of(look.project, common_rows(frame), look.view.of)
-        return rows[["date", "model", "actual", "forecast"]]
+        return rows[["date", "model", "actual", "forecast", *([WEIGHT] if WEIGHT in rows else [])]]
 
     every = [f"validation/{model.name}" for model in look.project.models]
     found = look.reduced(("recent", look.view.of), every, reduce, look.back(LONG))

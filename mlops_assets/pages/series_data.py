@@ -6,7 +6,7 @@ import datetime as dt
 import math
 
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.metrics.metric import Metric, group_scores
+from mlops_assets.ml.metrics.metric import WEIGHT, Metric, group_scores
 from mlops_assets.ml.metrics.scores import LONG, SHORT
 from mlops_assets.ml.models.intervals import conformal_radius
 from mlops_assets.pages.rows import SERIES, named, rows_of, series_names
@@ -97,7 +97,7 @@ def scored_rows(
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
         rows = rows_of(project, frame, of)
-        kept = [*project.evaluation.slices, "date", *SUMS]
+        kept = [*project.evaluation.slices, "date", *SUMS, *([WEIGHT] if WEIGHT in rows else [])]
         return rows[kept].assign(series=series_names(project, rows))
 
     return look.reduced(("rows", of, model), [f"validation/{model}"], reduce, between)

@@ -9,6 +9,7 @@ MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
 PACKS = "packs"  # copies of files of past days in an object store
 INGESTED = "ingested"
+RESTORING = "restore_under_way.txt"
 LEFT_OUT = "source_left_out.json"
 REPLAYED = "replayed_through.txt"
 DAYS_KEPT = {"first_day.txt", REPLAYED}  # files that hold a day
@@ -72,8 +73,14 @@ def log_of(name: str) -> str:
     return f".{name[:MONTH]}{WRITTEN}"
 
 
+def mark_of(version: str) -> str:
+    """In an object store, the file beside a version's folder that tells that it has a card."""
+    folder, _, name = version.rpartition("/")
+    return f"{folder}/.{name}{WRITTEN}"
+
+
 def is_log(path: str) -> bool:
-    """Whether it is such a log."""
+    """Whether it is such a log, or mark."""
     return path.startswith(("datasets/", "models/")) and path.endswith(WRITTEN)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -76,9 +77,25 @@ def leftovers(storage: Storage, files: Mapping[str, float]) -> Iterator[Finding]
         elif folder == "pages":
             text = f"{storage.root}/{path} is of a version that stored its pages; delete it"
             yield Finding(State.LEFT_OVER, text, partial(storage.delete, path))
-        elif _is_version(path) and name == MODEL and f"{folder}/{CARD}" not in files:
+        elif (
+            _is_version(path)
+            and name == MODEL
+            and f"{folder}/{CARD}" not in files
+            and not _is_lost(storage, f"{folder}/{CARD}")
+        ):
             text = f"{storage.url(folder)} is of a training that was killed; delete it"
             yield Finding(State.LEFT_OVER, text, partial(storage.delete, folder))
+
+
+def _is_lost(storage: Storage, path: str) -> bool:
+    """Whether a file that is not there was."""
+    try:
+        storage.read(path)
+    except FileNotFoundError:
+        return False
+    except StorageError:
+        pass
+    return True
 
 
 def sweep(storage: Storage) -> None:
@@ -127,7 +144,18 @@ class StoredFiles:
                     f"settings name; drop_model_job with delete_stored = {name} deletes it"
                 )
                 yield Finding(State.LEFT_OVER, text)
+        yield from self._lost_cards()
         yield from self._decided()
+
+    def _lost_cards(self) -> Iterator[Finding]:
+        """Versions whose card was deleted, with their folder or without it."""
+        for model in filter(is_plain, self.storage.names("models")):
+            damaged: dict[str, StorageError] = {}
+            with suppress(StorageError):  # of a decision, or of what is no folder: told already
+                self.models.cards(model, damaged)
+            for version, error in damaged.items():
+                if f"models/{model}/{version}/{CARD}" not in self.files:
+                    yield Finding(State.MISSING, str(error))
 
     def _read(self, path: str) -> None:
         """Read a file as its store does. StorageError where it is damaged, ForeignError."""

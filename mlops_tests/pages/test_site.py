@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from mlops_assets import read
-from mlops_assets.ml.metrics.day_sums import SUMS, sums_of_day
+from mlops_assets.ml.metrics.day_sums import SUMS, sums_of_days
 from mlops_assets.pages.shelf import Shelf
 from mlops_assets.pages.site import PAGES, make_app, make_site
 from mlops_assets.resources.storage import LocalStorage
@@ -413,7 +413,7 @@ def test_sums_that_files_tell_show_what_their_rows_do(
         for key in shelf.datasets.keys(f"validation/{model}"):
             rows = shelf.datasets.read(f"validation/{model}", [key])
             of = rows.assign(issued_at=rows.get("issued_at"))  # which version 0.1 had not
-            sums = sums_of_day(evaluation.made_metrics, evaluation.primary, of)
+            [sums] = sums_of_days(evaluation.made_metrics, evaluation.primary, of).values()
             shelf.datasets.write(f"validation/{model}", key, rows, {SUMS: json.dumps(sums)})
     read_rows = Shelf._read
 

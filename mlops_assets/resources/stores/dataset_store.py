@@ -189,13 +189,11 @@ class DatasetStore:
 
     def keys(self, dataset: str) -> list[str]:
         """The partition keys stored of a dataset, sorted."""
-        names = self.storage.names(f"datasets/{dataset}")
-        return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
+        return _keys(self.storage.names(f"datasets/{dataset}"))
 
     def known(self, dataset: str) -> list[str]:
         """The same, and those that were stored and are gone, which cannot be read."""
-        gone = self.storage.missing(f"datasets/{dataset}")
-        return sorted([*self.keys(dataset), *(name.removesuffix(".parquet") for name in gone)])
+        return _keys(self.storage.known(f"datasets/{dataset}"))
 
     def _tables(
         self, dataset: str, keys: Iterable[str], columns: Sequence[str] | None = None
@@ -229,6 +227,10 @@ class DatasetStore:
         if len(others):
             why = f"holds rows of {str(others.min())[:10]}"
             raise damaged_file(self.storage, path, why)
+
+
+def _keys(names: Iterable[str]) -> list[str]:
+    return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
 
 
 def _with_gaps(table: pa.Table, made: MadeFor, key: str) -> pa.Table:

@@ -41,7 +41,7 @@ from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults, not_judged
-from mlops_assets.ml.metrics.day_sums import DaySums, sums_of_days
+from mlops_assets.ml.metrics.day_sums import SUMS, DaySums, sums_of_days
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import IN_SHADOW, compare_with_previous, score_days
@@ -56,7 +56,6 @@ from mlops_assets.resources.stores.model_store import (
 from mlops_assets.resources.web import page_url
 
 GROUP = "validation"
-SUMS = "sums"  # what the file of a day tells of its forecasts
 
 
 def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:

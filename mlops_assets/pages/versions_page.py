@@ -24,15 +24,13 @@ from mlops_assets.pages.drawing import (
     trace,
 )
 from mlops_assets.pages.parts import Page, Part, external, plain, signed
-from mlops_assets.pages.shelf import Look
+from mlops_assets.pages.shelf import SINCE, Look
 from mlops_assets.resources.stores.decisions import shown
 from mlops_assets.resources.stores.model_store import DEFAULTS, MONTH, VERSION, ModelCard, short
 from mlops_assets.resources.web import asset_page, web_url
 
 MOST_INPUTS = 8
 FACTS = ["model", "version"]
-OTHER = "reconstructed_version"
-SINCE = [OTHER, "reconstructed_forecast"]
 
 
 def versions_page(look: Look) -> Page:
@@ -85,23 +83,24 @@ def versions_page(look: Look) -> Page:
 
 def since(look: Look) -> pd.DataFrame:
     """The metric of versions trained since over the last days, beside that of those in service."""
+    other, again = SINCE
     metric, settings, days = look.metric, look.project.champion, look.back(LONG)
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
-        found = frame.reindex(columns=frame.columns.union(SINCE))
-        found = found.dropna(subset=SINCE)
-        found = found[found[OTHER].ne(found["version"])]
+        found = frame.reindex(columns=frame.columns.union([*SINCE]))
+        found = found.dropna(subset=[*SINCE])
+        found = found[found[other].ne(found["version"])]
         if found.empty:
             return pd.DataFrame()
-        sides = {"then": found, "now": found.assign(forecast=found["reconstructed_forecast"])}
-        by, metrics = ["date", "model", OTHER], {metric.name: metric}
+        sides = {"then": found, "now": found.assign(forecast=found[again])}
+        by, metrics = ["date", "model", other], {metric.name: metric}
         sums = [term_sums(metrics, rows, by).assign(side=side) for side, rows in sides.items()]
         return pd.concat(sums).reset_index()
 
     datasets = [f"validation/{name}" for name in look.models]
     sums = look.reduced(("since", metric, look.project.labels), datasets, reduce, days)
     lines = []
-    for (model, version), rows in sums.groupby(["model", OTHER]) if len(sums) else ():
+    for (model, version), rows in sums.groupby(["model", other]) if len(sums) else ():
         calendar = look.project.due.calendar(*days)
         now, then = (
             sums_by_day(metric, rows[rows["side"] == side], calendar) for side in ("now", "then")

@@ -32,6 +32,7 @@ from mlops_assets.project.sections import (
     AlertSettings,
     ChampionSettings,
     ClassSettings,
+    ComputeSettings,
     Constraint,
     EvaluationSettings,
     ExpectedSettings,
@@ -99,6 +100,7 @@ class Problem(Settings):
     drift: DriftSettings = DriftSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     alerts: AlertSettings = AlertSettings()
+    compute: Annotated[ComputeSettings, UNLESS_DEFAULT] = ComputeSettings()
     models: Annotated[list[ModelSettings], Field(min_length=1)]
     """The models to train and compare."""
     folder: Path = Field(default=Path(), exclude=True, repr=False)

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from mlops_assets import read
+from mlops_assets.ml.metrics.day_sums import SUMS, sums_of_days
 from mlops_assets.pages.shelf import Shelf
 from mlops_assets.pages.site import PAGES, make_app, make_site
 from mlops_assets.resources.storage import LocalStorage
@@ -399,6 +400,32 @@ def test_a_training_by_hand_is_held_against_what_its_days_were_judged_by(
     assert told[["wmape", "as judged", "difference"]].tolist() == pytest.approx(
         [off / 4, off, -0.75 * off]
     )
+
+
+def test_sums_that_files_tell_show_what_their_rows_do(
+    own: tuple[Shelf, Counting, Starlette], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, _, app = own
+    parts = ("models/scores.csv", "models/difference.csv", "series/days.csv")
+    by_rows = [table(app, part) for part in parts]
+    evaluation = shelf.project().evaluation
+    for model in shelf.storage.names("datasets/validation"):
+        for key in shelf.datasets.keys(f"validation/{model}"):
+            rows = shelf.datasets.read(f"validation/{model}", [key])
+            of = rows.assign(issued_at=rows.get("issued_at"))  # which version 0.1 had not
+            [sums] = sums_of_days(evaluation.made_metrics, evaluation.primary, of).values()
+            shelf.datasets.write(f"validation/{model}", key, rows, {SUMS: json.dumps(sums)})
+    read_rows = Shelf._read
+
+    def read_others(shelf: Shelf, datasets: list[str], *rest: Any) -> Any:
+        assert not [name for name in datasets if name.startswith("validation/")]
+        return read_rows(shelf, datasets, *rest)
+
+    monkeypatch.setattr(Shelf, "_read", read_others)
+    again = make_app(Shelf(shelf.storage, shelf._load), lambda: NOW)
+    by_sums = [table(again, part) for part in parts]
+    for told, rows in zip(by_sums, by_rows, strict=True):
+        pd.testing.assert_frame_equal(told, rows)
 
 
 def test_what_is_shown_does_not_depend_on_what_lies_before(

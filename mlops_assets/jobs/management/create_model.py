@@ -166,9 +166,10 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
     # those that a creation which was killed has made are not made again
     untrained = set(months) - manager.materialized(versions)
     missing = untrained - set(manager.datasets.keys("training_set"))
-    for key, wanted in ((sets, missing), (versions, untrained)):
-        for start, end in ranges({key: wanted}, partitions.monthly):
-            manager.run(definitions, retrain_job_name(name), [key], start, end)
+    job = retrain_job_name(name)
+    for start, end in ranges({sets: missing}, partitions.monthly):
+        manager.run(definitions, job, [sets], start, end)
+    manager.train(definitions, job, versions, untrained)
     newest = partitions.newest_day()
     days = [] if newest is None else partitions.keys(first, newest + dt.timedelta(days=1))
     scores = asset_key(base, "validation", name)

@@ -23,6 +23,8 @@ from mlops_assets.ml.metrics.metric import (
 )
 from mlops_assets.ml.metrics.scores import IN_SHADOW, of_both, trailing_sums
 
+SUMS = "sums"
+"""Under which name the file of a day tells them."""
 Told = Mapping[str, Any]
 
 
@@ -127,6 +129,12 @@ class DaySums:
         rows = {at: one[kind] for at, one in self.told.items() if one[kind]}
         index = pd.MultiIndex.from_tuples(list(rows), names=["model", "date"])
         return pd.DataFrame(list(rows.values()), index=index)
+
+    def sums_of(self, metric: str) -> pd.DataFrame:
+        """As `term_sums` of one metric by model and date."""
+        sums = self._table("sums")
+        kept = [name for name in sums if str(name).startswith(f"{metric}__")]
+        return sums[[*kept, ROWS]]
 
     def trailing(self, days: int) -> pd.DataFrame:
         """As `trailing_scores`."""

@@ -67,7 +67,7 @@ def score_days(
 def common_rows(forecasts: pd.DataFrame) -> pd.DataFrame:
     """The rows that every model of the day forecast; `forecasts` has a column `model`."""
     models_of_day = forecasts.groupby("date")["model"].transform("nunique")
-    models_of_row = forecasts.groupby(["date", "row"])["model"].transform("nunique")
+    models_of_row = forecasts.groupby(["date", "row"])["row"].transform("size")  # once a model
     return forecasts[models_of_row == models_of_day]
 
 

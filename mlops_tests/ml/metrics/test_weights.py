@@ -113,8 +113,8 @@ def test_the_gate_and_the_sums_of_a_day_count_them() -> None:
     stored = day.assign(**told, **{IN_SHADOW: None})
     [sums] = sums_of_days(NUMBERS, "mae", stored).values()
     assert sums["sums"]["mae__den"] == day[WEIGHT].sum()
-    [others] = sums_of_days(NUMBERS, "mae", stored.drop(columns=WEIGHT)).values()
-    assert sums["same"] != others["same"]
+    [alike] = sums_of_days(NUMBERS, "mae", stored.drop(columns=WEIGHT)).values()
+    assert sums["same"] != alike["same"]
     gain = compare_with_previous(NUMBERS["mae"], stored, ["date"])["previous"].iloc[0]
     assert gain == pytest.approx(np.average(day["actual"], weights=day[WEIGHT]))
 

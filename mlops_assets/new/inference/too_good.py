@@ -75,8 +75,7 @@ def find_too_good(
     if len(chosen) > MOST_ROWS:
         chosen = np.sort(random.choice(chosen, MOST_ROWS, replace=False))
     values, base = target.to_numpy()[chosen], past.to_numpy()[chosen]
-    with threadpoolctl.threadpool_limits(1):  # so few rows are sooner done by one
-        return _found(frame.iloc[chosen], names, values, base, random.permutation(len(chosen)))
+    return _found(frame.iloc[chosen], names, values, base, random.permutation(len(chosen)))
 
 
 def _found(
@@ -168,6 +167,8 @@ def _out_of_fold(
         trees = sklearn.ensemble.HistGradientBoostingRegressor(
             max_iter=60, min_samples_leaf=10, random_state=0
         )
-        trees.fit(inputs[folds != fold], values[folds != fold])
-        said[folds == fold] = trees.predict(inputs[folds == fold])
+        # so few rows are sooner done by one thread; told once scikit-learn has loaded its threads
+        with threadpoolctl.threadpool_limits(1):
+            trees.fit(inputs[folds != fold], values[folds != fold])
+            said[folds == fold] = trees.predict(inputs[folds == fold])
     return said

@@ -35,7 +35,7 @@ from mlops_assets.graph.partitions import make_partitions
 from mlops_assets.graph.reads import declared
 from mlops_assets.jobs.backtest import make_backtest_job
 from mlops_assets.jobs.evaluate import make_jobs
-from mlops_assets.jobs.executor import telling_executor
+from mlops_assets.jobs.executor import make_executor
 from mlops_assets.jobs.last_word import have_the_last_word
 from mlops_assets.jobs.manage import make_management_jobs
 from mlops_assets.project import LandingSettings, Project
@@ -105,7 +105,7 @@ def make_definitions(project: Project, storage: Storage) -> dg.Definitions:
                 lambda _: Readers(graph.nodes, storage, made, project.due)
             ),
         },
-        executor=telling_executor,
+        executor=make_executor(project.compute.executor),
     )
 
 

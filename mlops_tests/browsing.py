@@ -138,6 +138,37 @@ def stop(server: "subprocess.Popen[bytes]") -> None:
         server.wait(STOP_SECONDS)
 
 
+class Processes:
+    """What is started for a stack, and ended with it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{len(self.started)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
+            )
+        self.started.append(process)
+        return process
+
+    def log(self, process: "subprocess.Popen[bytes]") -> str:
+        """What a process has said."""
+        return (self.folder / f"{self.started.index(process)}.log").read_text()
+
+    def stop(self) -> None:
+        for process in reversed(self.started):
+            process.terminate()
+        for process in reversed(self.started):
+            stop(process)
+
+
 @contextlib.contextmanager
 def serve(log: Path, environment: Mapping[str, str]) -> Iterator[Served]:
     """Serve the project of an environment as `make run` does."""

@@ -3,7 +3,7 @@
 import datetime as dt
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from importlib.metadata import version
@@ -31,6 +31,7 @@ from mlops_assets.assets.reporting import (
 from mlops_assets.assets.run_config import RunConfig, left_out_or_meant
 from mlops_assets.assets.training_set import read_window
 from mlops_assets.graph.partitions import day_of
+from mlops_assets.graph.runs import wait_for_run_before
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, parse_hyperparameters
@@ -91,9 +92,11 @@ def make_model_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
                 in_time = learned == project.training_window.of(
                     day_of(month), graph.partitions.earliest
                 )
-                card = made_meanwhile(
-                    context, project, model, hyperparameters, month, rows, models
-                ) or train(project, model, hyperparameters, month, rows, learned, models, in_time)
+                made = made_meanwhile(context, project, model, hyperparameters, month, rows, models)
+                card = made or train(
+                    *(project, model, hyperparameters, month, rows, learned, models, in_time),
+                    lambda: wait_for_run_before(context.instance, context.run),
+                )
             except DATA_ERRORS as error:
                 outcomes[month] = error
             else:
@@ -324,13 +327,12 @@ def train(
     learned: Window,
     models: ModelStore,
     in_time: bool = True,
+    before_judged: Callable[[], None] = lambda: None,
 ) -> ModelCard:
-    """Train a new version on the rows of a window, judge it and store it.
-
-    `in_time` says whether these are those of its month, rather than through another day.
-    """
+    """Train a version on a window, `in_time` of its month; it is judged after `before_judged`."""
     first, last, columns = _within(project, month, rows, learned)
     window = fit_window(project.fit_plan, model.family, hyperparameters, rows, learned.end)
+    before_judged()
     result = window.fit
     return models.add(
         result.pipeline,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TextIO
 
@@ -28,10 +27,10 @@ from mlops_assets.graph.runs import (
     end_lost_runs,
     is_carried_out,
     process_of,
-    process_tags,
     unfinished_runs,
 )
-from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB, failure_reasons
+from mlops_assets.jobs.evaluate import EVALUATE_JOB, HISTORY_TAG, RETRAIN_ALL_JOB
+from mlops_assets.jobs.running import Work, carry_out, on_queue
 from mlops_assets.ml.due_days import Grain
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
@@ -43,7 +42,6 @@ from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.switches import paused_models
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 LINE_SECONDS = 5.0
 OTHERS_SECONDS, OTHERS_LOOK_SECONDS = 3600.0, 1.0
 
@@ -96,10 +94,11 @@ def build_history(
         if not count:
             print(f"{title}: complete", file=terminal)
             continue
-        job = definitions.resolve_job_def(job_name)
         with Progress(title, count, terminal) as progress:
             for (first, last), assets in ranges(missing, definition).items():
-                failures += _run(job, assets, range_tags(first, last), instance, progress)
+                tags = {**range_tags(first, last), HISTORY_TAG: "true"}
+                works = [Work(job_name, some, tags) for some in _apart(project, assets, instance)]
+                failures += carry_out(project, works, definitions, instance, progress.see)
                 if any(GOES_ON in reason for reason in failures):
                     return failures  # nothing else can be stored either
     return failures
@@ -171,25 +170,14 @@ def foreign_days(
     )
 
 
-def _run(
-    job: dg.JobDefinition,
-    assets: Sequence[dg.AssetKey],
-    tags: Mapping[str, str],
-    instance: dg.DagsterInstance,
-    progress: Progress,
-) -> Iterable[str]:
-    """One run over a range; what its failed steps say."""
-    run_id = str(uuid.uuid4())
-    instance.add_event_listener(run_id, progress.see)
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=list(assets),
-        tags={**tags, HISTORY_TAG: "true", **process_tags(run_id)},
-        run_config=QUIET,
-        run_id=run_id,
-        raise_on_error=False,
-    )
-    yield from failure_reasons(result)
+def _apart(
+    project: Project, assets: list[dg.AssetKey], instance: dg.DagsterInstance
+) -> list[list[dg.AssetKey]]:
+    """The assets of each run: models and their days by themselves, where runs go on the queue."""
+    kinds = {own_parts(project, key)[0] for key in assets}
+    if on_queue(instance) and kinds <= {"models", "validation"}:
+        return [[asset] for asset in assets]
+    return [assets]
 
 
 def end_unfinished_runs(instance: dg.DagsterInstance, project: Project) -> None:

@@ -12,14 +12,13 @@ from mlops_assets.assets.reporting import Told
 from mlops_assets.cli.stored import stored_partitions
 from mlops_assets.graph.keys import node_key
 from mlops_assets.graph.reads import Every, declared
+from mlops_assets.graph.runs import keep_connections
 from mlops_assets.project import Project
 from mlops_assets.project.workspace import load_named
 from mlops_assets.resources.roots import project_storage
 from mlops_assets.resources.stores.check_results import CheckStore
 from mlops_assets.resources.stores.created_models import Registry
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-
-TIMEOUT_MS, RECYCLE_SECONDS = 60_000, 3600
 
 
 def rebuild_instance(names: Sequence[str]) -> None:
@@ -29,10 +28,7 @@ def rebuild_instance(names: Sequence[str]) -> None:
     and of the newest one what its checks said.
     """
     with dg.DagsterInstance.get() as instance:
-        # else, with PostgreSQL, each statement logs in anew
-        instance.optimize_for_webserver(
-            statement_timeout=TIMEOUT_MS, pool_recycle=RECYCLE_SECONDS, max_overflow=1
-        )
+        keep_connections(instance)
         for name in names:
             settings = load_named(name)
             storage = project_storage(settings)

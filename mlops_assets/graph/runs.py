@@ -4,16 +4,23 @@ Several projects may share an instance. Dagster's own launcher asks no process w
 """
 
 import datetime as dt
+import time
+from typing import Any
 
 import dagster as dg
 
 from mlops_assets.graph.keys import own_parts
+from mlops_assets.lazy import sa
 from mlops_assets.project import Project
 from mlops_assets.resources.processes import is_gone, this_process
 from mlops_assets.resources.stores.turns import Turn
 
 PROJECT_TAG = "mlops_assets/project"  # of the jobs of one of several projects
 PROCESS_TAG = "mlops_assets/process"  # which process carries out a run
+AFTER_TAG = "mlops_assets/after"  # the run whose outcome one waits for before it judges its own
+AFTER_SECONDS, AFTER_LOOK_SECONDS = 900.0, 1.0
+RETRIED_TAG, WILL_RETRY_TAG = "dagster/auto_retry_run_id", "dagster/will_retry"
+TIMEOUT_MS, RECYCLE_SECONDS = 60_000, 3600  # of a statement and a connection of PostgreSQL
 UNSTARTED_SECONDS = 90  # from the making of a run in a shell to its start, which takes seconds
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -50,6 +57,29 @@ def process_tags(run_id: str) -> dict[str, str]:
     It names the run, since a run that is tried again takes over the tags of the one before.
     """
     return {PROCESS_TAG: f"{run_id} {this_process()}"}
+
+
+def keep_connections(instance: dg.DagsterInstance) -> None:
+    """Have this process keep its connections to the instance, and make new ones for lost ones.
+
+    With PostgreSQL each statement logs in anew otherwise, which is most of what a run costs.
+    """
+    instance.optimize_for_webserver(
+        statement_timeout=TIMEOUT_MS, pool_recycle=RECYCLE_SECONDS, max_overflow=1
+    )
+    if not sa.event.contains(sa.pool.Pool, "checkout", _still_there):
+        sa.event.listen(sa.pool.Pool, "checkout", _still_there)
+
+
+def _still_there(connection: Any, *_: Any) -> None:
+    """Has a pool make a new connection in place of one that a restarted server has cut."""
+    if type(connection).__module__ == "sqlite3":
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except connection.OperationalError as error:
+        raise sa.exc.DisconnectionError from error
 
 
 def process_of(run: dg.DagsterRun) -> str:
@@ -109,3 +139,35 @@ def _lost(run: dg.DagsterRun, age: dt.timedelta) -> str:
 
 def _in_utc(moment: dt.datetime) -> dt.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+def newest_try(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun | None:
+    """A run, or the last of those by which Dagster has tried it again; None for an unknown one."""
+    run = instance.get_run_by_id(run_id)
+    while run is not None and (again := run.tags.get(RETRIED_TAG)):
+        run = instance.get_run_by_id(again)
+    return run
+
+
+def is_over(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run has ended and will not be tried again."""
+    if run.status is not dg.DagsterRunStatus.FAILURE:
+        return run.is_finished
+    undecided = instance.run_retries_enabled and WILL_RETRY_TAG not in run.tags
+    return not (undecided or run.is_complete_and_waiting_to_retry)
+
+
+def wait_for_run_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Wait for the run that a run is to follow, where it names one, for a quarter of an hour.
+
+    TimeoutError where that has not ended by then.
+    """
+    before = run.tags.get(AFTER_TAG, "")
+    deadline = time.monotonic() + AFTER_SECONDS
+    while before and (found := newest_try(instance, before)) and not is_over(instance, found):
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"the run {found.run_id}, by whose outcome this one is judged, has not ended "
+                f"within {AFTER_SECONDS / 60:.0f} minutes; run this again once it has"
+            )
+        time.sleep(AFTER_LOOK_SECONDS)

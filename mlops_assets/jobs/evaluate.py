@@ -1,6 +1,5 @@
 """Jobs: what a schedule, a sensor or a person runs."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -21,22 +20,6 @@ Job = Any  # what define_asset_job returns, a type that Dagster does not export
 
 def retrain_job_name(model: str) -> str:
     return f"retrain_{model}_job"
-
-
-def failure_reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """What the failed steps of a run say, or that it failed."""
-    if result.success:
-        return
-    steps = [event for event in result.all_events if event.is_step_failure]
-    for event in steps:
-        data = event.step_failure_data
-        failure, error = data.user_failure_data, data.error
-        while error and error.cause:  # what Dagster wraps says that a step failed, and not why
-            error = error.cause
-        reason = failure.description if failure else error.message if error else event.message
-        yield reason or f"{event.step_key} failed"
-    if not steps:
-        yield f"the run {result.run_id} failed"
 
 
 def make_jobs(project: Project) -> list[Job]:

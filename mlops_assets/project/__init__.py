@@ -27,7 +27,7 @@ from mlops_assets.project.json_schema import SCHEMA_FILE, json_schema
 from mlops_assets.project.problem import check_time_zone
 from mlops_assets.project.project import Project
 from mlops_assets.project.reading import ProjectError, load_project
-from mlops_assets.project.sections import Hold
+from mlops_assets.project.sections import Executor, Hold
 from mlops_assets.project.source_settings import (
     REPLAY_DAYS,
     CsvSettings,
@@ -53,6 +53,7 @@ __all__ = [
     "DateOrder",
     "DateParts",
     "DriftSettings",
+    "Executor",
     "FeatureSettings",
     "FileSettings",
     "Hold",

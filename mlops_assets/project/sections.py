@@ -1,5 +1,6 @@
 """The settings of the target, its values, its judgement and the hours of the day."""
 
+from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 import pydantic
@@ -123,6 +124,23 @@ class ServingSettings(Settings):
     hold: Hold = "severe"
     """From which failed checks of a day's data on no forecast is issued from it, so that the one
     before stays: severe ones, which refuse the day; warnings as well; or never."""
+
+
+class Executor(StrEnum):
+    """Where the steps of a run run: one after another in its process, in processes beside it, on
+    Celery workers, as jobs of Kubernetes."""
+
+    IN_PROCESS = "in_process"
+    MULTIPROCESS = "multiprocess"
+    CELERY = "celery"
+    K8S = "k8s"
+
+
+class ComputeSettings(Settings):
+    executor: Executor = Executor.IN_PROCESS
+    """Where the steps of a run of assets run, such as those of many models in a wide evaluation:
+    in its process, in processes beside it, or each on a machine of its own, by Celery or Kubernetes
+    (the extras celery and k8s)."""
 
 
 class ScheduleSettings(Settings):

@@ -141,22 +141,22 @@ def made_since(builder: Builder, runs: int) -> set[str]:
 
 
 def test_it_goes_on_where_it_stopped(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = history._run
+    original = history.carry_out
     titles: list[str] = []
 
     def stop(*arguments: object) -> object:
-        progress = arguments[-1]
+        progress = getattr(arguments[-1], "__self__", None)  # whose method sees what is made
         assert isinstance(progress, history.Progress)
         titles.append(progress.title)
         if progress.title == "training sets":
             raise KeyboardInterrupt
         return original(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(history, "_run", stop)
+    monkeypatch.setattr(history, "carry_out", stop)
     with pytest.raises(KeyboardInterrupt):
         builder.build()
     assert [*dict.fromkeys(titles)] == ["observations", "features", "training sets"]
-    monkeypatch.setattr(history, "_run", original)
+    monkeypatch.setattr(history, "carry_out", original)
     runs = builder.instance.get_runs_count()
     assert builder.build() == []
     assert {"observations", "features"} & made_since(builder, runs) == set(), "they are complete"

@@ -13,13 +13,17 @@ import dagster as dg
 import pytest
 import time_machine
 
+from mlops_assets.graph import runs
 from mlops_assets.graph.partitions import range_tags
 from mlops_assets.graph.runs import (
     PROCESS_TAG,
     UNFINISHED,
     UNSTARTED_SECONDS,
     end_lost_runs,
+    is_over,
+    newest_try,
     process_tags,
+    wait_for_run_before,
 )
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
 from mlops_assets.project import load_project
@@ -143,3 +147,40 @@ def test_a_killed_command_stops_nothing(
         assert str(process.pid) in run.tags[PROCESS_TAG]
         assert [lost.run_id for lost in end_lost_runs(instance, project)] == [run.run_id]
         assert not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+
+
+def test_a_run_that_is_tried_again_is_over_with_the_last_of_its_tries() -> None:
+    retries = {"run_retries": {"enabled": True, "max_retries": 2}}
+    with dg.DagsterInstance.ephemeral(settings=retries) as instance:
+
+        def failed(run_id: str, **tags: str) -> dg.DagsterRun:
+            told = {f"dagster/{name}": value for name, value in tags.items()}
+            run = dg.DagsterRun("job", run_id, status=dg.DagsterRunStatus.FAILURE, tags=told)
+            return instance.add_run(run)
+
+        assert not is_over(instance, failed("undecided"))
+        assert not is_over(instance, failed("to be tried again", will_retry="true"))
+        assert is_over(instance, failed("given up", will_retry="false"))
+        failed("first", will_retry="true", auto_retry_run_id="second")
+        assert newest_try(instance, "first") is None, "it is not there yet"
+        add(instance, "second")
+        second = newest_try(instance, "first")
+        assert second is not None
+        assert (second.run_id, is_over(instance, second)) == ("second", False)
+        instance.report_run_canceled(second)
+        assert is_over(instance, instance.get_run_by_id("second"))  # type: ignore[arg-type]
+
+
+def test_a_run_waits_for_the_one_that_it_follows(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(runs, "AFTER_LOOK_SECONDS", 0.01)
+    tags = {runs.AFTER_TAG: "first"}
+    second = instance.add_run(dg.DagsterRun("job", "second", tags=tags))
+    wait_for_run_before(instance, second)  # of which nothing is known any more
+    add(instance, "first")
+    with pytest.raises(TimeoutError, match="the run first, by whose outcome"):
+        wait_for_run_before(instance, second)
+    instance.report_run_canceled(instance.get_run_by_id("first"))  # type: ignore[arg-type]
+    wait_for_run_before(instance, second)

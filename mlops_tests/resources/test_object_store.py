@@ -1,12 +1,9 @@
 """An object store over the wire: whole or not at all, seen at once, and with few requests."""
 
 import datetime as dt
-import logging
 import multiprocessing
 import os
 import shutil
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,65 +12,29 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pytest
-from werkzeug.serving import make_server
 
 from mlops_assets.definitions import make_definitions
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
 from mlops_assets.project import load_project
+from mlops_assets.resources.current_names import CurrentNames
 from mlops_assets.resources.object_store import SMALL, Listed, pack_of, packed, unpacked
 from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
-
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-s3fs = pytest.importorskip("s3fs", reason="the extra s3 is not installed")
-moto = pytest.importorskip("moto.server", reason="moto is not installed")
+from mlops_tests.resources.s3 import S3Server, s3_server, s3fs
 
 CREATED = 100
 DAYS = [str(dt.date(2026, 2, 20) + dt.timedelta(n)) for n in range(20)]
 
 
-class Server:
-    """An S3 server on this machine that counts its requests, and may refuse the next ones."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-        self.refuse = 0
-        self.answer = moto.DomainDispatcherApplication(moto.create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
-        self.asked[environ["REQUEST_METHOD"]] += 1
-        if self.refuse:
-            self.refuse -= 1
-            start("503 Service Unavailable", [("Content-Length", "0")])
-            return [b""]
-        return self.answer(environ, start)
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", server.url)
-        patch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "something")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        s3fs.S3FileSystem().mkdir("bucket")
+def server() -> Iterator[S3Server]:
+    with s3_server() as server:
         yield server
-    server.stop()
 
 
 @pytest.fixture
-def root(server: Server, request: pytest.FixtureRequest) -> str:
+def root(server: S3Server, request: pytest.FixtureRequest) -> str:
     server.asked.clear()
     return f"s3://bucket/{request.node.name}"
 
@@ -124,7 +85,7 @@ def test_of_two_processes_that_create_one_file_one_is_refused(root: str) -> None
             assert storage.read(f"registry/models/{name}.yaml") == f"by: {who}".encode()
 
 
-def test_a_write_is_one_request_and_a_read_is_one(server: Server, root: str) -> None:
+def test_a_write_is_one_request_and_a_read_is_one(server: S3Server, root: str) -> None:
     storage = make_storage(root)
     assert server.asked == {"GET": 1}, "whether a restore is under way"
     server.asked.clear()
@@ -150,7 +111,9 @@ def test_what_another_process_writes_and_deletes_is_seen_at_once(root: str) -> N
     assert one.names("a") == []
 
 
-def test_days_are_read_from_packs_and_never_older_than_they_are(server: Server, root: str) -> None:
+def test_days_are_read_from_packs_and_never_older_than_they_are(
+    server: S3Server, root: str
+) -> None:
     storage = make_storage(root)
     datasets = DatasetStore(storage)
     for n, day in enumerate(DAYS):
@@ -221,11 +184,12 @@ def test_places_where_a_write_may_be_seen_in_part_are_refused(root: str) -> None
 
 def test_a_folder_may_be_named_by_a_url(tmp_path: Path) -> None:
     storage = make_storage(f"file://{tmp_path}")
-    assert isinstance(storage, LocalStorage)
+    assert isinstance(storage, CurrentNames)
+    assert isinstance(storage.stored, LocalStorage)
     assert storage.root == str(tmp_path)
 
 
-def test_large_files_are_packed_nowhere(server: Server, root: str) -> None:
+def test_large_files_are_packed_nowhere(server: S3Server, root: str) -> None:
     storage = make_storage(root)
     noise = [os.urandom(SMALL) for _ in DAYS]
     for day, data in zip(DAYS, noise, strict=True):
@@ -239,7 +203,7 @@ def test_large_files_are_packed_nowhere(server: Server, root: str) -> None:
 
 
 @pytest.mark.long
-def test_a_store_that_is_busy_is_asked_again(server: Server, root: str) -> None:
+def test_a_store_that_is_busy_is_asked_again(server: S3Server, root: str) -> None:
     storage = make_storage(root)
     storage.write("a.json", b'{"x": 1}')
     server.refuse = 2
@@ -252,7 +216,7 @@ def test_a_store_that_is_busy_is_asked_again(server: Server, root: str) -> None:
 
 @pytest.mark.history
 def test_a_day_in_an_object_store_is_the_day_in_a_folder_with_few_requests(
-    server: Server, root: str, small_project: Path, monkeypatch: pytest.MonkeyPatch
+    server: S3Server, root: str, small_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = LocalStorage(str(small_project / "storage"))
     s3fs.S3FileSystem().put(f"{local.root}/", f"{root}/", recursive=True)

@@ -22,7 +22,7 @@ import pytest
 from mlops_assets.graph.attribution import USER_HEADER, USER_TAG
 from mlops_assets.resources.storage import LocalStorage
 from mlops_assets.resources.stores.decisions import Decisions
-from mlops_tests.browsing import open_browser, stop
+from mlops_tests.browsing import Processes, open_browser
 from mlops_tests.resources.sources import postgresql
 from mlops_tests.servers import HOST, free_ports, wait_for
 from mlops_tests.small import REPOSITORY, small_environment
@@ -141,32 +141,6 @@ def write_nginx(folder: Path, places: dict[str, str], operator: str) -> Path:
         f" scgi_temp_path {folder}/s;\n{site}\n}}\n"
     )
     return main
-
-
-class Processes:
-    """What is started for a stack, and ended with it."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder, self.environment = folder, environment
-        self.started: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *command: str) -> None:
-        with (self.folder / f"{len(self.started)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd=self.folder,
-            )
-        self.started.append(process)
-
-    def stop(self) -> None:
-        for process in reversed(self.started):
-            process.terminate()
-        for process in reversed(self.started):
-            stop(process)
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,10 @@ def _refuse_taken(manager: Manager, project: Project, name: str) -> None:
                 f"there is a model {name!r} already; choose another name. "
                 f"It is defined as:\n{_as_yaml(model)}"
             )
+    if by_now := manager.storage.renamed.get(name):
+        raise RefusedError(
+            f"{name!r} is what the model {by_now!r} was called before; choose another name"
+        )
     if name in manager.registry.created():
         raise RefusedError(
             f"there is a file of a model {name!r} already, which cannot be used as it is; see "
@@ -162,9 +166,10 @@ def _train_and_evaluate(manager: Manager, name: str, past_days: int) -> None:
     # those that a creation which was killed has made are not made again
     untrained = set(months) - manager.materialized(versions)
     missing = untrained - set(manager.datasets.keys("training_set"))
-    for key, wanted in ((sets, missing), (versions, untrained)):
-        for start, end in ranges({key: wanted}, partitions.monthly):
-            manager.run(definitions, retrain_job_name(name), [key], start, end)
+    job = retrain_job_name(name)
+    for start, end in ranges({sets: missing}, partitions.monthly):
+        manager.run(definitions, job, [sets], start, end)
+    manager.train(definitions, job, versions, untrained)
     newest = partitions.newest_day()
     days = [] if newest is None else partitions.keys(first, newest + dt.timedelta(days=1))
     scores = asset_key(base, "validation", name)

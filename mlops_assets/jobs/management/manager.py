@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
 
 from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, make_partitions, ranges, run_tags
-from mlops_assets.graph.runs import holds_turn, process_tags
-from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB, failure_reasons
+from mlops_assets.graph.runs import holds_turn
+from mlops_assets.jobs.evaluate import EVALUATE_JOB, REGISTRY_JOB
+from mlops_assets.jobs.running import Work, carry_out, on_queue, run_here
 from mlops_assets.project import ModelSettings, Project
 from mlops_assets.resources.processes import this_process
 from mlops_assets.resources.storage import Storage, StorageError
@@ -24,7 +24,6 @@ from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.stores.turns import Turn, Turns
 
 ASKED_BY_TAG = "mlops_assets/asked_by"
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 MakeDefinitions = Callable[[Project, Storage], dg.Definitions]
 Keys = Sequence[dg.AssetKey]
@@ -171,44 +170,58 @@ class Manager:
         """The partitions of an asset that the event log knows."""
         return self.context.instance.get_materialized_partitions(key)
 
+    def train(
+        self, definitions: dg.Definitions, job: str, key: dg.AssetKey, months: Collection[str]
+    ) -> None:
+        """Train a model for months: side by side where runs go on the queue, each judged after the
+        one before it."""
+        spans = list(ranges({key: months}, self.partitions.monthly))
+        if on_queue(self.context.instance):
+            spans = [(month, month) for month in sorted(months)]
+        works = [self._work(job, [key], *span, follows=True) for span in spans]
+        self._runs(definitions, works)
+
     def evaluate(self, definitions: dg.Definitions, keys: Keys, days: Iterable[str]) -> None:
-        """Evaluate the days whose features are there, in one run if they follow each other."""
-        self._run_days(definitions, keys, {*self.datasets.keys("features")}.intersection(days))
+        """Evaluate the days whose features are there, in one run if they follow each other, or one
+        for each asset where runs go on the queue."""
+        there = {*self.datasets.keys("features")}.intersection(days)
+        apart = [[key] for key in keys] if on_queue(self.context.instance) else [keys]
+        spans = ranges(dict.fromkeys(keys, there), self.partitions.daily)
+        works = [self._work(EVALUATE_JOB, some, *span) for span in spans for some in apart]
+        self._runs(definitions, works)
 
     def rank(self, definitions: dg.Definitions, days: Iterable[str]) -> None:
         """Rank again the days that are ranked already."""
         there = {*self.datasets.keys("leaderboard")}.intersection(days)
-        self._run_days(definitions, [asset_key(self.base, "leaderboard")], there)
+        board = asset_key(self.base, "leaderboard")
+        for first, last in ranges({board: there}, self.partitions.daily):
+            self.run(definitions, EVALUATE_JOB, [board], first, last)
 
     def refresh_registry(self, definitions: dg.Definitions) -> None:
         """Write the table of all models and versions again."""
         self.run(definitions, REGISTRY_JOB, [asset_key(self.base, "model_registry")])
-
-    def _run_days(self, definitions: dg.Definitions, keys: Keys, days: set[str]) -> None:
-        wanted = dict.fromkeys(keys, days)
-        for (first, last), assets in ranges(wanted, self.partitions.daily).items():
-            self.run(definitions, EVALUATE_JOB, assets, first, last)
 
     def run(
         self,
         definitions: dg.Definitions,
         job: str,
         keys: Keys,
-        first: str | None = None,
-        last: str | None = None,
+        first: str = "",
+        last: str = "",
     ) -> None:
         """A run of its own in this process; what fails in it is kept for the end."""
+        work = self._work(job, keys, first, last)
+        self.failures += run_here(work, definitions, self.context.instance)
+
+    def _work(
+        self, job: str, keys: Keys, first: str = "", last: str = "", *, follows: bool = False
+    ) -> Work:
         names = ", ".join(key.to_user_string() for key in keys)
         days = f" from {first} through {last}" if first else ""
         self.context.log.info(f"Materializing {names}{days}.")
-        run_id = str(uuid.uuid4())
-        result = definitions.resolve_job_def(job).execute_in_process(
-            instance=self.context.instance,
-            asset_selection=list(keys),
-            run_id=run_id,
-            tags={ASKED_BY_TAG: self.context.run_id, **process_tags(run_id)}
-            | (run_tags(first, last) if first and last else {}),
-            run_config=QUIET,
-            raise_on_error=False,
-        )
-        self.failures += failure_reasons(result)
+        tags = {ASKED_BY_TAG: self.context.run_id, **(run_tags(first, last) if first else {})}
+        return Work(job, keys, tags, follows)
+
+    def _runs(self, definitions: dg.Definitions, works: Sequence[Work]) -> None:
+        instance = self.context.instance
+        self.failures += carry_out(self.base, works, definitions, instance)

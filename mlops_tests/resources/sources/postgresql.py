@@ -59,3 +59,17 @@ def server(programs: Path, port: int | None = None) -> Iterator[str]:
             run(*control, "--mode", "immediate", "--wait", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restart(programs: Path, url: str) -> None:
+    """Restart a server, by its URL; whoever was connected is cut off."""
+    folder = url.partition("host=")[2].partition("&")[0]
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    command = [str(programs / "pg_ctl"), "--pgdata", f"{folder}/data", "--log", f"{folder}/log"]
+    subprocess.run(
+        [*as_user, *command, "--mode", "fast", "--wait", "restart"],
+        check=True,
+        timeout=60,
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
+    )

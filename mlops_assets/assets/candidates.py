@@ -72,7 +72,7 @@ class Candidates:
         retired = [card for card in within if chosen.is_retired(card.version, last)]
         kept = [serving, *(card for card in within if card not in retired)]
         lost = [one for one in chosen.unreadable if first <= max(one.first, one.made) <= last]
-        return len({recipe(card) for card in kept}) + len(retired) + len(lost)
+        return len({card.recipe for card in kept}) + len(retired) + len(lost)
 
     def _within(self, model: str, first: dt.date, last: dt.date) -> list[ModelCard]:
         chosen = self.chosen[model]
@@ -115,16 +115,10 @@ class Candidates:
         return {name: len(recipes) for name, recipes in tried.items() if recipes}
 
 
-def recipe(card: ModelCard) -> tuple[str, ...]:
-    """What makes two versions the same candidate, learned from other days."""
-    values = sorted(card.hyperparameters.items())
-    return (card.family, str(values), ",".join(card.inputs), card.window, card.weights)
-
-
 def recipes_of(models: ModelStore, name: str) -> int:
     """How many candidates there ever were of a model; 1 where that cannot be read."""
     try:
         lost: dict[str, StorageError] = {}
-        return len({recipe(card) for card in models.cards(name, lost)}) + len(lost) or 1
+        return len({card.recipe for card in models.cards(name, lost)}) + len(lost) or 1
     except StorageError:
         return 1

@@ -20,7 +20,13 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlops_assets.resources.web import PAGES, PROXY_HEADER, PROXY_SECRET, pages_url
+from mlops_assets.resources.web import (
+    PAGES,
+    PROXY_HEADER,
+    PROXY_SECRET,
+    USER_HEADER,
+    pages_url,
+)
 
 ALLOWED_HOSTS: Final = "MLOPS_ALLOWED_HOSTS"
 """The environment variable of further hosts, with commas between them."""
@@ -35,6 +41,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
 }
+USER = USER_HEADER.lower().encode()
 NO_FRAMES = "frame-ancestors 'self'"
 
 
@@ -56,6 +63,8 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
         elif not (why := self.refusal(scope)):
+            if not self.secret:  # and so nobody who vouches for a user
+                scope = {**scope, "headers": [h for h in scope["headers"] if h[0].lower() != USER]}
             await self.app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": why[:120]})

@@ -8,7 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-USER_HEADER = "X-Forwarded-User"
+from mlops_assets.resources.web import USER_HEADER
+
 USER_TAG = "user"
 
 

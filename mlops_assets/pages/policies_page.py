@@ -38,7 +38,7 @@ from mlops_assets.pages.drawing import (
 from mlops_assets.pages.model_figures import with_gaps
 from mlops_assets.pages.parts import Page, Part
 from mlops_assets.pages.shelf import Look
-from mlops_assets.resources.storage import Storage
+from mlops_assets.resources.storage import Storage, damaged_file
 from mlops_assets.resources.stores.dataset_store import read_parquet
 
 FOLDER = "policies"
@@ -69,12 +69,21 @@ def newest_backtest(storage: Storage) -> tuple[dict[str, Any], pd.DataFrame]:
     """
     summaries = {}
     for run in storage.names(FOLDER):
-        if storage.exists(f"{FOLDER}/{run}/policies.json"):
-            summaries[run] = json.loads(storage.read(f"{FOLDER}/{run}/policies.json"))
+        path = f"{FOLDER}/{run}/policies.json"
+        try:
+            summaries[run] = dict(json.loads(storage.read(path)))
+        except FileNotFoundError:
+            continue  # not whole yet
+        except (ValueError, TypeError) as error:
+            raise damaged_file(storage, path, f"cannot be read ({error})") from error
     if not summaries:
         return {}, pd.DataFrame()
     run = max(summaries, key=lambda run: (str(summaries[run].get("made", "")), run))
-    return summaries[run], read_parquet(storage, f"{FOLDER}/{run}/days.parquet").to_pandas()
+    path = f"{FOLDER}/{run}/days.parquet"
+    try:
+        return summaries[run], read_parquet(storage, path).to_pandas()
+    except FileNotFoundError as error:
+        raise damaged_file(storage, path, "is missing") from error
 
 
 def policies_page(look: Look) -> Page:

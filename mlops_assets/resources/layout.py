@@ -37,7 +37,7 @@ OTHERS = {
     "first_day.txt": "write into it the first day of the history, such as that of the oldest file "
     "of observations",
     REPLAYED: "write into it the last day of the recording as it was when the history was begun",
-    "policies": "run backtest_policy_job again",
+    "policies": "run backtest_policy_job again and delete the folder of this run",
 }
 
 

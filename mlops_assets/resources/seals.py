@@ -49,9 +49,12 @@ def unsealed(path: str, data: bytes) -> tuple[bytes, str]:
     before, after = (MARK, b"") if ending == PARQUET else AROUND.get(ending, (b"", b""))
     at = data.rfind(before) if ending == PARQUET else 0
     start, end = at + len(before), at + len(before) + HEX
-    if not before or at < 0 or data[at:start] != before or data[end : end + len(after)] != after:
+    if not before or at < 0:
         return data, ""
-    if not SEAL.fullmatch(data[start:end]):
+    is_seal = bool(SEAL.fullmatch(data[start:end]))
+    if data[at:start] != before or data[end : end + len(after)] != after:
+        return data, "no seal" if is_seal else ""  # a mark that was damaged
+    if not is_seal:
         return data, "no seal"
     content = data[:at] + (b"{" if ending == JSON else b"") + data[end + len(after) :]
     return content, data[start:end].decode()

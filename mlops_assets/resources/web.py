@@ -21,6 +21,7 @@ RELOAD_URL = "MLOPS_RELOAD_URL"
 
 Where a proxy stands in front of it, WEB_URL is the address of that, which asks for a password.
 """
+USER_HEADER = "X-Forwarded-User"
 PROXY_SECRET = "MLOPS_PROXY_SECRET"
 """The environment variable of what the proxy alone knows, and sends along in PROXY_HEADER."""
 PROXY_HEADER = "X-Proxy-Secret"

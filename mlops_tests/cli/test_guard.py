@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 
 from mlops_assets.cli.guard import Guard, leading_to_pages
@@ -192,3 +193,20 @@ def test_one_host_is_named() -> None:
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
     for told in (headers, []):
         assert Guard(lambda: None, "127.0.0.1").refusal(scope | {"headers": told})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("secret", "user"), [("", None), ("known", "ada")])
+def test_a_user_is_believed_only_of_a_proxy_that_is_known(secret: str, user: str | None) -> None:
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(Headers(scope=scope).get("X-Forwarded-User"))
+
+    async def nothing(*_: Any) -> Any:
+        return None
+
+    told = LOCAL | {"X-Forwarded-User": "ada", "X-Proxy-Secret": "known"}
+    headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
+    asyncio.run(Guard(app, "127.0.0.1", secret=secret)(scope, nothing, nothing))
+    assert seen == [user]

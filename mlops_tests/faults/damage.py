@@ -8,8 +8,8 @@ it is built first.
 
 import argparse
 import datetime as dt
+import json
 import random
-import shutil
 import tempfile
 import warnings
 from collections import Counter
@@ -24,21 +24,24 @@ import pandas as pd
 from mlops_assets import load_champion
 from mlops_assets.assets.soundness import FACTS
 from mlops_assets.assets.validation import SUMS
+from mlops_assets.cli.backup import Place
 from mlops_assets.graph.partitions import FIRST_DAY_FILE, make_partitions
 from mlops_assets.ml.monitoring.distribution import reference_of
+from mlops_assets.pages.policies_page import newest_backtest
 from mlops_assets.project import Cadence, ModelSettings, Project, ReplaySettings, load_project
 from mlops_assets.project.made_for import made_for
-from mlops_assets.resources.layout import DATASETS, REFERENCE, REPLAYED, log_of
+from mlops_assets.resources.layout import DATASETS, REFERENCE, REPLAYED, is_log, log_of
 from mlops_assets.resources.notifier import FOLDER as CHANNELS
 from mlops_assets.resources.notifier import Channel
+from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.sources import make_source
 from mlops_assets.resources.sources.columns import check_columns
 from mlops_assets.resources.sources.replay import ReplaySource
-from mlops_assets.resources.storage import LocalStorage, StorageError
+from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.alert_records import Alert, Alerts
 from mlops_assets.resources.stores.alert_records import Kind as AlertKind
 from mlops_assets.resources.stores.created_models import Registry
-from mlops_assets.resources.stores.dataset_store import DatasetStore, Told
+from mlops_assets.resources.stores.dataset_store import DatasetStore, Told, as_parquet
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.stores.record_log import RecordLog
@@ -46,6 +49,7 @@ from mlops_assets.resources.stores.record_log import RecordLog
 OUTCOMES = ("right", "named", "wrong", "traceback")
 """Read as it was; an error that names the file; read as something else; another error."""
 DAY = dt.date(2026, 11, 10)
+REWRITTEN = 20  # files of each dataset, so that there is an older one of each
 MADE_AGAIN: dict[str, Any] = {}
 OTHER = b"what a program of somebody else has written"
 
@@ -61,18 +65,19 @@ class Kind:
 
 
 class Store:
-    """A copy of the storage of a small project, with a file of every kind."""
+    """A copy of the storage of a small project, with a file of every kind, in a folder or URL."""
 
-    def __init__(self, folder: Path, to: Path) -> None:
-        self.storage = LocalStorage(str(shutil.copytree(folder / "storage", to / "storage")))
+    def __init__(self, folder: Path, to: str) -> None:
+        self.place, source = Place(to), Place(str(folder / "storage"))
+        self.storage = make_storage(to)
+        for path in source.files():
+            if "://" not in to or not is_log(path):
+                self.place.write(path, source.read(path))
         self.project = load_project(folder / "problem" / "project.yaml")
         self.models = ModelStore(self.storage)
         self.datasets = DatasetStore(self.storage, made_for(self.project))
         self.registry = Registry(self.storage)
         self._add()
-
-    def file(self, path: str) -> Path:
-        return Path(self.storage.root, path)
 
     def _add(self) -> None:
         """What the history of a small project lacks."""
@@ -98,6 +103,10 @@ class Store:
             earlier = dt.date.fromisoformat(issued) - dt.timedelta(days=days)
             self.datasets.write("issued", str(earlier), frame.iloc[days:])
         self.datasets.write("model_registry", "newest", frame)
+        for run in ("one", "another"):
+            told = json.dumps({"made": run, "table": [[1, 2.5, "a"]]}).encode()
+            self.storage.write(f"policies/{run}/policies.json", told)
+            self.storage.write(f"policies/{run}/days.parquet", as_parquet(frame))
         for path in (FIRST_DAY_FILE, REPLAYED):
             self.storage.write(path, b"2026-08-25\n")
 
@@ -106,10 +115,11 @@ class Store:
         every = [path for path, _ in self.storage.files()]
         for dataset in DATASETS:
             paths = [p for p in every if p.startswith(f"datasets/{dataset}/") and _is_parquet(p)]
-            yield dataset, Kind(paths, self._frame, self._rewritten(paths[:20]))
+            yield dataset, Kind(paths, self._frame, self._rewritten(paths[:REWRITTEN]))
         for dataset, said in (("observations", FACTS), ("validation", SUMS)):
             paths = [p for p in every if p.startswith(f"datasets/{dataset}/") and _is_parquet(p)]
-            yield f"footers of {dataset}", Kind(paths, partial(self._told, said))
+            # the first are written again, without it
+            yield f"footers of {dataset}", Kind(paths[REWRITTEN:], partial(self._told, said))
         logs = [p for p in every if p.endswith(log_of(f"{DAY}.parquet"))]
         yield "log of writes", Kind(logs, self._logged)
         cards = [p for p in every if p.endswith("/card.json")]
@@ -130,6 +140,8 @@ class Store:
         yield "index", Kind(["source_index.json"], lambda _: self._source())
         yield "columns", Kind(["source_columns.json"], lambda _: self._columns())
         yield "first day", Kind([FIRST_DAY_FILE], lambda _: self._first_day())
+        backtests = [p for p in every if p.startswith("policies/one/")]
+        yield "policies", Kind(backtests, lambda _: [*newest_backtest(self.storage)])
         yield "replayed through", Kind([REPLAYED], lambda _: self._replayed())
         yield "load_champion", Kind(self._champion(), lambda _: load_champion(self.storage.root)[1])
 
@@ -163,24 +175,23 @@ class Store:
             key, of = name.partition(".")[0], "/".join(dataset)
             frame = self._frame(path)
             self.datasets.write(of, key, frame.iloc[1:])
-            older[path] = self.file(path).read_bytes()
+            older[path] = self.place.read(path)
             self.datasets.write(of, key, frame)
         return older
 
     def _logged(self, path: str) -> list[pd.DataFrame]:
         """The files of the month that a log tells of."""
-        month = path[path.rfind("/") + 2 :].removesuffix(".written")
-        folder = self.file(path).parent
-        files = [file for file in sorted(folder.iterdir()) if file.name.startswith(month)][:5]
-        found = [f.relative_to(self.storage.root).as_posix() for f in files if _is_parquet(f.name)]
-        return [self._frame(one) for one in found]
+        folder, _, log = path.rpartition("/")
+        month = log[1:].removesuffix(".written")
+        names = [name for name in self.storage.names(folder) if name.startswith(month)][:5]
+        return [self._frame(f"{folder}/{name}") for name in names if _is_parquet(name)]
 
     def _model(self, path: str) -> bytes:
         """Its bytes, once it is loaded: what these say was known when it was stored."""
         card = self.models.card(*path.split("/")[1:3])
         assert card is not None
         self.models.load(card)
-        return self.file(path).read_bytes()
+        return self.place.read(path)
 
     def _held_out(self, path: str) -> Any:
         card = self.models.card(*path.split("/")[1:3])
@@ -245,7 +256,7 @@ def blanked(chance: random.Random, data: bytes, *_: Any) -> bytes:
 
 def swapped(chance: random.Random, data: bytes, kind: Kind, path: str, store: Store) -> bytes:
     """The file of another day, model or version lies there."""
-    return store.file(chance.choice(kind.paths)).read_bytes()
+    return store.place.read(chance.choice(kind.paths))
 
 
 def put_back(chance: random.Random, data: bytes, kind: Kind, path: str, store: Store) -> bytes:
@@ -276,24 +287,24 @@ def tried(
     intact: dict[str, Any] = {}
     for _ in range(tries if paths else 0):
         path = chance.choice(paths)
-        file = store.file(path)
-        data = file.read_bytes()
+        data = store.place.read(path)
         if path not in intact:
             intact[path] = kind.read(path)
         changed = damage(chance, data, kind, path, store)
         if changed == data:
             continue
-        file.write_bytes(changed)
+        store.place.write(path, changed)
         try:
             with warnings.catch_warnings():  # that an older version stands in is told as one
                 warnings.simplefilter("error", UserWarning)
                 outcome = "right" if _same(kind.read(path), intact[path]) else "wrong"
         except (StorageError, UserWarning) as error:
-            outcome = "named" if str(file.parent) in str(error) else "traceback"
+            folder = f"{store.storage.root}/{path.rpartition('/')[0]}"
+            outcome = "named" if folder in str(error) else "traceback"
         except Exception:  # of any kind: that is what is counted
             outcome = "traceback"
         finally:
-            file.write_bytes(data)
+            store.place.write(path, data)
         yield outcome, path
 
 
@@ -311,8 +322,10 @@ def table(store: Store, flips: int, others: int) -> dict[tuple[str, str], Counte
     """How often which damage of which kind of file had which outcome."""
     counted: dict[tuple[str, str], Counter[str]] = {}
     for name, kind in store.kinds():
-        assert kind.paths, name
+        assert kind.paths or "://" in store.place.root, name
         for what, damage in DAMAGES.items():
+            if damage is put_back and "://" in store.place.root:
+                continue  # which an object store does not notice
             chance = random.Random(f"{name} {what}")
             tries = flips if damage is flipped else others
             outcomes = Counter(outcome for outcome, _ in tried(store, kind, damage, tries, chance))
@@ -335,8 +348,9 @@ def main() -> None:
             clock.fix_today()
             folder.mkdir()
             build_small_history(folder)
-        counted = table(Store(folder, Path(temporary)), asked.flips, asked.others)
-    print("\n".join(lines(counted)))
+        for place in (f"{temporary}/storage", "memory://damage"):
+            print(f"\n{place.rpartition('/')[2]}\n")
+            print("\n".join(lines(table(Store(folder, place), asked.flips, asked.others))))
 
 
 def lines(counted: dict[tuple[str, str], Counter[str]]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from mlops_assets.assets.overviews import HINDSIGHT, LATER
 from mlops_assets.jobs.management.update_model import UPDATE_JOB
 from mlops_assets.jobs.management.versions_in_service import RESTORE_JOB, RETIRE_JOB
-from mlops_tests.assets.lab import Lab, keys
+from mlops_tests.assets.lab import Lab, keys, make_settings
 from mlops_tests.honesty.test_adversary import DAY, LAST, MONTH, copied, make_days
 from mlops_tests.jobs.test_manage import asked, done
 
@@ -68,6 +68,24 @@ def test_a_month_first_trained_late_counts_in_time_by_the_settings_alone(lab: La
         assert said[f"{HINDSIGHT}_version"] == version
     version, said = trained()
     assert said["version"] == version, "as the schedule would have trained it"
+
+
+def test_settings_that_are_edited_later_are_tried_in_hindsight(lab: Lab) -> None:
+    """March was never trained in time; it is by what the settings say since, and so is another."""
+    [february, march] = lab.models.cards("linear")
+    lab.storage.delete(f"models/linear/{march.version}")
+    lab.models = type(lab.models)(lab.storage)
+    settings = make_settings()
+    settings["models"][1]["hyperparameters"] = {"alpha": 3.0}
+    lab.write(settings=settings)
+    day = "2026-03-10"
+    for month in ("2026-02-01", "2026-03-01", "2026-03-01"):
+        assert lab.run("models/linear", month).success
+        assert lab.run(MODEL, day).success
+        said, newest = told(lab, day), max(lab.models.cards("linear"), key=lambda c: c.created)
+        assert newest.as_settings
+        assert said["version"] == february.version
+    assert said[f"{HINDSIGHT}_version"] == newest.version
 
 
 def test_nothing_that_is_tried_later_changes_how_days_are_judged(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -166,3 +166,18 @@ def days_in_service(versions: Sequence[V], version: V) -> tuple[dt.date, dt.date
 
 def _data(version: TrainedVersion) -> dt.date:
     return version.trained_through
+
+
+def as_settings_said_then(made: Iterable[tuple[str, dt.date, Hashable]]) -> set[str]:
+    """The versions of the recipe that the settings named when their month began.
+
+    `made` are those that were trained as the settings said, oldest first: name, day, recipe. What
+    the settings said then is told by the newest one of before, or of a past that was made at once
+    by its first one.
+    """
+    known = list(made)
+    days = [str(day) for _, day, _ in known]
+    then = [
+        known[max(bisect_right(days, version.partition("_")[0]) - 1, 0)] for version, *_ in known
+    ]
+    return {one[0] for one, of in zip(known, then, strict=True) if one[2] == of[2]}

@@ -93,14 +93,14 @@ class ReplaySource:
         if self.storage is None:
             return last
         try:
-            text = self.storage.read(REPLAYED).decode().strip()
+            data = self.storage.read(REPLAYED)
         except FileNotFoundError:
             if self.storage.names("datasets/observations"):
                 return None
             self.storage.write(REPLAYED, f"{last}\n".encode())
             return last
         try:
-            return dt.date.fromisoformat(text)
+            return dt.date.fromisoformat(data.decode().strip())
         except ValueError as error:
             raise damaged_file(self.storage, REPLAYED, f"holds no day ({error})") from error
 

@@ -17,7 +17,12 @@ from mlops_assets.lazy import pd, sio, sklearn
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.models.families import FAMILIES, trusted_types
 from mlops_assets.ml.selection.acceptance import COMPARISONS, MEASURES
-from mlops_assets.ml.selection.versions import Chosen, Unreadable, serving
+from mlops_assets.ml.selection.versions import (
+    Chosen,
+    Unreadable,
+    as_settings_said_then,
+    serving,
+)
 from mlops_assets.project import IDENTIFIER
 from mlops_assets.resources.layout import CARD, REFERENCE
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
@@ -129,6 +134,12 @@ class ModelCard(StoredRecord):
         if self.first_served is not None:
             return self.first_served
         return self.trained_through + dt.timedelta(days=1 + self.label_delay_days)
+
+    @property
+    def recipe(self) -> tuple[str, ...]:
+        """What makes two versions the same candidate, learned from other days."""
+        values = sorted(self.hyperparameters.items())
+        return (self.family, str(values), ",".join(self.inputs), self.window, self.weights)
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -303,10 +314,16 @@ class ModelStore:
         by_hand = {card.version for card in cards if not card.as_settings}
         made |= {version: _created(version) for version in damaged}
         newest_first = sorted(made.keys() - by_hand, key=lambda one: made[one], reverse=True)
-        first = {version[:MONTH]: version for version in newest_first}.values()
+        as_then = as_settings_said_then(
+            (c.version, day_of(c.created), c.recipe)
+            for c in sorted(cards, key=lambda card: card.created)
+            if c.as_settings
+        )
+        first = {version[:MONTH]: version for version in newest_first}
+        in_time = {*first.values()} & {*damaged, *as_then}
         return Chosen(
             [card for card in cards if card.accepted],
-            {version: day_of(made[version]) for version in made if version not in first},
+            {version: day_of(made[version]) for version in made if version not in in_time},
             retired,
             [card for card in cards if card.refused],
             [

@@ -75,6 +75,9 @@ def test_what_is_stored_says_through_which_day_is_played(tmp_path: Path) -> None
     storage.write("replayed_through.txt", b"soon\n")
     with pytest.raises(StorageError, match=r"replayed_through\.txt .*; write into it the last day"):
         played()
+    (tmp_path / "root" / "replayed_through.txt").write_bytes(b"\xa3 no seal\n2018-12-01\n")
+    with pytest.raises(StorageError, match=r"replayed_through\.txt .*; write into it the last day"):
+        played()
 
 
 def test_a_history_of_version_0_1_goes_on_in_its_loop(tmp_path: Path) -> None:

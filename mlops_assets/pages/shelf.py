@@ -47,6 +47,9 @@ def _by_day(keys: Sequence[str], small: pd.DataFrame) -> dict[str, pd.DataFrame]
     return {key: pd.DataFrame() for key in keys} | {f"{day:%Y-%m-%d}": rows for day, rows in days}
 
 
+STATES = ("models", "updates", "renames")  # what changes which models there are
+
+
 class Shelf:
     """The stores of a project, with what was read of them; `load` reads its settings."""
 
@@ -72,7 +75,7 @@ class Shelf:
 
     def _settings_state(self, project: Project) -> Hashable:
         files = [(file.name, file.stat().st_mtime_ns) for file in project.folder.glob("*.yaml")]
-        stored = [self.storage.stamps(f"registry/{kind}") for kind in ("models", "updates")]
+        stored = [self.storage.stamps(f"registry/{kind}") for kind in STATES]
         return str(sorted(files)) + str(stored)
 
     def reduced(

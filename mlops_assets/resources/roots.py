@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from mlops_assets.project import Project
 from mlops_assets.project.folders import storage_root
+from mlops_assets.resources.current_names import CurrentNames
 from mlops_assets.resources.layout import RESTORING
 from mlops_assets.resources.object_store import ObjectStore
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError
@@ -22,7 +23,7 @@ def make_storage(root: str, project: str = "") -> Storage:
             f"{root} holds a part of a backup: wait until the restore has ended, or complete it by "
             f"`mlops-assets restore --from {source}`"
         )
-    return storage
+    return CurrentNames(storage)
 
 
 def project_storage(project: Project) -> Storage:

@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -37,6 +37,14 @@ class Storage(ABC):
 
     def __init__(self, root: str, project: str = "") -> None:
         self.root, self.project = root, project
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """The names that models have by now, by those that they had."""
+        return {}
+
+    def look(self) -> None:  # noqa: B027 - most know no other names
+        """See which models were renamed since."""
 
     def read(self, path: str) -> bytes:
         """The bytes of a file as they were written.

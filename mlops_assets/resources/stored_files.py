@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from mlops_assets.lazy import pd
 from mlops_assets.project import Project
 from mlops_assets.resources.layout import (
     CARD,
@@ -32,7 +33,7 @@ from mlops_assets.resources.storage import (
 )
 from mlops_assets.resources.stores.alert_records import Alert
 from mlops_assets.resources.stores.created_models import MODELS, UPDATES, Registry
-from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore, read_parquet
 from mlops_assets.resources.stores.decisions import Decision
 from mlops_assets.resources.stores.model_store import MODEL, VERSION, ModelStore
 from mlops_assets.resources.stores.record_log import RecordLog
@@ -188,6 +189,8 @@ class StoredFiles:
                 about = {MODELS: stem, UPDATES: f"update of {stem}"}[folder]
                 if about in self.left_out:
                     raise StorageError(self.left_out[about])
+            case ["registry", "renames", ""]:
+                self._read_plain(path, kind)
             case ["alerts", "json"]:
                 RecordLog(self.storage, folder, Alert, what="alert").read(name)
             case ["alert_channels", "json"]:
@@ -214,8 +217,7 @@ class StoredFiles:
             raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
 
     def _read_csv(self, path: str, key: str) -> None:
-        frame = self.datasets.read("forecast", [key])
-        if self.storage.read(path) != frame.to_csv(index=False).encode():
+        if self.storage.read(path) != self._forecast(key).to_csv(index=False).encode():
             raise damaged_file(self.storage, path, "does not say what its Parquet file says")
 
     def _repair(self, path: str) -> Callable[[], None] | None:
@@ -228,7 +230,15 @@ class StoredFiles:
         return None
 
     def _write_csv(self, key: str) -> None:
-        self.datasets.write_csv("forecast", key, self.datasets.read("forecast", [key]))
+        self.datasets.write_csv("forecast", key, self._forecast(key))
+
+    def _forecast(self, key: str) -> pd.DataFrame:
+        """A forecast as it is stored, whatever its model is called by now."""
+        with suppress(FileNotFoundError):
+            table = read_parquet(self.storage, self.datasets.path("forecast", key))
+            frame: pd.DataFrame = table.to_pandas()
+            return frame
+        return pd.DataFrame()
 
     def _decided(self) -> Iterator[Finding]:
         """Versions that the audit trail names, and that are not there though their model is."""

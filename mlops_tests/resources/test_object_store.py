@@ -16,6 +16,7 @@ import pytest
 from mlops_assets.definitions import make_definitions
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
 from mlops_assets.project import load_project
+from mlops_assets.resources.current_names import CurrentNames
 from mlops_assets.resources.object_store import SMALL, Listed, pack_of, packed, unpacked
 from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError
@@ -183,7 +184,8 @@ def test_places_where_a_write_may_be_seen_in_part_are_refused(root: str) -> None
 
 def test_a_folder_may_be_named_by_a_url(tmp_path: Path) -> None:
     storage = make_storage(f"file://{tmp_path}")
-    assert isinstance(storage, LocalStorage)
+    assert isinstance(storage, CurrentNames)
+    assert isinstance(storage.stored, LocalStorage)
     assert storage.root == str(tmp_path)
 
 

@@ -263,6 +263,9 @@ class ModelStore:
             card = self._log(model, version).read(CARD)
         except FileNotFoundError:
             return None
+        by_now = self.storage.renamed.get(card.model, card.model)
+        if by_now != card.model:
+            card = card.model_copy(update={"model": by_now})
         if (card.model, card.version) != (model, version):
             why = f"is the card of {card.version} of {card.model}"
             raise damaged_file(self.storage, self._path(model, version, CARD), why)

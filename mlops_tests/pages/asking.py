@@ -1,12 +1,16 @@
 """Asks an app without a network, as a browser would."""
 
 import asyncio
+import io
+import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from mlops_assets.pages.shelf import Shelf
@@ -61,3 +65,19 @@ def answer(
     asyncio.run(app(scope, receive, send))
     found = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
     return sent[0]["status"], found, b"".join(part.get("body", b"") for part in sent[1:])
+
+
+def page(app: Starlette, address: str) -> str:
+    status, _, body = answer(app, f"/{address}")
+    assert status == 200, body
+    return body.decode()
+
+
+def table(app: Starlette, address: str) -> pd.DataFrame:
+    """A part as its CSV."""
+    return pd.read_csv(io.StringIO(page(app, address)))
+
+
+def figure(app: Starlette, address: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(page(app, address))
+    return found

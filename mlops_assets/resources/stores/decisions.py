@@ -29,6 +29,7 @@ class Action(StrEnum):
     PIN = "pin"
     UNPIN = "unpin"
     REVISE = "revise"
+    PRUNE = "prune"  # versions that nothing named were removed
     SEARCH = "search"  # other recipes were tried in a backtest; nothing follows but that they count
 
 

@@ -7,7 +7,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history new-project clean-history test test-quick test-dates faults check fix schema pictures benchmarks install
+.PHONY: run history new-project clean-history test test-quick test-dates faults check fix schema pictures reference docs benchmarks install
 .DEFAULT_GOAL := run
 
 run: install
@@ -61,6 +61,13 @@ pictures: history
 
 reference: install
 	@$(BIN)/python docs/reference.py
+
+# The docs as a site, in build/site.
+docs: install
+	@$(BIN)/python -c "import mkdocs, material" 2>/dev/null || $(BIN)/python -m pip install --quiet \
+	    --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html is the first page of the docs."
 
 benchmarks: install
 	@$(BIN)/python benchmarks/run.py

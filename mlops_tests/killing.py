@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from mlops_assets.cli.backup import Place
 from mlops_assets.resources.storage import LocalStorage
 from mlops_tests.warm import import_what_commands_use
 
@@ -70,13 +71,14 @@ def _kill_before(number: int) -> None:
 
 
 def _before_each(look: Callable[[str], Any]) -> None:
-    for name in ("write", "create", "delete"):
-        original = getattr(LocalStorage, name)
+    written: list[tuple[type, str]] = [(Place, "write"), (Place, "remove")]
+    for kind, name in [*written, *((LocalStorage, n) for n in ("write", "create", "delete"))]:
+        original = getattr(kind, name)
 
         def looked(
-            self: LocalStorage, path: str, *data: bytes, original: Callable[..., Any] = original
+            self: Any, path: str, *data: bytes, original: Callable[..., Any] = original
         ) -> Any:
             look(path)
             return original(self, path, *data)
 
-        setattr(LocalStorage, name, looked)
+        setattr(kind, name, looked)

@@ -23,13 +23,6 @@ PROJECT_FILE = REPOSITORY / "project.yaml"
 SAMPLE = REPOSITORY / "data" / "retail_demand.parquet"
 DEPARTMENTS = ["PASTRY", "SEAFOOD"]
 MODELS = ["seasonal_naive", "linear", "hist_boosting"]
-QUEUE = """
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config:
-    dequeue_interval_seconds: 1
-"""
 
 
 def write_small_project(folder: Path) -> Path:
@@ -66,11 +59,9 @@ def small_environment(folder: Path) -> dict[str, str]:
 
 
 def prepare_instance(folder: Path) -> None:
-    """An instance as it is shipped, in `home/` of a folder; but runs wait less for their turn."""
+    """An instance as it is shipped, in `home/` of a folder."""
     (folder / "home").mkdir()
     shutil.copy(SHIPPED, folder / "home")
-    with (folder / "home" / SHIPPED.name).open("a", encoding="utf-8") as file:
-        file.write(QUEUE)
 
 
 def build_small_history(folder: Path) -> None:

@@ -137,4 +137,4 @@ def _compared(
 def _rows(project: Project, rows: pd.DataFrame, values: FloatArray) -> pd.DataFrame:
     columns = project.columns
     actual = target_numbers(rows[columns.target], project.labels)
-    return forecast_rows(rows[columns.date], actual, values)
+    return forecast_rows(rows[columns.date], actual, values, **columns.weights_of(rows))

@@ -277,7 +277,7 @@ def decide(
         datasets.write(CHAMPION, key, frame)
         datasets.write(EVIDENCE, key, pd.DataFrame([asdict(found) for found in evidence]))
         rest = {"live": judge.live_days(day), **stored(datasets, CHAMPION, key, frame)}
-        outcomes[key] = decision_overview(record, evidence, project.champion.min_gain, rest)
+        outcomes[key] = decision_overview(project, key, record, evidence, rest)
         before = record
     return outcomes
 
@@ -291,7 +291,7 @@ def _kept(project: Project, key: str, record: Record, datasets: DatasetStore) ->
     ]
     frame = pd.DataFrame([record.columns()])
     rest = {"kept": KEPT, **stored(datasets, CHAMPION, key, frame)}
-    return decision_overview(record, found, project.champion.min_gain, rest)
+    return decision_overview(project, key, record, found, rest)
 
 
 class Judge:

@@ -20,10 +20,11 @@ from mlops_assets.assets.reporting import DATA_ERRORS, Metadata, Outcomes, repor
 from mlops_assets.assets.schemas import COLUMNS, issued_schema
 from mlops_assets.assets.validation import without_warm_up
 from mlops_assets.graph.partitions import Partitions, day_of, days_between
-from mlops_assets.graph.reads import days_to_come
+from mlops_assets.graph.reads import days_to_come, rows_to_come
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults, not_judged
-from mlops_assets.ml.features.model_inputs import make_features, rows_to_come
+from mlops_assets.ml.features import model_inputs
+from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.monitoring.inputs_known import CHECKS, INPUTS_KNOWN, judge_inputs
 from mlops_assets.ml.monitoring.sequential import WEEK
 from mlops_assets.ml.selection.versions import previous_version, serving
@@ -126,7 +127,7 @@ def issue_all(
     for key in outcomes.keys() - there:
         datasets.delete(ISSUED, key)  # where it was lost, that is known from here on
     still = [key for key in keys if key not in outcomes]
-    back = days_to_come(project)
+    back = rows_to_come(project)
     seen = observed(project, partitions, still, back, datasets, outcomes)
     still = [key for key in still if key in seen.by_day]
     rows = inputs_to_come(project, seen, source, still, outcomes)
@@ -281,7 +282,7 @@ def _inputs_to_come(
     planned = source.read(days[0], end)
     # the target of a day to come is unknown, even where the source has it already
     planned = prepared(project, planned.assign(**{target: float("nan")}), to_come=True)
-    rows = rows_to_come(project.feature_plan, observations, planned, days)
+    rows = model_inputs.rows_to_come(project.feature_plan, observations, planned, days)
     inputs_from = rows.groupby(date)["inputs_from"].first()
     features = make_features(project.feature_plan, observations, days[0], end, rows)
     found = by_day(features, date)

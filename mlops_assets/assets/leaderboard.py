@@ -47,7 +47,7 @@ from mlops_assets.project import Project
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.switches import paused_models
-from mlops_assets.resources.web import page_url
+from mlops_assets.resources.web import day_link, page_url
 
 DATASET = "leaderboard"
 PAUSED, NOBODY = "paused", "none"
@@ -115,7 +115,7 @@ def compare_models(
             datasets.write(DATASET, key, board)
             shown_paused = paused if key == newest else set()
             outcomes[key] = board_metadata(
-                project, board, shown_paused, stored(datasets, DATASET, key, board)
+                project, key, board, shown_paused, stored(datasets, DATASET, key, board)
             )
     return outcomes
 
@@ -213,7 +213,7 @@ def _sparkline(values: "pd.Series[float]", metric: Metric) -> str:
 
 
 def board_metadata(
-    project: Project, board: "pd.DataFrame", paused: Collection[str], kept: Metadata
+    project: Project, key: str, board: "pd.DataFrame", paused: Collection[str], kept: Metadata
 ) -> Metadata:
     """A day's leaderboard as a table, and the best models' trailing primary metric as numbers.
 
@@ -253,6 +253,7 @@ def board_metadata(
     return overview(
         {
             "table": first_rows(header, rows),
+            "day": dg.MetadataValue.md(day_link(project, key)),
             **defined({f"{m['model']}_{primary}_{LONG}d": m[f"{primary}_{LONG}d"] for m in best}),
         },
         {

@@ -27,6 +27,7 @@ from mlops_assets.ml.selection.gate import Evidence
 from mlops_assets.pages.charts import interval_chart, weeks_chart
 from mlops_assets.project import Project
 from mlops_assets.resources.stores.champions import Record
+from mlops_assets.resources.web import day_link
 
 LATER, HINDSIGHT = "reconstructed", "hindsight"
 LARGEST = 8
@@ -39,6 +40,7 @@ NO_VALUE = "(missing)"  # the slice of the rows without a value
 
 def seen_first(
     project: Project,
+    key: str,
     told: Metadata,
     slices: dg.MarkdownMetadataValue | None,
     verdicts: CheckResults,
@@ -57,7 +59,7 @@ def seen_first(
         **{f"{primary.upper()}{n.removeprefix(primary)}": told[n] for n in first if n in told},
         **{n: told[n] for n in (GAIN, "bias", f"bias_{LATER}") if n in told and n not in first},
     }
-    day = dg.MetadataValue.md("\n\n".join(_sentences(told, verdicts)))
+    day = dg.MetadataValue.md("\n\n".join([*_sentences(told, verdicts), day_link(project, key)]))
     return overview({**numbers, "day": day, **({"slices": slices} if slices else {})}, told)
 
 
@@ -95,13 +97,15 @@ def slice_table(slices: pd.DataFrame, primary: str) -> dg.MarkdownMetadataValue:
 
 
 def decision_overview(
-    record: Record, evidence: list[Evidence], min_gain: float, rest: Metadata
+    project: Project, key: str, record: Record, evidence: list[Evidence], rest: Metadata
 ) -> Metadata:
     """A day's decision, and what it rests on; `rest` comes last."""
     changes = record.next_since == str(record.next_from)
     judged = [found for found in evidence if found.judged]
     intervals = {found.challenger: (found.low, found.gain, found.high) for found in judged}
-    picture = {"intervals": dg.MetadataValue.md(interval_chart(intervals, min_gain))}
+    picture = {
+        "intervals": dg.MetadataValue.md(interval_chart(intervals, project.champion.min_gain))
+    }
     from_tomorrow = (
         f"{record.next_champion} takes over: {record.next_why}"
         if changes
@@ -109,7 +113,7 @@ def decision_overview(
     )
     who = f"**{record.champion}** since {record.since}: {record.why}.\n\nFrom {record.next_from} on"
     first = {
-        "who": dg.MetadataValue.md(f"{who}: {from_tomorrow}."),
+        "who": dg.MetadataValue.md(f"{who}: {from_tomorrow}.\n\n{day_link(project, key)}"),
         **(picture if judged else {}),
         "evidence": markdown_table(
             ["challenger", "gain", "interval", "", "days", "rows"],
@@ -164,7 +168,8 @@ def forecast_overview(
     rows = largest.map(lambda v: f"{v:.4g}" if isinstance(v, float) else str(v))
     listed = first_rows([str(name) for name in columns], rows.to_numpy().tolist())
     rest = {name: value for name, value in told.items() if name not in {*shown, ROW_COUNT}}
-    return overview({**shown, "largest": listed}, rest) | {ROW_COUNT: told[ROW_COUNT]}
+    day = dg.MetadataValue.md(day_link(project, key))
+    return overview({**shown, "largest": listed, "day": day}, rest) | {ROW_COUNT: told[ROW_COUNT]}
 
 
 def _weeks(

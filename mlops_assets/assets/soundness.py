@@ -18,6 +18,7 @@ from mlops_assets.assets.reporting import PartitionError
 from mlops_assets.graph.partitions import day_of, days_between
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResult, CheckResults, FailedRows
+from mlops_assets.ml.features.due_series import WINDOW, due_rows
 from mlops_assets.ml.metrics.completeness import expected_rows
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.monitoring.at_fault import rows_at_fault
@@ -83,6 +84,7 @@ class Inspector:
         self.datasets = datasets
         self.before: dict[dt.date, DayFacts] = {}
         self._digests: dict[dt.date, str] = {}
+        self._seen: dict[dt.date, pd.DataFrame] = {}
         self._read_before(first)
 
     def _read_before(self, first: dt.date) -> None:
@@ -209,10 +211,34 @@ class Inspector:
         return self.before[day_of(key)].rows
 
     def expected_rows(self, key: str) -> float | None:
-        """How many rows the weekday of a day usually has, by the days before it."""
-        day = day_of(key)
+        """How many rows a day should have, by the days before it.
+
+        One of each series that is due; of other rows, as many as its weekday usually has.
+        """
+        day, due = day_of(key), self.project.due
         rows = {then: facts.rows for then, facts in self.before.items()}
-        return expected_rows(day, rows, self.project.due)
+        usual = expected_rows(day, rows, due)
+        if usual is None or not self.project.feature_plan.by_series:
+            return usual
+        first = due.back(day, WINDOW)
+        like = {rows[then] for then in rows if then >= first and due.alike(then) == due.alike(day)}
+        if like == {usual}:  # no series has begun or ended of late
+            return usual
+        date, series = self.project.columns.date, self.project.columns.series
+        seen = self._seen_since(first, day)
+        return float(len(due_rows(seen, date, series, day, due))) if len(seen) else usual
+
+    def _seen_since(self, first: dt.date, day: dt.date) -> pd.DataFrame:
+        """The dates and series of the rows of the days known, from the first to before another."""
+        columns = self.project.columns
+        past = [then for then in sorted(self.before) if first <= then < day]
+        unread = [str(then) for then in past if then not in self._seen]
+        rows = self.datasets.read(OBSERVATIONS, unread, {}) if unread else pd.DataFrame()
+        for known, part in by_day(rows, columns.date).items():
+            self._seen[day_of(known)] = part[[columns.date, *columns.series]]
+        self._seen = {then: self._seen[then] for then in past if then in self._seen}
+        parts = [*self._seen.values()]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def _with_rows(self, check: str, verdict: CheckResult, frame: pd.DataFrame) -> CheckResult:
         """A verdict with some of the rows that the check failed of."""

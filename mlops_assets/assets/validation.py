@@ -41,7 +41,7 @@ from mlops_assets.graph.keys import asset_key
 from mlops_assets.graph.partitions import Partitions, day_of, days_between, month_of
 from mlops_assets.lazy import pd
 from mlops_assets.ml.check_result import CheckResults, not_judged
-from mlops_assets.ml.metrics.day_sums import DaySums, sums_of_day
+from mlops_assets.ml.metrics.day_sums import SUMS, DaySums, sums_of_days
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import Metric, as_column, make_metrics
 from mlops_assets.ml.metrics.scores import IN_SHADOW, compare_with_previous, score_days
@@ -56,7 +56,6 @@ from mlops_assets.resources.stores.model_store import (
 from mlops_assets.resources.web import page_url
 
 GROUP = "validation"
-SUMS = "sums"  # what the file of a day tells of its forecasts
 
 
 def make_validation_asset(graph: Graph, model: ModelSettings) -> dg.AssetsDefinition:
@@ -141,9 +140,9 @@ def evaluate(
     compared = compare_with_previous(metrics[primary], forecasts, ["date"])
     gains = {f"{day:%Y-%m-%d}": gain for day, gain in compared.to_dict("index").items()}
     days = {key: _without_other_days(frame) for key, frame in by_day(forecasts, "date").items()}
+    sums = {} if project.labels else sums_of_days(metrics, primary, forecasts)
     for key, frame in days.items():
-        sums = sums_of_day(metrics, primary, frame)
-        kept = {SUMS: json.dumps(sums)} if sums and not project.labels else None
+        kept = {SUMS: json.dumps(sums[key])} if key in sums else None
         datasets.write(f"validation/{name}", key, frame, kept)
     verdicts = judge_performance(project, name, forecasts, theirs, sights.completeness, datasets)
     for key, frame in days.items():
@@ -167,7 +166,7 @@ def evaluate(
             **stored(datasets, f"validation/{name}", key, frame),
         }
         part = slice_table(slices[key], primary) if key in slices else None
-        outcomes[key] = seen_first(project, told, part, verdicts.get(key, {}))
+        outcomes[key] = seen_first(project, key, told, part, verdicts.get(key, {}))
     return outcomes, verdicts
 
 
@@ -310,6 +309,7 @@ def _beside(project: Project, rows: "pd.DataFrame", told: Mapping[str, Any]) -> 
         date=rows[project.columns.date].to_numpy(),
         row=rows.index.to_numpy(),
         actual=target_numbers(rows[project.columns.target], project.labels),
+        **project.columns.weights_of(rows),
         **told,
     )
 

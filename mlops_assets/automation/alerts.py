@@ -92,8 +92,8 @@ def make_alert_sensor(
             since = catching_up_since(project, now)
             old = (key for key, alert in still.items() if alert.at < since)
             unknown = {key for key in old if is_let_go(context.instance, still[key])}
-            tell(alerts, problems, still, now, unknown)
-            tell_changes(alerts, *champion_changes(project, datasets, recent), now)
+            tell(project, alerts, problems, still, now, unknown)
+            tell_changes(project, alerts, *champion_changes(project, datasets, recent), now)
         damaged: list[str] = []
         known = alerts.all(damaged)
         for url in damaged:
@@ -135,6 +135,7 @@ def _shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
 
 
 def tell(
+    project: Project,
     alerts: Alerts,
     problems: Mapping[str, Problem],
     still: Mapping[str, Alert],
@@ -148,7 +149,7 @@ def tell(
     """
     for key, problem in problems.items():
         if key not in still or set(problem.about) != set(still[key].about):
-            alerts.record(problem.alert(now))
+            alerts.record(problem.alert(project, now))
     for key, alert in still.items():
         if key in problems:
             continue
@@ -161,7 +162,11 @@ def tell(
 
 
 def tell_changes(
-    alerts: Alerts, changes: Mapping[str, Problem], decided: Collection[str], now: dt.datetime
+    project: Project,
+    alerts: Alerts,
+    changes: Mapping[str, Problem],
+    decided: Collection[str],
+    now: dt.datetime,
 ) -> None:
     """Record the changes of the champion that are new, and those that hold no longer.
 
@@ -170,7 +175,7 @@ def tell_changes(
     told = alerts.changes()
     for key, change in changes.items():
         if key not in told:
-            alerts.record(change.alert(now))
+            alerts.record(change.alert(project, now))
     for key, alert in told.items():
         if key not in changes and alert.day in decided:
             why = "It was decided again since; the page of champion says who is."
@@ -194,6 +199,8 @@ def _end(alerts: Alerts, alert: Alert, kind: Kind, text: str, now: dt.datetime) 
             subject=f"{ENDS[kind]}: {alert.subject}",
             text=text,
             url=alert.url,
+            day=alert.day,
+            page=alert.page,
             recovers=alert.key,
             severity=alert.severity,
             digest=alert.digest,
@@ -218,7 +225,7 @@ def summary(
             alert.severity,
             alert.subject.replace("|", "\\|").replace("\n", " "),
             "open" if still.get(alert.key) == alert else str(alert.kind).replace("_", " "),
-            f"[show]({alert.url})",
+            f"{f'[{alert.day}]({alert.page}) ' if alert.page else ''}[web UI]({alert.url})",
         ]
         for alert in told[: -SHOWN - 1 : -1]
     ]

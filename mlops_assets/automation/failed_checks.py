@@ -53,6 +53,7 @@ def refused_days(
             "and the forecast issued last is held. Correct the source and run the day again.",
             _page(project, DATA, day, lines[lines["severe"]]),
             Severity.ACT,
+            day=day,
         )
     return problems
 
@@ -110,6 +111,7 @@ def failed_day(
         _page(project, off[0] if off else DATA, day, failed),
         Severity.WARN,
         about=tuple(sorted(about)),
+        day=day,
     )
 
 

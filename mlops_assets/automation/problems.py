@@ -28,7 +28,7 @@ from mlops_assets.resources.stores.champions import CHAMPION
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.switches import EVALUATION_SCHEDULE, paused_schedules
-from mlops_assets.resources.web import asset_page, web_url
+from mlops_assets.resources.web import asset_page, day_url, web_url
 
 MOST_RUNS = 500
 # A run is long once it takes so many times as long as any of the last of its job, and so many
@@ -50,14 +50,15 @@ class Problem:
     path: str
     severity: Severity
     day: str = ""
-    """Of a change, the day on which it was decided."""
+    """The day that it is about; of a change, the one on which it was decided."""
     about: tuple[str, ...] = ()
     """What it is made of: it is told again once there is more."""
     digest: bool = False
 
-    def alert(self, at: dt.datetime) -> Alert:
+    def alert(self, project: Project, at: dt.datetime) -> Alert:
         said = {name: value for name, value in vars(self).items() if name != "path"}
-        return Alert(at=at, url=web_url(self.path), **said)
+        page = day_url(project, self.day) if self.day else ""
+        return Alert(at=at, url=web_url(self.path), page=page, **said)
 
 
 def catching_up_since(project: Project, now: dt.datetime) -> dt.datetime:
@@ -116,6 +117,7 @@ def failed_runs(
                 f"runs/{run.run_id}",
                 Severity.ACT,
                 digest=HISTORY_TAG in run.tags,
+                day=_first_day(left, project),
             )
         )
     return problems, partitions
@@ -208,6 +210,12 @@ def planned(run: dg.DagsterRun, project: Project) -> Work:
     }
 
 
+def _first_day(work: Work, project: Project) -> str:
+    """The first of the days among the partitions of work, where there are any."""
+    by_day = set(daily_keys(project))
+    return min((partition for key, partition in work if key in by_day), default="")
+
+
 def _partitions_of(run: dg.DagsterRun) -> list[str]:
     if PARTITION in run.tags:
         return [run.tags[PARTITION]]
@@ -293,6 +301,7 @@ def missed_evaluations(
             "Runs whether a run waits.",
             "automation",
             Severity.ACT,
+            day=day,
         )
 
 

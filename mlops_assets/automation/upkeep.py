@@ -34,7 +34,7 @@ from mlops_assets.graph.keys import asset_key, node_key
 from mlops_assets.graph.partitions import RANGE_END, Partitions, add_months, day_of
 from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions, declared
 from mlops_assets.graph.runs import unfinished_runs
-from mlops_assets.jobs.evaluate import Job, retrain_job_name
+from mlops_assets.jobs.evaluate import REGISTRY_JOB, Job, retrain_job_name
 from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.selection.versions import days_in_service
 from mlops_assets.project import Cadence, Project
@@ -50,6 +50,7 @@ from mlops_assets.resources.switches import (
 
 UPKEEP_SENSOR = "upkeep_sensor"
 MISSING = "missing"
+TICK_SECONDS = 3  # every round of the daemon, of 5 s: somebody may wait who has trained a model
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def make_upkeep_sensor(
     @dg.sensor(
         name=UPKEEP_SENSOR,
         jobs=jobs,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "Requests what is missing of the last "
@@ -184,7 +185,9 @@ class Upkeep:
         return " ".join(parts)
 
     def _unfinished(self) -> bool:
-        return bool(unfinished_runs(self.instance, self.project))
+        """Whether a run may be making days or versions; that of the registry only shows them."""
+        runs = unfinished_runs(self.instance, self.project)
+        return any(run.job_name != REGISTRY_JOB for run in runs)
 
     @cached_property
     def window(self) -> list[str]:

@@ -17,10 +17,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlops_assets.resources.web import PROXY_HEADER, PROXY_SECRET
+from mlops_assets.resources.web import PAGES, PROXY_HEADER, PROXY_SECRET, pages_url
 
 ALLOWED_HOSTS: Final = "MLOPS_ALLOWED_HOSTS"
 """The environment variable of further hosts, with commas between them."""
@@ -109,6 +109,21 @@ class Guard:
         asks = _place(scheme, place)
         own = {_place(scheme, name) for name in (host, *self.allowed)}
         return scheme in PORTS and asks is not None and asks in own
+
+
+def leading_to_pages(app: ASGIApp) -> ASGIApp:
+    """The web UI, from which PAGES leads to where the pages are."""
+
+    async def led(scope: Scope, receive: Receive, send: Send) -> None:
+        before, way, page = scope.get("path", "").partition(f"{PAGES}/")
+        if scope["type"] != "http" or before or not way:
+            await app(scope, receive, send)
+            return
+        query = scope["query_string"].decode("latin-1")
+        there = RedirectResponse("?".join(filter(None, [pages_url(page), query])))
+        await there(scope, receive, send)
+
+    return led
 
 
 def guarded(app: ASGIApp, host: str) -> Guard:

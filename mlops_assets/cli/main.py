@@ -264,6 +264,8 @@ def backup(to: str) -> None:
 def restore(source: str) -> None:
     """Copy a backup back, where nothing is stored.
 
+    The same again completes one that was interrupted.
+
     \b
     Example:
       mlops-assets restore --from s3://backups/2026-11-30

@@ -81,6 +81,7 @@ OPTIONS = [
         type=click.Choice(REPEATS),
         help="what several rows of a series and day come to",
     ),
+    click.option("--weight", help="the column that says how much a row counts"),
     click.option(
         "--absent",
         type=click.Choice(ABSENT),

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import click
 
-from mlops_assets.assets.validation import SUMS
 from mlops_assets.graph.partitions import Partitions, day_of, make_partitions
 from mlops_assets.lazy import pa
+from mlops_assets.ml.metrics.day_sums import SUMS
 from mlops_assets.ml.selection.versions import previous_version, serving
 from mlops_assets.project import Project
 from mlops_assets.project.made_for import made_for

@@ -17,7 +17,7 @@ OWN, DAGSTERS = "mlops_assets.cli.webserver", "dagster_webserver"
 
 def serve_web() -> None:
     """What `dagster-webserver` does, with its app behind the guard."""
-    from mlops_assets.cli.guard import guarded
+    from mlops_assets.cli.guard import guarded, leading_to_pages
     from mlops_assets.graph.attribution import viewer_tags
     from mlops_assets.graph.runs import replace_lost_connections
 
@@ -28,7 +28,7 @@ def serve_web() -> None:
     made, host = cli.create_app_from_workspace_process_context, _host(sys.argv)
 
     def make_app(*args: Any, **options: Any) -> Any:
-        return guarded(made(*args, **options), host)
+        return guarded(leading_to_pages(made(*args, **options)), host)
 
     cli.create_app_from_workspace_process_context = make_app
     cli.main()

@@ -13,6 +13,7 @@ from enum import Enum
 from graphlib import TopologicalSorter
 from itertools import groupby
 
+from mlops_assets.ml.features.due_series import WINDOW
 from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.splits import LONGEST_MONTH
 from mlops_assets.ml.monitoring import performance, quality
@@ -126,7 +127,7 @@ def _nodes(project: Project) -> Iterator[Node]:
     yield Node(
         "issued",
         (
-            Reads("observations", days_to_come(project)),
+            Reads("observations", rows_to_come(project)),
             # what was issued before, and whether its inputs were right, as far as that is told
             Reads("issued", range(WEEK + _days_before(project).stop - 1), shown=True),
             Reads("observations", range(WEEK), shown=True),
@@ -267,6 +268,12 @@ def days_to_come(project: Project) -> list[int]:
     days_read = project.feature_plan.days_read
     back = {days - ahead for days in days_read for ahead in _days_before(project)}
     return sorted({0, *(days for days in back if days >= 0)})
+
+
+def rows_to_come(project: Project) -> list[int]:
+    """The same, and the days that tell which series are due."""
+    looked_back_on = range(WINDOW if project.feature_plan.by_series else 0)
+    return sorted({*days_to_come(project), *looked_back_on})
 
 
 def days_before_next(project: Project) -> list[int]:

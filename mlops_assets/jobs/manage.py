@@ -1,4 +1,4 @@
-"""Managing models while the system runs: create, update and drop them, retire and restore versions.
+"""Managing models while the system runs: make, update, rename, drop, retire and restore.
 
 Each job checks first, then writes down what is decided, applies it and computes at once what
 follows from it. One decides at a time, and what a killed one had begun is completed by the next.
@@ -13,6 +13,7 @@ from mlops_assets.jobs.management.create_model import creation
 from mlops_assets.jobs.management.decision_job import make_decision_job
 from mlops_assets.jobs.management.drop_model import DROP
 from mlops_assets.jobs.management.manager import MakeDefinitions, Manager
+from mlops_assets.jobs.management.rename_model import RENAME
 from mlops_assets.jobs.management.update_model import update_of
 from mlops_assets.jobs.management.versions_in_service import RESTORE, RETIRE
 from mlops_assets.project import ModelSettings, Project
@@ -25,8 +26,8 @@ def make_management_jobs(
     storage: Storage,
     make_definitions: MakeDefinitions,
 ) -> list[Job]:
-    """The five jobs; `project` is that of `project.yaml` alone, `models` are all there are."""
-    kinds = [creation(project), update_of(models), DROP, RETIRE, RESTORE]
+    """The six jobs; `project` is that of `project.yaml` alone, `models` are all there are."""
+    kinds = [creation(project), update_of(models), RENAME, DROP, RETIRE, RESTORE]
     carry_out = {kind.name: kind.carry_out for kind in kinds}
 
     def make_manager(context: dg.OpExecutionContext) -> Manager:

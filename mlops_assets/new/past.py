@@ -20,6 +20,7 @@ MOST_LEARNED = 60_000  # of which so many are learned from and scored, spread ov
 LEAST_DAYS = 56
 LOOKED_AT = 28
 SEASONS = range(2, 401)  # days
+MANY_ZEROS = 0.2  # of the targets
 TWICE = 2.0  # a season must be seen so often
 
 
@@ -68,6 +69,11 @@ class Past:
             kept = made[_spread(made, plan.columns.series)]
             self._features[key] = kept.sort_values(self.date, kind="stable", ignore_index=True)
         return self._features[key]
+
+    def is_often_zero(self, target: str) -> bool:
+        """Whether a target is never below zero, and 0 in many rows."""
+        values = self.observations[target]
+        return bool((values.min() >= 0) & ((values == 0).mean() >= MANY_ZEROS))
 
     def season(self, target: str) -> int | None:
         """After how many days the total of a day comes again most nearly; None where none does."""

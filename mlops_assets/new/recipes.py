@@ -243,13 +243,15 @@ def _trees(best: Recipe) -> Iterator[Recipe]:
         yield best.having(**trees)
 
 
-def other_families(best: Recipe, made: Proposal) -> Iterator[Recipe]:
+def other_families(best: Recipe, made: Proposal, past: Past) -> Iterator[Recipe]:
     """Other models on the rows of the best one."""
     yield from (best.with_model(model) for model in usual_choice(made).models)
     if best.family == HIST:
         yield from _losses(made)(best)
         forest = {"n_estimators": 60, "min_samples_leaf": 5}
         yield best.with_model(Model("", "random_forest", forest))
+        if past.is_often_zero(made.target.name):
+            yield best.with_model(Model("", "tweedie_regression", {}))
 
 
 def baselines(project: Project, made: Proposal) -> Iterator[Model]:

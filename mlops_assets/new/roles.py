@@ -111,6 +111,7 @@ def without_taken_names(
     asked = replace(
         wishes,
         series=all_new(wishes.series),
+        weight=wishes.weight and new(wishes.weight),
         leave_out=all_new(wishes.leave_out),
         keep=all_new(wishes.keep),
     )
@@ -168,7 +169,11 @@ def kind_of_rows(
         if name not in facts or name == target:
             known = ", ".join(other for other in facts if other != target)
             raise UndecidableError(f"{name!r} cannot name series; the columns are: {known}")
-    usable = {name: fact for name, fact in facts.items() if not _is_like_a_feature(name, target)}
+    usable = {
+        name: fact
+        for name, fact in facts.items()
+        if name != wishes.weight and not _is_like_a_feature(name, target)
+    }
     return find_rows(
         sample.frame,
         usable,
@@ -342,6 +347,9 @@ def find_columns(
             raise UndecidableError(f"{name!r} is no input; the columns are: {', '.join(known)}")
     out |= dict.fromkeys(wishes.leave_out or [], "as named")
     frame = sample.frame
+    if wishes.weight is not None:
+        _refuse_weight(wishes.weight, facts, [target.name, *series], frame)
+        out[wishes.weight] = "how much a row counts"
     for part in times:
         same = [name for name in known if name != part and frame[name].equals(frame[part])]
         out |= dict.fromkeys(same, f"the {part} of {date}")
@@ -364,6 +372,27 @@ def find_columns(
         out |= dict.fromkeys(late, "known only after the day, as answered")
         found = choose_inputs(sample.frame, facts, values, series, out, days, kept)
     return found
+
+
+def _refuse_weight(
+    name: str, facts: dict[str, Facts], others: Sequence[str], frame: pd.DataFrame
+) -> None:
+    """UndecidableError where a column cannot say how much rows count."""
+    known = [other for other, fact in facts.items() if fact.number and other not in others]
+    if name not in known:
+        held = f"; it holds {frame[name].iloc[0]!r}" if name in frame else ""
+        raise UndecidableError(
+            f"--weight {name!r} is no column of numbers besides the target and the series{held}; "
+            f"there are: {', '.join(known) or 'none'}"
+        )
+    values = frame[name]
+    for why, bad in (("is missing", values.isna()), ("is below zero", values < 0)):
+        if bad.any():
+            first = values.index[bad][0]
+            raise UndecidableError(
+                f"--weight {name!r} {why} in {bad.sum():,} row(s), such as row {first + 1:,} "
+                f"({values[first]:g}); rows count by a number of at least 0"
+            )
 
 
 def _is_like_a_feature(name: str, target: str) -> bool:

@@ -116,6 +116,8 @@ def _columns(made: Proposal) -> Iterator[str]:
         yield f"  series: {flow(series.value)}  {comment(series.reason)}"
     else:
         yield f"  {comment(f'no series: {series.reason}')}"
+    if (weight := made.wishes.weight) is not None:
+        yield f"  weight: {flow(weight)}  {comment('how much a row counts, as named')}"
     if made.absent is not None:
         yield f"  absent: {made.absent.value}  {comment(made.absent.reason)}"
     yield f"  {comment('inputs: they must be known before the day; move out those that are not')}"
@@ -124,7 +126,8 @@ def _columns(made: Proposal) -> Iterator[str]:
     called = {
         name: there for name, there in made.source_names.items() if name in columns_used(made)
     }
-    units = {name: unit for name, unit in made.units.items() if name in made.columns.numeric}
+    numbers = [*made.columns.numeric, made.wishes.weight]
+    units = {name: unit for name, unit in made.units.items() if name in numbers}
     if made.target.name in made.units and not made.target.labels:
         units[made.target.name] = made.units[made.target.name]
     if units:
@@ -168,6 +171,8 @@ def _aggregate(made: Proposal) -> Iterator[str]:
         for name in made.columns.categorical
         if name not in series
     }
+    if (weight := made.wishes.weight) is not None:
+        reduced[weight] = "last" if last else "sum"
     some = "Rows" if made.rows.repeated is None else "Repeated rows of a series"
     yield comment(f"{some} of a day become one.")
     yield "aggregate:"
@@ -409,6 +414,7 @@ def _use(made: Proposal, name: str) -> str:
         "series": series,
         "numeric input": columns.numeric,
         "categorical input": columns.categorical,
+        "weight": [made.wishes.weight or ""],
     }
     found = [use for use, names in uses.items() if name in names]
     return ", ".join(found) or f"left out: {columns.left_out.get(name, 'not used')}"

@@ -140,7 +140,7 @@ class Trial:
             best = self._best_of(best, variants, 1.0 - FOR_OTHERS, asked.patience)
         plain = [best.with_model(model) for model in baselines(self.project(best), self.made)]
         self._best_of(best, plain)
-        return self._best_of(best, other_families(best, self.made))
+        return self._best_of(best, other_families(best, self.made, self.past))
 
     def _best_of(
         self,

@@ -31,7 +31,8 @@ def columns_used(made: Proposal) -> set[str]:
     """The columns of the source that the settings name."""
     columns = made.columns
     named = [made.date.value, made.target.name, *made.rows.series.value]
-    return {*named, *columns.numeric, *columns.categorical}
+    weight = [made.wishes.weight] if made.wishes.weight else []
+    return {*named, *columns.numeric, *columns.categorical, *weight}
 
 
 def weekday_of(made: Proposal) -> list[str]:

@@ -29,3 +29,4 @@ class Wishes:
     time_zone: str | None = None
     holidays: str | None = None
     week_begins: str | None = None
+    weight: str | None = None

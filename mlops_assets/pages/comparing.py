@@ -9,49 +9,55 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.lazy import np, pd
+from mlops_assets.ml.metrics.day_sums import DaySums
 from mlops_assets.ml.metrics.metric import DENOMINATOR, NUMERATOR, ROWS, Metric, term_of, term_sums
 from mlops_assets.ml.metrics.scores import LONG, common_rows
 from mlops_assets.ml.selection.gate import Sums, error_of_difference, quantiles, too_few
 from mlops_assets.pages.rows import named, rows_of
-from mlops_assets.pages.shelf import Look
+from mlops_assets.pages.shelf import Look, ToldSums
 from mlops_assets.project.sections import ChampionSettings
 
-COLUMN, VALUE = "slice", "value"
-ALL_ROWS = ""
+VALUE = "value"
 
 
 def day_sums(
-    look: Look, between: tuple[dt.date, dt.date] | None = None, of: str | None = None
+    look: Look,
+    between: tuple[dt.date, dt.date] | None = None,
+    of: str | None = None,
+    by: str = "",
 ) -> pd.DataFrame:
-    """Sums of the metric by date, model, slice (its column, or ALL_ROWS) and value.
+    """Sums of the metric by date and model and, where a slice is named, its VALUE.
 
     Of the rows that every model of a day forecast, as the leaderboard has them; of those of a slice
     or series where one is chosen, unless `of` says otherwise.
     """
     of = look.view.of if of is None else of
     metric, project = look.metric, look.project
-    slices = project.evaluation.slices
     metrics = {metric.name: metric}
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
         known = rows_of(project, common_rows(frame), of)
         if known.empty:
             return pd.DataFrame()
-        parts = [term_sums(metrics, known, ["date", "model"]).reset_index()]
-        parts[0] = parts[0].assign(**{COLUMN: ALL_ROWS, VALUE: ""})
-        for name in slices:
-            rows = named(known, [name])
-            sums = term_sums(metrics, rows, ["date", "model", name]).reset_index()
-            parts.append(sums.rename(columns={name: VALUE}).assign(**{COLUMN: name}))
-        return pd.concat(parts, ignore_index=True)
+        if by:
+            known = named(known, [by])
+        sums = term_sums(metrics, known, ["date", "model", *([by] if by else [])])
+        return sums.reset_index().rename(columns={by: VALUE})
+
+    def of_sums(told: ToldSums) -> pd.DataFrame | None:
+        by_model = {asset.partition("/")[2]: days for asset, days in told.items()}
+        every = project.evaluation.made_metrics
+        found = DaySums.of(every, metric.name, by_model, project.due)
+        return None if found is None else found.sums_of(metric.name).reset_index()
 
     every = [f"validation/{model.name}" for model in project.models]
-    return look.reduced(("sums", metric, of, *slices), every, reduce, between)
+    small = None if of or by else of_sums
+    return look.reduced(("sums", metric, of, by), every, reduce, between, small)
 
 
 def sums_by_day(metric: Metric, sums: pd.DataFrame, days: pd.DatetimeIndex) -> Sums:
     """The sums of one model and slice on days; those of a day without rows are zero."""
-    by_day = sums.set_index("date").drop(columns=["model", COLUMN, VALUE]).reindex(days)
+    by_day = sums.set_index("date").select_dtypes("number").reindex(days)
     above, below = (
         np.nan_to_num(term_of(by_day, metric.name + s)) for s in (NUMERATOR, DENOMINATOR)
     )
@@ -129,10 +135,10 @@ def over_time(look: Look, one: str, other: str) -> pd.DataFrame:
 def by_slice(look: Look, one: str, other: str, column: str) -> pd.DataFrame:
     """The difference of two models in each slice over the 28 days up to the last, largest first."""
     days = look.project.due.calendar(*look.back(LONG))
-    sums = day_sums(look, look.back(LONG))
+    sums = day_sums(look, look.back(LONG), by=column)
     rows = []
-    for value, part in sums[sums[COLUMN] == column].groupby(VALUE) if len(sums) else ():
-        pair = _pair(look, part, one, other, days, column)
+    for value, part in sums.groupby(VALUE) if len(sums) else ():
+        pair = _pair(look, part, one, other, days)
         found = pair and difference(look.metric, *pair, look.project.champion)
         if found:
             rows.append({column: value, **vars(found)})
@@ -141,12 +147,11 @@ def by_slice(look: Look, one: str, other: str, column: str) -> pd.DataFrame:
 
 
 def _pair(
-    look: Look, sums: pd.DataFrame, one: str, other: str, days: pd.DatetimeIndex, column: str = ""
+    look: Look, sums: pd.DataFrame, one: str, other: str, days: pd.DatetimeIndex
 ) -> tuple[Sums, Sums] | None:
     """The sums of two models on the days that both have rows on; None where either has none."""
     if sums.empty:
         return None
-    sums = sums[sums[COLUMN] == column]
     parts = [sums[sums["model"] == model] for model in (one, other)]
     both = set(parts[0]["date"]) & set(parts[1]["date"])
     if not both:
@@ -167,8 +172,7 @@ def scores(look: Look, windows: Sequence[int]) -> pd.DataFrame:
     sums = day_sums(look, (first, look.view.last))
     rows = []
     for model in look.models if len(sums) else ():
-        of_model = sums[(sums["model"] == model) & (sums[COLUMN] == ALL_ROWS)]
-        own = sums_by_day(look.metric, of_model, days)
+        own = sums_by_day(look.metric, sums[sums["model"] == model], days)
         line: dict[str, Any] = {"model": model}
         for head, back in _heads(look, windows, len(shown)):
             line[head] = pooled(look.metric, _window(own, len(days) - back, len(days)))

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.metrics.class_metrics import SCORE_BINS, one_vs_rest, score_counts
-from mlops_assets.ml.metrics.metric import BoolArray, FloatArray, as_array
+from mlops_assets.ml.metrics.metric import (
+    BoolArray,
+    FloatArray,
+    Histogram,
+    as_array,
+    times,
+    weight_of,
+)
 from mlops_assets.pages.drawing import (
     MUTED,
     Json,
@@ -49,30 +56,37 @@ def _of_models(
     forecasts: pd.DataFrame,
     labels: Sequence[str],
     label: str,
-    curve: Callable[[BoolArray, FloatArray], pd.DataFrame],
+    curve: Callable[[BoolArray, FloatArray, FloatArray], pd.DataFrame],
 ) -> pd.DataFrame:
     position = shown_classes(labels).index(label)
     parts = []
     for model, rows in forecasts.groupby("model") if len(forecasts) else ():
         actual = rows["actual"].to_numpy(dtype=float)
         of_class, probability = one_vs_rest(actual, as_array(rows["forecast"]))
-        found = curve(of_class[:, position], probability[:, position])
+        weight = weight_of(rows)
+        counted = np.ones(len(rows)) if weight is None else weight
+        found = curve(of_class[:, position], probability[:, position], counted)
         parts.append(found.assign(model=str(model)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def _calibration(of_class: BoolArray, forecast: FloatArray) -> pd.DataFrame:
+def _calibration(of_class: BoolArray, forecast: FloatArray, weight: FloatArray) -> pd.DataFrame:
     bins = np.minimum((forecast * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    rows = pd.DataFrame({"probability": forecast, "share": of_class.astype(float), "rows": 1})
-    return rows.groupby(bins).agg({"probability": "mean", "share": "mean", "rows": "sum"})
+    terms = {"probability": forecast * weight, "share": of_class * weight, "of": weight, "rows": 1}
+    sums = pd.DataFrame(terms).groupby(bins).sum()
+    sums = sums[sums["of"] > 0]
+    means = sums[["probability", "share"]].div(sums["of"], axis=0)
+    return means.assign(rows=sums["rows"])
 
 
-def _roc(of_class: BoolArray, forecast: FloatArray) -> pd.DataFrame:
+def _roc(of_class: BoolArray, forecast: FloatArray, weight: FloatArray) -> pd.DataFrame:
     """From (0, 0) to (1, 1), a step for each bin of scores that has rows; empty for one class."""
     one_group = np.zeros(len(forecast), dtype=np.int64)
+    counted = (times(one, weight) for one in score_counts(of_class[:, None], forecast[:, None]))
     counts = [
-        histogram.sums(one_group, 1).reshape(SCORE_BINS)[::-1]
-        for histogram in score_counts(of_class[:, None], forecast[:, None])
+        one.sums(one_group, 1).reshape(SCORE_BINS)[::-1]
+        for one in counted
+        if isinstance(one, Histogram)
     ]
     if any(count.sum() == 0 for count in counts):
         return pd.DataFrame({"of_class": [], "others": []}, dtype=float)

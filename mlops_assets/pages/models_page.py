@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from mlops_assets.lazy import pd
-from mlops_assets.ml.metrics.metric import finish_sums
+from mlops_assets.ml.metrics.metric import WEIGHT, finish_sums
 from mlops_assets.ml.metrics.scores import LONG, SHORT, TRAILING_DAYS, common_rows
-from mlops_assets.pages.comparing import COLUMN, VALUE, by_slice, day_sums, over_time, scores
+from mlops_assets.pages.comparing import VALUE, by_slice, day_sums, over_time, scores
 from mlops_assets.pages.curves import (
     calibration_figure,
     calibration_of,
@@ -167,11 +167,11 @@ def _slices(look: Look) -> Iterator[Part]:
 
 def slice_scores(look: Look, column: str) -> pd.DataFrame:
     """The metric of each model by slice over the last 28 days: model, slice, rows, the metric."""
-    sums = day_sums(look, look.back(LONG))
-    sums = sums[(sums[COLUMN] == column) & sums["model"].isin(look.models)] if len(sums) else sums
+    sums = day_sums(look, look.back(LONG), by=column)
+    sums = sums[sums["model"].isin(look.models)] if len(sums) else sums
     if sums.empty:
         return pd.DataFrame()
-    groups = sums.drop(columns=["date", COLUMN]).groupby(["model", VALUE]).sum()
+    groups = sums.drop(columns="date").groupby(["model", VALUE]).sum()
     found = finish_sums({look.metric.name: look.metric}, groups).reset_index()
     return found.rename(columns={VALUE: "slice"})
 
@@ -207,7 +207,7 @@ def _curve(look: Look, curve: Callable[..., pd.DataFrame], label: str) -> pd.Dat
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
         rows = rows_of(look.project, common_rows(frame), look.view.of)
-        return rows[["date", "model", "actual", "forecast"]]
+        return rows[["date", "model", "actual", "forecast", *([WEIGHT] if WEIGHT in rows else [])]]
 
     every = [f"validation/{model.name}" for model in look.project.models]
     found = look.reduced(("recent", look.view.of), every, reduce, look.back(LONG))

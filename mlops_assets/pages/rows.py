@@ -43,16 +43,16 @@ def rows_of(project: Project, frame: pd.DataFrame, of: str) -> pd.DataFrame:
 def known_names(look: Look) -> list[str]:
     """Every slice and series of the last four weeks, as a choice calls them."""
 
+    series, slices = look.project.columns.series, look.project.evaluation.slices
+
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
-        names = [series_names(look.project, frame)] if look.project.columns.series else []
-        names += [
-            f"{column}: " + named(frame, [column])[column].astype(str)
-            for column in look.project.evaluation.slices
-        ]
+        frame = frame.drop_duplicates([*dict.fromkeys([*series, *slices])], keep="last")
+        names = [series_names(look.project, frame)] if series else []
+        names += [f"{column}: " + named(frame, [column])[column].astype(str) for column in slices]
         every = pd.concat([frame[["date"]].assign(name=name) for name in names])
         return every.drop_duplicates("name", keep="last")  # until that day is left behind
 
-    if not look.project.columns.series and not look.project.evaluation.slices:
+    if not series and not slices:
         return []
     model = look.project.evaluation.baseline
     found = look.reduced("names", [f"validation/{model}"], reduce, look.back(LOOKED_BACK))

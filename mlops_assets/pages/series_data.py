@@ -6,11 +6,11 @@ import datetime as dt
 import math
 
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.metrics.metric import Metric, group_scores
+from mlops_assets.ml.metrics.metric import WEIGHT, Metric, group_scores
 from mlops_assets.ml.metrics.scores import LONG, SHORT
 from mlops_assets.ml.models.intervals import conformal_radius
 from mlops_assets.pages.rows import SERIES, named, rows_of, series_names
-from mlops_assets.pages.shelf import Look
+from mlops_assets.pages.shelf import Look, ToldSums
 from mlops_assets.project import Project
 
 SUMS = ["actual", "forecast"]
@@ -33,12 +33,22 @@ def totals(look: Look, model: str, between: tuple[dt.date, dt.date] | None = Non
         groups = rows_of(project, frame, of).groupby("date")
         return groups[SUMS].sum().assign(version=groups["version"].first()).reset_index()
 
+    def of_sums(told: ToldSums) -> pd.DataFrame | None:
+        [days] = told.values()
+        if not all(days.values()):
+            return None
+        return pd.DataFrame(
+            {"date": pd.Timestamp(day), **one["totals"], "version": one["facts"]["version"]}
+            for day, one in days.items()
+        )
+
     window = project.champion.window_days
     known = look.reduced(
         ("totals", of, model),
         [f"validation/{model}"],
         reduce,
         (project.due.back(first, window + project.days_ahead), last),
+        None if of else of_sums,
     )
     coming = _coming(look, model, last)
     found = pd.concat([part for part in (known, coming) if len(part)] or [pd.DataFrame()])
@@ -87,7 +97,7 @@ def scored_rows(
 
     def reduce(frame: pd.DataFrame) -> pd.DataFrame:
         rows = rows_of(project, frame, of)
-        kept = [*project.evaluation.slices, "date", *SUMS]
+        kept = [*project.evaluation.slices, "date", *SUMS, *([WEIGHT] if WEIGHT in rows else [])]
         return rows[kept].assign(series=series_names(project, rows))
 
     return look.reduced(("rows", of, model), [f"validation/{model}"], reduce, between)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from mlops_assets.lazy import pd
 from mlops_assets.ml.due_days import holidays_of
+from mlops_assets.ml.metrics.day_sums import SUMS
 from mlops_assets.ml.metrics.metric import Metric
 from mlops_assets.ml.metrics.scores import IN_SHADOW
 from mlops_assets.pages.drawing import Json, line_style
@@ -29,7 +32,22 @@ A_YEAR, YEARS = 365, 3  # so many days are shown, or years of longer periods
 KEPT_ROWS = 2_000_000  # of what was made of days
 BOARD = "leaderboard"
 
+SINCE = ("reconstructed_version", "reconstructed_forecast")
+BESIDE = ("issued_at", "previous_version", "previous_forecast", *SINCE)
+
 Reduce = Callable[["pd.DataFrame"], "pd.DataFrame"]
+ToldSums = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""What files tell of their forecasts, by dataset and day."""
+OfSums = Callable[[ToldSums], "pd.DataFrame | None"]
+
+
+def _by_day(keys: Sequence[str], small: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each day; none of a day that has none."""
+    days = small.groupby("date") if len(small) else ()
+    return {key: pd.DataFrame() for key in keys} | {f"{day:%Y-%m-%d}": rows for day, rows in days}
+
+
+STATES = ("models", "updates", "renames")  # what changes which models there are
 
 
 class Shelf:
@@ -57,7 +75,7 @@ class Shelf:
 
     def _settings_state(self, project: Project) -> Hashable:
         files = [(file.name, file.stat().st_mtime_ns) for file in project.folder.glob("*.yaml")]
-        stored = [self.storage.stamps(f"registry/{kind}") for kind in ("models", "updates")]
+        stored = [self.storage.stamps(f"registry/{kind}") for kind in STATES]
         return str(sorted(files)) + str(stored)
 
     def reduced(
@@ -67,12 +85,14 @@ class Shelf:
         between: tuple[dt.date, dt.date],
         reduce: Reduce,
         damaged: dict[str, StorageError],
+        of_sums: OfSums | None = None,
     ) -> pd.DataFrame:
         """What `reduce` makes of the days of datasets together, from the first to the last.
 
         It is given the rows of some days, those of `validation/NAME` with a column `model`, and
         makes of each day rows with its `date`, which are kept under `name` for as long as the files
-        of the day are the same. Errors of damaged days go to `damaged`.
+        of the day are the same. Errors of damaged days go to `damaged`. `of_sums` makes the same of
+        what the files of forecasts tell of their rows, which costs less; None where it cannot.
         """
         first, last = (str(day) for day in between)
         states = [self.storage.stamps(f"datasets/{dataset}") for dataset in datasets]
@@ -86,11 +106,28 @@ class Shelf:
                 found[day] = kept[1]
         missing = [day for day in state_of if day not in found]
         for start in range(0, len(missing), BATCH):
-            made = self._read(datasets, missing[start : start + BATCH], reduce, damaged)
+            keys = missing[start : start + BATCH]
+            told = self._told(datasets, keys) if of_sums else None
+            small = of_sums(told) if of_sums and told is not None else None
+            if small is None:
+                made = self._read(datasets, keys, reduce, damaged)
+            else:
+                made = _by_day(keys, small)
             found |= made
             self._keep({(name, day): (state_of[day], frame) for day, frame in made.items()})
         parts = [found[day] for day in state_of if len(found.get(day, ()))]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def _told(self, datasets: Sequence[str], keys: list[str]) -> ToldSums | None:
+        """What the files of days tell of their forecasts; None where one is damaged."""
+        wrong: dict[str, StorageError] = {}
+        found = {name: self.datasets.told(name, keys, SUMS, wrong).items() for name in datasets}
+        if wrong:
+            return None
+        return {
+            name: {key: json.loads(one.text) if one.text else {} for key, one in days}
+            for name, days in found.items()
+        }
 
     def _read(
         self,
@@ -103,15 +140,15 @@ class Shelf:
         for dataset in datasets:
             frame = self.datasets.read(dataset, keys, wrong)
             kind, _, model = dataset.partition("/")
-            if len(frame):
-                frames.append(frame.assign(model=model) if kind == "validation" else frame)
+            if len(frame) and kind == "validation":
+                # columns without any value are slow to put together
+                none = [name for name in BESIDE if name in frame and frame[name].isna().all()]
+                frames.append(frame.drop(columns=none).assign(model=model))
+            elif len(frame):
+                frames.append(frame)
         damaged |= wrong
-        made = {key: pd.DataFrame() for key in keys if key not in wrong}
-        if frames:
-            small = reduce(pd.concat(frames, ignore_index=True))
-            if len(small):
-                made |= {f"{day:%Y-%m-%d}": rows for day, rows in small.groupby("date")}
-        return made
+        small = reduce(pd.concat(frames, ignore_index=True)) if frames else pd.DataFrame()
+        return _by_day([key for key in keys if key not in wrong], small)
 
     def _keep(self, made: dict[Hashable, tuple[Hashable, pd.DataFrame]]) -> None:
         with self._lock:
@@ -249,10 +286,11 @@ class Look:
         datasets: Sequence[str],
         reduce: Reduce,
         between: tuple[dt.date, dt.date] | None = None,
+        of_sums: OfSums | None = None,
     ) -> pd.DataFrame:
         """As `Shelf.reduced`, of the days shown unless others are asked for."""
         days = between or self.between
-        return self.shelf.reduced(name, datasets, days, reduce, self.damaged)
+        return self.shelf.reduced(name, datasets, days, reduce, self.damaged, of_sums)
 
     def card(self, model: str, version: str) -> ModelCard | None:
         """A version's card; None where it is not there yet, or damaged."""

@@ -6,8 +6,13 @@ import datetime as dt
 from functools import partial
 from typing import Any
 
+from markupsafe import Markup
+
 from mlops_assets.lazy import pd
+from mlops_assets.ml.metrics.metric import term_sums
+from mlops_assets.ml.metrics.scores import LONG
 from mlops_assets.ml.models.splits import LONGEST_MONTH
+from mlops_assets.pages.comparing import difference, sums_by_day
 from mlops_assets.pages.drawing import (
     MUTED,
     Json,
@@ -18,10 +23,11 @@ from mlops_assets.pages.drawing import (
     short_numbers,
     trace,
 )
-from mlops_assets.pages.parts import Page, Part, plain
-from mlops_assets.pages.shelf import Look
+from mlops_assets.pages.parts import Page, Part, external, plain, signed
+from mlops_assets.pages.shelf import SINCE, Look
 from mlops_assets.resources.stores.decisions import shown
 from mlops_assets.resources.stores.model_store import DEFAULTS, MONTH, VERSION, ModelCard, short
+from mlops_assets.resources.web import asset_page, web_url
 
 MOST_INPUTS = 8
 FACTS = ["model", "version"]
@@ -31,6 +37,17 @@ def versions_page(look: Look) -> Page:
     model = look.shown[0]
     unit = "log loss" if look.project.labels else f"mean absolute error, in {look.project.counted},"
     parts = [
+        Part(
+            "since",
+            "Did training again help?",
+            f"{look.metric.loss_name} that the newest version trained since would have had on days "
+            "that it may serve, beside what these days were judged by, on the same rows: below "
+            f"zero, the newer one is better. Of the last {look.over(LONG)}.",
+            partial(since, look),
+            forms=dict.fromkeys(["difference", "from", "up to"], signed),
+            later=True,
+            empty="No version was trained after days that it may serve.",
+        ),
         Part(
             "versions",
             "Versions",
@@ -58,7 +75,50 @@ def versions_page(look: Look) -> Page:
             later=True,
         ),
     ]
-    return Page("Versions", [], parts)
+    way = Markup("Train one by hand in the web UI: {}, the arrow beside Materialize.").format(
+        external(web_url(asset_page(look.project, "models", model)), f"models/{model}")
+    )
+    return Page("Versions", [way], parts)
+
+
+def since(look: Look) -> pd.DataFrame:
+    """The metric of versions trained since over the last days, beside that of those in service."""
+    other, again = SINCE
+    metric, settings, days = look.metric, look.project.champion, look.back(LONG)
+
+    def reduce(frame: pd.DataFrame) -> pd.DataFrame:
+        found = frame.reindex(columns=frame.columns.union([*SINCE]))
+        found = found.dropna(subset=[*SINCE])
+        found = found[found[other].ne(found["version"])]
+        if found.empty:
+            return pd.DataFrame()
+        sides = {"then": found, "now": found.assign(forecast=found[again])}
+        by, metrics = ["date", "model", other], {metric.name: metric}
+        sums = [term_sums(metrics, rows, by).assign(side=side) for side, rows in sides.items()]
+        return pd.concat(sums).reset_index()
+
+    datasets = [f"validation/{name}" for name in look.models]
+    sums = look.reduced(("since", metric, look.project.labels), datasets, reduce, days)
+    lines = []
+    for (model, version), rows in sums.groupby(["model", other]) if len(sums) else ():
+        calendar = look.project.due.calendar(*days)
+        now, then = (
+            sums_by_day(metric, rows[rows["side"] == side], calendar) for side in ("now", "then")
+        )
+        card = look.card(str(model), str(version))
+        if found := difference(metric, now, then, settings):
+            lines.append({
+                "model": model,
+                "version": version,
+                "hyperparameters": (card and shown(card.chosen)) or DEFAULTS,
+                f"{look.unit}s": found.days,
+                metric.loss_name: found.one,
+                "as judged": found.other,
+                "difference": found.difference,
+                "from": found.low,
+                "up to": found.high,
+            })  # fmt: skip
+    return pd.DataFrame(lines)
 
 
 def cards(look: Look) -> list[ModelCard]:

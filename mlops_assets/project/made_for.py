@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from mlops_assets.ml.metrics.metric import WEIGHT
 from mlops_assets.ml.values import READING
 from mlops_assets.project.problem import Problem
 
@@ -49,9 +50,10 @@ def made_for(project: Problem) -> dict[str, MadeFor]:
         # a setting that is new and not used changes nothing of what is stored
         return project.model_dump_json(include=sections, exclude_defaults=True)
 
-    rows = dict.fromkeys([*columns.series, *project.evaluation.slices])
+    rows = {name: source[name] for name in [*columns.series, *project.evaluation.slices]}
+    weighted = {WEIGHT: NUMBER} if columns.weight else {}
     return {
         "observations": MadeFor(source, told(of_rows), labels),
         "features": MadeFor(features, told(of_features) + delay, labels),
-        "validation": MadeFor({name: source[name] for name in rows}),
+        "validation": MadeFor(rows | weighted, columns.weight or ""),
     }

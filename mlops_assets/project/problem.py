@@ -16,7 +16,7 @@ from mlops_assets.ml.features.feature_settings import (
 )
 from mlops_assets.ml.metrics.metric import Metric, Task
 from mlops_assets.ml.models.families import Inputs
-from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit, TrainingWindow
+from mlops_assets.ml.models.splits import HoldoutSplit, TrainingWindow, Weights
 from mlops_assets.ml.models.training import FitPlan
 from mlops_assets.ml.models.training_settings import ModelSettings, TrainingSettings
 from mlops_assets.ml.monitoring.monitoring_settings import (
@@ -156,9 +156,10 @@ class Problem(Settings):
 
     @property
     def number_columns(self) -> list[str]:
-        """The columns that hold numbers: the target unless of classes, inputs, times of day."""
+        """The columns of numbers: the target unless of classes, inputs, times, the weight."""
         c = self.columns
-        return [*([] if self.labels else [c.target]), *dict.fromkeys([*c.numeric, *c.time_of_day])]
+        others = [*c.numeric, *c.time_of_day, *([c.weight] if c.weight else [])]
+        return [*([] if self.labels else [c.target]), *dict.fromkeys(others)]
 
     @property
     def text_columns(self) -> list[str]:
@@ -229,9 +230,9 @@ class Problem(Settings):
         return self.training.window(self.evaluation.label_delay_days, loop_days, self.due)
 
     @property
-    def weights(self) -> AgeWeights | None:
+    def weights(self) -> Weights | None:
         """How much each row counts; None where all count alike."""
-        return self.training.weights(self.columns.date, self.due)
+        return self.training.weights(self.columns.date, self.due, self.columns.weight)
 
     @property
     def inputs(self) -> Inputs:
@@ -265,7 +266,10 @@ class Problem(Settings):
         """What the values of a column must be."""
         if self.labels and column == self.columns.target:
             return Constraint(allowed=list(self.labels))
-        return self.constraints.get(column, Constraint())
+        limits = self.constraints.get(column, Constraint())
+        least = 0.0 if limits.min is None else max(limits.min, 0.0)
+        weighs = column == self.columns.weight
+        return limits.model_copy(update={"min": least}) if weighs else limits
 
     @property
     def non_negative(self) -> bool:

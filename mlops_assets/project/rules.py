@@ -101,6 +101,8 @@ def _columns(problem: Problem) -> None:
     undated = [name for name in problem.column_names if name != columns.date]
     _refuse_unknown(columns.missing, undated, "columns.missing")
     for name, constraint in problem.constraints.items():
+        if constraint.nullable and name == columns.weight:
+            raise ValueError(f"at constraints.{name}: is never missing, as rows count by it")
         bounds = [key for key in ("min", "max") if getattr(constraint, key) is not None]
         if bounds and name not in numbers:
             raise ValueError(
@@ -218,7 +220,9 @@ def _aggregates(problem: Problem) -> None:
     by = aggregate.key(columns.series)
     _refuse_unknown(by, _keys(problem), "aggregate.by")
     _refuse(_missing(columns.series, by), "aggregate.by", "is part of the series and must be in it")
-    rest = [name for name in [*columns.numeric, *columns.categorical] if name not in by]
+    weight = [columns.weight] if columns.weight else []
+    read = dict.fromkeys([*columns.numeric, *columns.categorical, *weight])
+    rest = [name for name in read if name not in by]
     _refuse_unknown(aggregate.inputs, rest, "aggregate.inputs")
     _refuse(_missing(rest, aggregate.inputs), "aggregate.inputs", "missing: say what they come to")
     for name, reduction in aggregate.inputs.items():

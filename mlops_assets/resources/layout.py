@@ -10,6 +10,7 @@ CHECKS = "checks"
 PACKS = "packs"  # copies of files of past days in an object store
 INGESTED = "ingested"
 FORMAT_FILE = "format.json"
+RESTORING = "restore_under_way.txt"
 LEFT_OUT = "source_left_out.json"
 REPLAYED = "replayed_through.txt"
 DAYS_KEPT = {"first_day.txt", REPLAYED}  # files that hold a day
@@ -74,8 +75,14 @@ def log_of(name: str) -> str:
     return f".{name[:MONTH]}{WRITTEN}"
 
 
+def mark_of(version: str) -> str:
+    """In an object store, the file beside a version's folder that tells that it has a card."""
+    folder, _, name = version.rpartition("/")
+    return f"{folder}/.{name}{WRITTEN}"
+
+
 def is_log(path: str) -> bool:
-    """Whether it is such a log."""
+    """Whether it is such a log, or mark."""
     return path.startswith(("datasets/", "models/")) and path.endswith(WRITTEN)
 
 

@@ -64,15 +64,15 @@ def messages(alerts: Mapping[str, Alert]) -> list[Message]:
     found = []
     for (kind, digest), group in kinds.items():
         if len(group) > SUMMED_UP or (digest and len(group) > 1):
-            lines = [f"- {alert.subject}: {alert.url}" for alert in group.values()][:SHOWN]
+            first = list(group.values())[:SHOWN]
+            lines = [f"- {alert.subject}: {alert.page or alert.url}" for alert in first]
             lines += [f"and {len(group) - SHOWN} more"] * (len(group) > SHOWN)
             title = f"{len(group)} alerts: {kind.replace('_', ' ')}"
             found.append(Message(title, "\n".join(lines), tuple(group)))
         else:
-            found += [
-                Message(_title(alert), f"{alert.text}\n{alert.url}", (name,))
-                for name, alert in group.items()
-            ]
+            for name, alert in group.items():
+                told = filter(None, [alert.text, alert.page, alert.url])
+                found.append(Message(_title(alert), "\n".join(told), (name,)))
     return found
 
 

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -14,9 +15,9 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 from mlops_assets.lazy import fsspec
-from mlops_assets.resources.layout import PACKS
+from mlops_assets.resources.layout import PACKS, WRITTEN, is_card, logged_as, mark_of
 from mlops_assets.resources.seals import sealed
-from mlops_assets.resources.storage import Storage, StorageError, checked
+from mlops_assets.resources.storage import LOST, Storage, StorageError, checked, damaged_file
 
 # by which a file is replaced by one request, whole or not at all
 SCHEMES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory")
@@ -25,6 +26,7 @@ FEW = 4  # files of a month that are read one by one before they are packed
 SMALL = 100_000  # bytes of a file that is packed
 HELD = 64_000_000  # bytes of what was read, kept by its tag
 TRIES = 14  # each waits longer than the one before: over a minute in all
+VERSIONS = 2  # so many folders deep lie versions
 MONTH = re.compile(r"(\d{4}-\d\d)-\d\d\.")
 
 
@@ -76,12 +78,20 @@ class ObjectStore(Storage):
     def _put(self, path: str, data: bytes, seal: str, *, new: bool) -> None:
         mode = "create" if new else "overwrite"
         self._place[0].pipe_file(self._file(path), sealed(path, data, seal), mode=mode)
+        if is_card(path):  # after it, as a log of a folder is
+            self._place[0].pipe_file(self._mark(logged_as(path)), seal.encode())
+
+    def _mark(self, version: str) -> str:
+        return f"{self._place[1]}/{mark_of(checked(version))}"
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
             self._place[0].rm_file(f"{self._place[1]}/{path}")
 
     def delete(self, path: str) -> None:
+        if path.startswith("models/") and path.count("/") == VERSIONS:
+            with suppress(FileNotFoundError):
+                self._place[0].rm_file(self._mark(path))
         with suppress(FileNotFoundError):
             self._place[0].rm(self._file(path), recursive=True)
 
@@ -90,6 +100,12 @@ class ObjectStore(Storage):
 
     def names(self, folder: str) -> list[str]:
         return sorted(name for name in self._entries(folder) if not name.startswith("."))
+
+    def known(self, folder: str) -> list[str]:
+        names = set(self._entries(folder))
+        plain = {name for name in names if not name.startswith(".")}
+        marks = {name for name in names - plain if name.endswith(WRITTEN)}
+        return sorted(plain | {name[1:].removesuffix(WRITTEN) for name in marks})
 
     def stamps(self, folder: str) -> dict[str, Hashable]:
         entries = self._entries(folder).items()
@@ -112,7 +128,10 @@ class ObjectStore(Storage):
         found = self._many(paths) if len(paths) > FEW else self._singly(paths)
         for path in paths:
             data = found.pop(path)
-            if isinstance(data, bytes):
+            if isinstance(data, FileNotFoundError) and is_card(path):
+                if self._place[0].exists(self._mark(logged_as(path))):
+                    data = damaged_file(self, path, LOST)
+            elif isinstance(data, bytes):
                 try:
                     data = self._verified(path, data)
                 except StorageError as error:
@@ -234,5 +253,5 @@ def unpacked(pack: bytes, listed: Listing) -> dict[str, bytes]:
                 for one in members.infolist()
                 if one.filename in listed and listed[one.filename].tag.encode() == one.comment
             }
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, RuntimeError):
         return {}

@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from mlops_assets.resources.seals import digest, sealed, unsealed
 from mlops_assets.resources.written import REMOVED, Written
 
 SAFE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+LOST = "was written and is missing"
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
@@ -36,6 +37,14 @@ class Storage(ABC):
 
     def __init__(self, root: str, project: str = "") -> None:
         self.root, self.project = root, project
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """The names that models have by now, by those that they had."""
+        return {}
+
+    def look(self) -> None:  # noqa: B027 - most know no other names
+        """See which models were renamed since."""
 
     def read(self, path: str) -> bytes:
         """The bytes of a file as they were written.
@@ -56,7 +65,7 @@ class Storage(ABC):
             except (FileNotFoundError, StorageError) as error:
                 lost = isinstance(error, FileNotFoundError) and is_missed(path)
                 if lost and seals and seals[-1] != REMOVED:
-                    error = damaged_file(self, path, "was written and is missing")
+                    error = damaged_file(self, path, LOST)
                 yield path, error
 
     def _verified(self, path: str, data: bytes, seals: Sequence[str] = ()) -> bytes:
@@ -125,9 +134,9 @@ class Storage(ABC):
     def _remove(self, path: str) -> None:
         """Remove a file, which may be hidden; nothing happens where there is none."""
 
-    def missing(self, folder: str) -> list[str]:
-        """What was written into a folder and is gone, where that is known beside it."""
-        return []
+    def known(self, folder: str) -> list[str]:
+        """The names in a folder, and what was written into it and is gone, as far as is known."""
+        return self.names(folder)
 
     def _seals(self, path: str) -> list[str]:
         """The seals with which a file was written, where these are known beside it."""
@@ -209,9 +218,8 @@ class LocalStorage(Storage):
         told = logged_as(checked(path))
         return self._written.seals(f"{self.root}/{told}") if told else []
 
-    def missing(self, folder: str) -> list[str]:
-        there = set(self.names(folder))
-        return sorted(self._written.names(str(self._file(folder))) - there)
+    def known(self, folder: str) -> list[str]:
+        return sorted({*self.names(folder), *self._written.names(str(self._file(folder)))})
 
     def _remove(self, path: str) -> None:
         Path(self.root, path).unlink(missing_ok=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from mlops_assets.lazy import pd
 from mlops_assets.project import Project
 from mlops_assets.resources.layout import (
     CARD,
@@ -31,7 +33,7 @@ from mlops_assets.resources.storage import (
 )
 from mlops_assets.resources.stores.alert_records import Alert
 from mlops_assets.resources.stores.created_models import MODELS, UPDATES, Registry
-from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore, read_parquet
 from mlops_assets.resources.stores.decisions import Decision
 from mlops_assets.resources.stores.model_store import MODEL, VERSION, ModelStore
 from mlops_assets.resources.stores.record_log import RecordLog
@@ -76,9 +78,25 @@ def leftovers(storage: Storage, files: Mapping[str, float]) -> Iterator[Finding]
         elif folder == "pages":
             text = f"{storage.root}/{path} is of a version that stored its pages; delete it"
             yield Finding(State.LEFT_OVER, text, partial(storage.delete, path))
-        elif _is_version(path) and name == MODEL and f"{folder}/{CARD}" not in files:
+        elif (
+            _is_version(path)
+            and name == MODEL
+            and f"{folder}/{CARD}" not in files
+            and not _is_lost(storage, f"{folder}/{CARD}")
+        ):
             text = f"{storage.url(folder)} is of a training that was killed; delete it"
             yield Finding(State.LEFT_OVER, text, partial(storage.delete, folder))
+
+
+def _is_lost(storage: Storage, path: str) -> bool:
+    """Whether a file that is not there was."""
+    try:
+        storage.read(path)
+    except FileNotFoundError:
+        return False
+    except StorageError:
+        pass
+    return True
 
 
 def sweep(storage: Storage) -> None:
@@ -127,7 +145,18 @@ class StoredFiles:
                     f"settings name; drop_model_job with delete_stored = {name} deletes it"
                 )
                 yield Finding(State.LEFT_OVER, text)
+        yield from self._lost_cards()
         yield from self._decided()
+
+    def _lost_cards(self) -> Iterator[Finding]:
+        """Versions whose card was deleted, with their folder or without it."""
+        for model in filter(is_plain, self.storage.names("models")):
+            damaged: dict[str, StorageError] = {}
+            with suppress(StorageError):  # of a decision, or of what is no folder: told already
+                self.models.cards(model, damaged)
+            for version, error in damaged.items():
+                if f"models/{model}/{version}/{CARD}" not in self.files:
+                    yield Finding(State.MISSING, str(error))
 
     def _read(self, path: str) -> None:
         """Read a file as its store does. StorageError where it is damaged, ForeignError."""
@@ -160,6 +189,8 @@ class StoredFiles:
                 about = {MODELS: stem, UPDATES: f"update of {stem}"}[folder]
                 if about in self.left_out:
                     raise StorageError(self.left_out[about])
+            case ["registry", "renames", ""]:
+                self._read_plain(path, kind)
             case ["alerts", "json"]:
                 RecordLog(self.storage, folder, Alert, what="alert").read(name)
             case ["alert_channels", "json"]:
@@ -186,8 +217,7 @@ class StoredFiles:
             raise damaged_file(self.storage, path, f"cannot be read ({error})") from error
 
     def _read_csv(self, path: str, key: str) -> None:
-        frame = self.datasets.read("forecast", [key])
-        if self.storage.read(path) != frame.to_csv(index=False).encode():
+        if self.storage.read(path) != self._forecast(key).to_csv(index=False).encode():
             raise damaged_file(self.storage, path, "does not say what its Parquet file says")
 
     def _repair(self, path: str) -> Callable[[], None] | None:
@@ -200,7 +230,15 @@ class StoredFiles:
         return None
 
     def _write_csv(self, key: str) -> None:
-        self.datasets.write_csv("forecast", key, self.datasets.read("forecast", [key]))
+        self.datasets.write_csv("forecast", key, self._forecast(key))
+
+    def _forecast(self, key: str) -> pd.DataFrame:
+        """A forecast as it is stored, whatever its model is called by now."""
+        with suppress(FileNotFoundError):
+            table = read_parquet(self.storage, self.datasets.path("forecast", key))
+            frame: pd.DataFrame = table.to_pandas()
+            return frame
+        return pd.DataFrame()
 
     def _decided(self) -> Iterator[Finding]:
         """Versions that the audit trail names, and that are not there though their model is."""

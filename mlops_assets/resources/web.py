@@ -11,6 +11,10 @@ from mlops_assets.lazy import dagster_graphql
 from mlops_assets.project import Project
 
 RELOAD_SECONDS = 120
+PAGES = "/pages"
+"""What leads from the web UI to the pages."""
+PAGES_URL = "PAGES_URL"
+"""The environment variable of where the pages are."""
 REPOSITORY = "__repository__"  # as Dagster calls the definitions of a location
 RELOAD_URL = "MLOPS_RELOAD_URL"
 """The environment variable of the address at which the web UI is told to load definitions again.
@@ -33,9 +37,28 @@ def asset_page(project: Project, *parts: str) -> str:
 
 
 def page_url(project: Project, page: str = "") -> str:
-    """Where a browser finds a page: under PAGES_URL, else where `mlops-assets run` serves it."""
-    url = os.environ.get("PAGES_URL", "http://127.0.0.1:3001").rstrip("/")
-    return "/".join([url, *filter(None, [project.prefix]), page])
+    """Where a browser finds a page of a project."""
+    return pages_url("/".join([*filter(None, [project.prefix]), page]))
+
+
+def pages_url(path: str) -> str:
+    """Under PAGES_URL, else where `mlops-assets run` serves the pages."""
+    return f"{os.environ.get(PAGES_URL, 'http://127.0.0.1:3001').rstrip('/')}/{path}"
+
+
+def day_link(project: Project, day: object) -> str:
+    """Markdown of the way from the web UI to what happened on a day.
+
+    Relative, so that it holds wherever both are served: the web UI, or the proxy in front of it,
+    leads from PAGES to the pages.
+    """
+    path = "/".join([PAGES, *filter(None, [project.prefix]), f"day?on={day}"])
+    return f"[All that happened on the {project.due.grain}]({path})"
+
+
+def day_url(project: Project, day: str) -> str:
+    """Where a browser finds the page of a day; nothing where no pages are known to be served."""
+    return page_url(project, f"day?on={day}") if PAGES_URL in os.environ else ""
 
 
 def reload_definitions(location: str, run_id: str) -> str:

@@ -83,6 +83,11 @@ def lag_removed(settings: dict[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def weight_added(settings: dict[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
+    settings["columns"]["weight"] = "shops"
+    return rows.assign(shops=np.arange(len(rows)) % 5 + 1.0)
+
+
 def metric_changed(settings: dict[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
     settings["evaluation"] |= {"metrics": ["rmse", "mae"], "primary": "rmse"}
     return rows
@@ -99,6 +104,7 @@ CHANGES: list[Change] = [
     series_renamed,
     lag_added,
     lag_removed,
+    weight_added,
     metric_changed,
 ]
 

@@ -123,7 +123,14 @@ def test_the_forecast_shows_the_weeks_before_and_the_largest_rows(seen: Lab) -> 
 def test_a_decision_is_a_sentence_with_its_evidence(seen: Lab) -> None:
     who = str(entries(seen, "champion", DAY)["who"].value)
     assert who.startswith("**linear** since 2026-03-01: the first champion, by the settings.")
-    assert who.endswith("From 2026-03-15 on: linear stays.")
+    assert "From 2026-03-15 on: linear stays." in who
+
+
+def test_every_daily_overview_leads_to_the_page_of_its_day(seen: Lab) -> None:
+    for asset in ("validation/linear", "leaderboard", "champion", "forecast"):
+        found = entries(seen, asset, DAY)
+        told = str(found["who" if asset == "champion" else "day"].value)
+        assert told.endswith(f"[All that happened on the day](/pages/day?on={DAY})"), asset
 
 
 def test_details_are_said_beside_what_is_shown() -> None:

@@ -71,7 +71,7 @@ class Watch:
         still = self.alerts.open()
         about = still[CHECKS_FAILED].about if still else ()
         found = failed_day(PROJECT, self.datasets, recent, about)
-        alerting.tell(self.alerts, {one.key: one for one in found}, still, now)
+        alerting.tell(PROJECT, self.alerts, {one.key: one for one in found}, still, now)
 
     def subjects(self) -> list[str]:
         return [alert.subject for alert in self.alerts.all().values()]
@@ -236,8 +236,9 @@ def ago(days: int) -> str:
 
 
 def test_failed_checks_of_a_day_are_one_message_with_what_when_and_what_came_of_it(
-    watch: Watch,
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PAGES_URL", "https://models.example.org/pages")
     decide(watch, YESTERDAY, "linear", "linear")
     judge(watch, "validation/linear", ago(4), "control_limits", passed=True)
     judge(watch, "validation/linear", ago(3), "control_limits", passed=False)
@@ -246,8 +247,11 @@ def test_failed_checks_of_a_day_are_one_message_with_what_when_and_what_came_of_
     judge(watch, "observations", YESTERDAY, "target_range", passed=False)
     judge(watch, "validation/hist_boosting", YESTERDAY, "bias", passed=False)
     judge(watch, "drift", YESTERDAY, "inputs", passed=False)
-    assert watch.tick()["open"] == 1
+    shown = watch.tick()
+    assert shown["open"] == 1
     [alert] = watch.alerts.all().values()
+    assert alert.page == f"https://models.example.org/pages/day?on={YESTERDAY}"
+    assert f"[{YESTERDAY}]({alert.page}) [web UI](" in str(shown["newest"])
     assert alert.subject == f"the data, linear and drift failed checks on {YESTERDAY}"
     assert alert.severity == "warn"
     assert alert.text.splitlines() == [
@@ -258,8 +262,8 @@ def test_failed_checks_of_a_day_are_one_message_with_what_when_and_what_came_of_
         f"{YESTERDAY} is stored and learned from all the same; correct the source where it is "
         "wrong.",
     ]
-    shown = f"?view=checks&partition={YESTERDAY}&checkDetail=target_range"
-    assert alert.url.endswith(f"assets/observations{shown}")
+    checks = f"?view=checks&partition={YESTERDAY}&checkDetail=target_range"
+    assert alert.url.endswith(f"assets/observations{checks}")
     assert watch.tick() == {}
 
 

@@ -11,8 +11,15 @@ import pytest
 from mlops_assets.assets.leaderboard import PAUSED
 from mlops_assets.assets.model_registry import STATE, registry_state
 from mlops_assets.automation.registry import make_registry_sensor, stale_registry
+from mlops_assets.automation.requests import local_time
 from mlops_assets.automation.schedules import make_schedules
-from mlops_assets.automation.upkeep import cadence_months, make_upkeep_sensor, missing_months
+from mlops_assets.automation.upkeep import (
+    Cursor,
+    Upkeep,
+    cadence_months,
+    make_upkeep_sensor,
+    missing_months,
+)
 from mlops_assets.graph.partitions import (
     Partitions,
     add_months,
@@ -352,6 +359,16 @@ def test_sensors_wait_for_unfinished_runs(
         result = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
         assert not result.run_requests
         assert "Waiting for a run" in (result.skip_message or "")
+
+
+def test_upkeep_does_not_wait_for_the_run_that_shows_a_training(
+    instance: dg.DagsterInstance, partitions: Partitions, models: Versions
+) -> None:
+    instance.add_run(
+        dg.DagsterRun(job_name=REGISTRY_JOB, run_id="1" * 32, status=dg.DagsterRunStatus.STARTED)
+    )
+    upkeep = Upkeep(instance, PROJECT, partitions, models, local_time(PROJECT))
+    assert upkeep.tick(Cursor()).run_requests
 
 
 def test_schedules_ask_for_yesterday_and_for_the_month_that_begins(

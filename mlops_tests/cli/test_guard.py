@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse
 
-from mlops_assets.cli.guard import Guard
+from mlops_assets.cli.guard import Guard, leading_to_pages
 
 JSON = {"Content-Type": "application/json"}
 LOCAL = {"Host": "127.0.0.1:3000"}
@@ -44,7 +44,7 @@ def ask(
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
-    asyncio.run(Guard(app, host, allowed)(scope, receive, send))
+    asyncio.run(Guard(leading_to_pages(app), host, allowed)(scope, receive, send))
     return sent
 
 
@@ -168,6 +168,16 @@ def test_pages_elsewhere_may_link_and_neither_frame_nor_embed() -> None:
     told = {name.decode(): value.decode() for name, value in ask(LOCAL)[0]["headers"]}
     assert told["x-frame-options"] == "SAMEORIGIN"
     assert "frame-ancestors 'self'" in told["content-security-policy"]
+
+
+def test_the_web_ui_leads_to_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGES_URL", "https://models.example.org/elsewhere/")
+    [start, _] = ask(LOCAL, "/pages/bakery/day?on=2026-03-01&of=store%3A%20a")
+    assert start["status"] == 307
+    there = "https://models.example.org/elsewhere/bakery/day?on=2026-03-01&of=store%3A%20a"
+    assert (b"location", there.encode()) in start["headers"]
+    assert status({}, "/assets/pages/day") == 200
+    assert status({"Host": "models.example"}, "/pages/day") == 403
 
 
 def test_a_refusal_says_why_and_what_to_do() -> None:

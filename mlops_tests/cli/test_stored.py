@@ -60,6 +60,8 @@ def test_what_is_wrong_is_named_with_its_remedy(
     [first, second, *_] = models.cards("linear")
     (root / "models" / "linear" / first.version / "model.skops").unlink()
     shutil.rmtree(root / "models" / "linear" / second.version)
+    [naive, *_] = models.cards("seasonal_naive")
+    (root / "models" / "seasonal_naive" / naive.version / "card.json").unlink()
     models.decisions.record(Action.RETIRE, "linear", version=second.version)
     (root / "notes.txt").write_text("mine")
     (root / "datasets" / "features" / "mine.parquet").write_bytes(b"mine")
@@ -73,6 +75,7 @@ def test_what_is_wrong_is_named_with_its_remedy(
         f"damaged   {damaged} ": f"; rebuild it: {again} features --partition {DAY}",
         f"missing   {root}/models/linear/{first.version}/model.skops is missing;": again,
         f"missing   {root}/models/linear/{second.version} is named by the audit trail": again,
+        f"missing   {root}/models/seasonal_naive/{naive.version}/card.json was written": again,
         f"foreign   {root}/notes.txt is no file of this store": "move it away",
         f"left over {root}/datasets/validation/gone is of a model that no": "drop_model_job",
         f"damaged   {root}/datasets/drift/2026-08-24.parquet is not as": "drift",

@@ -89,7 +89,17 @@ def test_commands_by_hand_run_as_written(small_project: Path, tmp_path: Path) ->
     assert not (clone / "storage" / "models" / "linear_stiff").exists()
     decisions = (clone / "storage" / "registry" / "decisions").iterdir()
     actions = [json.loads(file.read_text())["action"] for file in sorted(decisions)]
-    assert actions == ["create", "update", "pin", "retire", "restore", "pin", "unpin", "drop"]
+    assert actions == [
+        "create",
+        "update",
+        "pin",
+        "retire",
+        "restore",
+        "pin",
+        "unpin",
+        "rename",
+        "drop",
+    ]
 
 
 def test_the_python_snippets_run_as_written(small_project: Path) -> None:

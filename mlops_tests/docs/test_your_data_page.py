@@ -102,12 +102,6 @@ def test_every_flag_of_the_page_is_one_and_none_is_untold() -> None:
     assert known - named <= {"-h", "--help", "--out"}
 
 
-def test_links_lead_to_pages() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", PAGE)
-    assert links
-    assert all((REPOSITORY / "docs" / link).exists() for link in links)
-
-
 @pytest.mark.usefixtures("made")
 def test_the_settings_say_why(clone: Path) -> None:
     text = (clone / "rentals" / "project.yaml").read_text(encoding="utf-8")

@@ -15,15 +15,20 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mlops_assets import load_champion
+from mlops_assets.assets.soundness import FACTS
+from mlops_assets.assets.validation import SUMS
 from mlops_assets.graph.partitions import FIRST_DAY_FILE, make_partitions
+from mlops_assets.ml.monitoring.distribution import reference_of
 from mlops_assets.project import Cadence, ModelSettings, Project, ReplaySettings, load_project
-from mlops_assets.resources.layout import DATASETS, REPLAYED, log_of
+from mlops_assets.project.made_for import made_for
+from mlops_assets.resources.layout import DATASETS, REFERENCE, REPLAYED, log_of
 from mlops_assets.resources.notifier import FOLDER as CHANNELS
 from mlops_assets.resources.notifier import Channel
 from mlops_assets.resources.sources import make_source
@@ -33,7 +38,7 @@ from mlops_assets.resources.storage import LocalStorage, StorageError
 from mlops_assets.resources.stores.alert_records import Alert, Alerts
 from mlops_assets.resources.stores.alert_records import Kind as AlertKind
 from mlops_assets.resources.stores.created_models import Registry
-from mlops_assets.resources.stores.dataset_store import DatasetStore
+from mlops_assets.resources.stores.dataset_store import DatasetStore, Told
 from mlops_assets.resources.stores.decisions import Action, Decision
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.stores.record_log import RecordLog
@@ -41,6 +46,7 @@ from mlops_assets.resources.stores.record_log import RecordLog
 OUTCOMES = ("right", "named", "wrong", "traceback")
 """Read as it was; an error that names the file; read as something else; another error."""
 DAY = dt.date(2026, 11, 10)
+MADE_AGAIN: dict[str, Any] = {}
 OTHER = b"what a program of somebody else has written"
 
 
@@ -60,7 +66,8 @@ class Store:
     def __init__(self, folder: Path, to: Path) -> None:
         self.storage = LocalStorage(str(shutil.copytree(folder / "storage", to / "storage")))
         self.project = load_project(folder / "problem" / "project.yaml")
-        self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
+        self.models = ModelStore(self.storage)
+        self.datasets = DatasetStore(self.storage, made_for(self.project))
         self.registry = Registry(self.storage)
         self._add()
 
@@ -100,12 +107,17 @@ class Store:
         for dataset in DATASETS:
             paths = [p for p in every if p.startswith(f"datasets/{dataset}/") and _is_parquet(p)]
             yield dataset, Kind(paths, self._frame, self._rewritten(paths[:20]))
+        for dataset, said in (("observations", FACTS), ("validation", SUMS)):
+            paths = [p for p in every if p.startswith(f"datasets/{dataset}/") and _is_parquet(p)]
+            yield f"footers of {dataset}", Kind(paths, partial(self._told, said))
         logs = [p for p in every if p.endswith(log_of(f"{DAY}.parquet"))]
         yield "log of writes", Kind(logs, self._logged)
         cards = [p for p in every if p.endswith("/card.json")]
         yield "card", Kind(cards, lambda path: self.models.card(*path.split("/")[1:3]))
         models = [p for p in every if p.endswith(".skops")]
         yield "model", Kind(models, self._model)
+        references = [p for p in every if p.endswith(f"/{REFERENCE}")]
+        yield "reference", Kind(references, self._reference)
         held_out = [p for p in every if p.endswith("/holdout.parquet")]
         yield "holdout", Kind(held_out, self._held_out)
         for folder, kind in (("decisions", Decision), ("alerts", Alert), (CHANNELS, Channel)):
@@ -124,6 +136,24 @@ class Store:
     def _frame(self, path: str) -> pd.DataFrame:
         _, *dataset, name = path.split("/")
         return self.datasets.read("/".join(dataset), [name.partition(".")[0]])
+
+    def _told(self, name: str, path: str) -> Told:
+        _, *dataset, file = path.split("/")
+        key, damaged = file.partition(".")[0], dict[str, StorageError]()
+        told = self.datasets.told("/".join(dataset), [key], name, damaged)
+        if damaged:
+            raise damaged[key]
+        assert told[key].text
+        return told[key]
+
+    def _reference(self, path: str) -> dict[str, Any]:
+        """What drift compares with: what is kept, else it is made again."""
+        card = self.models.card(*path.split("/")[1:3])
+        assert card is not None
+        project, kept = self.project, self.models.reference(card)
+        settings, weights = project.drift, card.importance
+        found = reference_of(project.feature_plan, settings, None, card.inputs, weights)
+        return found.told() if kept is not None and found.remember(kept) else MADE_AGAIN
 
     def _rewritten(self, paths: list[str]) -> dict[str, bytes]:
         """Write files again with a row less and as they were; what they held in between."""
@@ -268,6 +298,8 @@ def tried(
 
 
 def _same(found: Any, right: Any) -> bool:
+    if found is MADE_AGAIN:
+        return True
     if isinstance(right, pd.DataFrame):
         return bool(found.equals(right)) and [*found.dtypes] == [*right.dtypes]
     if isinstance(right, list):

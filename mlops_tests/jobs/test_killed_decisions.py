@@ -18,9 +18,12 @@ from mlops_assets.definitions import make_definitions
 from mlops_assets.graph.partitions import run_tags
 from mlops_assets.graph.runs import PROCESS_TAG, UNFINISHED, end_lost_runs, process_tags
 from mlops_assets.project import Project, load_project
+from mlops_assets.resources.current_names import CurrentNames
 from mlops_assets.resources.processes import this_process
 from mlops_assets.resources.stores.created_models import Registry
+from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action, Pin, made
+from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_assets.resources.stores.turns import FOLDER, Turn, Turns
 from mlops_tests.assets.lab import QUIET, Lab, make_rows, make_settings, reason
 from mlops_tests.jobs.test_manage import (
@@ -58,6 +61,8 @@ class Kept(Lab):
         super().__init__(folder)
         self.instance.dispose()
         self.instance = dg.DagsterInstance.from_config(str(folder))
+        self.storage = CurrentNames(self.storage)  # type: ignore[assignment]
+        self.datasets, self.models = DatasetStore(self.storage), ModelStore(self.storage)
 
     def decide(self, job: str, **config: Any) -> dg.ExecuteInProcessResult:
         base, run_id = load_project(self.folder / "project.yaml"), str(uuid.uuid4())
@@ -121,6 +126,7 @@ COMMANDS: dict[str, Callable[[Kept], dg.ExecuteInProcessResult]] = {
     "adopt": lambda lab: lab.decide(
         "update_model_job", model={"linear": {"hyperparameters": {"alpha": 3.0}}}
     ),
+    "rename": lambda lab: lab.decide("rename_model_job", model="linear", to="plain"),
     "drop": lambda lab: lab.decide("drop_model_job", model="extra", delete_stored="extra"),
     "retire": lambda lab: lab.decide(
         "retire_version_job", version=lab.version("linear", FEBRUARY), evaluate_past=True

@@ -23,9 +23,13 @@ from mlops_assets.definitions import make_definitions
 from mlops_assets.ml.features.model_inputs import make_features
 from mlops_assets.ml.models.families import default_name, parse_hyperparameters
 from mlops_assets.project import ModelSettings, Project, load_project
+from mlops_assets.resources.current_names import CurrentNames
+from mlops_assets.resources.storage import LocalStorage
+from mlops_assets.resources.stored_files import StoredFiles
 from mlops_assets.resources.stores.created_models import Registry
+from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action, Decision
-from mlops_assets.resources.stores.model_store import ModelCard
+from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_assets.resources.stores.turns import Turns
 from mlops_tests.assets.lab import (
     FIRST_DAY,
@@ -984,3 +988,103 @@ def test_a_rollback_of_the_baseline_evaluates_every_model_again(lab: Lab) -> Non
     touched = set(keys("2026-03-21", NEWEST))
     assert lab.done("validation/linear") == lab.done("validation/seasonal_naive") == touched
     assert learned_through(lab) == learned_through(lab, "seasonal_naive") == BY_HAND
+
+
+@pytest.fixture
+def renaming(lab: Lab) -> Lab:
+    """A lab whose storage knows the names that models have by now, as that of every command."""
+    lab.storage = CurrentNames(lab.storage)  # type: ignore[assignment]
+    lab.datasets, lab.models = DatasetStore(lab.storage), ModelStore(lab.storage)
+    return lab
+
+
+def test_a_model_is_renamed_with_all_that_is_known_of_it(renaming: Lab) -> None:
+    lab = renaming
+    assert lab.run("validation/linear", "2026-03-30", NEWEST).success
+    before = {
+        "versions": [card.version for card in lab.models.cards("linear")],
+        "days": lab.done("validation/linear"),
+        "months": lab.done("models/linear"),
+        "scores": lab.datasets.read("validation/linear", [NEWEST]),
+        "metadata": lab.metadata("validation/linear", NEWEST),
+        "board": lab.datasets.read("leaderboard", [NEWEST]).set_index("model"),
+    }
+    lab.models.decisions.record(Action.RETIRE, "linear", version=before["versions"][0])
+    there = {path for path, _ in lab.storage.stored.files()}  # type: ignore[attr-defined]
+    told = done(asked(lab, "rename_model_job", model="linear", to="plain", reason="clearer"))
+    assert told.startswith("linear is called plain from now on")
+    # settings still say linear, as do all files that were there, none of which has moved
+    project = Registry(lab.storage).apply(load_project(lab.folder / "project.yaml"))[0]
+    assert [model.name for model in project.models] == ["seasonal_naive", "plain"]
+    assert project.champion.initial == "plain"
+    files = {path for path, _ in lab.storage.stored.files()}  # type: ignore[attr-defined]
+    assert there <= files
+    assert {path for path in files if "plain" in path} == set()
+    settings = load_project(lab.folder / "project.yaml")
+    assert [found.text for found in StoredFiles(lab.storage, settings).findings()] == []
+    # versions, scores, forecasts, decisions and the champion go by the new name
+    assert [card.version for card in lab.models.cards("plain")] == before["versions"]
+    assert {card.model for card in lab.models.cards("plain")} == {"plain"}
+    assert lab.models.find(before["versions"][-1]).model == "plain"
+    assert lab.models.decisions.retired("plain") == {before["versions"][0]}
+    scores = lab.datasets.read("validation/plain", [NEWEST])
+    pd.testing.assert_frame_equal(scores, before["scores"], check_exact=True)
+    board = lab.datasets.read("leaderboard", [NEWEST]).set_index("model")
+    assert "linear" not in board.index
+    assert board.loc["plain", "wmape_28d"] == before["board"].loc["linear", "wmape_28d"]
+    [champion] = lab.datasets.read("champion", [NEWEST]).to_dict("records")
+    assert (champion["champion"], champion["next_champion"]) == ("plain", "plain")
+    assert set(lab.datasets.read("forecast", [NEWEST])["model"]) == {"plain"}
+    # the event log knows it by that name alone, with the numbers that are plotted
+    assert (lab.done("validation/plain"), lab.done("models/plain")) == (
+        before["days"],
+        before["months"],
+    )
+    assert lab.metadata("validation/plain", NEWEST) == before["metadata"]
+    assert lab.done("validation/linear") == lab.done("models/linear") == set()
+    decided = lab.models.decisions.all()[-1]
+    assert (decided.action, decided.model, decided.reason) == (Action.RENAME, "plain", "clearer")
+    assert (decided.before, decided.after) == ({"name": "linear"}, {"name": "plain"})
+    # it goes on: trained and scored under the new name, and renamed once more
+    assert lab_run(lab, "models/plain", APRIL).success
+    assert [card.model for card in lab.models.cards("plain")][-1] == "plain"
+    assert lab_run(lab, "validation/plain leaderboard", NEWEST).success
+    done(asked(lab, "rename_model_job", model="plain", to="ridge"))
+    assert len(lab.models.cards("ridge")) == len(before["versions"]) + 1
+    assert set(lab.datasets.read("champion", [NEWEST])["champion"]) == {"ridge"}
+    # a process that starts now sees the same
+    fresh = CurrentNames(LocalStorage(lab.storage.root))
+    assert fresh.renamed == {"linear": "ridge", "plain": "ridge"}
+    assert [card.model for card in ModelStore(fresh).cards("ridge")][-1] == "ridge"
+    for name, why in {
+        "plain": "there is, or was, a model 'plain'",
+        "linear": "there is, or was, a model 'linear'",
+        "seasonal_naive": "there is, or was, a model 'seasonal_naive'",
+        "No": "'No' is no name for a model",
+    }.items():
+        assert why in reason(asked(lab, "rename_model_job", model="ridge", to=name))
+    assert "'plain' is no model" in reason(
+        asked(lab, "rename_model_job", model="plain", to="other")
+    )
+    assert "'linear' is what the model 'ridge' was called before" in reason(
+        asked(lab, "create_model_job", family=RIDGE, name="linear", evaluate_past_days=0)
+    )
+
+
+def lab_run(lab: Lab, assets: str, key: str) -> dg.ExecuteInProcessResult:
+    """Assets of the definitions as they are now, which the lab keeps by its files."""
+    lab._made = None
+    return lab.run(assets, key)
+
+
+def test_a_created_model_is_renamed_and_dropped(renaming: Lab) -> None:
+    lab = renaming
+    done(asked(lab, "create_model_job", family=RIDGE, name="stiff", evaluate_past_days=3))
+    done(asked(lab, "rename_model_job", model="stiff", to="firm"))
+    assert Registry(lab.storage).created() == ["firm"]
+    assert [m.name for m in Registry(lab.storage).apply(lab.project)[0].models][-1] == "firm"
+    assert lab.models.cards("firm")
+    done(asked(lab, "drop_model_job", model="firm", delete_stored="firm"))
+    assert Registry(lab.storage).created() == []
+    assert lab.models.cards("firm") == []
+    assert lab.datasets.keys("validation/firm") == []

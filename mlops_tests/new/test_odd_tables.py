@@ -1,6 +1,7 @@
 """Tables as people have them: what is odd about them is told, and the project is right."""
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -164,10 +165,20 @@ def test_an_item_without_a_row_sold_nothing(
     assert "A series without a row of a day is taken for a 0: " in capsys.readouterr().out
     found = read(project)
     wide = rows.pivot(index="date", columns="sku", values="qty")
-    due = wide.ffill().notna()  # from the first row of an item on
-    assert len(found) == due.to_numpy().sum()
+    due = {(day, item) for item in wide for day in _sold_or_not(wide[item].notna())}
+    assert set(zip(found["date"], found["sku"], strict=True)) == due
     assert found["qty"].sum() == rows["qty"].sum()
     assert found["group"].notna().all()
+
+
+def _sold_or_not(sold: "pd.Series[bool]") -> Iterator[pd.Timestamp]:
+    """The days of an item from its first row on, until it is sold no more."""
+    away, longest, begun = 0, 0, False
+    for day, there in sold.items():
+        longest = max(longest, away) if there and begun else longest
+        away, begun = 0 if there else away + 1, begun or there
+        if begun and away <= max(3 * longest, 84):
+            yield day
 
 
 def test_absent_rows_are_asked_about(tmp_path: Path) -> None:
@@ -271,7 +282,65 @@ def test_lines_above_the_header_and_a_total_below(
     file = tmp_path / "t.csv"
     file.write_text(f"Report\nmade today\n\n{text}Total,,,99999\n")
     assert main([str(file), "--out", str(tmp_path / "p"), "--yes"]) == 1
-    assert "where the header is further down, set --skip-lines" in capsys.readouterr().err
+    assert "that seems to be line 4, 'date,shop,temp,units': set --skip-lines to 3" in (
+        capsys.readouterr().err
+    )
     project = make(file, tmp_path / "p", "--skip-lines", "3", "--target", "units")
     assert "'Total' in row 601" in capsys.readouterr().out
     assert len(read(project)) == 600
+
+
+@pytest.mark.parametrize(("bad", "told"), [(-1, "is below zero"), (None, "is missing")])
+def test_a_column_says_how_much_a_row_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: float | None, told: str
+) -> None:
+    rows = panel().assign(people=np.arange(3 * COUNT) % 7 + 1.0)
+    table = write(rows, tmp_path)
+    project = make(table, tmp_path / "p", "--weight", "people")
+    assert project.columns.weight == "people"
+    assert project.columns.numeric == ["temp"]
+    pd.testing.assert_series_equal(read(project)["people"], rows["people"])
+    rows.loc[5, "people"] = bad
+    assert main([str(write(rows, tmp_path)), "--out", str(tmp_path / "q"), "--target", "units",
+                 "--weight", "people", "--yes"]) == 1  # fmt: skip
+    assert f"--weight 'people' {told} in 1 row(s), such as row 6" in capsys.readouterr().err
+    assert not (tmp_path / "q").exists()
+
+
+def test_minus_one_among_numbers_that_are_never_negative_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = panel()
+    coded = np.random.default_rng(4).random(len(rows)) < 0.05
+    amount = np.random.default_rng(5).integers(0, 90, len(rows))
+    minus = np.random.default_rng(6).integers(-6, 7, len(rows))  # -1 is a number like others
+    table = rows.assign(amount=np.where(coded, -1, amount), change=minus)
+    project = make(write(table, tmp_path), tmp_path / "p", "--target", "units")
+    assert settings(tmp_path / "p")["columns"]["missing"] == {"amount": [-1]}
+    said = f"column 'amount' holds '-1' in {coded.sum()} row(s)"
+    assert said in capsys.readouterr().out
+    expected = pd.Series(amount, dtype=float).where(~coded)
+    pd.testing.assert_series_equal(read(project)["amount"], expected, check_names=False)
+
+
+def test_zero_and_minus_one_as_common_are_numbers(tmp_path: Path) -> None:
+    counts = np.random.default_rng(4).integers(-1, 9, 3 * COUNT)
+    table = panel().assign(stock=counts)
+    project = make(write(table, tmp_path), tmp_path / "p", "--target", "units")
+    assert not project.columns.missing
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_lines_above_the_header_are_told_with_the_flag(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], delimiter: str
+) -> None:
+    file = tmp_path / "table.csv"
+    above = f"Sales of all shops\nmade on{delimiter}2026-01-31\n\n"
+    file.write_text(above + panel().to_csv(index=False, sep=delimiter), encoding="utf-8")
+    assert main([str(file), "--out", str(tmp_path / "p"), "--target", "units", "--yes"]) == 1
+    told = capsys.readouterr().err
+    header = delimiter.join(["date", "shop", "temp", "units"])
+    assert "does not begin with its header, but with 'Sales of all shops'" in told
+    assert f"that seems to be line 4, {header!r}: set --skip-lines to 3" in told
+    project = make(file, tmp_path / "p", "--target", "units", "--skip-lines", "3")
+    assert len(read(project)) == 3 * COUNT

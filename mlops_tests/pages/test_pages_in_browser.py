@@ -28,7 +28,7 @@ FIRST_PAINT_SECONDS = 1.0
 READY = """
 return [...document.querySelectorAll("[data-figure], [data-table]")].every((place) => {
   place.scrollIntoView();
-  return place.dataset.drawn || place.querySelector("table") || place.classList.contains("none");
+  return place.dataset.drawn || place.classList.contains("none");
 });
 """
 AXE = """

@@ -75,6 +75,16 @@ def test_many_of_a_kind_are_one_message_and_a_few_are_not() -> None:
     assert len(messages({n: make_alert(n, digest=True) for n in "ab"})) == 1
 
 
+def test_a_message_leads_to_the_page_of_its_day_first() -> None:
+    page = "https://models.example.org/pages/day?on=2026-03-01"
+    alerts = {n: a.model_copy(update={"page": page}) for n, a in some(12).items()}
+    [message] = messages({"0.json": alerts["0.json"]})
+    text, *links = message.body.splitlines()
+    assert (text, links) == (alerts["0.json"].text, [page, alerts["0.json"].url])
+    [many] = messages(alerts)
+    assert many.body.startswith(f"- job 0 failed: {page}\n")
+
+
 def test_a_channel_that_was_down_is_told_once(
     notifier: Notifier, inboxes: list[Inbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:

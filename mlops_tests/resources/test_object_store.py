@@ -16,7 +16,8 @@ import pytest
 from mlops_assets.definitions import make_definitions
 from mlops_assets.jobs.evaluate import EVALUATE_JOB
 from mlops_assets.project import load_project
-from mlops_assets.resources.object_store import SMALL, pack_of
+from mlops_assets.resources.current_names import CurrentNames
+from mlops_assets.resources.object_store import SMALL, Listed, pack_of, packed, unpacked
 from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -86,6 +87,8 @@ def test_of_two_processes_that_create_one_file_one_is_refused(root: str) -> None
 
 def test_a_write_is_one_request_and_a_read_is_one(server: S3Server, root: str) -> None:
     storage = make_storage(root)
+    assert server.asked == {"GET": 1}, "whether a restore is under way"
+    server.asked.clear()
     storage.write("a/one.json", b'{"x": 1}')
     storage.create("a/two.json", b'{"x": 2}')
     assert storage.read("a/one.json") == b'{"x": 1}'
@@ -146,6 +149,16 @@ def test_days_are_read_from_packs_and_never_older_than_they_are(
         assert read(make_storage(root))[0] == right
 
 
+def test_a_pack_that_is_damaged_gives_what_is_right_or_nothing() -> None:
+    files = {f"datasets/features/{day}.parquet": os.urandom(60) for day in DAYS[:6]}
+    listed = {path: Listed(f'"{os.urandom(16).hex()}"', 60) for path in files}
+    pack = packed(files, listed)
+    assert unpacked(pack, listed) == files
+    for at in range(len(pack)):
+        for changed in (pack[:at], bytes([*pack[:at], pack[at] ^ 1 << at % 8, *pack[at + 1 :]])):
+            assert unpacked(changed, listed).items() <= files.items()
+
+
 def test_a_damaged_day_is_named_and_costs_itself(root: str) -> None:
     storage = make_storage(root)
     datasets = DatasetStore(storage)
@@ -171,7 +184,8 @@ def test_places_where_a_write_may_be_seen_in_part_are_refused(root: str) -> None
 
 def test_a_folder_may_be_named_by_a_url(tmp_path: Path) -> None:
     storage = make_storage(f"file://{tmp_path}")
-    assert isinstance(storage, LocalStorage)
+    assert isinstance(storage, CurrentNames)
+    assert isinstance(storage.stored, LocalStorage)
     assert storage.root == str(tmp_path)
 
 

@@ -1,6 +1,7 @@
 """The way of a row from source to leaderboard, through real runs on a real instance."""
 
 import datetime as dt
+import os
 import shutil
 import signal
 import subprocess
@@ -192,6 +193,7 @@ def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(
         [sys.executable, "-m", "mlops_assets", "history"],
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         # a shell lets its background processes ignore Ctrl+C, and they their children
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as build:
@@ -199,9 +201,9 @@ def test_an_interrupt_ends_the_build_at_once_and_it_goes_on_later(
         for line in build.stderr:
             if line.startswith("observations: "):
                 break
-        build.send_signal(signal.SIGINT)
-        said = build.stderr.read()
-        assert build.wait(60) == 130
+        os.killpg(build.pid, signal.SIGINT)  # as a terminal does: its helpers are told as well
+        said = build.communicate(timeout=60)[1]
+        assert build.returncode == 130
     assert "Interrupted; `mlops-assets history` goes on from here." in said
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert not instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))

@@ -134,6 +134,10 @@ def _refuse_taken(manager: Manager, project: Project, name: str) -> None:
                 f"there is a model {name!r} already; choose another name. "
                 f"It is defined as:\n{_as_yaml(model)}"
             )
+    if by_now := manager.storage.renamed.get(name):
+        raise RefusedError(
+            f"{name!r} is what the model {by_now!r} was called before; choose another name"
+        )
     if name in manager.registry.created():
         raise RefusedError(
             f"there is a file of a model {name!r} already, which cannot be used as it is; see "

@@ -14,6 +14,7 @@ from mlops_assets.lazy import np, pd, threadpoolctl
 from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.labels import target_numbers
 from mlops_assets.ml.metrics.metric import (
+    WEIGHT,
     FloatArray,
     Metric,
     as_column,
@@ -89,6 +90,8 @@ def errors(entry: Entry, metric: Metric, stretch: Stretch) -> pd.DataFrame:
             "forecast": as_column(values),
         }
     )
+    if plan.weights is not None and (told := plan.weights.told(asked)) is not None:
+        scored[WEIGHT] = told
     return term_sums({metric.name: metric}, scored, ["date"])
 
 

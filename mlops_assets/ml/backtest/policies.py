@@ -17,7 +17,14 @@ from mlops_assets.ml.backtest.workshop import ONE_DAY, Version, Workshop
 from mlops_assets.ml.check_result import CheckResult
 from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.labels import target_numbers
-from mlops_assets.ml.metrics.metric import FloatArray, Metric, as_column, finite_rows, group_scores
+from mlops_assets.ml.metrics.metric import (
+    WEIGHT,
+    FloatArray,
+    Metric,
+    as_column,
+    finite_rows,
+    group_scores,
+)
 from mlops_assets.ml.metrics.scores import compare_with_previous, trailing_scores
 from mlops_assets.ml.monitoring.daily_facts import daily_facts
 from mlops_assets.ml.monitoring.distribution import WEIGHTY, judge_drift
@@ -277,12 +284,19 @@ class _Walk:
                     may_serve(self.previous, dates)
                 )
             ),
+            **self._weight(rows),
             baseline_forecast=float("nan"),
             covered=float("nan"),
             version=self.number,
         )
         broken = found.loc[found["forecast"].isna(), "date"].unique()
         return found[~found["date"].isin(broken)]
+
+    def _weight(self, rows: pd.DataFrame) -> dict[str, FloatArray]:
+        """How much rows count, by the column that says it."""
+        weights = self.workshop.fit_plan.weights
+        told = None if weights is None else weights.told(rows)
+        return {} if told is None else {WEIGHT: told}
 
     def _judge(self, first: dt.date, rows: pd.DataFrame) -> dict[str, dict[str, CheckResult]]:
         """The verdicts of the checks of both triggers, as far as they are watched, by day."""

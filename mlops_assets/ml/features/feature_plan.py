@@ -41,6 +41,12 @@ class FeaturePlan:
         return [part for part in self.columns.time_of_day if part in self.columns.series]
 
     @property
+    def by_series(self) -> bool:
+        """Whether each series has its own days, rather than a row, or a 0, on every day."""
+        absent = self.columns.absent == "missing"
+        return bool(self.columns.series) and absent and not self.times
+
+    @property
     def followed(self) -> list[str]:
         """What names the series whose past is followed: an hour that comes again has that of it."""
         return [name for name in self.columns.series if name != TimePart.FOLD]

@@ -1,12 +1,16 @@
 """The settings of columns and features: which there are, and what they are made of."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from mlops_assets.lazy import pd
 from mlops_assets.ml.due_days import Place
+from mlops_assets.ml.metrics.metric import WEIGHT
 from mlops_assets.ml.settings import UNLESS_EMPTY, Column, Columns, Days, Settings, distinct
 from mlops_assets.ml.values import text_of
 
@@ -87,6 +91,9 @@ class ColumnSettings(Settings):
     """Columns known in advance that models read as numbers."""
     categorical: Columns = []
     """Columns known in advance that models read as categories."""
+    weight: Annotated[Column, UNLESS_EMPTY] | None = None
+    """The column that says how much a row counts, in training and in all metrics: a number of at
+    least 0, such as how many people answered. None: every row counts alike."""
     absent: Literal["missing", "zero"] = "missing"
     """What a series without a row is on a day on which others have one: nothing, or a row with
     the target 0, from its first row on, as where rows are written only when something is sold."""
@@ -103,6 +110,20 @@ class ColumnSettings(Settings):
     """Columns made of the times in the date column, for use among those above: `hour` (0 to 23),
     `quarter_hour` (0 to 3), and `fold`: 1 in an hour that comes again as clocks are put back."""
 
+    @pydantic.model_validator(mode="after")
+    def _weight_of_its_own(self) -> Self:
+        others = [self.date, self.target, *self.series, *self.categorical, *self.time_of_day]
+        if self.weight in others:
+            raise ValueError(
+                f"weight {self.weight!r} has another role already; name a column of numbers, which "
+                "may be one of numeric as well"
+            )
+        return self
+
+    def weights_of(self, rows: pd.DataFrame) -> dict[str, pd.Series[float]]:
+        """The column beside forecasts that says how much rows count, where they differ."""
+        return {} if self.weight is None else {WEIGHT: rows[self.weight]}
+
     def in_source_names(self) -> Self:
         """The same columns as the source calls them."""
         called = self.source_names
@@ -110,7 +131,8 @@ class ColumnSettings(Settings):
             kind: [called.get(name, name) for name in getattr(self, kind)]
             for kind in ("series", "numeric", "categorical")
         }
-        told |= {kind: called.get(name := getattr(self, kind), name) for kind in ("date", "target")}
+        single = {kind: getattr(self, kind) for kind in ("date", "target", "weight")}
+        told |= {kind: called.get(name, name) for kind, name in single.items()}
         missing = {called.get(name, name): found for name, found in self.missing.items()}
         units = {called.get(name, name): unit for name, unit in self.units.items()}
         more = {"missing": missing, "units": units, "source_names": {}}
@@ -119,9 +141,8 @@ class ColumnSettings(Settings):
     @property
     def names(self) -> list[str]:
         """Every column of the rows that a source gives, in a fixed order."""
-        return list(
-            dict.fromkeys([self.date, *self.series, self.target, *self.numeric, *self.categorical])
-        )
+        inputs = [*self.numeric, *self.categorical, *([self.weight] if self.weight else [])]
+        return list(dict.fromkeys([self.date, *self.series, self.target, *inputs]))
 
 
 class AggregateSettings(Settings):

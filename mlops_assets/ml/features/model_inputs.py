@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mlops_assets.lazy import np, pd
 from mlops_assets.ml.due_days import ONE_DAY, DueDays, holidays_of
 from mlops_assets.ml.features.custom_features import FeatureError, add_custom_features
+from mlops_assets.ml.features.due_series import due_rows
 from mlops_assets.ml.features.feature_plan import FeaturePlan
 from mlops_assets.ml.features.feature_settings import EVES, HOLIDAYS, CalendarFeature, TimePart
 from mlops_assets.ml.features.lagged_aggregates import lagged_aggregates
@@ -67,9 +68,10 @@ def rows_to_come(
 ) -> pd.DataFrame:
     """A row per series and day to forecast: its inputs, without the target.
 
-    `planned` are rows of these days from the source. A day without any takes the series of the
-    newest day that is known by then, if `observations` hold it, with their inputs. Columns are
-    those of the settings and `inputs_from`, which says which of the two it was.
+    `planned` are rows of these days from the source. A day without any takes the series that are
+    due on it, by the `observations` that are known by then, with their last inputs; where absent
+    rows are 0, those of the newest day. Columns are those of the settings and `inputs_from`, which
+    says which of the two it was.
     """
     date, series = plan.columns.date, plan.columns.series
     ahead = plan.days_ahead
@@ -89,6 +91,11 @@ def rows_to_come(
         elif rows.empty:
             rows = before if series else before.iloc[:0]
             inputs_from = newest
+            if plan.by_series:
+                known = observations[
+                    observations[date] <= pd.Timestamp(plan.newest_known(day.date()))
+                ]
+                rows = due_rows(known, date, series, day.date(), plan.due)
         parts.append(rows.assign(**{date: day}).assign(inputs_from=inputs_from))
     filled = [part for part in parts if len(part)]
     rows = pd.concat(filled, ignore_index=True) if filled else parts[0]

@@ -14,6 +14,7 @@ from mlops_assets.ml.metrics.metric import (
     Metric,
     Term,
     register,
+    share,
 )
 
 SCORE_BINS = 512  # of which half lie as the rows of a class do, and half as the others
@@ -146,7 +147,7 @@ class _Ranking(Metric):
         self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
     ) -> FloatArray:
         if numerator.ndim == 1:
-            return _share(numerator, denominator)
+            return share(numerator, denominator)
         of_class, others = (
             counts.reshape(-1, SCORE_BINS)[:, ::-1].ravel() for counts in (numerator, denominator)
         )
@@ -155,8 +156,14 @@ class _Ranking(Metric):
         return _mean_over_classes(areas.reshape(len(numerator), -1))
 
     def of_rows(
-        self, actual: FloatArray, forecast: FloatArray, group: IntArray, groups: int
+        self,
+        actual: FloatArray,
+        forecast: FloatArray,
+        group: IntArray,
+        groups: int,
+        weight: FloatArray | None,
     ) -> FloatArray:
+        counted = np.ones(len(actual)) if weight is None else weight
         rows_of, scores = one_vs_rest(actual, forecast)
         areas = np.empty((groups, scores.shape[1]))
         for position, (of_class, score) in enumerate(zip(rows_of.T, scores.T, strict=True)):
@@ -166,7 +173,7 @@ class _Ranking(Metric):
             step[1:] = (np.diff(score) != 0) | (np.diff(grouped) != 0)
             at = step.cumsum() - 1
             ones, others = (
-                _totals(side[order].astype(float), at, int(step.sum()))
+                _totals((side * counted)[order], at, int(step.sum()))
                 for side in (of_class, ~of_class)
             )
             areas[:, position] = self.area(ones, others, grouped[step], groups)
@@ -221,13 +228,7 @@ def _totals(values: FloatArray, group: IntArray, groups: int) -> FloatArray:
 def _mean_over_classes(values: FloatArray) -> FloatArray:
     """Of shape (groups,) from (groups, classes), over the classes that have a value."""
     known = np.isfinite(values)
-    return _share(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
-
-
-def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
-    """Their quotient, missing where the whole is zero."""
-    missing: FloatArray = np.full(part.shape, np.nan)
-    return np.divide(part, whole, out=missing, where=whole > 0)
+    return share(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
 
 
 @register
@@ -250,7 +251,7 @@ class RocAuc(_Ranking):
     ) -> FloatArray:
         above, ones = _above(of_class, group, groups)
         ordered = _totals((above - of_class / 2) * others, group, groups)
-        return _share(ordered, ones * _totals(others, group, groups))
+        return share(ordered, ones * _totals(others, group, groups))
 
 
 @register
@@ -272,8 +273,8 @@ class PrAuc(_Ranking):
     ) -> FloatArray:
         true, ones = _above(of_class, group, groups)
         false, _ = _above(others, group, groups)
-        precision = np.nan_to_num(_share(true, true + false))
-        return _share(_totals(of_class * precision, group, groups), ones)
+        precision = np.nan_to_num(share(true, true + false))
+        return share(_totals(of_class * precision, group, groups), ones)
 
 
 @register
@@ -311,5 +312,4 @@ class CalibrationError(Metric):
     def finish(
         self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
     ) -> FloatArray:
-        error: FloatArray = abs(numerator).sum(axis=1) / denominator
-        return error
+        return share(abs(numerator).sum(axis=1), denominator)

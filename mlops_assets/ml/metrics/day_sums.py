@@ -18,47 +18,56 @@ from mlops_assets.ml.metrics.metric import (
     finish_sums,
     term_of,
     term_sums,
+    weight_of,
     without_rows,
 )
 from mlops_assets.ml.metrics.scores import IN_SHADOW, of_both, trailing_sums
 
+SUMS = "sums"
+"""Under which name the file of a day tells them."""
 Told = Mapping[str, Any]
 
 
-def sums_of_day(
+def sums_of_days(
     metrics: Mapping[str, Metric], primary: str, forecasts: pd.DataFrame
-) -> dict[str, Any] | None:
-    """The sums of a day's forecasts of one model, in JSON's types.
+) -> dict[str, dict[str, Any]]:
+    """The sums of each day's forecasts of one model by its key, in JSON's types.
 
-    `forecasts` are as they are stored. None where a metric needs more than sums of numbers.
+    `forecasts` are as they are stored. None at all where a metric needs more than sums of numbers.
     """
     if without_rows(metrics).keys() < metrics.keys() or any(m.binned for m in metrics.values()):
-        return None
-    live = forecasts["issued_at"].notna()
+        return {}
     both = of_both(forecasts)
     shadow = both.assign(forecast=both.get("previous_forecast"))
     only = {primary: metrics[primary]}
-    return {
-        "of": _described(metrics),
-        "same": _digest(forecasts),
-        "sums": _of_all(metrics, forecasts),
-        "ours": _of_all(only, both),
-        "previous": _of_all(only, shadow),
-        "facts": {
-            "version": str(forecasts["version"].iloc[0]),
-            "trained_through": str(forecasts["trained_through"].iloc[0]),
-            "live": bool(live.all()),
-            IN_SHADOW: bool(IN_SHADOW in forecasts and forecasts[IN_SHADOW].eq(True).iloc[0]),
-        },
-        "any_live": bool(live.any()),
-        "totals": forecasts.groupby("date")[["actual", "forecast"]].sum().iloc[0].to_dict(),
-    }
+    sums, ours, previous = (
+        _by_date(*of) for of in ((metrics, forecasts), (only, both), (only, shadow))
+    )
+    totals = forecasts.groupby("date")[["actual", "forecast"]].sum().to_dict("index")
+    described = _described(metrics)
+    found = {}
+    for date, rows in forecasts.groupby("date"):
+        live = rows["issued_at"].notna()
+        found[f"{date:%Y-%m-%d}"] = {
+            "of": described,
+            "same": _digest(rows),
+            "sums": sums[date],
+            "ours": ours.get(date, {}),
+            "previous": previous.get(date, {}),
+            "facts": {
+                "version": str(rows["version"].iloc[0]),
+                "trained_through": str(rows["trained_through"].iloc[0]),
+                "live": bool(live.all()),
+                IN_SHADOW: bool(IN_SHADOW in rows and rows[IN_SHADOW].eq(True).iloc[0]),
+            },
+            "any_live": bool(live.any()),
+            "totals": totals[date],
+        }
+    return found
 
 
-def _of_all(metrics: Mapping[str, Metric], rows: pd.DataFrame) -> dict[str, float]:
-    if rows.empty:
-        return {}
-    return {str(name): value for name, value in term_sums(metrics, rows, ["date"]).iloc[0].items()}
+def _by_date(metrics: Mapping[str, Metric], rows: pd.DataFrame) -> dict[Any, dict[Any, float]]:
+    return {} if rows.empty else term_sums(metrics, rows, ["date"]).to_dict("index")
 
 
 def _described(metrics: Mapping[str, Metric]) -> dict[str, Any]:
@@ -69,6 +78,8 @@ def _digest(forecasts: pd.DataFrame) -> str:
     """Of which rows a day's forecasts are, and what they came to."""
     found = hashlib.sha256(forecasts["row"].to_numpy(dtype="int64").tobytes())
     found.update(forecasts["actual"].to_numpy(dtype=float).tobytes())
+    if (weight := weight_of(forecasts)) is not None:
+        found.update(weight.tobytes())
     return found.hexdigest()
 
 
@@ -118,6 +129,12 @@ class DaySums:
         rows = {at: one[kind] for at, one in self.told.items() if one[kind]}
         index = pd.MultiIndex.from_tuples(list(rows), names=["model", "date"])
         return pd.DataFrame(list(rows.values()), index=index)
+
+    def sums_of(self, metric: str) -> pd.DataFrame:
+        """As `term_sums` of one metric by model and date."""
+        sums = self._table("sums")
+        kept = [name for name in sums if str(name).startswith(f"{metric}__")]
+        return sums[[*kept, ROWS]]
 
     def trailing(self, days: int) -> pd.DataFrame:
         """As `trailing_scores`."""

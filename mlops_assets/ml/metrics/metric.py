@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from mlops_assets.lazy import np, pd
@@ -16,6 +16,7 @@ IntArray: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
 Term: TypeAlias = "FloatArray | Histogram"
 
 NUMERATOR, DENOMINATOR, ROWS = "__num", "__den", "rows"
+WEIGHT = "row_weight"  # how much a row counts, where not all count alike
 Task = Literal["regression", "classification"]
 
 
@@ -71,18 +72,32 @@ class Metric(ABC):
     ) -> FloatArray:
         """The metric of each group, of shape (groups,), from its sums, NaN where it has none.
 
-        Sums are of shape (groups,), or (groups, n) where the term has n of them.
+        Sums are of shape (groups,), or (groups, n) where the term has n of them. `rows` are how
+        many there are, whatever they count: a mean divides by a sum of its terms.
         """
-        return numerator / denominator
+        return share(numerator, denominator)
 
     def of_rows(
-        self, actual: FloatArray, forecast: FloatArray, group: IntArray, groups: int
+        self,
+        actual: FloatArray,
+        forecast: FloatArray,
+        group: IntArray,
+        groups: int,
+        weight: FloatArray | None,
     ) -> FloatArray:
         """The metric of each group of rows, of shape (groups,), NaN where it has none.
 
-        `group` is that of each row, from 0 to below `groups`.
+        `group` is that of each row, from 0 to below `groups`; `weight` how much each counts, of
+        shape (rows,), None where all count alike.
         """
         raise NotImplementedError(f"{self.name} needs no rows: its sums say it")
+
+    def counted(
+        self, actual: FloatArray, forecast: FloatArray, weight: FloatArray | None
+    ) -> tuple[Term, Term]:
+        """The terms of rows, each as often as it counts."""
+        above, below = self.terms(actual, forecast)
+        return times(above, weight), times(below, weight)
 
     def loss(self, values: FloatArray) -> FloatArray:
         """What ranks, better when lower: the value, its distance from zero, or 1 less the value."""
@@ -94,6 +109,21 @@ class Metric(ABC):
     def loss_name(self) -> str:
         """What to call the loss."""
         return f"1 - {self.name}" if self.direction == "higher" else self.name
+
+
+def times(term: Term, weight: FloatArray | None) -> Term:
+    """A term of rows, each as often as it counts; as it is where all count alike."""
+    if weight is None:
+        return term
+    values = term.weights if isinstance(term, Histogram) else term
+    counted = values * weight.reshape(-1, *[1] * (values.ndim - 1))
+    return replace(term, weights=counted) if isinstance(term, Histogram) else counted
+
+
+def share(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """Their quotient, missing where the whole is zero."""
+    missing: FloatArray = np.full(part.shape, np.nan)
+    return np.divide(part, whole, out=missing, where=whole != 0)
 
 
 METRICS: Registry[type[Metric]] = Registry("metric")
@@ -147,7 +177,7 @@ class RootMeanSquaredError(Metric):
     def finish(
         self, numerator: FloatArray, denominator: FloatArray, rows: FloatArray
     ) -> FloatArray:
-        return np.sqrt(numerator / denominator)
+        return np.sqrt(share(numerator, denominator))
 
 
 @register
@@ -236,12 +266,24 @@ def _require_finite(**columns: FloatArray) -> None:
             )
 
 
+def weight_of(rows: pd.DataFrame) -> FloatArray | None:
+    """How much each row counts, of shape (rows,); None where all count alike.
+
+    One without a weight, as stored before there were weights, does not count.
+    """
+    return rows[WEIGHT].fillna(0.0).to_numpy(dtype=float) if WEIGHT in rows else None
+
+
 def score(
-    metrics: Mapping[str, Metric], actual: FloatArray, forecast: FloatArray
+    metrics: Mapping[str, Metric],
+    actual: FloatArray,
+    forecast: FloatArray,
+    weight: FloatArray | None = None,
 ) -> dict[str, float]:
     """Each metric of forecasts against actuals, as `Metric.terms` takes them.
 
-    Rows are paired by position. ValueError when they are empty, differ in shape or are not finite.
+    Rows are paired by position, and count by their `weight`, of shape (rows,), where it is given.
+    ValueError when they are empty, differ in shape or are not finite.
     """
     actual, forecast = np.asarray(actual, dtype=float), np.asarray(forecast, dtype=float)
     if actual.shape != forecast.shape[:1] or not actual.size:
@@ -255,11 +297,11 @@ def score(
     scores = {}
     for name, metric in metrics.items():
         if metric.needs_rows:
-            scores[name] = float(metric.of_rows(actual, forecast, one_group, 1)[0])
+            scores[name] = float(metric.of_rows(actual, forecast, one_group, 1, weight)[0])
             continue
         numerator, denominator = (
             term.sums(one_group, 1) if isinstance(term, Histogram) else term.sum(0, keepdims=True)
-            for term in metric.terms(actual, forecast)
+            for term in metric.counted(actual, forecast, weight)
         )
         scores[name] = float(metric.finish(numerator, denominator, rows)[0])
     return scores
@@ -270,19 +312,20 @@ def term_sums(
 ) -> pd.DataFrame:
     """Sums of the terms of each group of rows of a frame with columns `actual` and `forecast`.
 
-    Indexed by group, with two columns per metric, `<metric>__num` and `<metric>__den`, and `rows`;
-    a term with several sums has a column for each, `<metric>__num_0` and so on. Rows without a
-    value in a column of `by` are a group too, so the sums of all groups are those of all rows. Sums
-    may be added up further. ValueError when an actual or forecast is not finite.
+    And `row_weight`, where rows do not count alike. Indexed by group, with two columns per metric,
+    `<metric>__num` and `<metric>__den`, and `rows`; a term with several sums has a column for each,
+    `<metric>__num_0` and so on. Rows without a value in a column of `by` are a group too, so the
+    sums of all groups are those of all rows. Sums may be added up further. ValueError when an
+    actual or forecast is not finite.
     """
     actual = frame["actual"].to_numpy(dtype=float)
-    forecast = as_array(frame["forecast"])
+    forecast, weight = as_array(frame["forecast"]), weight_of(frame)
     _require_finite(actual=actual, forecast=forecast)
     columns: dict[str, FloatArray] = {}
     histograms: dict[str, Histogram] = {}
     for name, metric in metrics.items():
         for side, term in zip(
-            (NUMERATOR, DENOMINATOR), metric.terms(actual, forecast), strict=True
+            (NUMERATOR, DENOMINATOR), metric.counted(actual, forecast, weight), strict=True
         ):
             if isinstance(term, Histogram):
                 histograms[name + side] = term
@@ -291,7 +334,7 @@ def term_sums(
             else:
                 columns |= {f"{name}{side}_{n}": part for n, part in enumerate(term.T)}
     columns[ROWS] = np.ones_like(actual)
-    groups = _grouped(pd.DataFrame(columns), frame, by)
+    groups = _grouped(columns, frame, by)
     sums = groups.sum()
     if histograms:
         group = groups.ngroup().to_numpy().astype(np.int64)
@@ -304,11 +347,12 @@ def term_sums(
 
 
 def _grouped(
-    values: pd.DataFrame, frame: pd.DataFrame, by: Sequence[str]
+    values: Mapping[str, FloatArray], frame: pd.DataFrame, by: Sequence[str]
 ) -> pd.api.typing.DataFrameGroupBy[Any, Any]:
     """Values of the rows of a frame by its columns `by`."""
-    keys = [frame[column].to_numpy() for column in by]
-    return values.groupby(keys if len(keys) > 1 else keys[0], sort=True, dropna=False)
+    # by name, since of keys that are arrays pandas first writes down that they are no columns
+    keys = {f"by {column}": frame[column].to_numpy() for column in by}
+    return pd.DataFrame({**values, **keys}).groupby([*keys], sort=True, dropna=False)
 
 
 def group_scores(
@@ -321,12 +365,14 @@ def group_scores(
     """
     actual = frame["actual"].to_numpy(dtype=float)
     forecast = as_array(frame["forecast"])
-    groups = _grouped(frame[["actual"]], frame, by)
+    groups = _grouped({}, frame, by)
     group = groups.ngroup().to_numpy().astype(np.int64)
     summed = without_rows(metrics)
     scores = finish_sums(summed, term_sums(summed, frame, by))
     for name in metrics.keys() - summed.keys():
-        scores[name] = metrics[name].of_rows(actual, forecast, group, groups.ngroups)
+        scores[name] = metrics[name].of_rows(
+            actual, forecast, group, groups.ngroups, weight_of(frame)
+        )
     return scores[[*metrics, ROWS]]
 
 

@@ -9,6 +9,7 @@ from mlops_assets.lazy import np, pd
 from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.ml.metrics.metric import (
     ROWS,
+    WEIGHT,
     FloatArray,
     Metric,
     as_array,
@@ -16,6 +17,7 @@ from mlops_assets.ml.metrics.metric import (
     group_scores,
     rolling_sum,
     term_sums,
+    weight_of,
     without_rows,
 )
 
@@ -29,7 +31,7 @@ FORECAST_COLUMNS = (
 )
 # Names that columns of a project's own cannot have, where they are stored beside these
 RESERVED_COLUMNS = (
-    *(*FORECAST_COLUMNS, IN_SHADOW),
+    *(*FORECAST_COLUMNS, IN_SHADOW, WEIGHT),
     *("model", "lower", "upper", "inputs_from", "residual", "radius", "nth"),
     *("baseline_forecast", "covered", "error", "size", "rows", "num", "den", "without"),
 )
@@ -65,7 +67,7 @@ def score_days(
 def common_rows(forecasts: pd.DataFrame) -> pd.DataFrame:
     """The rows that every model of the day forecast; `forecasts` has a column `model`."""
     models_of_day = forecasts.groupby("date")["model"].transform("nunique")
-    models_of_row = forecasts.groupby(["date", "row"])["model"].transform("nunique")
+    models_of_row = forecasts.groupby(["date", "row"])["row"].transform("size")  # once a model
     return forecasts[models_of_row == models_of_day]
 
 
@@ -154,10 +156,11 @@ def _scores_of_windows(
     for _, rows in forecasts.groupby("model"):
         rows = rows.sort_values("date", kind="stable")
         dates, actual = due.numbers(rows["date"]), rows["actual"].to_numpy(dtype=float)
-        forecast = as_array(rows["forecast"])
+        forecast, weight = as_array(rows["forecast"]), weight_of(rows)
         for date in np.unique(dates):
             ends = [date - days + 1, date + 1]
             window = slice(*np.searchsorted(dates, ends))
             one_group = np.zeros(len(actual[window]), dtype=np.int64)
-            found.append(metric.of_rows(actual[window], forecast[window], one_group, 1))
+            counted = None if weight is None else weight[window]
+            found.append(metric.of_rows(actual[window], forecast[window], one_group, 1, counted))
     return np.concatenate(found)

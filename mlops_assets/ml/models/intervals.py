@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from mlops_assets.lazy import np, pd
-from mlops_assets.ml.metrics.metric import FloatArray
+from mlops_assets.ml.metrics.metric import FloatArray, IntArray
 
 
 def conformal_radius(errors: FloatArray, coverage: float) -> float:
@@ -32,21 +32,36 @@ def conformal_radii(
     of them together. Infinite where even these are too few.
     """
     errors = residuals["residual"].to_numpy(dtype=float)
-    radii = np.full(len(rows), conformal_radius(errors, coverage))
-    if not series or residuals.empty:
-        return radii
-    names = list(series)
-    every = pd.concat([residuals[names], rows[names]], ignore_index=True)
-    codes = every.groupby(names, observed=True, sort=False).ngroup()
-    code = codes.fillna(-1).to_numpy(dtype=int)  # -1: a name is missing
-    known, wanted = code[: len(errors)], code[len(errors) :]
+    named = [frame[list(series)] for frame in (residuals, rows)]
+    code = series_numbers(pd.concat(named, ignore_index=True), series)
+    return radii_of_numbered(errors, code[: len(errors)], code[len(errors) :], coverage)
+
+
+def series_numbers(rows: pd.DataFrame, series: Sequence[str]) -> IntArray:
+    """The number of the series of each row; -1 without one, or where a part of its name is missing.
+
+    Of shape (rows,).
+    """
+    if not series:
+        return np.full(len(rows), -1, dtype=np.int64)
+    codes = rows.groupby(list(series), observed=True, sort=False).ngroup()
+    return codes.fillna(-1).to_numpy().astype(np.int64)
+
+
+def radii_of_numbered(
+    errors: FloatArray, known: IntArray, wanted: IntArray, coverage: float
+) -> FloatArray:
+    """As `conformal_radii`: of rows of the series `wanted`, from the errors of the series `known`.
+
+    Series are numbers as of `series_numbers`.
+    """
+    sizes = np.bincount(known[known >= 0], minlength=wanted.max(initial=-1) + 1)
     order = np.lexsort((np.abs(errors), known))
     ordered = np.abs(errors)[order][(known < 0).sum() :]
-    sizes = np.bincount(known[known >= 0], minlength=code.max(initial=-1) + 1)
     # the error of the wanted rank in each series, as conformal_radius picks it
     ranks = np.ceil((sizes + 1) * coverage).astype(int)
     at = np.cumsum(sizes) - sizes + ranks - 1
     enough = ranks <= sizes
     own = np.full(len(sizes) + 1, np.nan)  # the last is that of rows without a name
     own[:-1][enough] = ordered[at[enough]]
-    return np.where(np.isnan(own[wanted]), radii, own[wanted])
+    return np.where(np.isnan(own[wanted]), conformal_radius(errors, coverage), own[wanted])

@@ -67,6 +67,36 @@ class RidgeFamily(Family):
         return linear_pipeline(estimator, inputs)
 
 
+class TweedieHyperparameters(Hyperparameters):
+    power: float = Field(
+        1.5, gt=1, lt=2, description="Of the variance by the mean: 1 for counts, 2 for amounts."
+    )
+    alpha: float = Field(
+        0.01, ge=0, le=1_000_000, description="Strength of the penalty on large coefficients."
+    )
+
+
+@register
+class TweedieFamily(Family):
+    name = "tweedie_regression"
+    description = "A linear model of logarithms, for amounts of at least 0 that are often 0."
+    hyperparameters = TweedieHyperparameters
+
+    def check(self, hyperparameters: TweedieHyperparameters, inputs: Inputs) -> None:
+        _need_non_negative(inputs, "forecasts amounts of at least 0")
+
+    def build(
+        self, hyperparameters: TweedieHyperparameters, inputs: Inputs, seed: int = 0
+    ) -> Pipeline:
+        from mlops_assets.ml.estimators import SignedLog
+
+        self.check(hyperparameters, inputs)
+        estimator = sklearn.linear_model.TweedieRegressor(
+            power=hyperparameters.power, alpha=hyperparameters.alpha, link="log", max_iter=1000
+        )
+        return linear_pipeline(estimator, inputs, SignedLog())
+
+
 class TreeCriterion(StrEnum):
     SQUARED_ERROR = "squared_error"
     POISSON = "poisson"

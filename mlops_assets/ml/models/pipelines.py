@@ -31,13 +31,17 @@ def input_pipeline(estimator: Any, inputs: Inputs, *, numeric: Any, categorical:
     )
 
 
-def linear_pipeline(estimator: Any, inputs: Inputs) -> Pipeline:
-    """Medians for missing numbers, one scale for all, a column per category."""
+def linear_pipeline(estimator: Any, inputs: Inputs, *first: Any) -> Pipeline:
+    """Medians for missing numbers, one scale for all, a column per category.
+
+    Before they are scaled, numbers are made into others by the `first` transformers.
+    """
     return input_pipeline(
         estimator,
         inputs,
         numeric=sklearn.pipeline.make_pipeline(
             sklearn.impute.SimpleImputer(strategy="median", keep_empty_features=True),
+            *first,
             sklearn.preprocessing.StandardScaler(),
         ),
         categorical=sklearn.preprocessing.OneHotEncoder(handle_unknown="ignore"),

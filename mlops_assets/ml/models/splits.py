@@ -200,19 +200,52 @@ class TrainingWindow:
 
 
 @dataclass(frozen=True)
-class AgeWeights:
-    """Rows count less the older they are: half as much for each half-life."""
+class Weights:
+    """How much rows count: as a column says, and half as much for each half-life of their age."""
 
     date: str
-    half_life_days: float
+    half_life_days: float | None = None
     due: DueDays = EVERY_DAY
+    column: str | None = None
 
-    def __call__(self, rows: pd.DataFrame) -> FloatArray:
-        """A weight per row, shape (rows,), with a mean of one."""
-        number = self.due.numbers(rows[self.date])
-        age = (number.max() - number).astype(float)
-        weights = np.power(0.5, age / self.half_life_days)
-        return np.asarray(weights / weights.mean(), dtype=np.float64)
+    def __call__(self, rows: pd.DataFrame) -> FloatArray | None:
+        """A weight per row, shape (rows,), with a mean of one; None where all count alike.
+
+        ValueError where the column has no weight for some of them, or none above zero.
+        """
+        weights = np.ones(len(rows))
+        if (told := self.told(rows)) is not None:
+            weights = weights * told
+        if self.half_life_days is not None:
+            number = self.due.numbers(rows[self.date])
+            age = (number.max() - number).astype(float)
+            weights = weights * np.power(0.5, age / self.half_life_days)
+        return None if not np.ptp(weights) else weights / weights.mean()
+
+    def told(self, rows: pd.DataFrame) -> FloatArray | None:
+        """What the column says, of shape (rows,); None without one. ValueError as above."""
+        if self.column is None:
+            return None
+        told = rows[self.column].to_numpy(dtype=float)
+        if lacking := int(np.isnan(told).sum()):
+            first = rows[self.date][np.isnan(told)].iloc[0]
+            raise ValueError(
+                f"{lacking} of {len(rows)} rows, such as one of {first:%Y-%m-%d}, have no "
+                f"{self.column}, by which rows are to count (columns.weight); materialize "
+                "observations and features of their days again"
+            )
+        if not told.any():
+            raise ValueError(
+                f"{self.column}, by which rows are to count (columns.weight), is 0 in all "
+                f"{len(rows)} rows"
+            )
+        return told
+
+    def __str__(self) -> str:
+        told = [] if self.column is None else [f"by {self.column}"]
+        if self.half_life_days is not None:
+            told.append(f"half for each {self.half_life_days:g} days of age")
+        return ", ".join(told)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from mlops_assets.ml.metrics.class_metrics import LogLoss
 from mlops_assets.ml.metrics.labels import class_probabilities, target_numbers
 from mlops_assets.ml.metrics.metric import FloatArray, Metric, score
 from mlops_assets.ml.models.families import FAMILIES, Hyperparameters, Inputs, Pipeline
-from mlops_assets.ml.models.splits import AgeWeights, HoldoutSplit
+from mlops_assets.ml.models.splits import HoldoutSplit, Weights
 
 IMPORTANCE_ROWS = 1000
 IMPORTANCE_REPEATS = 2
@@ -34,7 +34,7 @@ class FitPlan:
     """The classes in the order of the numbers that stand for them, none for a regression."""
     holdout: HoldoutSplit
     threads: int
-    weights: AgeWeights | None
+    weights: Weights | None
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def fit(
     non_negative: bool,
     metrics: Mapping[str, Metric],
     threads: int = 1,
-    weights: AgeWeights | None = None,
+    weights: Weights | None = None,
     classes: Sequence[str] = (),
 ) -> Fit:
     """Fit on `learning`, score and weigh the inputs on `holdout`, then fit again on `window`.
@@ -132,9 +132,10 @@ def fit(
         scores: dict[str, float] = {}
         importance: dict[str, float] = {}
         if np.isfinite(forecasts).all():
-            scores = score(metrics, target_numbers(holdout[target], classes), forecasts)
+            told = None if weights is None else weights.told(holdout)
+            scores = score(metrics, target_numbers(holdout[target], classes), forecasts, told)
             scores = {name: value for name, value in scores.items() if math.isfinite(value)}
-            importance = input_importance(judged, holdout[inputs], holdout[target], classes)
+            importance = input_importance(judged, holdout[inputs], holdout[target], classes, told)
         started = time.perf_counter()
         final = fit_rows(pipeline, window, inputs, target, weights)
         seconds += time.perf_counter() - started
@@ -146,12 +147,13 @@ def fit_rows(
     rows: pd.DataFrame,
     inputs: list[str],
     target: str,
-    weights: AgeWeights | None,
+    weights: Weights | None,
 ) -> Pipeline:
     """A copy of a pipeline, fitted on rows; by weights where its estimator takes them."""
     given = {}
-    if weights is not None and takes_weights(pipeline):
-        given = {f"{pipeline.steps[-1][0]}__sample_weight": weights(rows)}
+    counted = weights(rows) if weights is not None and takes_weights(pipeline) else None
+    if counted is not None:
+        given = {f"{pipeline.steps[-1][0]}__sample_weight": counted}
     fitted: Pipeline = sklearn.base.clone(pipeline).fit(rows[inputs], rows[target], **given)
     return fitted
 
@@ -161,13 +163,13 @@ def takes_weights(pipeline: Pipeline) -> bool:
     return bool(sklearn.utils.validation.has_fit_parameter(pipeline.steps[-1][1], "sample_weight"))
 
 
-def weights_in_words(pipeline: Pipeline, weights: AgeWeights | None, family: str) -> str:
+def weights_in_words(pipeline: Pipeline, weights: Weights | None, family: str) -> str:
     """What a version says of the weights of its rows; nothing where none were asked for."""
     if weights is None:
         return ""
     if not takes_weights(pipeline):
         return f"{family} takes no weights: every row counts alike"
-    return f"half for each {weights.half_life_days:g} days of age"
+    return str(weights)
 
 
 def forecast(
@@ -198,13 +200,18 @@ def input_importance(
     inputs: pd.DataFrame,
     target: pd.Series[Any],
     classes: Sequence[str] = (),
+    weight: FloatArray | None = None,
 ) -> dict[str, float]:
     """How much the mean absolute error grows, in units of the target, when an input is shuffled.
 
     Of classes it is the log loss that grows. Permutation importance (Breiman, Random Forests,
-    2001) on at most 1,000 rows, largest first.
+    2001) on at most 1,000 rows, largest first. Rows count by their `weight`, of shape (rows,),
+    where it is given.
     """
     rows = inputs.sample(min(len(inputs), IMPORTANCE_ROWS), random_state=0)
+    counted = None if weight is None else pd.Series(weight, inputs.index).loc[rows.index].to_numpy()
+    if counted is not None and not counted.any():
+        counted = None  # a mean of nothing
     result = sklearn.inspection.permutation_importance(
         pipeline,
         rows,
@@ -212,6 +219,7 @@ def input_importance(
         scoring=_negative_log_loss(classes) if classes else "neg_mean_absolute_error",
         n_repeats=IMPORTANCE_REPEATS,
         random_state=0,
+        sample_weight=counted,
     )
     ranked = sorted(zip(inputs.columns, result.importances_mean, strict=True), key=lambda p: -p[1])
     return {name: float(value) for name, value in ranked}
@@ -219,13 +227,18 @@ def input_importance(
 
 def _negative_log_loss(
     classes: Sequence[str],
-) -> Callable[[Pipeline, pd.DataFrame, pd.Series[Any]], float]:
+) -> Callable[..., float]:
     """In the form of a scorer; scikit-learn's own wants every class in every holdout."""
     metric = LogLoss()
 
-    def scorer(pipeline: Pipeline, inputs: pd.DataFrame, target: pd.Series[Any]) -> float:
+    def scorer(
+        pipeline: Pipeline,
+        inputs: pd.DataFrame,
+        target: pd.Series[Any],
+        sample_weight: FloatArray | None = None,
+    ) -> float:
         probabilities = class_probabilities(pipeline, inputs, classes)
         actual = target_numbers(target, classes)
-        return -score({metric.name: metric}, actual, probabilities)[metric.name]
+        return -score({metric.name: metric}, actual, probabilities, sample_weight)[metric.name]
 
     return scorer

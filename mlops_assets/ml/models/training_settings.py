@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mlops_assets.ml.due_days import DueDays
 from mlops_assets.ml.models.families import get_family, parse_hyperparameters
-from mlops_assets.ml.models.splits import SPLITS, AgeWeights, TrainingWindow
+from mlops_assets.ml.models.splits import SPLITS, TrainingWindow, Weights
 from mlops_assets.ml.registries import choose
 from mlops_assets.ml.settings import Identifier, Settings
 
@@ -51,9 +51,10 @@ class TrainingSettings(Settings):
         months, gap = self.window_months, self.gap_days
         return TrainingWindow(split, months, gap, label_delay_days, loop_days, due)
 
-    def weights(self, date: str, due: DueDays) -> AgeWeights | None:
-        """How much each row counts by its date; None where all count alike."""
-        return None if self.half_life_days is None else AgeWeights(date, self.half_life_days, due)
+    def weights(self, date: str, due: DueDays, column: str | None = None) -> Weights | None:
+        """How much each row counts by its date and a column; None where all count alike."""
+        half_life = self.half_life_days
+        return Weights(date, half_life, due, column) if half_life or column else None
 
 
 class ModelSettings(Settings):

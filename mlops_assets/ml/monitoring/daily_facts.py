@@ -12,6 +12,7 @@ from mlops_assets.ml.metrics.metric import (
     DENOMINATOR,
     NUMERATOR,
     ROWS,
+    WEIGHT,
     FloatArray,
     Metric,
     as_array,
@@ -20,8 +21,9 @@ from mlops_assets.ml.metrics.metric import (
     group_scores,
     term_of,
     term_sums,
+    weight_of,
 )
-from mlops_assets.ml.models.intervals import conformal_radii
+from mlops_assets.ml.models.intervals import radii_of_numbered, series_numbers
 
 ALL_ROWS = ""  # the slice that holds every row
 JACKKNIFE_PARTS = 20
@@ -46,23 +48,20 @@ def covered_rows(
     """
     columns = ["date", "actual", "forecast", *series]
     known = pd.concat([before[columns], forecasts[columns]]) if len(before) else forecasts[columns]
-    names = list(series)
-    numbered = {}
-    if names:  # once for all windows; missing where a part of a name is
-        numbered = {"series": known.groupby(names, observed=True, sort=False).ngroup()}
-    residual = known["actual"] - known["forecast"]
-    known = known[["date"]].assign(residual=residual, **numbered)
-    by_date: dict[Any, pd.DataFrame] = dict(iter(known.groupby("date")))
+    dates = known["date"].to_numpy()
+    order = np.argsort(dates, kind="stable")
+    dates, number = dates[order], series_numbers(known, series)[order]
+    residual = (known["actual"] - known["forecast"]).to_numpy(dtype=float)[order]
     covered = np.full(len(forecasts), np.nan)
     indices: dict[Any, Any] = dict(forecasts.groupby("date").indices)
     for date, positions in indices.items():
-        first = pd.Timestamp(due.back(date.date(), window_days))
-        window = [rows for day, rows in by_date.items() if first <= day < date]
-        if not window:
+        since = np.datetime64(due.back(date.date(), window_days), "ns")
+        first, start = np.searchsorted(dates, [since, date.to_datetime64()])
+        if first == start:
             continue
-        rows = by_date[date]
-        radii = conformal_radii(pd.concat(window), rows, [*numbered], coverage)
-        inside = (rows["residual"].abs().to_numpy() <= radii).astype(float)
+        day = slice(start, start + len(positions))
+        radii = radii_of_numbered(residual[first:start], number[first:start], number[day], coverage)
+        inside = (np.abs(residual[day]) <= radii).astype(float)
         covered[positions] = np.where(np.isfinite(radii), inside, np.nan)
     return covered
 
@@ -71,17 +70,20 @@ def daily_facts(metric: Metric, forecasts: pd.DataFrame, slices: Sequence[str]) 
     """What later days need to know of these: sums by date and slice, as columns of a long frame.
 
     `forecasts` has the columns date, actual, forecast, baseline_forecast (or NaN), covered
-    (1, 0 or NaN) and those of `slices`. Columns: date, slice (the name of the column, or
-    ALL_ROWS), value, the name of the metric, rows, numerator and denominator of the metric, an
-    array each where they are several sums, the same of the baseline on the rows that both
-    forecast, error (forecast less actual), actual (absolute), covered and intervals; and, of all
-    rows, standard_error, that of the metric. Probabilities of several classes have no error.
+    (1, 0 or NaN) and those of `slices`, and row_weight where rows do not count alike. Columns:
+    date, slice (the name of the column, or ALL_ROWS), value, the name of the metric, rows,
+    numerator and denominator of the metric, an array each where they are several sums, the same of
+    the baseline on the rows that both forecast, error (forecast less actual), actual (absolute),
+    covered and intervals; and, of all rows, standard_error, that of the metric. Probabilities of
+    several classes have no error.
     """
     both = forecasts[forecasts["baseline_forecast"].notna()]
     values, actual = as_array(forecasts["forecast"]), forecasts["actual"].to_numpy(dtype=float)
+    counted = weight_of(forecasts)
+    counted = np.ones(len(actual)) if counted is None else counted
     rows = forecasts.assign(
-        error=values - actual if values.ndim == 1 else 0.0,
-        size=np.abs(actual) if values.ndim == 1 else 0.0,
+        error=(values - actual) * counted if values.ndim == 1 else 0.0,
+        size=np.abs(actual) * counted if values.ndim == 1 else 0.0,
     )
     parts = []
     for column in [ALL_ROWS, *slices]:
@@ -114,7 +116,9 @@ def _sums(metric: Metric, rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame
     if metric.needs_rows:
         scores = group_scores({metric.name: metric}, rows, by)
         value, count = scores[metric.name], scores[ROWS]
-        weight = count.where(value.notna(), 0.0)
+        groups = rows.groupby(list(by), dropna=False)
+        of_rows = groups[WEIGHT].sum() if WEIGHT in rows else count
+        weight = of_rows.where(value.notna(), 0.0)
         return pd.DataFrame(
             {ROWS: count, "numerator": value.fillna(0.0) * weight, "denominator": weight}
         )

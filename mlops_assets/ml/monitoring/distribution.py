@@ -152,8 +152,12 @@ class Reference:
 
     def remember(self, told: Mapping[str, Any]) -> bool:
         """Take what was told instead of rows, where it is of the same columns and windows."""
-        if told.get("of") != self._columns:
-            return False
+        try:
+            return told["of"] == self._columns and self._take(told)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return False  # told by another version of this
+
+    def _take(self, told: Mapping[str, Any]) -> bool:
         self._numbers = {name: Numbers.of(number) for name, number in told["numbers"].items()}
         self._categories = {
             name: Categories(pd.Series(counts, index=pd.Index(known, dtype=object)))

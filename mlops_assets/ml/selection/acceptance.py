@@ -44,14 +44,15 @@ def judged(passed: bool, why: str, loss: float | None = None, **more: Any) -> Ch
     return CheckResult(passed, why, severe=not passed, value=loss, names=MEASURES, **more)
 
 
-def forecast_rows(dates: pd.Series[Any], actual: FloatArray, forecasts: FloatArray) -> pd.DataFrame:
+def forecast_rows(
+    dates: pd.Series[Any], actual: FloatArray, forecasts: FloatArray, **more: pd.Series[float]
+) -> pd.DataFrame:
     """Rows of a holdout with their forecasts, as `gate.paired` takes those of a model.
 
     A row is told from the others of its day by its position.
     """
-    rows = pd.DataFrame(
-        {"date": dates.to_numpy(), "actual": actual, "forecast": as_column(forecasts)}
-    )
+    found = {"date": dates.to_numpy(), "actual": actual, "forecast": as_column(forecasts)}
+    rows = pd.DataFrame(found | {name: values.to_numpy() for name, values in more.items()})
     return rows.assign(row=rows.groupby("date").cumcount())
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from mlops_assets.lazy import np, pd, scipy
 from mlops_assets.ml.metrics.metric import (
+    WEIGHT,
     BoolArray,
     FloatArray,
     Histogram,
@@ -24,6 +25,7 @@ from mlops_assets.ml.metrics.metric import (
     Metric,
     Term,
     as_array,
+    weight_of,
 )
 
 FEWEST_PARTS = 2.0
@@ -82,6 +84,8 @@ class Paired:
     dates: np.ndarray[tuple[int], np.dtype[np.datetime64]]
     actual: FloatArray
     forecasts: tuple[FloatArray, FloatArray]
+    weight: FloatArray | None = None
+    """How much each row counts, of shape (rows,); None where all count alike."""
 
     @property
     def size(self) -> int:
@@ -98,7 +102,8 @@ class Paired:
 
     def _rows(self, at: slice | BoolArray) -> Paired:
         ours, theirs = (forecast[at] for forecast in self.forecasts)
-        return replace(self, dates=self.dates[at], actual=self.actual[at], forecasts=(ours, theirs))
+        weight = None if self.weight is None else self.weight[at]
+        return Paired(self.metric, self.dates[at], self.actual[at], (ours, theirs), weight)
 
     def losses(self) -> list[float]:
         """The loss of each of all rows."""
@@ -107,9 +112,9 @@ class Paired:
         found = []
         for forecast in self.forecasts:
             if self.metric.needs_rows:
-                value = self.metric.of_rows(self.actual, forecast, one, 1)
+                value = self.metric.of_rows(self.actual, forecast, one, 1, self.weight)
             else:
-                above, below = self.metric.terms(self.actual, forecast)
+                above, below = self.metric.counted(self.actual, forecast, self.weight)
                 value = self.metric.finish(_sums(above, start, one), _sums(below, start, one), rows)
             found.append(float(self.metric.loss(value)[0]))
         return found
@@ -119,7 +124,10 @@ class Paired:
         _, starts, counts = np.unique(self.dates, return_index=True, return_counts=True)
         day = np.repeat(np.arange(len(starts)), counts)
         terms = [
-            tuple(_sums(term, starts, day) for term in self.metric.terms(self.actual, forecast))
+            tuple(
+                _sums(term, starts, day)
+                for term in self.metric.counted(self.actual, forecast, self.weight)
+            )
             for forecast in self.forecasts
         ]
         return _that_count(terms, counts.astype(float))
@@ -193,11 +201,12 @@ def _sums(term: Term, starts: IntArray, day: IntArray) -> FloatArray:
 def paired(metric: Metric, forecasts: pd.DataFrame, champion: str, challenger: str) -> Paired:
     """Two models on the rows that both forecast.
 
-    `forecasts` has the columns date, row, model, actual and forecast.
+    `forecasts` has the columns date, row, model, actual and forecast, and row_weight where rows do
+    not count alike.
     """
     # a day that came again in another order, or corrected, is not the same row for both until both
     # were scored on it
-    same = ["date", "row", "actual"]
+    same = ["date", "row", "actual", *([WEIGHT] if WEIGHT in forecasts else [])]
     ours, theirs = (
         forecasts.loc[forecasts["model"] == model, [*same, "forecast"]]
         for model in (champion, challenger)
@@ -209,6 +218,7 @@ def paired(metric: Metric, forecasts: pd.DataFrame, champion: str, challenger: s
         both["date"].to_numpy(),
         both["actual"].to_numpy(dtype=float),
         (as_array(both["forecast"]), as_array(both["forecast_challenger"])),
+        weight_of(both),
     )
 
 

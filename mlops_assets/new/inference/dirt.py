@@ -15,6 +15,7 @@ FEWEST, FEWEST_DISTINCT = 30, 5  # numbers by which others are judged
 FEWEST_CLASSES = 2
 MOST_CODED = 0.2  # of the numbers
 APART, CODES_APART = 5.0, 1.0  # how far a code is from the others, by how far these reach
+MORE_COMMON = 2.0  # times as common as its neighbours a -1 is no number
 MOST_FAR = 0.005  # of the numbers
 FAR, FAR_FROM_USUAL = 20.0, 300.0  # times the largest other number, times the usual one
 ROOM = 10  # times the largest number that is believed, another one still is
@@ -62,6 +63,12 @@ def _dirt(name: str, values: pd.Series[Any]) -> Iterator[tuple[str, pd.Series[bo
         reason = f"{share:.1%} of its numbers, and far from all others"
         yield f"{code:g}" if float(f"{code:g}") == code else repr(code), values == code, reason
         values = values.mask(values == code)
+    if often := _minus_ones(values):
+        reason = (
+            f"{often} of its numbers, none of which is below zero otherwise, nor as common near"
+        )
+        yield "-1", values == -1, reason
+        values = values.mask(values == -1)
     bound = _bound(values)
     if bound is not None:
         reason = f"more than {FAR:g} times as large as all others"
@@ -88,6 +95,21 @@ def _code(values: pd.Series[Any]) -> float | None:
         if apart >= (CODES_APART if code in CODES else APART):
             return float(code)
     return None
+
+
+def _minus_ones(values: pd.Series[Any]) -> str:
+    """The share of numbers that are -1, where that is far more common than the numbers next to it.
+
+    And no other is below zero; empty where it is a number like others.
+    """
+    known = values.dropna()
+    rest = known[known != -1]
+    count = len(known) - len(rest)
+    if rest.nunique() < FEWEST_DISTINCT or not FEWEST_CLASSES <= count <= MOST_CODED * len(known):
+        return ""
+    near = rest.between(-1, 1).sum() / 2  # of 0 and of 1, or of as much room
+    alone = rest.min() >= 0 and count >= MORE_COMMON * near
+    return f"{count / len(known):.1%}" if alone else ""
 
 
 def _bound(values: pd.Series[Any]) -> float | None:

@@ -85,6 +85,7 @@ async function fill(place) {
   try {
     place.innerHTML = await fetched(place.dataset.table);
     place.querySelectorAll("table").forEach(sortable);
+    place.dataset.drawn = "yes";
   } catch (error) {
     place.textContent = error.message;
   }

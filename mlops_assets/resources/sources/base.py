@@ -180,7 +180,8 @@ class WithAbsentRows(Wrapped):
     """Gives each series that has begun a row on every day on which any has one.
 
     What is not there is a row with the target 0. A series begins with its first row since the first
-    day of the project; a replayed one is there always. A day without any row stays without.
+    day of the project, and ends as `with_absent_rows` says; a replayed one is there always. A day
+    without any row stays without.
     """
 
     def __init__(self, source: Source, project: Project) -> None:
@@ -189,7 +190,8 @@ class WithAbsentRows(Wrapped):
 
     def read(self, start: dt.date, end: dt.date) -> pd.DataFrame:
         rows = self.source.read(self._begin(start), end)
-        return with_absent_rows(self.project.columns, rows, start, end)
+        ending = self.project.source.kind != "replay"
+        return with_absent_rows(self.project.columns, rows, start, end, ending=ending)
 
     def _begin(self, start: dt.date) -> dt.date:
         """The day from which on rows tell that a series has begun."""

@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from mlops_assets.lazy import pa, pc, pyarrow_csv
@@ -21,6 +21,7 @@ MARKS = {
 }
 COMMA = r"^\s*[-+]?\d*,\d+(?:[eE][-+]?\d+)?\s*$"
 GROUPED = r"^\s*[-+]?[1-9]\d{0,2}(?:,\d{3})+\s*$"
+PREAMBLE_ROWS, MOST_REGULAR = 200, 0.9  # by which lines above a header are told
 MOST_TORN = 0.5  # with as large a share of torn rows, none of them is trusted
 POINT = r"^\s*[-+]?[\d.,]*\.\d"
 
@@ -148,7 +149,31 @@ def _dialect(sample: str, place: str, settings: CsvSettings, project: Project) -
             best = score, Dialect(delimiter, quote, header, length)
     if best is None or not any(best[1].header):
         raise SourceError(f"cannot read {place}: it is empty; a CSV begins with a header")
+    if not best[0][0]:
+        _refuse_preamble(sample, best[1], place, settings)
     return best[1]
+
+
+def _refuse_preamble(sample: str, dialect: Dialect, place: str, settings: CsvSettings) -> None:
+    """SourceError where nearly all lines but the first ones have the same number of fields."""
+    others = settings.delimiter or DELIMITERS
+    for delimiter in dict.fromkeys([dialect.delimiter, *others]):
+        reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+        rows = [(reader.line_num, row) for row in islice(reader, PREAMBLE_ROWS) if row]
+        counts = [len(row) for _, row in rows]
+        usual = max(set(counts), key=counts.count)
+        at = counts.index(usual)
+        regular = counts[at:].count(usual) >= MOST_REGULAR * len(counts[at:])
+        if usual == 1 or not regular:
+            continue
+        if at and rows[at][0] > settings.skip_lines + 1:
+            above, header = delimiter.join(rows[0][1]), delimiter.join(rows[at][1])
+            raise SourceError(
+                f"{place} does not begin with its header, but with {above!r}; that seems to be "
+                f"line {rows[at][0]}, {header!r}: set csv.skip_lines of the source to "
+                f"{rows[at][0] - 1}"
+            )
+        return
 
 
 def _with_points(table: Any, place: str, settings: CsvSettings, project: Project) -> Any:

@@ -56,7 +56,9 @@ class Alert(StoredRecord):
     severity: Severity = Severity.WARN
     """Of an end that of what has ended."""
     day: str = ""
-    """Of a change, the day on which it was decided."""
+    """The day that it is about; of a change, the one on which it was decided."""
+    page: str = ""
+    """Where the pages show that day, if they were served."""
     about: tuple[str, ...] = ()
     """What it is made of: it is told again once there is more."""
     digest: bool = False

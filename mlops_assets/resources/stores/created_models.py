@@ -1,12 +1,13 @@
 """Models made while the system runs: one small YAML file each under the storage root."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import yaml
 
 from mlops_assets.project import ModelSettings, Project
+from mlops_assets.resources.current_names import RENAMES
 from mlops_assets.resources.storage import Storage, StorageError, damaged_file
 
 MODELS, UPDATES = "registry/models", "registry/updates"
@@ -29,6 +30,8 @@ class Registry:
         alone: the other models stay.
         """
         left_out: dict[str, str] = {}
+        self.storage.look()
+        project = self._under_current_names(project)
         for position, model in enumerate(project.models):
             try:
                 with self._fitting(UPDATES, model.name):
@@ -50,6 +53,32 @@ class Registry:
             except StorageError as error:
                 left_out[name] = str(error)
         return project, left_out
+
+    def _under_current_names(self, project: Project) -> Project:
+        """The project of `project.yaml` with its models under the names that they have by now."""
+        names = self.storage.renamed
+        if not {model.name for model in project.models} & names.keys():
+            return project
+        models = [
+            model.model_copy(update={"name": names.get(model.name, model.name)})
+            for model in project.models
+        ]
+        baseline, initial = project.evaluation.baseline, project.champion.initial
+        told = {
+            "evaluation": {"baseline": names.get(baseline, baseline)},
+            "champion": {"initial": initial and names.get(initial, initial)},
+        }
+        sections = {
+            section: getattr(project, section).model_copy(update=changed)
+            for section, changed in told.items()
+        }
+        return project.model_copy(update=sections).with_models(models)
+
+    def rename(self, name: str, to: str) -> None:
+        """Call a model otherwise from now on; nothing happens where that was done before."""
+        with suppress(FileExistsError):
+            self.storage.create(f"{RENAMES}/{name}", to.encode())
+        self.storage.look()
 
     def created(self) -> list[str]:
         """The names of the created models, whether their files can be read or not."""
@@ -90,6 +119,8 @@ class Registry:
     def _read_model(self, name: str) -> ModelSettings:
         values = yaml.safe_load(self.storage.read(self._path(MODELS, name)))
         model = ModelSettings.model_validate(values)
+        by_now = self.storage.renamed.get(model.name, model.name)
+        model = model.model_copy(update={"name": by_now})
         if model.name != name:
             raise ValueError(f"it names {model.name!r}; a file is called like its model")
         return model

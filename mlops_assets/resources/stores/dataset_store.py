@@ -18,6 +18,10 @@ OF_THE_DAY = ("observations", "features", "validation", "first_seen", "ingested"
 UNREADABLE = (ValueError, LookupError, OSError, TypeError, NotImplementedError, MemoryError)
 
 
+# the columns that name models, which are called otherwise once these are renamed
+NAMING_MODELS = dict.fromkeys(("issued", "leaderboard", "forecast", "drift"), ("model",)) | {
+    "champion": ("champion", "next_champion")
+}
 MADE_FOR = b"made_for"
 
 
@@ -154,6 +158,11 @@ class DatasetStore:
         if not tables:
             return pd.DataFrame()
         frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+        if dataset in NAMING_MODELS and self.storage.renamed:
+            named = [name for name in NAMING_MODELS[dataset] if name in frame]
+            frame = frame.assign(
+                **{name: frame[name].replace(dict(self.storage.renamed)) for name in named}
+            )
         return frame
 
     def lines(
@@ -167,6 +176,10 @@ class DatasetStore:
         if table is None:
             raise damaged_file(self.storage, self.path(dataset, key), "is missing")
         found: list[dict[str, Any]] = table.to_pylist()
+        for name in NAMING_MODELS.get(dataset, ()):
+            for line in found:
+                if name in line:
+                    line[name] = self.storage.renamed.get(line[name], line[name])
         return found
 
     def made(self, dataset: str, key: str) -> tuple[list[str], str | None]:
@@ -189,13 +202,11 @@ class DatasetStore:
 
     def keys(self, dataset: str) -> list[str]:
         """The partition keys stored of a dataset, sorted."""
-        names = self.storage.names(f"datasets/{dataset}")
-        return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
+        return _keys(self.storage.names(f"datasets/{dataset}"))
 
     def known(self, dataset: str) -> list[str]:
         """The same, and those that were stored and are gone, which cannot be read."""
-        gone = self.storage.missing(f"datasets/{dataset}")
-        return sorted([*self.keys(dataset), *(name.removesuffix(".parquet") for name in gone)])
+        return _keys(self.storage.known(f"datasets/{dataset}"))
 
     def _tables(
         self, dataset: str, keys: Iterable[str], columns: Sequence[str] | None = None
@@ -229,6 +240,10 @@ class DatasetStore:
         if len(others):
             why = f"holds rows of {str(others.min())[:10]}"
             raise damaged_file(self.storage, path, why)
+
+
+def _keys(names: Iterable[str]) -> list[str]:
+    return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
 
 
 def _with_gaps(table: pa.Table, made: MadeFor, key: str) -> pa.Table:

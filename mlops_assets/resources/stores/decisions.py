@@ -28,6 +28,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     PIN = "pin"
     UNPIN = "unpin"
+    RENAME = "rename"
     REVISE = "revise"
     PRUNE = "prune"  # versions that nothing named were removed
     SEARCH = "search"  # other recipes were tried in a backtest; nothing follows but that they count
@@ -91,8 +92,11 @@ class Decisions:
         return len(self.log.names())
 
     def all(self) -> list[Decision]:
-        """Every decision, oldest first."""
-        return list(self.log.all().values())
+        """Every decision, oldest first, under the names that models have by now."""
+        found, names = list(self.log.all().values()), self.log.storage.renamed
+        if not names:
+            return found
+        return [one.model_copy(update={"model": names.get(one.model, one.model)}) for one in found]
 
     def retired(self, model: str) -> set[str]:
         """The versions of a model that may not serve."""

@@ -246,9 +246,7 @@ class ModelStore:
 
     def versions(self, model: str) -> list[str]:
         """The names of all versions of a model, of missing and half-written ones as well."""
-        folder = f"models/{model}"
-        names = {*self.storage.names(folder), *self.storage.missing(folder)}
-        return sorted(name for name in names if VERSION.fullmatch(name))
+        return [n for n in self.storage.known(f"models/{model}") if VERSION.fullmatch(n)]
 
     def replaced(self, model: str) -> set[str]:
         """The versions that are damaged and have another one in their place."""
@@ -265,6 +263,9 @@ class ModelStore:
             card = self._log(model, version).read(CARD)
         except FileNotFoundError:
             return None
+        by_now = self.storage.renamed.get(card.model, card.model)
+        if by_now != card.model:
+            card = card.model_copy(update={"model": by_now})
         if (card.model, card.version) != (model, version):
             why = f"is the card of {card.version} of {card.model}"
             raise damaged_file(self.storage, self._path(model, version, CARD), why)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mlops_assets.assets.leaderboard import Forecasts
-from mlops_assets.ml.metrics.day_sums import DaySums, sums_of_day
+from mlops_assets.ml.metrics.day_sums import DaySums, sums_of_days
 from mlops_assets.ml.metrics.metric import make_metrics
 from mlops_assets.ml.selection.gate import PairedDays, Rule, compare, paired
 from mlops_assets.project import load_project
@@ -39,9 +39,9 @@ def rows() -> pd.DataFrame:
 
 def told(rows: pd.DataFrame) -> DaySums | None:
     found: dict[str, dict[str, Any]] = {}
-    for (model, date), part in rows.groupby(["model", "date"]):
-        sums = sums_of_day(METRICS, "wmape", part.drop(columns="model"))
-        found.setdefault(model, {})[f"{date:%Y-%m-%d}"] = json.loads(json.dumps(sums))
+    for model, part in rows.groupby("model"):
+        sums = sums_of_days(METRICS, "wmape", part.drop(columns="model"))
+        found[str(model)] = json.loads(json.dumps(sums))
     return DaySums.of(METRICS, "wmape", found)
 
 
@@ -83,7 +83,16 @@ def test_other_rows_and_other_metrics_are_not_compared_by_sums(rows: pd.DataFram
     assert told(one_less) is None
     corrected = rows.assign(actual=rows["actual"] + (rows.index == rows.index[-1]))
     assert told(corrected) is None
-    of_all = sums_of_day(METRICS, "wmape", rows[:30].drop(columns="model"))
-    assert DaySums.of(make_metrics(["wmape"]), "wmape", {"a": {"2026-03-01": of_all}}) is None
+    of_all = sums_of_days(METRICS, "wmape", rows[:30].drop(columns="model"))
+    assert [*of_all] == ["2026-03-01"]
+    assert DaySums.of(make_metrics(["wmape"]), "wmape", {"a": of_all}) is None
     assert DaySums.of(METRICS, "wmape", {"a": {"2026-03-01": {}}}) is None, "of before sums"
-    assert sums_of_day(make_metrics(["roc_auc"]), "roc_auc", rows[:30]) is None
+    assert sums_of_days(make_metrics(["roc_auc"]), "roc_auc", rows[:30]) == {}
+
+
+def test_a_day_is_told_alone_as_in_a_range(rows: pd.DataFrame) -> None:
+    of_b = rows[rows["model"] == "b"]
+    together = sums_of_days(METRICS, "wmape", of_b)
+    assert len(together) == 40
+    for _, day in of_b.groupby("date"):
+        assert sums_of_days(METRICS, "wmape", day).items() <= together.items()

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from mlops_assets.ml.due_days import DueDays, Grain
 from mlops_assets.ml.models.splits import (
     SPLITS,
-    AgeWeights,
     Fixed,
     HoldoutSplit,
     Split,
     TrainingWindow,
+    Weights,
     Window,
 )
 from mlops_assets.ml.registries import choose
@@ -165,13 +165,13 @@ def test_the_holdout_and_the_age_of_rows_count_periods() -> None:
     months = DueDays(grain=Grain.MONTH)
     assert HoldoutSplit(2, due=months).first_day(MARCH) == dt.date(2026, 1, 1)
     rows = pd.DataFrame({"date": pd.to_datetime(["2025-01-01", "2025-07-01", "2026-01-01"])})
-    weights = AgeWeights("date", 6, months)(rows)
+    weights = Weights("date", 6, months)(rows)
     np.testing.assert_allclose(weights, np.array([0.25, 0.5, 1.0]) / (7 / 12))
 
 
 def test_weights_halve_with_age() -> None:
     rows = pd.DataFrame({"date": pd.to_datetime(["2026-01-01", "2026-01-11", "2026-01-21"])})
-    weights = AgeWeights("date", 10)(rows)
+    weights = Weights("date", 10)(rows)
     # a quarter, a half and a whole, with a mean of one: 7/12 is the mean of the three
     np.testing.assert_allclose(weights, np.array([0.25, 0.5, 1.0]) / (7 / 12))
 

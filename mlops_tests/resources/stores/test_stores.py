@@ -5,10 +5,12 @@ import hashlib
 import json
 import operator
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from sklearn.preprocessing import FunctionTransformer
 from mlops_assets.ml.selection.acceptance import judged
 from mlops_assets.resources.roots import make_storage
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError
+from mlops_assets.resources.stored_files import HOUR, leftovers, sweep
 from mlops_assets.resources.stores import model_store
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
@@ -299,6 +302,42 @@ def test_a_damaged_card_is_named(tmp_path: Path) -> None:
     assert store.fit_to_serve("linear") == [other]
     again = add(store, "2026-05-01")
     assert store.cards("linear") == [again, other], "another one of its month stands in for it"
+
+
+@pytest.mark.parametrize("what", ["card", "folder"])
+def test_a_deleted_card_is_told_until_another_training_stands_in(
+    storage: Storage, what: str
+) -> None:
+    store = ModelStore(storage)
+    card, other = add(store, "2026-05-01"), add(store, "2026-06-01")
+    version = f"models/linear/{card.version}"
+    if isinstance(storage, LocalStorage):
+        gone = Path(storage.root, version)
+        shutil.rmtree(gone) if what == "folder" else (gone / "card.json").unlink()
+    else:
+        filesystem, folder = fsspec.core.url_to_fs(storage.root)
+        gone = f"{folder}/{version}" if what == "folder" else f"{folder}/{version}/card.json"
+        filesystem.rm(gone, recursive=True)
+    damaged: dict[str, StorageError] = {}
+    assert ModelStore(storage).cards("linear", damaged) == [other]
+    assert [*damaged] == [card.version]
+    assert "card.json was written and is missing; train again" in str(damaged[card.version])
+
+    sweep(storage)
+    for path, _ in storage.files():  # an hour later
+        assert not [*leftovers(storage, {path: HOUR})]
+    again = add(store, "2026-05-01")
+    assert store.cards("linear") == [again, other]
+
+
+def test_what_its_store_deletes_is_not_missed(storage: Storage) -> None:
+    store = ModelStore(storage)
+    card, other = add(store, "2026-05-01"), add(store, "2026-06-01")
+    storage.delete(f"models/linear/{card.version}")
+    assert store.cards("linear") == [other]
+    store.delete("linear")
+    assert store.cards("linear") == []
+    assert storage.known("models/linear") == []
 
 
 def test_a_type_that_could_execute_is_not_loaded(tmp_path: Path) -> None:

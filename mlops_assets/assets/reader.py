@@ -11,6 +11,7 @@ from mlops_assets.graph.reads import Every, Node, Reads, ReadsVersions
 from mlops_assets.lazy import pd, sklearn
 from mlops_assets.ml.due_days import EVERY_DAY, DueDays
 from mlops_assets.project.made_for import MadeFor
+from mlops_assets.resources.formats import keep_format
 from mlops_assets.resources.layout import asset_of
 from mlops_assets.resources.storage import Storage, StorageError
 from mlops_assets.resources.stores.dataset_store import DatasetStore, Told
@@ -42,6 +43,7 @@ class Readers:
         made: Mapping[str, MadeFor] | None = None,
         due: DueDays = EVERY_DAY,
     ) -> None:
+        keep_format(storage)
         self.nodes, self.storage, self.made, self.due = nodes, storage, made, due
         self._kept: Kept = {}
         self._models = KeepingModelStore(storage)

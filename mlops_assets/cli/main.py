@@ -275,6 +275,28 @@ def restore(source: str) -> None:
     copied(source)
 
 
+@main.command()
+@click.option(
+    "--older", type=click.IntRange(min=28), default=365, help="days after which it counts"
+)
+@click.option("--yes", is_flag=True, help="remove it; without this it is told what would be")
+def prune(older: int, yes: bool) -> None:
+    """Remove what is stored and of no use any more.
+
+    Versions that serve no day and that no score, decision, pin or entry of the audit trail names;
+    of old days what previous versions forecast in shadow; and all of the days before the first one:
+    to let days go, set `first_day` in the settings. Who was champion stays.
+
+    \b
+    Example:
+      mlops-assets prune --older 730
+    """
+    from mlops_assets.cli.prune import prune as pruned
+    from mlops_assets.project.workspace import project_names
+
+    pruned(project_names(), older, yes)
+
+
 @main.command("rebuild-instance")
 def rebuild_instance() -> None:
     """Tell an instance what is stored.

@@ -11,7 +11,7 @@ import dagster as dg
 from mlops_assets.assets.reporting import said
 from mlops_assets.cli.status import open_instance
 from mlops_assets.graph.keys import node_key
-from mlops_assets.graph.partitions import day_of
+from mlops_assets.graph.partitions import day_of, make_partitions
 from mlops_assets.graph.reads import Every, Node, declared
 from mlops_assets.project import Project, ProjectError
 from mlops_assets.project.workspace import load_named, project_names
@@ -71,14 +71,20 @@ def _check(settings: Project, instance: dg.DagsterInstance | None, repair: bool)
 def against_events(
     project: Project, datasets: DatasetStore, instance: dg.DagsterInstance
 ) -> Iterator[Finding]:
-    """Days and months of which there is only the file, or only what the event log says."""
+    """Days and months of which there is only the file, or only what the event log says.
+
+    Of those before the first no file is expected: `mlops-assets prune` removes these.
+    """
+    partitions = make_partitions(project, datasets.storage)
     for node in declared(project).values():
         if node.every is Every.PROJECT:
             continue
         key = node_key(project, node.asset)
+        begin = str(partitions.first_day if node.every is Every.DAY else partitions.first_month)
         told = instance.get_materialized_partitions(key)
         where, there = stored_partitions(node, datasets)
-        for first, last in stretches(_with_a_file(instance, key, told - there), node.every):
+        lacking = {one for one in told - there if one >= begin}
+        for first, last in stretches(_with_a_file(instance, key, lacking), node.every):
             again = again_command(project.prefix, node.asset, first, last)
             text = f"{where} lacks {span(first, last)}, which the event log knows; {again}"
             yield Finding(State.MISSING, text)

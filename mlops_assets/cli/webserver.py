@@ -19,8 +19,10 @@ def serve_web() -> None:
     """What `dagster-webserver` does, with its app behind the guard."""
     from mlops_assets.cli.guard import guarded, leading_to_pages
     from mlops_assets.graph.attribution import viewer_tags
+    from mlops_assets.graph.runs import replace_lost_connections
 
     context: Any = import_module("dagster._core.workspace.context")
+    replace_lost_connections()
     context.WorkspaceRequestContext.get_viewer_tags = viewer_tags
     cli: Any = import_module("dagster_webserver.cli")
     made, host = cli.create_app_from_workspace_process_context, _host(sys.argv)

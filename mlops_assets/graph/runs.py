@@ -67,6 +67,11 @@ def keep_connections(instance: dg.DagsterInstance) -> None:
     instance.optimize_for_webserver(
         statement_timeout=TIMEOUT_MS, pool_recycle=RECYCLE_SECONDS, max_overflow=1
     )
+    replace_lost_connections()
+
+
+def replace_lost_connections() -> None:
+    """Have all pools of this process make new connections for those that a server has cut."""
     if not sa.event.contains(sa.pool.Pool, "checkout", _still_there):
         sa.event.listen(sa.pool.Pool, "checkout", _still_there)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlops_assets.lazy import pd
-from mlops_assets.resources.roots import make_storage
+from mlops_assets.resources.roots import open_storage
 from mlops_assets.resources.stores.alert_records import Alert, Alerts
 from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Decision, Decisions
@@ -25,7 +25,7 @@ def metrics(
     On the rows that all models forecast, as the leaderboard ranks them. `live` says whether the day
     is scored by what was issued for it, `live_days_28d` how many of the last 28 are.
     """
-    store = DatasetStore(make_storage(root))
+    store = DatasetStore(open_storage(root))
     frame = store.read("leaderboard", _between(store, "leaderboard", first, last))
     return _of(models, frame.drop(columns="sparkline", errors="ignore"))
 
@@ -38,7 +38,7 @@ def forecasts(
     `issued_at` is when it was issued, in UTC; missing where it was reconstructed. Days to come are
     there as issued, their actuals missing.
     """
-    store = DatasetStore(make_storage(root))
+    store = DatasetStore(open_storage(root))
     names = store.storage.names("datasets/validation") if models is None else models
     parts = []
     for name in names:
@@ -58,13 +58,13 @@ def forecasts(
 
 def observations(root: str = "storage", first: Day = None, last: Day = None) -> pd.DataFrame:
     """The rows of each day, as learned from and scored on."""
-    store = DatasetStore(make_storage(root))
+    store = DatasetStore(open_storage(root))
     return store.read("observations", _between(store, "observations", first, last))
 
 
 def versions(root: str = "storage", models: Sequence[str] | None = None) -> pd.DataFrame:
     """A row per trained version, newest first, with `holdout_METRIC` and how it learned."""
-    store = ModelStore(make_storage(root))
+    store = ModelStore(open_storage(root))
     names = store.storage.names("models") if models is None else models
     cards = [card for name in names for card in store.cards(name)]
     lines = [_of_card(card) for card in sorted(cards, key=lambda c: c.created, reverse=True)]
@@ -73,12 +73,12 @@ def versions(root: str = "storage", models: Sequence[str] | None = None) -> pd.D
 
 def decisions(root: str = "storage") -> pd.DataFrame:
     """A row per decision about a model, oldest first: what, by whom and why."""
-    return _records(Decision, Decisions(make_storage(root)).all())
+    return _records(Decision, Decisions(open_storage(root)).all())
 
 
 def alerts(root: str = "storage") -> pd.DataFrame:
     """A row per alert, oldest first; `open` says whether none that came later has ended it."""
-    store = Alerts(make_storage(root))
+    store = Alerts(open_storage(root))
     found, still = [*store.all().values()], store.open()
     frame = _records(Alert, found)
     return frame.assign(open=[still.get(alert.key) == alert for alert in found])

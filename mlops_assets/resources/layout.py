@@ -9,6 +9,7 @@ MISSED = ("datasets/observations/", "datasets/issued/", "datasets/champion/")
 CHECKS = "checks"
 PACKS = "packs"  # copies of files of past days in an object store
 INGESTED = "ingested"
+FORMAT_FILE = "format.json"
 RESTORING = "restore_under_way.txt"
 LEFT_OUT = "source_left_out.json"
 REPLAYED = "replayed_through.txt"
@@ -31,6 +32,7 @@ OTHERS = {
     "alert_channels": DELETE,
     "landing": f"{DELETE}: it is made again by itself",
     PACKS: f"{DELETE}: it is made again by itself",
+    FORMAT_FILE: f"{DELETE}: it is made again by itself",
     "source_index.json": f"{DELETE}: it is made again by itself",
     "source_columns.json": f"{DELETE}: it is made again by itself",
     LEFT_OUT: f"{DELETE}: what it names is told again",

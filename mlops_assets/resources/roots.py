@@ -5,6 +5,7 @@ from contextlib import suppress
 from mlops_assets.project import Project
 from mlops_assets.project.folders import storage_root
 from mlops_assets.resources.current_names import CurrentNames
+from mlops_assets.resources.formats import check_format
 from mlops_assets.resources.layout import RESTORING
 from mlops_assets.resources.object_store import ObjectStore
 from mlops_assets.resources.storage import LocalStorage, Storage, StorageError
@@ -26,6 +27,13 @@ def make_storage(root: str, project: str = "") -> Storage:
     return CurrentNames(storage)
 
 
+def open_storage(root: str, project: str = "") -> Storage:
+    """The same. StorageError where what is stored is of a newer format than this version knows."""
+    storage = make_storage(root, project)
+    check_format(storage)
+    return storage
+
+
 def project_storage(project: Project) -> Storage:
     """Where a project is stored: the storage root, or the folder of its name under it."""
     return named_storage(project.prefix)
@@ -34,4 +42,4 @@ def project_storage(project: Project) -> Storage:
 def named_storage(name: str) -> Storage:
     """The storage of a project of the workspace; without a name that of the project alone."""
     root = storage_root()
-    return make_storage(f"{root.rstrip('/')}/{name}" if name else root, name)
+    return open_storage(f"{root.rstrip('/')}/{name}" if name else root, name)

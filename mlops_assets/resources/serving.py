@@ -6,7 +6,7 @@ import datetime as dt
 import warnings
 
 from mlops_assets.lazy import sklearn
-from mlops_assets.resources.roots import make_storage
+from mlops_assets.resources.roots import open_storage
 from mlops_assets.resources.storage import StorageError
 from mlops_assets.resources.stores.champions import Record, live_record, newest_record
 from mlops_assets.resources.stores.dataset_store import DatasetStore
@@ -27,7 +27,7 @@ def load_champion(
 
     Raises StorageError where no champion is stored, or none of its versions may serve that day.
     """
-    storage = make_storage(root)
+    storage = open_storage(root)
     datasets, models = DatasetStore(storage), ModelStore(storage)
     record = newest_record(datasets) if day is None else live_record(datasets, day)
     if record is None:

@@ -30,6 +30,7 @@ class Action(StrEnum):
     UNPIN = "unpin"
     RENAME = "rename"
     REVISE = "revise"
+    PRUNE = "prune"  # versions that nothing named were removed
     SEARCH = "search"  # other recipes were tried in a backtest; nothing follows but that they count
 
 

@@ -356,8 +356,9 @@ class ModelStore:
             )
         return card
 
-    def delete(self, model: str) -> None:
-        self.storage.delete(f"models/{model}")
+    def delete(self, model: str, version: str | None = None) -> None:
+        """Remove one version, or all of a model."""
+        self.storage.delete(f"models/{model}/{version}" if version else f"models/{model}")
 
     def load(self, card: ModelCard) -> sklearn.pipeline.Pipeline:
         """The fitted pipeline of a card.

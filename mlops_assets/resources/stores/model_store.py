@@ -137,8 +137,12 @@ class ModelCard(StoredRecord):
 
     @property
     def recipe(self) -> tuple[str, ...]:
-        """What makes two versions the same candidate, learned from other days."""
-        values = sorted(self.hyperparameters.items())
+        """What makes two versions the same candidate, learned from other days.
+
+        By what differs from the family's defaults: a hyperparameter that a family gets later is
+        none that was tried.
+        """
+        values = sorted(self.chosen.items())
         return (self.family, str(values), ",".join(self.inputs), self.window, self.weights)
 
     @property

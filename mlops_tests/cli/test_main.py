@@ -21,7 +21,7 @@ HEAVY = "{'dagster', 'pandas', 'pydantic', 'uvicorn', 'yaml'}"
 
 def test_the_commands_are_these() -> None:
     assert [
-        *("backup", "check", "export", "history", "new", "pages", "rebuild-instance"),
+        *("backup", "check", "export", "history", "new", "pages", "prune", "rebuild-instance"),
         *("restore", "run", "schema", "serve", "status"),
     ] == COMMANDS
 

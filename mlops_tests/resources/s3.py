@@ -50,6 +50,7 @@ def s3_server() -> Iterator[S3Server]:
         patch.setenv("AWS_ACCESS_KEY_ID", "somebody")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "something")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        s3fs.S3FileSystem.clear_instance_cache()  # whose servers have stopped
         s3fs.S3FileSystem().mkdir("bucket")
         yield server
     server.stop()

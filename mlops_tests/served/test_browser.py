@@ -35,10 +35,7 @@ GROUPS = ("datasets", "models", "validation", "serving", "monitoring")
 
 @pytest.fixture(scope="module")
 def served(small_project: Path) -> Iterator[Served]:
-    """As `make run` serves it: neither sensors nor runs are hastened, for they are timed."""
-    environment = small_environment(small_project)
-    del environment["MLOPS_TESTS_HASTE"]
-    with serve(small_project / "serve.log", environment) as served:
+    with serve(small_project / "serve.log", small_environment(small_project)) as served:
         yield served
 
 

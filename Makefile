@@ -7,7 +7,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run history new-project clean-history test test-quick test-dates faults check fix schema pictures reference docs benchmarks install
+.PHONY: run history new-project clean-history test test-quick test-slow faults check fix schema pictures reference docs benchmarks install
 .DEFAULT_GOAL := run
 
 run: install
@@ -39,7 +39,7 @@ faults: install
 	    --deselect mlops_tests/faults/test_damage.py
 	@$(BIN)/python -m mlops_tests.faults.damage
 
-test-dates: install
+test-slow: install
 	@$(BIN)/python -m pytest -m slow --numprocesses auto --durations 0 --verbose
 
 check: install

@@ -38,7 +38,7 @@ from mlops_tests.small import MODELS, REPOSITORY, small_environment
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytestmark = [
-    *(pytest.mark.served, pytest.mark.postgresql, pytest.mark.history),
+    *(pytest.mark.served, pytest.mark.postgresql, pytest.mark.slow),
     pytest.mark.filterwarnings("ignore:Using variable_values:DeprecationWarning"),  # of Dagster's
 ]
 

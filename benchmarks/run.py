@@ -239,7 +239,7 @@ def evaluate_range(bench: Bench) -> list[Row]:
     return [
         compare("evaluate_range: the run / empty bodies", ours, empty, goal=1.25, key="seconds"),
         compare("evaluate_range: the process / empty bodies", ours, empty),
-        compare("evaluate_range: the process / plain script", ours, plain, goal=4.5),
+        compare("evaluate_range: the process / plain script", ours, plain, goal=2.0),
         compare("evaluate_range: the run / plain script's body", ours, plain, key="seconds"),
         compare(
             f"evaluate_range: a run per day ({singles_of} measured, times "
@@ -259,7 +259,7 @@ def one_day(bench: Bench) -> list[Row]:
     with bench.place() as place:
         newest, before = place.days[-1], place.days[-2]
         for title, day, goal in (
-            ("one_day", before, 2.5),
+            ("one_day", before, 2.0),
             ("one_day: the newest", newest, None),
         )[: 1 if bench.quick else 2]:
             found = bench.alternate(
@@ -298,11 +298,12 @@ def train_month(bench: Bench) -> list[Row]:
     }
     shares = ", ".join(f"{part} {value:.0%}" for part, value in share.items())
     return [
-        compare("train_month: the run / plain fits alone", whole, fits, goal=1.15, key="fits"),
+        compare("train_month: the run / plain fits alone", whole, fits, key="fits"),
         compare(
             f"train_month: the run ({shares}) / plain fits, importance and saving",
             ours,
             plain,
+            goal=1.25,
             key="seconds",
         ),
         compare("train_month: the process / plain fits, importance and saving", ours, plain),

@@ -15,8 +15,8 @@ from plain import MODELS
 
 def run(job_name: str, keys: list[dg.AssetKey], tags: dict[str, str], partition: str | None) -> Any:
     """The seconds of one run over some assets."""
-    from mlops_assets.jobs.running import QUIET
     from mlops_assets.definitions import defs
+    from mlops_assets.jobs.running import QUIET
 
     job = defs.resolve_job_def(job_name)
     with dg.DagsterInstance.get() as instance:

@@ -137,12 +137,8 @@ class ModelCard(StoredRecord):
 
     @property
     def recipe(self) -> tuple[str, ...]:
-        """What makes two versions the same candidate, learned from other days.
-
-        By what differs from the family's defaults: a hyperparameter that a family gets later is
-        none that was tried.
-        """
-        values = sorted(self.chosen.items())
+        """What makes two versions the same candidate, learned from other days."""
+        values = sorted(self.chosen.items())  # one that a family gets later is none that was tried
         return (self.family, str(values), ",".join(self.inputs), self.window, self.weights)
 
     @property
@@ -314,15 +310,13 @@ class ModelStore:
             retired.setdefault(decision.version, []).append(told)
         replaced, damaged = self.replaced(model), dict[str, StorageError]()
         cards = [card for card in self.cards(model, damaged) if card.version not in replaced]
-        made = {card.version: card.created for card in cards}
-        by_hand = {card.version for card in cards if not card.as_settings}
-        made |= {version: _created(version) for version in damaged}
-        newest_first = sorted(made.keys() - by_hand, key=lambda one: made[one], reverse=True)
+        by_settings = sorted((c for c in cards if c.as_settings), key=lambda card: card.created)
         as_then = as_settings_said_then(
-            (c.version, day_of(c.created), c.recipe)
-            for c in sorted(cards, key=lambda card: card.created)
-            if c.as_settings
+            (card.version, day_of(card.created), card.recipe) for card in by_settings
         )
+        made = {c.version: c.created for c in cards} | {name: _created(name) for name in damaged}
+        candidates = [*(card.version for card in by_settings), *damaged]
+        newest_first = sorted(candidates, key=lambda one: made[one], reverse=True)
         first = {version[:MONTH]: version for version in newest_first}
         in_time = {*first.values()} & {*damaged, *as_then}
         return Chosen(

@@ -58,6 +58,13 @@ def small_environment(folder: Path) -> dict[str, str]:
     }
 
 
+def use_copy(folder: Path, copy: Path, patch: pytest.MonkeyPatch) -> None:
+    """Copy the folder of a small project, for the commands of this process to use."""
+    shutil.copytree(folder, copy)
+    for name in ("MLOPS_PROJECT", "MLOPS_ROOT", "DAGSTER_HOME"):
+        patch.setenv(name, small_environment(copy)[name])
+
+
 def prepare_instance(folder: Path) -> None:
     """An instance as it is shipped, in `home/` of a folder."""
     (folder / "home").mkdir()

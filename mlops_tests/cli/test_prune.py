@@ -2,7 +2,6 @@
 
 import datetime as dt
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelCard, ModelStore
 from mlops_tests.commands import command
 from mlops_tests.pages.asking import answer
-from mlops_tests.small import small_environment
+from mlops_tests.small import use_copy
 
 pytestmark = pytest.mark.history
 DAYS_ON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -35,9 +34,7 @@ PART = re.compile(r'data-(?:figure|table)="([^"]*)"')
 @pytest.fixture
 def folder(small_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "copy"
-    shutil.copytree(small_project, copy)
-    for name in ("MLOPS_PROJECT", "MLOPS_ROOT", "DAGSTER_HOME"):
-        monkeypatch.setenv(name, small_environment(copy)[name])
+    use_copy(small_project, copy, monkeypatch)
     return copy
 
 

@@ -13,7 +13,7 @@ from mlops_assets.resources.stores.dataset_store import DatasetStore
 from mlops_assets.resources.stores.decisions import Action
 from mlops_assets.resources.stores.model_store import ModelStore
 from mlops_tests.commands import command
-from mlops_tests.small import small_environment
+from mlops_tests.small import use_copy
 
 pytestmark = pytest.mark.history
 DAY, OTHER = "2026-11-10", "2026-11-11"
@@ -23,9 +23,7 @@ DAY, OTHER = "2026-11-10", "2026-11-11"
 def folder(small_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the small project, which the commands use; all its files are new."""
     copy = tmp_path / "copy"
-    shutil.copytree(small_project, copy)
-    for name in ("MLOPS_PROJECT", "MLOPS_ROOT", "DAGSTER_HOME"):
-        monkeypatch.setenv(name, small_environment(copy)[name])
+    use_copy(small_project, copy, monkeypatch)
     for file in (copy / "storage").rglob("*"):
         os.utime(file, (time.time(),) * 2)
     return copy
